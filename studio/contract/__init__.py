@@ -1,0 +1,1 @@
+"""What both processes agree on: settings, jobs, events, commands, errors. Knows neither Qt nor torch."""

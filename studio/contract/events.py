@@ -1,0 +1,411 @@
+"""Worker -> window: tagged unions, one JSON line each, in the pipe and in the run's events.jsonl."""
+
+from typing import Literal
+
+import msgspec
+
+from studio.contract.errors import Problem
+from studio.contract.job import Mapping
+from studio.contract.records import Record
+
+PROTOCOL = 1
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
+    """Base of all events. `at` is Unix time in seconds, put in by the wire."""
+
+    at: float = 0.0
+
+
+class Hello(Event, frozen=True, kw_only=True, tag="hello"):
+    """First event of every worker."""
+
+    protocol: int
+    pid: int
+    versions: dict[str, str]
+
+
+class Heartbeat(Event, frozen=True, kw_only=True, tag="heartbeat"):
+    """Each second while the worker lives; only in the pipe, never in events.jsonl."""
+
+
+class Progress(Event, frozen=True, kw_only=True, tag="progress"):
+    """A named stage of preparation: "Loading the model". `total` 0: not known. `unit`: "bytes", "rows", "steps"."""
+
+    stage: str
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+
+
+class Notice(Event, frozen=True, kw_only=True, tag="notice"):
+    """Risky but allowed: shown, the run goes on."""
+
+    problem: Problem
+
+
+# --- data -------------------------------------------------------------------------------------------------
+
+
+class Inspected(Event, frozen=True, kw_only=True, tag="inspected"):
+    """What a source looks like, before (and whether or not) it can be mapped."""
+
+    columns: tuple[str, ...]
+    rows_seen: int
+    mapping: Mapping | None
+    first_rows: tuple[dict[str, str], ...]
+    """Up to 5 rows, values as shortened text."""
+
+
+class Imported(Event, frozen=True, kw_only=True, tag="imported"):
+    """A dataset folder is complete. `problems` counts rows left out: code -> (count, example rows)."""
+
+    folder: str
+    name: str
+    rows: int
+    usable: int
+    held_back_rows: int
+    mapping: Mapping
+    problems: tuple[Problem, ...]
+
+
+class MaskedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row by the trainer's own ids and labels.
+
+    Attributes:
+        row: Index in the dataset.
+        pieces: Text of each token, in order; joined they are the text the model reads.
+        ids: Token ids, (tokens).
+        learned: Whether each token's label is learned, (tokens).
+        fate: What the settings do with the row.
+        cut_tokens: Tokens lost to cutting; `cut_answer_tokens` of them belonged to learned text.
+        held_back: On the test side.
+    """
+
+    row: int
+    pieces: tuple[str, ...]
+    ids: tuple[int, ...]
+    learned: tuple[bool, ...]
+    fate: Literal["kept", "cut", "left_out", "nothing_to_learn"]
+    cut_tokens: int = 0
+    cut_answer_tokens: int = 0
+    held_back: bool = False
+
+
+class RowsShown(Event, frozen=True, kw_only=True, tag="rows_shown"):
+    """Answer to `ShowRows`."""
+
+    request: int
+    rows: tuple[MaskedRow, ...]
+
+
+class DataReport(Event, frozen=True, kw_only=True, tag="data_report"):
+    """Before step 1: what will be learned from, counted with the trainer's own labels.
+
+    Attributes:
+        train_rows, held_back_rows, general_rows: Rows that will be used.
+        kept, cut, left_out, nothing_to_learn: Fate of the training rows.
+        tokens, learned_tokens: Of the training rows that are used.
+        end_token: Text of the token that ends an answer.
+        end_token_learned: Whether it is learned in every used row (rows cut at the end excepted).
+        bos_count: Largest number of begin-of-text tokens in one row.
+        pad_token: Text of the pad token; never the end token.
+        longest: Tokens of the longest used row.
+    """
+
+    train_rows: int
+    held_back_rows: int
+    general_rows: int
+    kept: int
+    cut: int
+    left_out: int
+    nothing_to_learn: int
+    tokens: int
+    learned_tokens: int
+    end_token: str
+    end_token_learned: bool
+    bos_count: int
+    pad_token: str
+    longest: int
+    duplicates: int = 0
+    overlap: int = 0
+    """Held-back rows whose text is also a training row."""
+
+
+# --- training ---------------------------------------------------------------------------------------------
+
+
+class Started(Event, frozen=True, kw_only=True, tag="started"):
+    """Step 1 is next. What "auto" became, in the end."""
+
+    total_steps: int
+    first_step: int
+    trainable_parameters: int
+    base_parameters: int
+    device: str
+    quantisation: str
+    precision: str
+    gradient_checkpointing: bool
+
+
+class Step(Event, frozen=True, kw_only=True, tag="step"):
+    """One correction of the adapter.
+
+    Attributes:
+        step: Counted from 1; total_steps may shrink once, when a time box becomes a number of steps.
+        loss: Mean over the learned tokens of the whole effective batch.
+        grad_norm: Before clipping.
+        tokens: All tokens read in this step; learned_tokens of them had a label.
+        step_seconds: Wall time of this step alone.
+        train_seconds: Training time so far, pauses excluded.
+        memory_bytes: GPU memory allocated at peak since the last step, or the process's resident memory on a CPU.
+        eta_seconds: Estimated rest, tests and saving included; None before 5 steps and 5 seconds.
+    """
+
+    step: int
+    total_steps: int
+    epoch: float
+    loss: float
+    learning_rate: float
+    grad_norm: float
+    tokens: int
+    learned_tokens: int
+    step_seconds: float
+    train_seconds: float
+    memory_bytes: int
+    eta_seconds: float | None = None
+
+
+class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
+    """A test on the held-back rows: mean loss over their learned tokens."""
+
+    step: int
+    loss: float
+    best: bool
+    rows: int
+
+
+class SampleAnswer(Event, frozen=True, kw_only=True, tag="sample_answer"):
+    """What the model, as it is now, answers to a held-back question."""
+
+    step: int
+    question: str
+    answer: str
+    expected: str
+
+
+class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
+    """A checkpoint is complete on disk."""
+
+    step: int
+    path: str
+    seconds: float
+
+
+class Pausing(Event, frozen=True, kw_only=True, tag="pausing"):
+    """The command was seen; the step is being finished."""
+
+
+class Paused(Event, frozen=True, kw_only=True, tag="paused"):
+    """Held at `step`, memory kept. `problem` where the run paused by itself."""
+
+    step: int
+    problem: Problem | None = None
+
+
+class Resumed(Event, frozen=True, kw_only=True, tag="resumed"):
+    """Going on after a pause."""
+
+    step: int
+
+
+class Stopping(Event, frozen=True, kw_only=True, tag="stopping"):
+    """The command was seen; the step is being finished and the adapter saved."""
+
+    save: bool
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was learned and what was kept, in numbers. None: not measured.
+
+    Attributes:
+        asked: Held-back questions asked, word for word right before and after.
+        rows, rows_better: Held-back rows, and how many have a lower loss than the base's.
+        loss_base, loss_tuned: Mean held-back loss.
+        known_before: Probe questions the base answered; known_after: of those, still answered.
+        probes: Probe questions asked.
+    """
+
+    asked: int | None = None
+    right_before: int | None = None
+    right_after: int | None = None
+    rows: int | None = None
+    rows_better: int | None = None
+    loss_base: float | None = None
+    loss_tuned: float | None = None
+    probes: int | None = None
+    known_before: int | None = None
+    known_after: int | None = None
+
+
+class Finished(Event, frozen=True, kw_only=True, tag="finished"):
+    """The end of a training run: `adapter` is a PEFT folder, or "" when the user discarded it.
+
+    reason: "done", "stopped" (by the user), "early" (no more improvement), "time" (time box), "discarded".
+    """
+
+    adapter: str
+    reason: Literal["done", "stopped", "early", "time", "discarded"]
+    steps: int
+    seconds: float
+    verdict: Verdict | None = None
+    best_step: int = 0
+
+
+class Failed(Event, frozen=True, kw_only=True, tag="failed"):
+    """The end of any job that went wrong."""
+
+    problem: Problem
+    problems: tuple[Problem, ...] = ()
+
+
+# --- chat -------------------------------------------------------------------------------------------------
+
+
+class Ready(Event, frozen=True, kw_only=True, tag="ready"):
+    """The chat's (or preview's) model is loaded; commands are answered."""
+
+    device: str = ""
+    quantisation: str = ""
+    adapters: tuple[str, ...] = ()
+
+
+class ReplyPiece(Event, frozen=True, kw_only=True, tag="reply_piece"):
+    """Streamed text of one side ("" is the base model, else an adapter's id)."""
+
+    request: int
+    side: str
+    text: str
+
+
+class ReplyDone(Event, frozen=True, kw_only=True, tag="reply_done"):
+    """A reply is complete. `ended`: by its end token, the length limit, or the user."""
+
+    request: int
+    side: str
+    text: str
+    tokens: int
+    seconds: float
+    ended: Literal["end_token", "length", "stopped"]
+
+
+# --- models, export, machine ------------------------------------------------------------------------------
+
+
+class ModelChecked(Event, frozen=True, kw_only=True, tag="model_checked"):
+    """What a model folder holds. `problems` that are not warnings make it unusable.
+
+    Attributes:
+        usable: Can be trained and chatted with.
+        file_bytes: Size of the weights on disk.
+        context: Longest text the model was made for, tokens.
+        general, probes: Files of general rows and probe questions that the folder brings, or "".
+    """
+
+    path: str
+    name: str
+    architecture: str
+    model_type: str
+    parameters: int
+    file_bytes: int
+    context: int
+    vocabulary: int
+    licence: str
+    has_template: bool
+    usable: bool
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    general: str = ""
+    probes: str = ""
+
+
+class Exported(Event, frozen=True, kw_only=True, tag="exported"):
+    """The export is complete under its final name."""
+
+    path: str
+    files: tuple[str, ...]
+    total_bytes: int
+
+
+class Gpu(msgspec.Struct, frozen=True, kw_only=True):
+    """One graphics processor that the machine reports. `device` is "cuda:0" where it can train, else ""."""
+
+    name: str
+    vendor: str
+    device: str = ""
+    memory_bytes: int = 0
+    free_bytes: int = 0
+    problem: Problem | None = None
+
+
+class DeviceReport(Event, frozen=True, kw_only=True, tag="device_report"):
+    """What this computer offers. `problems`: what is missing for GPU training, and what to do."""
+
+    cpu: str
+    cores: int
+    memory_bytes: int
+    free_memory_bytes: int
+    disk_free_bytes: int
+    gpus: tuple[Gpu, ...]
+    torch: str
+    driver: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+AnyEvent = (
+    Hello
+    | Heartbeat
+    | Progress
+    | Notice
+    | Inspected
+    | Imported
+    | RowsShown
+    | DataReport
+    | Started
+    | Step
+    | Evaluated
+    | SampleAnswer
+    | CheckpointSaved
+    | Pausing
+    | Paused
+    | Resumed
+    | Stopping
+    | Finished
+    | Failed
+    | Ready
+    | ReplyPiece
+    | ReplyDone
+    | ModelChecked
+    | Exported
+    | DeviceReport
+)
+
+FINAL = (Finished, Failed, Imported, ModelChecked, Exported, DeviceReport)
+"""A worker that ends without one of these (and was not told to end) has crashed."""
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+
+
+def encode(event: Event) -> bytes:
+    """One line of JSON, with its line feed."""
+    return _encoder.encode(event) + b"\n"
+
+
+def decode(line: bytes) -> AnyEvent:
+    """Read one line.
+
+    Raises:
+        msgspec.DecodeError: The line is cut, damaged or of another protocol (ValidationError is a kind of it).
+    """
+    return _decoder.decode(line)

@@ -1,0 +1,136 @@
+"""Names and layout of the files of a run (and of any job), and where the program keeps its things."""
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import platformdirs
+
+MARKER = ".apprentice-studio"
+"""Only folders that bear this file are ever deleted or replaced."""
+
+
+def home_folder() -> Path:
+    """Where datasets, models, runs and chats lie; APPRENTICE_HOME overrides it. Created with mode 0700."""
+    chosen = os.environ.get("APPRENTICE_HOME")
+    folder = Path(chosen) if chosen else Path(platformdirs.user_data_dir("apprentice-studio", appauthor=False))
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def resources_folder() -> Path:
+    """The program's own files: presets, the starter model, the sample, icons."""
+    if getattr(sys, "frozen", False):
+        return Path(getattr(sys, "_MEIPASS", "")) / "resources"
+    beside = Path(__file__).resolve().parents[2] / "resources"
+    return beside if beside.is_dir() else Path(__file__).resolve().parents[1] / "resources"
+
+
+def starter_folder() -> Path:
+    """The built-in starter model."""
+    return resources_folder() / "starter"
+
+
+def sample_folder() -> Path:
+    """The sample data: sample.jsonl and held_back.jsonl."""
+    return resources_folder() / "sample"
+
+
+def make_folder(folder: Path) -> Path:
+    """A folder of ours: mode 0700, with the marker in it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / MARKER).touch(mode=0o600)
+    return folder
+
+
+class RunFolder:
+    """The files of one job. For a training run this folder is the truth; everything else is derived from it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunFolder) and other.path == self.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    @classmethod
+    def create(cls, parent: Path, prefix: str) -> "RunFolder":
+        """A new, empty folder `<prefix>-<date>-<time>-<random>`, which sorts by age."""
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        return cls(make_folder(parent / f"{prefix}-{stamp}-{secrets.token_hex(2)}"))
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def job(self) -> Path:
+        return self.path / "job.json"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def commands(self) -> Path:
+        return self.path / "commands.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """JSON {"pid", "started"} of the worker; held (flock) while it lives."""
+        return self.path / "worker.lock"
+
+    @property
+    def log(self) -> Path:
+        """The worker's stderr."""
+        return self.path / "worker.log"
+
+    @property
+    def adapter(self) -> Path:
+        """The trained adapter in PEFT's layout."""
+        return self.path / "adapter"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    def iter_lines(self) -> Iterator[bytes]:
+        """Complete lines of events.jsonl; a last line without line feed (a cut write) is left out."""
+        if not self.events.exists():
+            return
+        with self.events.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield line
+
+
+def runs_folder() -> Path:
+    """Parent of all training runs."""
+    return _ours("runs")
+
+
+def jobs_folder() -> Path:
+    """Parent of short jobs' folders (imports, previews, chats); emptied when the window starts."""
+    return _ours("jobs")
+
+
+def datasets_folder() -> Path:
+    """Parent of imported datasets."""
+    return _ours("datasets")
+
+
+def chats_folder() -> Path:
+    """Saved chats."""
+    return _ours("chats")
+
+
+def _ours(name: str) -> Path:
+    folder = home_folder() / name
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder

@@ -1,0 +1,1 @@
+"""Dataset files become records. Knows neither Qt nor torch."""

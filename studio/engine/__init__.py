@@ -1,0 +1,1 @@
+"""Torch lives here only. Importing this package alone imports nothing heavy."""

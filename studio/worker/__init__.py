@@ -1,0 +1,1 @@
+"""The other process: takes one job, emits events, follows commands."""
