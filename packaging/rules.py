@@ -1,0 +1,211 @@
+"""What no line of the product may do, checked on the syntax tree. Standard library only.
+
+    python packaging/rules.py [ROOT]
+
+Each rule has a name and says why and what to use instead. An exception is a row in ALLOWED with its reason, never a
+comment in the code. tests/test_rules.py breaks every rule on purpose.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKED_FOLDERS = ("studio",)
+
+PICKLING = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "multiprocessing"}
+NETWORK = {
+    "socket", "socketserver", "ssl", "http", "urllib.request", "ftplib", "smtplib", "xmlrpc", "telnetlib", "asyncio",
+    "requests", "httpx", "aiohttp", "urllib3", "websockets", "PySide6.QtNetwork", "PySide6.QtWebSockets",
+}  # fmt: skip
+SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "pty.spawn"}
+PICKLED_FILES = {"torch.load", "torch.save", "pandas.read_pickle", "numpy.load", "np.load", "torch.serialization.load"}
+CODE_FROM_TEXT = {"eval", "exec", "compile", "__import__"}
+SLEEPS = {"time.sleep"}
+BROAD = {"Exception", "BaseException"}
+
+# (path, rule) -> why it is right there.
+ALLOWED: dict[tuple[str, str], str] = {}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One broken rule: where, which, and what to do instead."""
+
+    path: str
+    line: int
+    rule: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: [{self.rule}] {self.text}"
+
+
+def check_tree(root: Path) -> list[Problem]:
+    """All broken rules under `root`, the project's folder."""
+    problems = []
+    for folder in CHECKED_FOLDERS:
+        for path in sorted((root / folder).rglob("*.py")):
+            problems += check_source(path.read_text(encoding="utf-8"), path.relative_to(root).as_posix())
+    if (root / "packaging" / "__init__.py").exists():
+        text = "packaging/ must stay without __init__.py: it would hide the library of that name."
+        problems.append(Problem("packaging/__init__.py", 1, "packaging-is-no-package", text))
+    problems += check_texts(root)
+    return [problem for problem in problems if (problem.path, problem.rule) not in ALLOWED]
+
+
+def check_source(source: str, path: str) -> list[Problem]:
+    """All broken rules in one module; `path` is relative to the project and decides which room it is in."""
+    tree = ast.parse(source, filename=path)
+    names = _imported_names(tree)
+    found = []
+    for node in ast.walk(tree):
+        for rule, text in _broken_by(node, names, path):
+            found.append(Problem(path, getattr(node, "lineno", 1), rule, text))
+    return sorted(found, key=lambda problem: problem.line)
+
+
+# --- the rules -----------------------------------------------------------------------------------------------------
+
+
+def _broken_by(node: ast.AST, names: dict[str, str], path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        yield from _import_rules(node, path)
+    elif isinstance(node, ast.Call):
+        yield from _call_rules(node, names, path)
+    elif isinstance(node, ast.ExceptHandler):
+        yield from _handler_rules(node)
+    elif isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value == "trust_remote_code" and not _is(value, False):
+                yield "remote-code", "a model's own code is never run."
+
+
+def _import_rules(node: ast.Import | ast.ImportFrom, path: str) -> Iterator[tuple[str, str]]:
+    for module in _modules_of(node):
+        if _within(module, PICKLING):
+            yield "pickle", f"{module} runs code from data; use msgspec, JSON or safetensors, and subprocess."
+        if _within(module, NETWORK):
+            yield "network", f"{module} opens connections; nothing here connects or listens."
+        if path.startswith("studio/supervisor/") and module.startswith("PySide6.") and module != "PySide6.QtCore":
+            yield "supervisor-qtcore-only", f"{module}: the supervisor knows QtCore only, so that it runs unseen."
+
+
+def _call_rules(node: ast.Call, names: dict[str, str], path: str) -> Iterator[tuple[str, str]]:
+    called = _full_name(node.func, names)
+    keywords = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+    if "shell" in keywords and not _is(keywords["shell"], False):
+        yield "shell", "shell= hands text to a shell; give subprocess a list of arguments."
+    if called in SHELLS:
+        yield "shell", f"{called} hands text to a shell; use subprocess with a list of arguments."
+    if "trust_remote_code" in keywords and not _is(keywords["trust_remote_code"], False):
+        yield "remote-code", "a model's own code is never run."
+    if called in PICKLED_FILES or ("allow_pickle" in keywords and not _is(keywords["allow_pickle"], False)):
+        yield "pickle", f"{called} reads or writes pickles; use safetensors and JSON."
+    if called in CODE_FROM_TEXT:
+        yield "code-from-text", f"{called} runs text as code; use a table or a parser."
+    if called in ("contextlib.suppress", "suppress") and any(_name(argument) in BROAD for argument in node.args):
+        yield "swallowed-error", "suppress(Exception) hides every fault; name the one that is expected."
+    if called in SLEEPS and path.startswith(("studio/ui/", "studio/app", "studio/supervisor/")):
+        yield "sleep-in-window", "a sleep freezes the window; wait on a signal, a condition or a timer."
+
+
+def _handler_rules(node: ast.ExceptHandler) -> Iterator[tuple[str, str]]:
+    if node.type is None:
+        yield "swallowed-error", "a bare except takes interrupts and exits too; name what is expected."
+        return
+    caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+    does_nothing = all(
+        isinstance(step, ast.Pass | ast.Continue)
+        or (isinstance(step, ast.Expr) and isinstance(step.value, ast.Constant))
+        for step in node.body
+    )
+    if does_nothing and any(_name(kind) in BROAD for kind in caught):
+        yield "swallowed-error", "except Exception with nothing in it hides every fault; name the one expected."
+
+
+# --- names ---------------------------------------------------------------------------------------------------------
+
+
+def _imported_names(tree: ast.AST) -> dict[str, str]:
+    """Local name -> full name, for what the module imports: `import numpy as np`, `from torch import load as l`."""
+    names: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update({alias.asname: alias.name for alias in node.names if alias.asname})
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
+    return names
+
+
+def _modules_of(node: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if node.level or not node.module:
+        return []
+    return [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
+
+
+def _within(module: str, packages: set[str]) -> bool:
+    return any(module == package or module.startswith(package + ".") for package in packages)
+
+
+def _full_name(node: ast.AST, names: dict[str, str]) -> str:
+    """`np.load` -> `numpy.load`; "" for what is no plain dotted name."""
+    if isinstance(node, ast.Name):
+        return names.get(node.id, node.id)
+    if isinstance(node, ast.Attribute):
+        base = _full_name(node.value, names)
+        return f"{base}.{node.attr}" if base else ""
+    return ""
+
+
+def _name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _is(node: ast.AST, value: object) -> bool:
+    return isinstance(node, ast.Constant) and node.value is value
+
+
+# --- what no committed text may hold -------------------------------------------------------------------------------
+
+# Put together from parts, so that this file does not hold what it looks for.
+TEXTS = {
+    "machine-path": re.compile(r"(?<![\w.~-])/(?:wo" + r"rk|ro" + r"ot|fa" + r"rm)/"),
+    "registry-address": re.compile(r"--(?:extra-)?inde" + r"x-url|\bpypi\.or" + r"g|pythonhos" + r"ted\.org"),
+}
+TEXT_SUFFIXES = {".py", ".toml", ".md", ".txt", ".json", ".sh", ".yml", ".yaml", ".cfg", ".ini", ""}
+
+
+def check_texts(root: Path) -> list[Problem]:
+    """Paths of one machine and addresses of package registries in the files that git knows."""
+    listed = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], capture_output=True, text=True)
+    problems = []
+    for name in listed.stdout.split("\0"):
+        path = root / name
+        if not name or path.suffix not in TEXT_SUFFIXES or not path.is_file() or path.stat().st_size > 1_000_000:
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            for rule, pattern in TEXTS.items():
+                if pattern.search(line):
+                    problems.append(Problem(name, number, rule, f"belongs to one machine: {line.strip()[:80]}"))
+    return problems
+
+
+def main(arguments: list[str]) -> int:
+    """Prints every broken rule; exit code 1 where there is one."""
+    root = Path(arguments[0]) if arguments else Path(__file__).resolve().parent.parent
+    problems = check_tree(root)
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
