@@ -1,0 +1,109 @@
+"""Worker processes as the window sees them: how one is started, whether it lives, how its tree is ended."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from studio.contract.run_folder import RunFolder
+
+
+class Lock(msgspec.Struct, frozen=True):
+    """Content of worker.lock: a pid alone could belong to another process by now."""
+
+    pid: int
+    started: float
+
+
+def worker_command(folder: RunFolder) -> list[str]:
+    """The explicit command line of a worker (the packaged window is frozen, the worker's environment is not)."""
+    chosen = os.environ.get("APPRENTICE_WORKER_PYTHON")
+    if chosen:
+        python = chosen
+    elif getattr(sys, "frozen", False):
+        inside = "python.exe" if os.name == "nt" else "bin/python3"
+        python = str(Path(sys.executable).parent / "worker" / inside)
+    else:
+        python = sys.executable
+    return [python, "-m", "studio.worker", str(folder.path)]
+
+
+def worker_environment() -> dict[str, str]:
+    """The environment of a worker: offline, unbuffered, no display needed."""
+    environment = dict(os.environ)
+    environment.update(
+        HF_HUB_OFFLINE="1",
+        HF_HUB_DISABLE_TELEMETRY="1",
+        TRANSFORMERS_OFFLINE="1",
+        HF_DATASETS_OFFLINE="1",
+        DO_NOT_TRACK="1",
+        TOKENIZERS_PARALLELISM="false",
+        PYTHONUNBUFFERED="1",
+    )
+    root = str(Path(__file__).resolve().parents[2])
+    paths = [root, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    return environment
+
+
+def start_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
+    """Start the worker of a job's folder in a session of its own, so that it outlives the window.
+
+    Raises:
+        OSError: The interpreter is missing or cannot be started.
+    """
+    folder.commands.unlink(missing_ok=True)  # commands of an earlier worker are not for this one
+    log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(
+            worker_command(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=worker_environment(),
+            cwd=folder.path,
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+
+
+def living_worker(folder: RunFolder) -> psutil.Process | None:
+    """The process that works on a folder now, or None."""
+    try:
+        lock = msgspec.json.decode(folder.lock.read_bytes(), type=Lock)
+        process = psutil.Process(lock.pid)
+        if abs(process.create_time() - lock.started) < 2 and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    except (OSError, msgspec.DecodeError, psutil.Error):
+        return None
+    return None
+
+
+def kill_tree(process: psutil.Process) -> None:
+    """End a process and all its children at once."""
+    try:
+        family = [*process.children(recursive=True), process]
+    except psutil.NoSuchProcess:
+        return
+    for member in family:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(family, timeout=5)
+
+
+def last_lines(path: Path, count: int = 15, most_bytes: int = 16_384) -> str:
+    """The end of a log, for a failure's details."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - most_bytes))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-count:])

@@ -1,0 +1,359 @@
+"""The one object that pages get: what is chosen, what runs, and how to start things. Knows no widget."""
+
+import shutil
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from studio.contract import commands, events, job
+from studio.contract.errors import Problem, StudioError
+from studio.contract.presets import load_preset
+from studio.contract.run_folder import (
+    MARKER,
+    RunFolder,
+    datasets_folder,
+    jobs_folder,
+    runs_folder,
+    sample_folder,
+    starter_folder,
+)
+from studio.contract.settings import TrainSettings
+from studio.data import dataset
+from studio.supervisor import library, processes, run_history
+from studio.supervisor.worker_thread import SILENCE_SECONDS, TrainerThread
+
+SAMPLE = "sample"
+"""Id of the dataset made from the built-in sample."""
+
+
+class Workplace(QObject):
+    """State of the window without the window.
+
+    Signals are facts; pages connect to them and call the methods below. Training runs go through `start_training` and
+    are reported by `run_started`, `run_event`, `run_silent`, `run_ended`; every other job is a task: `start_task` gives
+    a `TrainerThread` whose `event_received` the caller connects.
+    """
+
+    dataset_chosen = Signal(object)  # DatasetInfo | None
+    datasets_changed = Signal()
+    model_chosen = Signal(object)  # ModelChecked | None
+    models_changed = Signal()
+    device_reported = Signal(object)  # DeviceReport
+    run_started = Signal(object)  # RunFolder: a run became the active one (also when taken up again)
+    run_event = Signal(object)  # event of the active run
+    run_silent = Signal(int)  # seconds without a sign of life, from SILENCE_SECONDS on, each second
+    run_ended = Signal(object)  # RunFolder; its final event came before as run_event
+    runs_changed = Signal()
+    chat_requested = Signal(object)  # RunFolder: show this run's adapter in the chat
+    import_progressed = Signal(object)  # Progress, Inspected
+    import_ended = Signal(object)  # Imported or Failed
+    problem_raised = Signal(object)  # Problem: shown inline above the page
+    told = Signal(str)  # one sentence for a toast
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.dataset: dataset.DatasetInfo | None = None
+        self.model: events.ModelChecked | None = None
+        self.device: events.DeviceReport | None = None
+        self.active: TrainerThread | None = None
+        self.active_job: job.TrainJob | None = None
+        self.preset = "balanced"
+        self._importing: TrainerThread | None = None
+        self._tasks: set[TrainerThread] = set()
+        self._after_import: job.TrainJob | None = None
+        self._silence = QTimer(self)
+        self._silence.setInterval(1000)
+        self._silence.timeout.connect(self._watch_silence)
+
+    def open(self) -> None:
+        """What happens once the window stands: look at the machine and the starter, take up a run that goes on."""
+        self._clear_old_jobs()
+        for summary in run_history.list_runs():
+            if summary.state == "running":
+                self._follow(RunFolder(summary.folder), summary.job, attach=True)
+                break
+        models = library.list_models()
+        starter = str(starter_folder())
+        self.model = next((model for model in models if model.path == starter), None)
+        if self.model is None:
+            self.add_model(starter_folder())
+        else:
+            self.model_chosen.emit(self.model)
+        self.start_task(job.DeviceJob()).event_received.connect(self._on_device_event)
+
+    # --- tasks ------------------------------------------------------------------------------------------
+
+    def start_task(self, work: job.Job) -> TrainerThread:
+        """Run a job beside everything else. The thread is kept until it ends; services are ended with `.close()`."""
+        thread = TrainerThread(RunFolder.create(jobs_folder(), "job"), work, parent=self)
+        self._tasks.add(thread)
+        thread.finished.connect(self._on_task_finished)
+        thread.start()
+        return thread
+
+    def _on_task_finished(self) -> None:
+        thread = self.sender()
+        if isinstance(thread, TrainerThread):
+            self._tasks.discard(thread)
+            _delete_ours(thread.folder.path)
+
+    def _on_device_event(self, event: object) -> None:
+        if isinstance(event, events.DeviceReport):
+            self.device = event
+            self.device_reported.emit(event)
+        elif isinstance(event, events.Failed):
+            self.problem_raised.emit(event.problem)
+
+    # --- data -------------------------------------------------------------------------------------------
+
+    def datasets(self) -> list[dataset.DatasetInfo]:
+        """All imported datasets."""
+        return dataset.list_datasets()
+
+    def choose_dataset(self, info: dataset.DatasetInfo | None) -> None:
+        """Make a dataset the one that is trained on."""
+        self.dataset = info
+        self.dataset_chosen.emit(info)
+
+    def import_dataset(
+        self, source: Path, mapping: job.Mapping | None = None, held_back: str = "", name: str = "", into: str = ""
+    ) -> None:
+        """Import a file in a worker; reported by import_progressed and import_ended, and chosen when complete.
+
+        Args:
+            source: The file.
+            mapping: None to detect it.
+            held_back: An own test file, or "".
+            name: Shown name; the file's name where empty.
+            into: Id of a dataset to replace (a mapping was changed); a new one where empty.
+        """
+        self.cancel_import()
+        folder = datasets_folder() / (into or RunFolder.create(datasets_folder(), "data").id)
+        if not into:
+            _delete_ours(folder)  # only its name was wanted: the import makes it
+        work = job.ImportJob(
+            source=str(source),
+            destination=str(folder),
+            name=name or source.name,
+            mapping=mapping,
+            held_back=held_back,
+        )
+        self._importing = self.start_task(work)
+        self._importing.event_received.connect(self._on_import_event)
+
+    def cancel_import(self) -> None:
+        """End an import that is going on; nothing of it stays."""
+        if self._importing is not None:
+            self._importing.event_received.disconnect(self._on_import_event)
+            if self._importing.isRunning():
+                self._importing.send(commands.Stop(save=False))
+            self._importing = None
+            self._after_import = None
+
+    @property
+    def importing(self) -> bool:
+        """Whether an import is going on."""
+        return self._importing is not None
+
+    def _on_import_event(self, event: object) -> None:
+        if isinstance(event, events.Progress | events.Inspected):
+            self.import_progressed.emit(event)
+            return
+        if not isinstance(event, events.Imported | events.Failed):
+            return
+        self._importing = None
+        waiting, self._after_import = self._after_import, None
+        if isinstance(event, events.Imported):
+            self.choose_dataset(dataset.open_dataset(Path(event.folder)).info)
+            self.datasets_changed.emit()
+        self.import_ended.emit(event)
+        if isinstance(event, events.Imported) and waiting is not None:
+            self.start_training(waiting)
+
+    def delete_dataset(self, info: dataset.DatasetInfo) -> None:
+        """Delete an imported copy; the original file is untouched."""
+        dataset.delete(info)
+        if self.dataset is not None and self.dataset.id == info.id:
+            self.choose_dataset(None)
+        self.datasets_changed.emit()
+
+    # --- models -----------------------------------------------------------------------------------------
+
+    def models(self) -> list[events.ModelChecked]:
+        """All known models, the starter first."""
+        return library.list_models()
+
+    def choose_model(self, model: events.ModelChecked | None) -> None:
+        """Make a model the one that is trained."""
+        self.model = model
+        self.model_chosen.emit(model)
+
+    def add_model(self, folder: Path) -> None:
+        """Check a model folder in a worker and add it; an unusable one is added with its problems shown."""
+        self.start_task(job.CheckModelJob(path=str(folder))).event_received.connect(self._on_model_event)
+
+    def remove_model(self, model: events.ModelChecked) -> None:
+        """Forget a model; its files stay."""
+        library.remove_model(model.path)
+        if self.model is not None and self.model.path == model.path:
+            self.choose_model(next(iter(self.models()), None))
+        self.models_changed.emit()
+
+    def _on_model_event(self, event: object) -> None:
+        if isinstance(event, events.ModelChecked):
+            library.put_model(event)
+            self.models_changed.emit()
+            if self.model is None and event.usable:
+                self.choose_model(event)
+        elif isinstance(event, events.Failed):
+            self.problem_raised.emit(event.problem)
+
+    # --- training ---------------------------------------------------------------------------------------
+
+    def runs(self) -> list[run_history.RunSummary]:
+        """All runs, newest first."""
+        return run_history.list_runs()
+
+    def next_run_name(self) -> str:
+        """ "run-12": one more than the highest number in use."""
+        taken = [summary.job.name.removeprefix("run-") for summary in self.runs()]
+        return f"run-{1 + max((int(name) for name in taken if name.isdecimal()), default=0)}"
+
+    def training_job(self, settings: TrainSettings, name: str = "") -> job.TrainJob:
+        """The job that "Start training" would start now.
+
+        Raises:
+            StudioError: Dataset or model is missing, or the model is not usable.
+        """
+        if self.model is None:
+            raise StudioError("train.no_model", "Choose a model first.", fix="Open the Models page.")
+        if not self.model.usable:
+            raise StudioError.of(self.model.problems[0])
+        if self.dataset is None:
+            raise StudioError("train.no_dataset", "Choose a dataset first.", fix="Open the Data page.")
+        return job.TrainJob(
+            name=name or self.next_run_name(),
+            model=self.model.path,
+            model_name=self.model.name,
+            dataset=str(self.dataset.folder),
+            dataset_name=self.dataset.name,
+            general=self.model.general,
+            probes=self.model.probes,
+            settings=settings,
+        )
+
+    def start_training(self, work: job.TrainJob) -> RunFolder | None:
+        """Start a run; None (and problem_raised) while another one is going on."""
+        if self.active is not None:
+            self.problem_raised.emit(
+                Problem(
+                    code="train.busy",
+                    what="A run is going on.",
+                    why="Two runs at once would take each other's memory.",
+                    fix="Wait for it to end, or stop it.",
+                )
+            )
+            return None
+        folder = RunFolder.create(runs_folder(), "run")
+        job.save(work, folder.job)
+        self._follow(folder, work)
+        return folder
+
+    def resume_run(self, folder: RunFolder) -> None:
+        """Go on with an interrupted, failed or stopped run from its newest checkpoint."""
+        work = job.load(folder.job)
+        if self.active is None and isinstance(work, job.TrainJob):
+            self._follow(folder, work)
+
+    def start_sample(self) -> None:
+        """ "Try it now": the sample on the starter, imported first where needed."""
+        work = job.TrainJob(
+            name=self.next_run_name(),
+            model=str(starter_folder()),
+            model_name="Starter",
+            dataset=str(datasets_folder() / SAMPLE),
+            dataset_name="Sample",
+            general=str(starter_folder() / "general.jsonl"),
+            probes=str(starter_folder() / "probes.jsonl"),
+            settings=load_preset("sample").settings(),
+        )
+        known = next((info for info in self.datasets() if info.id == SAMPLE), None)
+        if known is not None:
+            self.choose_dataset(known)
+            self.start_training(work)
+            return
+        self.import_dataset(
+            sample_folder() / "sample.jsonl",
+            held_back=str(sample_folder() / "held_back.jsonl"),
+            name="Sample",
+            into=SAMPLE,
+        )
+        self._after_import = work
+
+    def pause(self) -> None:
+        """Hold the active run after its step."""
+        self._command(commands.Pause())
+
+    def resume(self) -> None:
+        """Let the active run go on."""
+        self._command(commands.Resume())
+
+    def stop(self, save: bool = True) -> None:
+        """End the active run after its step."""
+        self._command(commands.Stop(save=save))
+
+    def force_stop(self) -> None:
+        """Kill the active run's process tree."""
+        if self.active is not None:
+            self.active.force_stop()
+
+    def open_chat(self, folder: RunFolder) -> None:
+        """Ask for the chat page with this run's adapter."""
+        self.chat_requested.emit(folder)
+
+    def _command(self, command: commands.Command) -> None:
+        if self.active is not None:
+            self.active.send(command)
+
+    def _follow(self, folder: RunFolder, work: job.TrainJob, attach: bool = False) -> None:
+        self.active = TrainerThread(folder, attach=attach, parent=self)
+        self.active_job = work
+        self.active.event_received.connect(self.run_event)
+        self.active.finished.connect(self._on_run_finished)
+        self.run_started.emit(folder)
+        self.runs_changed.emit()
+        self.active.start()
+        self._silence.start()
+
+    def _on_run_finished(self) -> None:
+        thread, self.active, self.active_job = self.active, None, None
+        self._silence.stop()
+        if thread is not None:
+            self.run_ended.emit(thread.folder)
+            self.runs_changed.emit()
+            thread.deleteLater()
+
+    def _watch_silence(self) -> None:
+        if self.active is not None and self.active.silent_seconds >= SILENCE_SECONDS:
+            self.run_silent.emit(int(self.active.silent_seconds))
+
+    # --- end --------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Let a training run go on by itself; end all else. Stop the run first where that is wanted."""
+        if self.active is not None:
+            self.active.let_go()
+            self.active.wait()
+        for thread in list(self._tasks):
+            thread.close()
+
+    def _clear_old_jobs(self) -> None:
+        for path in jobs_folder().iterdir():
+            if processes.living_worker(RunFolder(path)) is None:
+                _delete_ours(path)
+
+
+def _delete_ours(folder: Path) -> None:
+    """Delete a folder of ours; one without the marker, or a link, is left alone."""
+    if (folder / MARKER).is_file() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
