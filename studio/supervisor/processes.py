@@ -58,7 +58,7 @@ def start_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
     folder.commands.unlink(missing_ok=True)  # commands of an earlier worker are not for this one
     log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             worker_command(folder),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -69,6 +69,17 @@ def start_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
         )
     finally:
         os.close(log)
+    write_lock(folder, process.pid)  # the worker writes the same; this closes the gap until it has started
+    return process
+
+
+def write_lock(folder: RunFolder, pid: int) -> None:
+    """Say in the folder which process works on it."""
+    try:
+        lock = Lock(pid=pid, started=psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return
+    folder.lock.write_bytes(msgspec.json.encode(lock))
 
 
 def living_worker(folder: RunFolder) -> psutil.Process | None:

@@ -215,7 +215,7 @@ class Workplace(QObject):
         return run_history.list_runs()
 
     def next_run_name(self) -> str:
-        """ "run-12": one more than the highest number in use."""
+        """Such as run-12: one more than the highest number in use."""
         taken = [summary.job.name.removeprefix("run-") for summary in self.runs()]
         return f"run-{1 + max((int(name) for name in taken if name.isdecimal()), default=0)}"
 
@@ -266,7 +266,7 @@ class Workplace(QObject):
             self._follow(folder, work)
 
     def start_sample(self) -> None:
-        """ "Try it now": the sample on the starter, imported first where needed."""
+        """Start the "Try it now" run: the sample on the starter, imported first where needed."""
         work = job.TrainJob(
             name=self.next_run_name(),
             model=str(starter_folder()),

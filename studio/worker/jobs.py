@@ -1,0 +1,55 @@
+"""Which room does which job. Rooms that need torch are imported only for the jobs that need it."""
+
+from pathlib import Path
+
+from studio.contract import job
+from studio.contract.control import Emit
+from studio.contract.events import Event
+from studio.contract.run_folder import RunFolder
+from studio.worker.commands import CommandReader
+
+
+def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader) -> Event | None:
+    """Do a job to its end.
+
+    Returns:
+        Its final event; None for a service (chat, preview) that was told to end.
+
+    Raises:
+        StudioError: The job cannot be done; the reason is in words.
+    """
+    match work:
+        case job.ImportJob():
+            from studio.data import importing
+
+            return importing.import_dataset(work, emit, control)
+        case job.CheckModelJob():
+            from studio.engine import model_folder
+
+            return model_folder.check(Path(work.path))
+        case job.DeviceJob():
+            from studio.engine import device
+
+            return device.report()
+        case job.ExportJob():
+            from studio.worker import exporting
+
+            return exporting.export(work)
+        case job.PreviewJob():
+            from studio.worker import preview
+
+            preview.serve(work, emit, control)
+        case job.ChatJob():
+            from studio.worker import chat
+
+            chat.serve(work, emit, control)
+        case job.TrainJob():
+            from studio.engine import train
+
+            return train.train(work, folder, emit, control)
+    return None
+
+
+def needs_torch(work: job.Job) -> bool:
+    """Whether a job loads a model (and so is worth lowering the process's priority)."""
+    return isinstance(work, job.TrainJob | job.ChatJob)

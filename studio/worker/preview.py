@@ -1,0 +1,54 @@
+"""The mask preview: rows as the model sees them, by the trainer's own encoder. Needs no model weights."""
+
+from pathlib import Path
+
+from studio.contract import commands, events, job
+from studio.contract.control import Emit
+from studio.data.dataset import Dataset, open_dataset
+from studio.data.split import is_held_back
+from studio.engine import model_folder, tokens
+from studio.worker.commands import CommandReader
+
+
+def serve(work: job.PreviewJob, emit: Emit, control: CommandReader) -> None:
+    """Answer ShowRows until told to stop.
+
+    Raises:
+        StudioError: The model's tokenizer or the dataset cannot be read.
+    """
+    model = Path(work.model)
+    model_folder.require_usable(model)
+    emit(events.Progress(stage="Loading the tokenizer"))
+    reader = RowReader(work, open_dataset(Path(work.dataset)))
+    emit(events.Ready())
+    for command in control.each():
+        if isinstance(command, commands.ShowRows):
+            emit(events.RowsShown(request=command.request, rows=reader.read(command.rows)))
+
+
+class RowReader:
+    """Encodes rows of one dataset for one model and one set of settings."""
+
+    def __init__(self, work: job.PreviewJob, dataset: Dataset) -> None:
+        self._tokenizer = tokens.load_tokenizer(Path(work.model))
+        self._rules = tokens.Rules.of(work.settings)
+        self._share = work.settings.held_back_share
+        self._dataset = dataset
+
+    def read(self, rows: tuple[int, ...]) -> tuple[events.MaskedRow, ...]:
+        """The rows that exist, in the order asked for."""
+        return tuple(self._row(row) for row in rows if 0 <= row < len(self._dataset))
+
+    def _row(self, row: int) -> events.MaskedRow:
+        record = self._dataset.record(row)
+        encoded = tokens.encode(record.messages, self._tokenizer, self._rules)
+        return events.MaskedRow(
+            row=row,
+            pieces=tuple(tokens.pieces(encoded.ids, self._tokenizer)),
+            ids=tuple(encoded.ids),
+            learned=tuple(label != tokens.NOTHING for label in encoded.labels),
+            fate=encoded.fate,
+            cut_tokens=encoded.cut_tokens,
+            cut_answer_tokens=encoded.cut_answer_tokens,
+            held_back=record.side == "held_back" or (record.side == "" and is_held_back(record.key, self._share)),
+        )

@@ -1,0 +1,96 @@
+"""Events out: one JSON line each, to the window's pipe and to events.jsonl; heartbeats beside them.
+
+The worker duplicates fd 1 for events and points fd 1 at stderr, so that a library's print cannot corrupt the wire.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+import msgspec
+import psutil
+
+from studio.contract import events
+from studio.contract.run_folder import RunFolder
+
+HEARTBEAT_SECONDS = 1.0
+
+_ONLY_LIVE = (events.Heartbeat, events.ReplyPiece, events.RowsShown)
+"""Not kept in events.jsonl: of no use once the moment is over."""
+
+
+def take_standard_output() -> int:
+    """A private duplicate of fd 1; from here on everything printed goes to stderr.
+
+    Returns:
+        The file descriptor for events.
+    """
+    wire = os.dup(1)
+    os.dup2(2, 1)
+    return wire
+
+
+class Wire:
+    """Sends events; safe to call from several threads.
+
+    The window may go away at any time: a broken pipe is remembered in `window_gone`, and events.jsonl goes on.
+    """
+
+    def __init__(self, folder: RunFolder, descriptor: int | None) -> None:
+        """Args:
+        folder: The job's folder; its events.jsonl is appended to.
+        descriptor: Where live lines go; None: nowhere.
+        """
+        self._folder = folder
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+        self._record = os.open(folder.events, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._ended = threading.Event()
+        self._beat = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
+        self.window_gone = False
+        self.on_window_gone: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> "Wire":
+        self._write_lock()
+        self._beat.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._beat.join()
+        self._folder.lock.unlink(missing_ok=True)
+        os.close(self._record)
+
+    def emit(self, event: events.Event) -> None:
+        """Send one event, stamped with the time."""
+        line = events.encode(msgspec.structs.replace(event, at=round(time.time(), 3)))
+        with self._lock:
+            if not isinstance(event, _ONLY_LIVE):
+                os.write(self._record, line)
+            self._send(line)
+
+    def _send(self, line: bytes) -> None:
+        if self._descriptor is None or self.window_gone:
+            return
+        rest = memoryview(line)
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError:  # a broken pipe: the window is gone
+            self.window_gone = True
+            self.on_window_gone()
+
+    def _beat_on(self) -> None:
+        while not self._ended.wait(HEARTBEAT_SECONDS):
+            os.utime(self._folder.lock)
+            self.emit(events.Heartbeat())
+
+    def _write_lock(self) -> None:
+        pid = os.getpid()
+        lock = {"pid": pid, "started": psutil.Process(pid).create_time()}
+        self._folder.lock.write_bytes(msgspec.json.encode(lock))
+        self._folder.lock.chmod(0o600)
