@@ -9,13 +9,7 @@ import msgspec
 import psutil
 
 from studio.contract.run_folder import RunFolder
-
-
-class Lock(msgspec.Struct, frozen=True):
-    """Content of worker.lock: a pid alone could belong to another process by now."""
-
-    pid: int
-    started: float
+from studio.data.run_history import Lock
 
 
 def worker_command(folder: RunFolder) -> list[str]:
@@ -80,18 +74,6 @@ def write_lock(folder: RunFolder, pid: int) -> None:
     except psutil.NoSuchProcess:
         return
     folder.lock.write_bytes(msgspec.json.encode(lock))
-
-
-def living_worker(folder: RunFolder) -> psutil.Process | None:
-    """The process that works on a folder now, or None."""
-    try:
-        lock = msgspec.json.decode(folder.lock.read_bytes(), type=Lock)
-        process = psutil.Process(lock.pid)
-        if abs(process.create_time() - lock.started) < 2 and process.status() != psutil.STATUS_ZOMBIE:
-            return process
-    except (OSError, msgspec.DecodeError, psutil.Error):
-        return None
-    return None
 
 
 def kill_tree(process: psutil.Process) -> None:

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QThread, Signal
 from studio.contract import commands, events, job
 from studio.contract.errors import Problem
 from studio.contract.run_folder import RunFolder
+from studio.data import run_history
 from studio.supervisor import processes
 
 SILENCE_SECONDS = 60
@@ -89,7 +90,7 @@ class TrainerThread(QThread):
                 return psutil.Process(self._process.pid)
             except psutil.NoSuchProcess:
                 return None
-        return processes.living_worker(self.folder)
+        return run_history.living_worker(self.folder)
 
     # --- the thread -------------------------------------------------------------------------------------
 
@@ -134,7 +135,7 @@ class TrainerThread(QThread):
         with self.folder.events.open("rb") as file:
             rest = b""
             while not self._let_go.is_set():
-                alive = processes.living_worker(self.folder) is not None  # asked before reading: nothing is missed
+                alive = run_history.living_worker(self.folder) is not None  # asked before reading: nothing is missed
                 chunk = file.read()
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:

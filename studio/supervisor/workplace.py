@@ -18,8 +18,8 @@ from studio.contract.run_folder import (
     starter_folder,
 )
 from studio.contract.settings import TrainSettings
-from studio.data import dataset
-from studio.supervisor import library, processes, run_history
+from studio.data import dataset, run_history
+from studio.supervisor import library
 from studio.supervisor.worker_thread import SILENCE_SECONDS, TrainerThread
 
 SAMPLE = "sample"
@@ -349,7 +349,7 @@ class Workplace(QObject):
 
     def _clear_old_jobs(self) -> None:
         for path in jobs_folder().iterdir():
-            if processes.living_worker(RunFolder(path)) is None:
+            if run_history.living_worker(RunFolder(path)) is None:
                 _delete_ours(path)
 
 

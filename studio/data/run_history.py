@@ -1,0 +1,139 @@
+"""Training runs, read from their folders: the folder is the truth."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import psutil
+
+from studio.contract import events, job
+from studio.contract.errors import StudioError
+from studio.contract.run_folder import MARKER, RunFolder, runs_folder
+
+State = Literal["running", "done", "stopped", "discarded", "failed", "interrupted"]
+
+
+class Lock(msgspec.Struct, frozen=True):
+    """Content of worker.lock: a pid alone could belong to another process by now."""
+
+    pid: int
+    started: float
+
+
+def living_worker(folder: RunFolder) -> psutil.Process | None:
+    """The process that works on a folder now, or None."""
+    try:
+        lock = msgspec.json.decode(folder.lock.read_bytes(), type=Lock)
+        process = psutil.Process(lock.pid)
+        if abs(process.create_time() - lock.started) < 2 and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    except (OSError, msgspec.DecodeError, psutil.Error):
+        return None
+    return None
+
+
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the Runs page.
+
+    `state` "interrupted": the worker is gone and left no final event; such a run can be resumed.
+    """
+
+    folder: Path
+    job: job.TrainJob
+    state: State
+    started: float
+    seconds: float
+    steps: int
+    total_steps: int
+    loss_first: float | None
+    loss_last: float | None
+    best_loss: float | None
+    finished: events.Finished | None
+    failed: events.Failed | None
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def has_adapter(self) -> bool:
+        return (RunFolder(self.folder).adapter / "adapter_config.json").is_file()
+
+    @property
+    def can_resume(self) -> bool:
+        return self.state in ("interrupted", "failed", "stopped")
+
+
+def list_runs() -> list[RunSummary]:
+    """All runs, newest first. A folder without a readable job is left out."""
+    found = []
+    for path in sorted(runs_folder().iterdir(), reverse=True):
+        if (path / MARKER).is_file():
+            summary = summarise(RunFolder(path))
+            if summary is not None:
+                found.append(summary)
+    return found
+
+
+def read_events(folder: RunFolder) -> Iterator[events.AnyEvent]:
+    """Every readable event of a run, in order; a damaged line is passed over."""
+    for line in folder.iter_lines():
+        try:
+            yield events.decode(line)
+        except msgspec.DecodeError:
+            continue
+
+
+def summarise(folder: RunFolder) -> RunSummary | None:
+    """Read one run's folder, or None where it holds no training job."""
+    try:
+        work = job.load(folder.job)
+    except StudioError:
+        return None
+    if not isinstance(work, job.TrainJob):
+        return None
+    finished: events.Finished | None = None
+    failed: events.Failed | None = None
+    first = last = best = None
+    started = seconds = 0.0
+    steps = total = 0
+    for event in read_events(folder):
+        match event:
+            case events.Hello():
+                finished = failed = None
+                started = started or event.at
+            case events.Started():
+                total = event.total_steps
+            case events.Step():
+                first = event.loss if first is None else first
+                last, steps, total, seconds = event.loss, event.step, event.total_steps, event.train_seconds
+            case events.Evaluated():
+                best = event.loss if best is None else min(best, event.loss)
+            case events.Finished():
+                finished = event
+            case events.Failed():
+                failed = event
+    return RunSummary(
+        folder=folder.path,
+        job=work,
+        state=_state(folder, finished, failed),
+        started=started or folder.job.stat().st_mtime,
+        seconds=seconds,
+        steps=steps,
+        total_steps=total,
+        loss_first=first,
+        loss_last=last,
+        best_loss=best,
+        finished=finished,
+        failed=failed,
+    )
+
+
+def _state(folder: RunFolder, finished: events.Finished | None, failed: events.Failed | None) -> State:
+    if finished is not None:
+        by_user: dict[str, State] = {"stopped": "stopped", "discarded": "discarded"}
+        return by_user.get(finished.reason, "done")
+    if living_worker(folder) is not None:
+        return "running"
+    return "failed" if failed is not None else "interrupted"
