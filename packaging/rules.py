@@ -27,6 +27,7 @@ SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatus
 PICKLED_FILES = {"torch.load", "torch.save", "pandas.read_pickle", "numpy.load", "np.load", "torch.serialization.load"}
 CODE_FROM_TEXT = {"eval", "exec", "compile", "__import__"}
 SLEEPS = {"time.sleep"}
+QTCORE = re.compile(r"PySide6(\.QtCore(\..*)?)?$")
 BROAD = {"Exception", "BaseException"}
 
 # (path, rule) -> why it is right there.
@@ -92,7 +93,7 @@ def _import_rules(node: ast.Import | ast.ImportFrom, path: str) -> Iterator[tupl
             yield "pickle", f"{module} runs code from data; use msgspec, JSON or safetensors, and subprocess."
         if _within(module, NETWORK):
             yield "network", f"{module} opens connections; nothing here connects or listens."
-        if path.startswith("studio/supervisor/") and module.startswith("PySide6.") and module != "PySide6.QtCore":
+        if path.startswith("studio/supervisor/") and _within(module, {"PySide6"}) and not QTCORE.match(module):
             yield "supervisor-qtcore-only", f"{module}: the supervisor knows QtCore only, so that it runs unseen."
 
 
