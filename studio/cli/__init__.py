@@ -1,0 +1,136 @@
+"""`apprentice`: the same jobs without a window."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+os.environ.update(
+    HF_HUB_OFFLINE="1",
+    HF_HUB_DISABLE_TELEMETRY="1",
+    TRANSFORMERS_OFFLINE="1",
+    HF_DATASETS_OFFLINE="1",
+    DO_NOT_TRACK="1",
+    TOKENIZERS_PARALLELISM="false",
+)
+
+import msgspec
+
+from studio import __version__
+from studio.cli import output
+from studio.cli.options import add_settings
+from studio.contract.commands import Sampling
+from studio.contract.errors import StudioError
+from studio.contract.exports import EXPORTS
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 when it did what was asked; 2 on bad input, with one clear message; 130 on Ctrl+C.
+    """
+    os.umask(0o077)
+    arguments = build_parser().parse_args(argv)
+    try:
+        return int(_find(arguments.do)(arguments))
+    except StudioError as error:
+        output.report_error(error, arguments.json)
+        return 2
+    except KeyboardInterrupt:
+        print("Ended.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        sys.stderr.close()
+        return 0
+
+
+def _find(name: str) -> Callable[[argparse.Namespace], int]:
+    """Import a command's module only when it is the one that was asked for: `--help` must be quick."""
+    module, _, function = name.partition(":")
+    return cast(Callable[[argparse.Namespace], int], getattr(importlib.import_module(f"studio.cli.{module}"), function))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="apprentice", description="Fine-tune language models on your own computer. Nothing leaves it."
+    )
+    parser.add_argument("--version", action="version", version=f"apprentice {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _training(commands)
+    _talking(commands)
+    _looking(commands)
+    return parser
+
+
+def _add(commands: "Subparsers", name: str, do: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(do=do)
+    return parser
+
+
+def _training(commands: "Subparsers") -> None:
+    demo = _add(commands, "demo", "training:demo", "teach the built-in starter model the sample, in about a minute")
+    demo.add_argument("--method", choices=["lora", "qlora"], default="lora", help="qlora: on a 4-bit base model")
+    demo.add_argument("--seed", type=int, default=0, help="starting dice (default: 0)")
+    train = _add(commands, "train", "training:train", "train an adapter by a job file or by options")
+    train.add_argument("job", nargs="?", metavar="JOB.toml|.json", help="a job file, or a run's job.json")
+    train.add_argument("--resume", metavar="RUN", help="go on with a run from its newest checkpoint")
+    train.add_argument("--model", help="model folder, or 'starter' (default)")
+    train.add_argument("--data", help="JSONL, JSON or CSV file, or an imported dataset")
+    train.add_argument("--held-back", metavar="FILE", help="an own test file")
+    train.add_argument("--general", metavar="FILE", help="general rows to mix in (default: what the model brings)")
+    train.add_argument("--probes", metavar="FILE", help="questions to test what it still knows")
+    train.add_argument("--name", help="name of the run")
+    add_settings(train)
+
+
+def _talking(commands: "Subparsers") -> None:
+    chat = _add(commands, "chat", "talking:chat", "ask a model, with or without an adapter")
+    chat.add_argument("--model", help="model folder, or 'starter' (default; with a run: its base)")
+    chat.add_argument("--adapter", metavar="RUN", help="a run's id or name, or an adapter folder")
+    chat.add_argument("--prompt", help="the question; without it a conversation on the terminal")
+    chat.add_argument("--system", help="system prompt")
+    chat.add_argument("--compare", action="store_true", help="answer with the base too")
+    chat.add_argument("--quantisation", choices=["auto", "none", "nf4"], default="auto", help="4-bit loading")
+    chat.add_argument("--device", default="auto", help="auto, cpu or cuda:0")
+    for field in msgspec.structs.fields(Sampling):
+        chat.add_argument("--" + field.name.replace("_", "-"), dest=field.name, help=f"(default: {field.default})")
+
+
+def _looking(commands: "Subparsers") -> None:
+    preview = _add(
+        commands, "preview", "looking:preview", "show one row as the model sees it: what is read, what learned"
+    )
+    preview.add_argument("data", help="JSONL, JSON or CSV file, or an imported dataset")
+    preview.add_argument("--model", default="starter", help="model folder, or 'starter' (default)")
+    preview.add_argument("--row", type=int, default=1, help="row, counted from 1")
+    add_settings(preview)
+    runs = commands.add_parser("runs", help="list and show training runs").add_subparsers(required=True, metavar="WHAT")
+    _add(runs, "list", "looking:runs_list", "all runs, newest first")
+    _add(runs, "show", "looking:runs_show", "one run").add_argument("run", help="a run's id or name")
+    data = commands.add_parser("data", help="import and list datasets").add_subparsers(required=True, metavar="WHAT")
+    _add(data, "list", "looking:data_list", "all imported datasets")
+    importing = _add(data, "import", "looking:data_import", "import a file")
+    importing.add_argument("file", help="JSONL, JSON or CSV")
+    importing.add_argument("--to", metavar="NAME", help="name of the dataset (default: the file's)")
+    importing.add_argument("--held-back", metavar="FILE", help="an own test file")
+    importing.add_argument(
+        "--shape", choices=["chat", "sharegpt", "alpaca", "prompt_completion"], help="shape of a row"
+    )
+    for part in ("messages", "prompt", "context", "completion", "system"):
+        importing.add_argument(f"--{part}", metavar="COLUMN", help=f"column of the {part}")
+    models = commands.add_parser("models", help="look at model folders").add_subparsers(required=True, metavar="WHAT")
+    _add(models, "check", "looking:models_check", "what a folder holds and every problem").add_argument("model")
+    export = _add(commands, "export", "looking:export", "write what a run trained to a folder")
+    export.add_argument("run", help="a run's id or name")
+    export.add_argument("--to", required=True, metavar="FOLDER", help="a folder that does not exist yet")
+    export.add_argument("--form", choices=list(EXPORTS), default="adapter", help="(default: adapter)")
+    _add(commands, "doctor", "looking:doctor", "what this computer offers for training, and what is missing")

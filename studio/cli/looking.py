@@ -1,0 +1,232 @@
+"""The commands that look: preview, runs, doctor, data, models, and export."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from studio.cli import output, places
+from studio.cli.options import settings_from
+from studio.contract import events, job
+from studio.contract.errors import StudioError
+from studio.contract.fields import fields, value_at
+from studio.contract.settings import TrainSettings
+from studio.data import dataset
+from studio.data.run_history import RunSummary, list_runs
+
+
+def preview(arguments: argparse.Namespace) -> int:
+    """One row as the model sees it, by the trainer's own labels.
+
+    Raises:
+        StudioError: No such row, or model or data cannot be read.
+    """
+    settings = settings_from(arguments)
+    model = places.find_model(arguments.model)
+    info = places.find_dataset(arguments.data)
+    from studio.engine import model_folder
+    from studio.worker.preview import RowReader
+
+    model_folder.require_usable(model)
+    opened = dataset.open_dataset(Path(info.folder))
+    work = job.PreviewJob(dataset=str(info.folder), model=str(model), settings=settings)
+    rows = RowReader(work, opened).read((arguments.row - 1,))
+    if not rows:
+        raise StudioError("preview.no_row", f"There is no row {arguments.row}.", f"The dataset has {len(opened)} rows.")
+    if arguments.json:
+        output.print_json(rows[0])
+    else:
+        _say_masked(rows[0])
+    return 0
+
+
+def _say_masked(row: events.MaskedRow) -> None:
+    """Learned text stands between ⟦ and ⟧, so that it can be read without colour."""
+    text, learning = [], False
+    for piece, learned in zip(row.pieces, row.learned, strict=True):
+        if learned != learning:
+            text.append("⟦" if learned else "⟧")
+            learning = learned
+        text.append(piece)
+    output.say("".join(text) + ("⟧" if learning else ""))
+    fates = {
+        "kept": "kept whole",
+        "cut": f"cut: {row.cut_tokens} tokens lost, {row.cut_answer_tokens} of them of the answer",
+        "left_out": "left out: too long",
+        "nothing_to_learn": "left out: nothing to learn",
+    }
+    side = "held back for testing" if row.held_back else "learned from"
+    output.say(f"\n{len(row.ids)} tokens, {sum(row.learned)} learned (between ⟦ and ⟧); {fates[row.fate]}; {side}.")
+
+
+def runs_list(arguments: argparse.Namespace) -> int:
+    """All runs, newest first."""
+    found = list_runs()
+    if arguments.json:
+        output.print_json([_run_row(summary) for summary in found])
+    elif not found:
+        output.say("There are no runs yet. `apprentice demo` makes a first one in about a minute.")
+    for summary in [] if arguments.json else found:
+        loss = f"loss {summary.loss_last:.3f}" if summary.loss_last is not None else ""
+        output.say(
+            f"{summary.id}  {summary.job.name:<10} {summary.state:<12} {summary.steps:>6} steps  {loss:<12} "
+            f"{summary.job.model_name} on {summary.job.dataset_name}"
+        )
+    return 0
+
+
+def _run_row(summary: RunSummary) -> dict[str, Any]:
+    verdict = summary.finished.verdict if summary.finished else None
+    return {
+        "id": summary.id,
+        "name": summary.job.name,
+        "state": summary.state,
+        "model": summary.job.model_name,
+        "dataset": summary.job.dataset_name,
+        "steps": summary.steps,
+        "total_steps": summary.total_steps,
+        "seconds": summary.seconds,
+        "loss_first": summary.loss_first,
+        "loss_last": summary.loss_last,
+        "best_loss": summary.best_loss,
+        "verdict": msgspec.to_builtins(verdict) if verdict else None,
+        "folder": str(summary.folder),
+    }
+
+
+def runs_show(arguments: argparse.Namespace) -> int:
+    """One run: result and the settings that differ from the defaults.
+
+    Raises:
+        StudioError: There is no such run.
+    """
+    summary = places.find_run(arguments.run)
+    default = TrainSettings()
+    changed = {
+        field.path: value_at(summary.job.settings, field.path)
+        for field in fields(TrainSettings)
+        if value_at(summary.job.settings, field.path) != value_at(default, field.path)
+    }
+    if arguments.json:
+        output.print_json(_run_row(summary) | {"changed_settings": changed, "job": msgspec.to_builtins(summary.job)})
+        return 0
+    for name, value in _run_row(summary).items():
+        if value is not None and name != "verdict":
+            output.say(f"{name:<12} {value}")
+    for line in output.verdict(summary.finished.verdict) if summary.finished and summary.finished.verdict else []:
+        output.say(line)
+    if summary.failed is not None:
+        output.say(summary.failed.problem.sentence())
+    for path, value in changed.items():
+        output.say(f"  {path} = {value}")
+    return 0
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """What this computer offers for training, and what is missing."""
+    from studio.engine import device
+    from studio.worker.__main__ import versions
+
+    report = device.report()
+    if arguments.json:
+        output.print_json(msgspec.to_builtins(report) | {"versions": versions()})
+        return 0
+    output.say(f"Processor: {report.cpu}, {report.cores} cores")
+    output.say(f"Memory: {report.free_memory_bytes / 2**30:.1f} of {report.memory_bytes / 2**30:.1f} GB free")
+    output.say(f"Disk: {report.disk_free_bytes / 2**30:.1f} GB free")
+    for gpu in report.gpus:
+        use = f"trains as {gpu.device}" if gpu.device else "cannot train here"
+        output.say(f"Graphics: {gpu.name} ({use})")
+        if gpu.problem is not None:
+            output.say("  " + gpu.problem.sentence().replace("\n", "\n  "))
+    if not report.gpus:
+        output.say("Graphics: none found")
+    for problem in report.problems:
+        output.say(problem.sentence().replace("\n", " "))
+    output.say("Versions: " + ", ".join(f"{name} {version}" for name, version in versions().items()))
+    return 0
+
+
+def data_import(arguments: argparse.Namespace) -> int:
+    """Import a file as a dataset.
+
+    Raises:
+        StudioError: The file is not what it should be.
+    """
+    chosen = {name: getattr(arguments, name) for name in ("messages", "prompt", "context", "completion", "system")}
+    mapping = None
+    if any(chosen.values()):
+        shape: job.Shape = "chat" if chosen["messages"] else "prompt_completion"
+        mapping = job.Mapping(shape=arguments.shape or shape, **{name: value or "" for name, value in chosen.items()})
+    path = Path(arguments.file).expanduser()
+    if not path.exists():
+        raise StudioError("data.missing", f"There is no file {arguments.file}.")
+    held_back = str(Path(arguments.held_back).expanduser().resolve()) if arguments.held_back else ""
+    imported = places.import_file(path.resolve(), arguments.to or path.name, held_back, mapping)
+    if arguments.json:
+        output.print_json(imported)
+        return 0
+    output.say(f"{imported.rows} rows, {imported.usable} usable. {imported.mapping.reason}")
+    for problem in imported.problems:
+        output.say(problem.sentence().replace("\n", " "))
+    output.say(f"Dataset {Path(imported.folder).name}, named {imported.name}.")
+    return 0
+
+
+def data_list(arguments: argparse.Namespace) -> int:
+    """All imported datasets."""
+    found = dataset.list_datasets()
+    if arguments.json:
+        output.print_json([_plain(info) for info in found])
+    elif not found:
+        output.say("No dataset was imported yet. `apprentice data import FILE` imports one.")
+    for info in [] if arguments.json else found:
+        output.say(f"{info.id}  {info.name}  {info.usable} of {info.rows} rows usable")
+    return 0
+
+
+def _plain(info: Any) -> Any:
+    return dataclasses.asdict(info) if dataclasses.is_dataclass(info) and not isinstance(info, type) else info
+
+
+def models_check(arguments: argparse.Namespace) -> int:
+    """Look at a model folder: what it is, and every problem found.
+
+    Raises:
+        StudioError: There is no such folder, or it cannot be used.
+    """
+    from studio.engine import model_folder
+
+    checked = model_folder.check(places.find_model(arguments.model))
+    if arguments.json:
+        output.print_json(checked)
+        return 0 if checked.usable else 2
+    if not checked.usable:
+        raise StudioError.of(checked.problems[0])
+    output.say(f"{checked.name}: {checked.architecture}, {checked.parameters / 1e6:.1f} million parameters")
+    output.say(
+        f"Weights {checked.file_bytes / 1e6:.1f} MB, longest text {checked.context} tokens, licence {checked.licence}"
+    )
+    for warning in checked.warnings:
+        output.say(warning.sentence().replace("\n", " "))
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write what a run trained to a folder.
+
+    Raises:
+        StudioError: No such run, no adapter in it, or the folder cannot be written.
+    """
+    from studio.worker.exporting import export as write
+
+    summary = places.find_run(arguments.run)
+    destination = Path(arguments.to).expanduser().resolve()
+    done = write(job.ExportJob(run=str(summary.folder), export=arguments.form, destination=str(destination)))
+    if arguments.json:
+        output.print_json(done)
+    else:
+        output.say(f"{len(done.files)} files, {done.total_bytes / 1e6:.1f} MB: {done.path}")
+    return 0

@@ -1,0 +1,121 @@
+"""Command-line options made from the contract: a setting is declared once, there."""
+
+import argparse
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from studio.contract import job
+from studio.contract.errors import StudioError
+from studio.contract.fields import Field, build, fields
+from studio.contract.methods import METHODS
+from studio.contract.presets import PRESETS, load_preset
+from studio.contract.settings import TrainSettings
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """One option for every field of TrainSettings, grouped as in the window's form, and --method, --preset."""
+    parser.add_argument("--preset", choices=[*PRESETS, "sample"], help="start from a preset; options override it")
+    parser.add_argument("--method", choices=list(METHODS), help="way of tuning; qlora is lora on a 4-bit model")
+    group = parser.add_argument_group("settings", "all of them are explained in docs/settings.md and in the window")
+    for field in fields(TrainSettings):
+        _add(group, field)
+
+
+def _add(group: Any, field: Field) -> None:
+    option = "--" + field.name.replace("_", "-")
+    text = f"{field.help} (default: {field.default})".replace("%", "%%")
+    if field.kind == "bool":
+        group.add_argument(option, dest=f"set:{field.path}", action=argparse.BooleanOptionalAction, help=text)
+    else:
+        # Limits are checked by the contract, so that all problems are told together and in words.
+        shown = "{" + ",".join(field.choices) + "}" if field.choices else (field.unit or field.kind).upper()
+        group.add_argument(option, dest=f"set:{field.path}", metavar=shown, help=text)
+
+
+def settings_from(arguments: argparse.Namespace, base: TrainSettings | None = None) -> TrainSettings:
+    """Settings by preset, then method, then single options.
+
+    Raises:
+        SettingsError: Values are out of range; all problems are listed.
+    """
+    if arguments.preset:
+        base = load_preset(arguments.preset).settings()
+    values: dict[str, Any] = {}
+    if arguments.method:
+        values.update(METHODS[arguments.method].sets)
+    chosen = {name[4:]: value for name, value in vars(arguments).items() if name.startswith("set:")}
+    values.update({path: value for path, value in chosen.items() if value is not None})
+    return build(TrainSettings, values, base)
+
+
+class JobFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A job that a person writes: TOML or JSON. Paths are relative to the file.
+
+    `settings` is flat ("method.rank" = 8) or nested, over `preset`.
+    """
+
+    model: str = "starter"
+    data: str
+    name: str = ""
+    held_back: str = ""
+    general: str | None = None
+    probes: str | None = None
+    preset: str = ""
+    method: str = ""
+    settings: dict[str, Any] = {}
+
+
+def read_job_file(path: Path) -> JobFile | job.TrainJob:
+    """Read JOB.toml or JOB.json (a run's own job.json too).
+
+    Raises:
+        StudioError: Unreadable, damaged, or with keys that do not exist.
+    """
+    try:
+        content = path.read_bytes()
+        table = tomllib.loads(content.decode()) if path.suffix == ".toml" else msgspec.json.decode(content)
+    except OSError as error:
+        raise StudioError("job.unreadable", f"The job file {path} cannot be read.", str(error.strerror)) from error
+    except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StudioError("job.invalid", f"{path.name} is damaged.", f"{error}.", where=str(path)) from error
+    try:
+        if isinstance(table, dict) and table.get("kind") == "train":
+            return msgspec.convert(table, job.TrainJob)
+        return msgspec.convert(table, JobFile)
+    except msgspec.ValidationError as error:
+        raise StudioError(
+            "job.invalid",
+            f"{path.name} is not a job that this version understands.",
+            f"{error}.",
+            f"Known keys: {', '.join(field.name for field in msgspec.structs.fields(JobFile))}.",
+        ) from error
+
+
+def job_file_settings(file: JobFile) -> TrainSettings:
+    """The settings of a job file.
+
+    Raises:
+        SettingsError: Values are unknown or out of range.
+        StudioError: There is no such preset or method.
+    """
+    if file.preset and file.preset not in (*PRESETS, "sample"):
+        raise StudioError("job.preset", f"There is no preset {file.preset!r}.", fix=f"Known: {', '.join(PRESETS)}.")
+    if file.method and file.method not in METHODS:
+        raise StudioError("job.method", f"There is no method {file.method!r}.", fix=f"Known: {', '.join(METHODS)}.")
+    base = load_preset(file.preset).settings() if file.preset else None
+    values = dict(METHODS[file.method].sets) if file.method else {}
+    return build(TrainSettings, {**values, **_flat(file.settings)}, base)
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,127 @@
+"""How the command line speaks: one JSON object, or lines for a person with a progress bar on a terminal."""
+
+import shutil
+import sys
+from typing import Any
+
+import msgspec
+
+from studio.contract import events
+from studio.contract.errors import SettingsError, StudioError
+
+
+def say(text: str) -> None:
+    """One line for a person, to standard output."""
+    print(text, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object to standard output; numbers that are not finite become null."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    sys.stdout.flush()
+
+
+def report_error(error: StudioError, as_json: bool) -> None:
+    """One clear message, without a traceback."""
+    problems = error.problems if isinstance(error, SettingsError) else (error.problem,)
+    if as_json:
+        print_json({"error": msgspec.to_builtins(problems[0]), "problems": msgspec.to_builtins(problems)})
+        return
+    for problem in problems:
+        print("apprentice: " + problem.sentence().replace("\n", "\n  "), file=sys.stderr)
+
+
+class Reporter:
+    """Shows a job's events while it runs: a bar on a terminal, plain lines elsewhere, nothing with --json.
+
+    Progress goes to standard error, so that standard output carries only the result.
+    """
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar = sys.stderr.isatty() and not quiet
+        self._drawn = False
+        self._stage = ""
+
+    def show(self, event: events.Event) -> None:
+        """Show one event, where it concerns a person."""
+        if self._quiet:
+            return
+        match event:
+            case events.Progress() if event.stage != self._stage:
+                self._stage = event.stage
+                self._line(event.stage + " …")
+            case events.Notice():
+                self._line("Note: " + event.problem.sentence().replace("\n", " "))
+            case events.DataReport():
+                self._line(data_report(event))
+            case events.Step():
+                self._step(event)
+            case events.Evaluated():
+                best = " (best so far)" if event.best else ""
+                self._line(f"Test after step {event.step}: loss {event.loss:.4f} on {event.rows} unseen examples{best}")
+            case events.Paused() if event.problem is not None:
+                self._line("Paused: " + event.problem.sentence().replace("\n", " "))
+            case _:
+                pass
+
+    def _step(self, event: events.Step) -> None:
+        rest = f", about {duration(event.eta_seconds)} left" if event.eta_seconds is not None else ""
+        text = f"step {event.step}/{event.total_steps}  loss {event.loss:.4f}{rest}"
+        if self._bar:
+            width = max(10, min(30, shutil.get_terminal_size().columns - len(text) - 6))
+            full = round(width * event.step / max(1, event.total_steps))
+            sys.stderr.write(f"\r\x1b[2K[{'#' * full}{'.' * (width - full)}] {text}")
+            sys.stderr.flush()
+            self._drawn = True
+        elif event.step == 1 or event.step % max(1, event.total_steps // 10) == 0:
+            self._line(text)
+
+    def _line(self, text: str) -> None:
+        if self._drawn:
+            sys.stderr.write("\n")
+            self._drawn = False
+        print(text, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Leave the terminal's line clean."""
+        if self._drawn:
+            sys.stderr.write("\n")
+            self._drawn = False
+
+
+def data_report(report: events.DataReport) -> str:
+    """The counts before step 1, in one line."""
+    share = report.learned_tokens / report.tokens if report.tokens else 0.0
+    end = "learned" if report.end_token_learned else "NOT learned"
+    return (
+        f"{report.train_rows} examples to learn from ({report.general_rows} general beside them), "
+        f"{report.held_back_rows} held back; {report.cut} cut, {report.left_out} left out, "
+        f"{report.nothing_to_learn} with nothing to learn; {share:.0%} of the tokens are learned, "
+        f"end token {report.end_token} {end}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """About so long, for a person: "40 s", "3 min", "2 h 10 min"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def verdict(result: events.Verdict) -> list[str]:
+    """What was learned and what was kept, in sentences."""
+    lines = []
+    if result.asked:
+        lines.append(
+            f"Answers {result.right_after} of {result.asked} new questions right, before: {result.right_before}."
+        )
+    if result.rows:
+        lines.append(
+            f"Better on {result.rows_better} of {result.rows} unseen examples; "
+            f"loss on them {result.loss_base:.3f} before, {result.loss_tuned:.3f} now."
+        )
+    if result.known_before:
+        lines.append(f"Still answers {result.known_after} of {result.known_before} that it could before.")
+    return lines

@@ -1,0 +1,97 @@
+"""What a word on the command line may mean: a model, a dataset, a run."""
+
+from pathlib import Path
+
+from studio.contract import events, job
+from studio.contract.errors import StudioError
+from studio.contract.run_folder import MARKER, RunFolder, datasets_folder, jobs_folder, runs_folder, starter_folder
+from studio.data import dataset, importing
+from studio.data.run_history import RunSummary, list_runs, summarise
+
+
+def find_model(word: str, beside: Path | None = None) -> Path:
+    """The built-in model for the word starter, or a model's folder.
+
+    Raises:
+        StudioError: There is no such folder.
+    """
+    if word == "starter":
+        return starter_folder()
+    path = (beside or Path()) / Path(word).expanduser()
+    if not path.is_dir():
+        raise StudioError(
+            "model.missing",
+            f"There is no model folder {word}.",
+            fix="Give the folder that holds config.json, or 'starter' for the built-in model.",
+        )
+    return path.resolve()
+
+
+def find_dataset(word: str, held_back: str = "", beside: Path | None = None) -> dataset.DatasetInfo:
+    """An imported dataset by id or name, or a file, which is imported first.
+
+    Raises:
+        StudioError: There is neither, or the file cannot be imported.
+    """
+    for info in dataset.list_datasets():
+        if word in (info.id, info.name) and not held_back:
+            return info
+    path = (beside or Path()) / Path(word).expanduser()
+    if not path.exists():
+        raise StudioError(
+            "data.missing",
+            f"There is no file and no imported dataset {word}.",
+            fix="Give a JSONL, JSON or CSV file, or a name that `apprentice data list` shows.",
+        )
+    test = str(((beside or Path()) / Path(held_back).expanduser()).resolve()) if held_back else ""
+    imported = import_file(path.resolve(), name=path.name, held_back=test)
+    return dataset.open_dataset(Path(imported.folder)).info
+
+
+def import_file(
+    path: Path, name: str, held_back: str = "", mapping: job.Mapping | None = None, id: str = ""
+) -> events.Imported:
+    """Import a file in this process.
+
+    Raises:
+        StudioError: The file is not what it should be.
+    """
+    from studio.contract.control import Going
+
+    destination = datasets_folder() / id if id else datasets_folder() / RunFolder.create(jobs_folder(), "data").id
+    work = job.ImportJob(
+        source=str(path), destination=str(destination), name=name, mapping=mapping, held_back=held_back
+    )
+    return importing.import_dataset(work, lambda event: None, Going())
+
+
+def find_run(word: str) -> RunSummary:
+    """A run by id, name or folder; the newest of several of one name.
+
+    Raises:
+        StudioError: There is no such run.
+    """
+    for summary in list_runs():
+        if word in (summary.id, summary.job.name):
+            return summary
+    folder = Path(word).expanduser()
+    found = summarise(RunFolder(folder.resolve())) if (folder / MARKER).is_file() else None
+    if found is None:
+        raise StudioError("run.missing", f"There is no run {word}.", fix="`apprentice runs list` shows all of them.")
+    return found
+
+
+def new_run() -> RunFolder:
+    """A folder for a new training run."""
+    return RunFolder.create(runs_folder(), "run")
+
+
+def next_run_name() -> str:
+    """Such as run-12: one more than the highest number in use."""
+    taken = [summary.job.name.removeprefix("run-") for summary in list_runs()]
+    return f"run-{1 + max((int(name) for name in taken if name.isdecimal()), default=0)}"
+
+
+def beside_model(model: Path, name: str) -> str:
+    """A file that a model folder brings (general.jsonl, probes.jsonl), or ""."""
+    return str(model / name) if (model / name).is_file() else ""

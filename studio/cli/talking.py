@@ -1,0 +1,131 @@
+"""`apprentice chat`: the base model, an adapter, or both beside each other."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from studio.cli import output, places
+from studio.contract import commands, events, job
+from studio.contract.control import Going
+from studio.contract.errors import StudioError
+from studio.contract.records import Message
+from studio.worker.chat import BASE, Talker
+
+TUNED = "adapter"
+
+
+class _Replies(Going):
+    """Collects the replies of one question and prints their pieces as they come."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self.done: dict[str, events.ReplyDone] = {}
+
+    def reply_stopped(self, request: int) -> bool:
+        """Nothing stops a reply here but Ctrl+C."""
+        return False
+
+    def __call__(self, event: events.Event) -> None:
+        match event:
+            case events.ReplyPiece() if not self._quiet:
+                sys.stdout.write(event.text)
+                sys.stdout.flush()
+            case events.ReplyDone():
+                self.done[event.side] = event
+                if not self._quiet:
+                    cut = "  (cut at the length limit)" if event.ended == "length" else ""
+                    sys.stdout.write(cut + "\n")
+
+
+def chat(arguments: argparse.Namespace) -> int:
+    """Answer one prompt, or talk on a terminal.
+
+    Raises:
+        StudioError: Model or adapter cannot be loaded, or a sampling value is out of range.
+    """
+    sampling = _sampling(arguments)
+    adapter, model = _adapter_and_model(arguments)
+    replies = _Replies(arguments.json)
+    talker = Talker(
+        job.ChatJob(model=str(model), quantisation=arguments.quantisation, device=arguments.device), replies
+    )
+    if adapter is not None:
+        talker.add(TUNED, adapter)
+    sides = (TUNED,) if adapter is not None else (BASE,)
+    if arguments.compare and adapter is not None:
+        sides = (BASE, TUNED)
+    system = (Message("system", arguments.system),) if arguments.system else ()
+    if arguments.prompt is not None:
+        command = commands.Generate(
+            request=1, messages=(*system, Message("user", arguments.prompt)), sides=sides, sampling=sampling
+        )
+        talker.answer(command, replies)
+        if arguments.json:
+            output.print_json(_result(replies.done, str(model), str(adapter or "")))
+        return 0
+    if not sys.stdin.isatty():
+        raise StudioError("chat.no_prompt", "There is no prompt.", fix="Give --prompt TEXT, or start it on a terminal.")
+    return _talk(talker, replies, system, sides, sampling)
+
+
+def _talk(
+    talker: Talker, replies: _Replies, system: tuple[Message, ...], sides: tuple[str, ...], sampling: commands.Sampling
+) -> int:
+    """A conversation until an empty line; with two sides each keeps its own history."""
+    histories = {side: list(system) for side in sides}
+    output.say("An empty line ends the conversation.")
+    request = 0
+    while prompt := input("> ").strip():
+        for side, history in histories.items():
+            request += 1
+            if len(sides) > 1:
+                output.say("[base]" if side == BASE else "[adapter]")
+            history.append(Message("user", prompt))
+            command = commands.Generate(request=request, messages=tuple(history), sides=(side,), sampling=sampling)
+            talker.answer(command, replies)
+            history.append(Message("assistant", replies.done[side].text))
+    return 0
+
+
+def _adapter_and_model(arguments: argparse.Namespace) -> tuple[Path | None, Path]:
+    """--adapter is a run or a PEFT folder; the run knows its base model."""
+    if not arguments.adapter:
+        return None, places.find_model(arguments.model or "starter")
+    folder = Path(arguments.adapter).expanduser()
+    if (folder / "adapter_config.json").is_file():
+        return folder.resolve(), places.find_model(arguments.model or "starter")
+    summary = places.find_run(arguments.adapter)
+    if not summary.has_adapter:
+        raise StudioError(
+            "chat.no_adapter", f"The run {summary.job.name} has left no adapter.", f"It is {summary.state}."
+        )
+    return summary.folder / "adapter", places.find_model(arguments.model or summary.job.model)
+
+
+def _sampling(arguments: argparse.Namespace) -> commands.Sampling:
+    values = {
+        field.name: getattr(arguments, field.name)
+        for field in msgspec.structs.fields(commands.Sampling)
+        if getattr(arguments, field.name) is not None
+    }
+    try:
+        return msgspec.convert(values, commands.Sampling, strict=False)
+    except msgspec.ValidationError as error:
+        raise StudioError("chat.sampling", "A sampling value cannot be used.", f"{error}.") from error
+
+
+def _result(done: dict[str, events.ReplyDone], model: str, adapter: str) -> dict[str, Any]:
+    replies = {
+        ("base" if side == BASE else "adapter"): {
+            "text": reply.text,
+            "tokens": reply.tokens,
+            "seconds": reply.seconds,
+            "ended": reply.ended,
+        }
+        for side, reply in done.items()
+    }
+    last = next(reversed(done.values()))
+    return {"reply": last.text, "replies": replies, "model": model, "adapter": adapter}

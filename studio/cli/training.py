@@ -1,0 +1,233 @@
+"""`apprentice train` and `apprentice demo`."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from studio.cli import output, places, running
+from studio.cli.options import JobFile, job_file_settings, read_job_file, settings_from
+from studio.contract import events, job
+from studio.contract.errors import Problem, StudioError
+from studio.contract.fields import replace_at
+from studio.contract.presets import load_preset
+from studio.contract.run_folder import RunFolder, datasets_folder, sample_folder, starter_folder
+from studio.data import dataset
+
+SAMPLE = "sample"
+
+
+class Watcher:
+    """Shows events and keeps what the summary needs."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._reporter = output.Reporter(quiet)
+        self.losses: list[float] = []
+        self.report: events.DataReport | None = None
+        self.problem: Problem | None = None
+
+    def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.Step):
+            self.losses.append(event.loss)
+        elif isinstance(event, events.DataReport):
+            self.report = event
+        elif isinstance(event, events.Paused) and event.problem is not None:
+            self.problem = event.problem
+        self._reporter.show(event)
+
+    def end(self) -> None:
+        """Leave the terminal's line clean."""
+        self._reporter.end()
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train by a job file, by options, or go on with a run.
+
+    Raises:
+        StudioError: Bad input, or the run failed.
+    """
+    watcher = Watcher(arguments.json)
+    began = time.monotonic()
+    try:
+        if arguments.resume:
+            summary = places.find_run(arguments.resume)
+            folder, work = RunFolder(summary.folder), summary.job
+            finished = running.resume(folder, work, watcher)
+        else:
+            work = _job(arguments)
+            folder = places.new_run()
+            finished = running.run(work, folder, watcher)
+    finally:
+        watcher.end()
+    assert isinstance(finished, events.Finished)
+    summary_table = _summary(work, folder, finished, watcher, time.monotonic() - began)
+    if arguments.json:
+        output.print_json(summary_table)
+    else:
+        _say_result(finished, folder)
+    if watcher.problem is not None and not arguments.json:
+        raise StudioError.of(watcher.problem)
+    return 0 if watcher.problem is None else 2
+
+
+def _job(arguments: argparse.Namespace) -> job.TrainJob:
+    if arguments.job:
+        path = Path(arguments.job)
+        file = read_job_file(path)
+        if isinstance(file, job.TrainJob):
+            return msgspec.structs.replace(file, settings=settings_from(arguments, file.settings))
+        return _resolve(file, path.resolve().parent, arguments)
+    if not arguments.data:
+        raise StudioError(
+            "train.no_dataset",
+            "Nothing to learn from was given.",
+            fix="Give a job file, or --data FILE (and --model FOLDER).",
+        )
+    file = JobFile(
+        model=arguments.model or "starter",
+        data=arguments.data,
+        name=arguments.name or "",
+        held_back=arguments.held_back or "",
+        general=arguments.general,
+        probes=arguments.probes,
+    )
+    return _resolve(file, Path(), arguments)
+
+
+def _resolve(file: JobFile, beside: Path, arguments: argparse.Namespace) -> job.TrainJob:
+    settings = settings_from(arguments, job_file_settings(file))  # first: a wrong value costs no import
+    model = places.find_model(arguments.model or file.model, beside)
+    info = places.find_dataset(file.data, file.held_back, beside)
+
+    def given(chosen: str | None, name: str) -> str:
+        return places.beside_model(model, name) if chosen is None else chosen and str((beside / chosen).resolve())
+
+    return job.TrainJob(
+        name=file.name or places.next_run_name(),
+        model=str(model),
+        model_name=model_name(model),
+        dataset=str(info.folder),
+        dataset_name=info.name,
+        general=given(file.general, "general.jsonl"),
+        probes=given(file.probes, "probes.jsonl"),
+        settings=settings,
+    )
+
+
+def model_name(model: Path) -> str:
+    """The shown name of a model folder."""
+    return "Starter" if model == starter_folder() else model.name
+
+
+def _summary(
+    work: job.TrainJob, folder: RunFolder, finished: events.Finished, watcher: Watcher, seconds: float
+) -> dict[str, Any]:
+    return {
+        "run": folder.id,
+        "name": work.name,
+        "reason": finished.reason,
+        "seconds": round(seconds, 2),
+        "train_seconds": round(finished.seconds, 2),
+        "steps": finished.steps,
+        "loss_first": watcher.losses[0] if watcher.losses else None,
+        "loss_last": watcher.losses[-1] if watcher.losses else None,
+        "adapter": finished.adapter,
+        "verdict": msgspec.to_builtins(finished.verdict) if finished.verdict else None,
+        "problem": msgspec.to_builtins(watcher.problem) if watcher.problem else None,
+        "data": msgspec.to_builtins(watcher.report) if watcher.report else None,
+    }
+
+
+def _say_result(finished: events.Finished, folder: RunFolder) -> None:
+    output.say(f"{finished.steps} steps in {output.duration(finished.seconds)} ({finished.reason}).")
+    for line in output.verdict(finished.verdict) if finished.verdict else []:
+        output.say(line)
+    output.say(f"Adapter: {finished.adapter}" if finished.adapter else "Nothing was kept.")
+    output.say(f"Chat with it: apprentice chat --adapter {folder.id}")
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Teach the starter model the sample and measure what it learned and kept.
+
+    Raises:
+        StudioError: Something of it failed.
+    """
+    began = time.monotonic()
+    settings = load_preset("sample").settings()
+    settings = replace_at(settings, "seed", arguments.seed)
+    settings = replace_at(settings, "quantisation", "nf4" if arguments.method == "qlora" else "none")
+    if not any(info.id == SAMPLE for info in dataset.list_datasets()):
+        places.import_file(
+            sample_folder() / "sample.jsonl", "Sample", str(sample_folder() / "held_back.jsonl"), id=SAMPLE
+        )
+    starter = starter_folder()
+    work = job.TrainJob(
+        name=places.next_run_name(),
+        model=str(starter),
+        model_name="Starter",
+        dataset=str(datasets_folder() / SAMPLE),
+        dataset_name="Sample",
+        general=str(starter / "general.jsonl"),
+        probes=str(starter / "probes.jsonl"),
+        settings=settings,
+    )
+    folder = places.new_run()
+    watcher = Watcher(arguments.json)
+    try:
+        finished = running.run(work, folder, watcher)
+    finally:
+        watcher.end()
+    assert isinstance(finished, events.Finished)
+    if finished.verdict is None:
+        raise StudioError("demo.ended", "The demo was ended before it was tested.", fix="Start it again.")
+    plot = draw_plot(folder, folder.path / "loss.png")
+    result = _demo_figures(finished.verdict)
+    result |= {
+        "method": arguments.method,
+        "seed": arguments.seed,
+        "steps": finished.steps,
+        "loss_first": watcher.losses[0],
+        "loss_last": watcher.losses[-1],
+        "adapter": finished.adapter,
+        "plot": str(plot) if plot else None,
+        "seconds": round(time.monotonic() - began, 2),
+    }
+    if arguments.json:
+        output.print_json(result)
+    else:
+        _say_result(finished, folder)
+        output.say(
+            f"Loss plot: {plot}" if plot else "The loss plot could not be drawn here (Qt's libraries are missing)."
+        )
+    return 0
+
+
+def _demo_figures(verdict: events.Verdict) -> dict[str, Any]:
+    def share(part: int | None, whole: int | None) -> float | None:
+        return round(part / whole, 4) if part is not None and whole else None
+
+    return {
+        "base_exact_match": share(verdict.right_before, verdict.asked),
+        "tuned_exact_match": share(verdict.right_after, verdict.asked),
+        "knowledge_kept": share(verdict.known_after, verdict.known_before),
+        "held_back_questions": verdict.asked,
+        "probes_known_before": verdict.known_before,
+        "probes_known_after": verdict.known_after,
+    }
+
+
+def draw_plot(folder: RunFolder, picture: Path) -> Path | None:
+    """Draw a run's loss with the window's own plot, in a process of its own (this one holds no Qt).
+
+    Returns:
+        The picture, or None where Qt cannot start on this machine.
+    """
+    environment = dict(os.environ, QT_QPA_PLATFORM="offscreen")
+    command = [sys.executable, "-m", "studio.ui.plot_file", str(folder.path), str(picture)]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    return picture if done.returncode == 0 and picture.is_file() else None
