@@ -48,7 +48,7 @@ QT_LIBRARIES = {
 }
 FONTS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".fonts")
 FONT_PACKAGE = "fonts-dejavu-core"
-TEST_PROGRAMS = {"Xvfb": "xvfb"}
+TEST_PROGRAMS = {"Xvfb": "xvfb", "openbox": "openbox"}
 
 NETWORK_SIGNS = (
     "NewConnectionError",
@@ -129,7 +129,7 @@ def prepare_environment() -> None:
         say("installing the pinned packages into .venv (a few minutes the first time) ...")
         pins = ["--constraint", str(CONSTRAINTS)]
         # setuptools first: the project itself is then built without a second, hidden download of it.
-        _pip(["install", *pins, "pip", "setuptools"])
+        _pip(["install", *pins, "setuptools"])
         _pip(["install", *pins, "--no-build-isolation", "--editable", f"{ROOT}[test]"])
         STAMP.write_text(wanted_state() + "\n")
         say("installed.")
@@ -154,14 +154,15 @@ def _pip(arguments: list[str]) -> None:
     lines: list[str] = []
     with open(INSTALL_LOG, "a", encoding="utf-8") as log:
         log.write("\n$ " + " ".join(command) + "\n")
-        pip = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-        assert pip.stdout is not None
-        for line in pip.stdout:
-            log.write(line)
-            lines.append(line.rstrip())
-            if sys.stderr.isatty() and line.startswith(("Collecting", "Downloading", "Installing")):
-                print(f"\r\033[K{line.rstrip()[:100]}", end="", file=sys.stderr, flush=True)
-        pip.wait()
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ) as pip:
+            assert pip.stdout is not None
+            for line in pip.stdout:
+                log.write(line)
+                lines.append(line.rstrip())
+                if sys.stderr.isatty() and line.startswith(("Collecting", "Downloading", "Installing")):
+                    print(f"\r\033[K{line.rstrip()[:100]}", end="", file=sys.stderr, flush=True)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     if pip.returncode == 0:
