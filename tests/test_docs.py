@@ -1,0 +1,38 @@
+"""The documents: every link leads somewhere, and the walk-through for newcomers names things that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.shared_data import PROJECT
+
+PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\(([^)#\s]+)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    links = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_shows_real_pictures_of_the_window() -> None:
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", (PROJECT / "README.md").read_text(encoding="utf-8"))
+    assert len(pictures) >= 3
+    for picture in pictures:
+        assert (PROJECT / picture).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("studio/contract/settings.py", "weight_decay"),
+        ("studio/contract/settings.py", "MIGRATIONS"),
+        ("studio/engine/optimiser.py", "def make_optimiser"),
+        ("studio/engine/optimiser.py", "BETAS"),
+    ],
+)
+def test_the_walk_through_for_newcomers_names_what_is_there(path: str, name: str) -> None:
+    assert name.split()[-1] in (PROJECT / "docs" / "first_change.md").read_text(encoding="utf-8")
+    assert name in (PROJECT / path).read_text(encoding="utf-8")
