@@ -17,6 +17,9 @@ class Control(Protocol):
     def wait(self, seconds: float) -> None:
         """Sleep until a command arrives, at most this long."""
 
+    def hold(self) -> bool:
+        """The engine pauses by itself: `poll` says "pause" until someone resumes. False: nobody is there who could."""
+
 
 class Emit(Protocol):
     """Sends one event to the window and the run's events.jsonl."""
@@ -32,3 +35,6 @@ class Going:
 
     def wait(self, seconds: float) -> None:
         return None
+
+    def hold(self) -> bool:
+        return False

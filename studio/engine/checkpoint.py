@@ -1,0 +1,310 @@
+"""Checkpoints that a power cut cannot spoil: safetensors and JSON only, checked by SHA-256, complete or absent.
+
+Written into a temporary folder beside the final one, every file flushed to the disk, the manifest with all checksums
+last, then renamed. A folder without a fitting manifest is no checkpoint; reading one byte differently from what was
+written makes it damaged.
+"""
+
+import hashlib
+import os
+import random
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from studio.contract.control import Emit
+from studio.contract.errors import Problem, StudioError
+from studio.contract.events import Notice
+from studio.contract.run_folder import MARKER, make_folder
+from studio.engine.evaluate import Measured
+
+MANIFEST = "manifest.json"
+STATE = "state.json"
+KEEP_LATEST = 2
+_NAME = re.compile(r"^step-(\d{9})$")
+
+
+class State(msgspec.Struct, kw_only=True):
+    """All of a run that is no tensor.
+
+    Attributes:
+        fingerprint: Of the job and of what it learns from; a checkpoint fits no other.
+        epoch, batch: Place in the plan of the next step.
+        before: What the base model could do.
+        evaluated_step: Last step that was followed by a test; 0 is the test of the base.
+        best_loss, best_step: Of the best test so far (None: no test yet).
+        worse: Tests in a row without improvement.
+        optimiser, generators: JSON trees whose leaves name tensors.
+    """
+
+    fingerprint: str
+    step: int
+    total_steps: int
+    boxed: bool
+    epoch: int
+    batch: int
+    train_seconds: float
+    before: Measured
+    evaluated_step: int
+    best_loss: float | None
+    best_step: int
+    worse: int
+    optimiser: Any = None
+    generators: Any = None
+
+
+class Snapshot(msgspec.Struct):
+    """A checkpoint in memory: `tensors` are file stem -> name -> tensor ("adapter", "best", ...)."""
+
+    state: State
+    tensors: dict[str, dict[str, torch.Tensor]]
+
+
+class _Manifest(msgspec.Struct):
+    step: int
+    best_step: int
+    files: dict[str, tuple[int, str]]
+    """File name -> (bytes, SHA-256)."""
+
+
+# --- on disk ----------------------------------------------------------------------------------------------
+
+
+def save(folder: Path, snapshot: Snapshot) -> Path:
+    """Write a checkpoint into `folder` (a run's checkpoints), then delete those that are no longer needed.
+
+    The latest two and the best are never deleted, and none before the new one was read back and found whole.
+
+    Returns:
+        The checkpoint's own folder.
+
+    Raises:
+        OSError: The disk is full or cannot be written; earlier checkpoints are untouched.
+    """
+    make_folder(folder)
+    final = folder / f"step-{snapshot.state.step:09d}"
+    if final.exists():
+        if is_whole(final):
+            return final
+        _delete(final)
+    partial = folder / f".partial-{final.name}"
+    _delete(partial)
+    make_folder(partial)
+    try:
+        for stem, tensors in snapshot.tensors.items():
+            save_file({n: _plain(t) for n, t in tensors.items()}, partial / f"{stem}.safetensors")
+        (partial / STATE).write_bytes(msgspec.json.encode(snapshot.state))
+        _seal(partial, snapshot.state)
+        partial.rename(final)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise error if isinstance(error, OSError) else OSError(str(error)) from error
+    flush(folder)
+    if not is_whole(final):
+        raise OSError(f"{final.name} reads back differently from what was written; the disk may be failing")
+    _rotate(folder)
+    return final
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().to("cpu", copy=True).contiguous()
+
+
+def _seal(folder: Path, state: State) -> None:
+    """Flush every file and write the manifest last."""
+    files = {}
+    for path in sorted(folder.iterdir()):
+        if path.name != MARKER:
+            flush(path)
+            files[path.name] = (path.stat().st_size, _sha256(path))
+    body = msgspec.json.encode(_Manifest(state.step, state.best_step, files))
+    manifest = folder / MANIFEST
+    manifest.write_bytes(body + b"\n" + hashlib.sha256(body).hexdigest().encode() + b"\n")
+    flush(manifest)
+    flush(folder)
+
+
+def flush(path: Path) -> None:
+    """Have the system write a file or folder to the disk now."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows knows no flush of a folder
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_manifest(folder: Path) -> _Manifest | None:
+    try:
+        raw = (folder / MANIFEST).read_bytes()
+        body, _, digest = raw.partition(b"\n")
+        if digest != hashlib.sha256(body).hexdigest().encode() + b"\n":
+            return None
+        return msgspec.json.decode(body, type=_Manifest)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether every file is byte for byte what was written."""
+    manifest = _read_manifest(folder)
+    if manifest is None or STATE not in manifest.files:
+        return False
+    for name, (size, digest) in manifest.files.items():
+        path = folder / name
+        try:
+            if path.stat().st_size != size or _sha256(path) != digest:
+                return False
+        except OSError:
+            return False
+    return True
+
+
+def found(folder: Path) -> list[Path]:
+    """Folders named like checkpoints, newest first; whether they are whole is not looked at."""
+    if not folder.is_dir():
+        return []
+    return sorted((p for p in folder.iterdir() if _NAME.match(p.name) and p.is_dir()), reverse=True)
+
+
+def newest(folder: Path, emit: Emit) -> Path | None:
+    """The newest whole checkpoint; damaged ones are left out, and the user is told of each."""
+    for path in found(folder):
+        if is_whole(path):
+            return path
+        problem = Problem(
+            code="checkpoint.damaged",
+            what=f"The checkpoint {path.name} is damaged and is not used.",
+            why="Its files differ from what was written, as after a power cut or on a failing disk.",
+            fix="The run goes on from an earlier checkpoint; if this happens again, check the disk.",
+            where=str(path),
+        )
+        emit(Notice(problem=problem))
+    return None
+
+
+def load(path: Path) -> Snapshot:
+    """Read a checkpoint.
+
+    Raises:
+        StudioError: It is damaged.
+    """
+    manifest = _read_manifest(path)
+    if manifest is None or not is_whole(path):
+        raise StudioError(
+            "checkpoint.damaged",
+            f"The checkpoint {path.name} is damaged.",
+            "Its files differ from what was written.",
+            "Use an earlier checkpoint, or start the run anew.",
+            where=str(path),
+        )
+    state = msgspec.json.decode((path / STATE).read_bytes(), type=State)
+    stems = [Path(name).stem for name in manifest.files if name.endswith(".safetensors")]
+    return Snapshot(state, {stem: load_file(path / f"{stem}.safetensors") for stem in stems})
+
+
+def _rotate(folder: Path) -> None:
+    whole = [path for path in found(folder) if _read_manifest(path) is not None]
+    latest = _read_manifest(whole[0])
+    best = latest.best_step if latest else 0
+    for path in whole[KEEP_LATEST:]:
+        if path.name != f"step-{best:09d}":
+            _delete(path)
+
+
+def _delete(path: Path) -> None:
+    """Delete a folder of ours, without following links."""
+    if path.is_dir() and not path.is_symlink() and (path / MARKER).is_file():
+        # The manifest goes first: a half-deleted checkpoint must not look whole.
+        (path / MANIFEST).unlink(missing_ok=True)
+        shutil.rmtree(path)
+
+
+def replace_folder(final: Path, write: Callable[[Path], None]) -> None:
+    """Have `write` fill a new folder, then put it under its final name in one step.
+
+    Raises:
+        OSError: The disk is full or cannot be written; what was there before is untouched.
+    """
+    partial, old = final.with_name(f".partial-{final.name}"), final.with_name(f".old-{final.name}")
+    _delete(partial)
+    _delete(old)
+    make_folder(partial)
+    try:
+        write(partial)
+        for path in partial.iterdir():
+            flush(path)
+        flush(partial)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise error if isinstance(error, OSError) else OSError(str(error)) from error
+    if final.exists():
+        final.rename(old)
+    partial.rename(final)
+    flush(final.parent)
+    _delete(old)
+
+
+# --- trees of tensors, and the random generators --------------------------------------------------------------
+
+
+def take_apart(tree: Any, tensors: dict[str, torch.Tensor], prefix: str = "") -> Any:
+    """Turn a tree of dicts, lists, tensors and plain values into JSON; its tensors go into `tensors` by name."""
+    if isinstance(tree, torch.Tensor):
+        tensors[prefix] = tree
+        return {"tensor": prefix}
+    if isinstance(tree, dict):
+        return {"dict": [[key, take_apart(value, tensors, f"{prefix}/{key}")] for key, value in tree.items()]}
+    if isinstance(tree, list | tuple) and any(isinstance(v, dict | list | tuple | torch.Tensor) for v in tree):
+        return {"list": [take_apart(value, tensors, f"{prefix}/{i}") for i, value in enumerate(tree)]}
+    return {"value": tree}
+
+
+def put_together(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    """The inverse of `take_apart` (tuples come back as lists)."""
+    ((kind, content),) = tree.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "dict":
+        return {key: put_together(value, tensors) for key, value in content}
+    if kind == "list":
+        return [put_together(value, tensors) for value in content]
+    return content
+
+
+def read_generators() -> dict[str, Any]:
+    """The state of every random generator: Python's, NumPy's, torch's, and each GPU's."""
+    kind, keys, *rest = np.random.get_state()
+    state: dict[str, Any] = {
+        "python": random.getstate(),
+        "numpy": [kind, torch.from_numpy(np.asarray(keys, dtype=np.int64)), *(v for v in rest)],
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def set_generators(state: dict[str, Any]) -> None:
+    """Put every random generator back to where `read_generators` found it."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    kind, keys, *rest = state["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(state["torch"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])

@@ -1,0 +1,148 @@
+"""Tests of a model: during training, and before and after it for the verdict."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from studio.contract.control import Control, Emit
+from studio.contract.errors import StudioError
+from studio.contract.events import Progress, SampleAnswer, Verdict
+from studio.data.chat_rows import read_probes
+from studio.engine import generate
+from studio.engine.batches import Rows
+from studio.engine.examples import Examples, Held
+from studio.engine.metrics import exact_match, held_back_loss, knowledge_kept
+from studio.engine.metrics.held_back_loss import Losses
+
+SAMPLE_TOKENS = 64
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What one model can do. None or empty: not measured.
+
+    Attributes:
+        loss: Mean over the learned tokens of the held-back rows.
+        row_losses: Mean of each held-back row.
+        right: Whether each held-back question that was asked is answered right.
+        known: Whether each probe question that was asked is answered right.
+    """
+
+    loss: float | None = None
+    row_losses: list[float] = []
+    right: list[bool] = []
+    known: list[bool] = []
+
+
+class Tester:
+    """Asks the same questions of every model it is shown."""
+
+    def __init__(
+        self, examples: Examples, probes: str, tokenizer: Any, device: torch.device, emit: Emit
+    ) -> None:
+        """Args:
+        examples: Held-back rows and questions.
+        probes: File of probe questions, or "".
+        tokenizer: The model's.
+        device: The model's.
+        emit: Told how far a long test is.
+        """
+        self._rows = Rows((held.ids, held.labels) for held in examples.held)
+        self._asked = examples.asked
+        self._sample: Held | None = next(iter(examples.asked or examples.held), None)
+        self._probes = read_probes(Path(probes)) if probes else []
+        self._tokenizer, self._device = tokenizer, device
+        self._emit = emit
+
+    @property
+    def rows(self) -> int:
+        """Held-back rows that every test uses."""
+        return len(self._rows)
+
+    def losses(self, model: Any, control: Control) -> Losses | None:
+        """Test on the held-back rows; None where there are none, or the user ended the run."""
+        if not len(self._rows):
+            return None
+        pad = self._tokenizer.pad_token_id
+        return held_back_loss.measure(model, self._rows, pad, self._device, control)
+
+    def measure(self, model: Any, which: str, control: Control) -> Measured:
+        """Everything for the verdict.
+
+        Args:
+            model: In any mode; left as it was.
+            which: "before" or "after", for the stage's name.
+            control: Polled, so that a long test can be ended.
+        """
+        self._emit(Progress(stage=f"Testing on unseen examples, {which}"))
+        was_training = model.training
+        model.eval()
+        try:
+            losses = self.losses(model, control)
+            return Measured(
+                loss=losses.mean if losses else None,
+                row_losses=losses.row_means if losses else [],
+                right=self._ask(model, [(h.question, h.answer) for h in self._asked], f"new questions, {which}", control),
+                known=self._ask(model, [(p.messages, p.answer) for p in self._probes], f"what it knows, {which}", control),
+            )
+        finally:
+            model.train(was_training)
+
+    def _ask(
+        self, model: Any, questions: Sequence[exact_match.Question], what: str, control: Control
+    ) -> list[bool]:
+        if not questions:
+            return []
+        longest = max(len(self._tokenizer(wanted, add_special_tokens=False)["input_ids"]) for _, wanted in questions)
+        limit = min(128, longest + 8)
+        return exact_match.ask(model, self._tokenizer, questions, limit, f"Asking {what}", self._emit, control)
+
+    def sample_answer(self, model: Any, step: int) -> SampleAnswer | None:
+        """What the model answers now to one held-back question, always the same one."""
+        if self._sample is None or not self._sample.question:
+            return None
+        was_training = model.training
+        model.eval()
+        try:
+            (reply,) = generate.answers(model, self._tokenizer, [list(self._sample.question)], SAMPLE_TOKENS)
+        finally:
+            model.train(was_training)
+        last = self._sample.question[-1]
+        return SampleAnswer(step=step, question=last.content, answer=reply, expected=self._sample.answer)
+
+
+def verdict(before: Measured, after: Measured) -> Verdict:
+    """What was learned and what was kept, over the questions that were asked both times."""
+    rows = list(zip(before.row_losses, after.row_losses, strict=False))
+    asked = list(zip(before.right, after.right, strict=False))
+    probes, known_before, known_after = knowledge_kept.kept(before.known, after.known)
+    return Verdict(
+        asked=len(asked) or None,
+        right_before=sum(b for b, _ in asked) if asked else None,
+        right_after=sum(a for _, a in asked) if asked else None,
+        rows=len(rows) or None,
+        rows_better=sum(a < b for b, a in rows) if rows else None,
+        loss_base=before.loss,
+        loss_tuned=after.loss,
+        probes=probes or None,
+        known_before=known_before if probes else None,
+        known_after=known_after if probes else None,
+    )
+
+
+def require_finite(before: Measured) -> None:
+    """Refuse a base model that computes nonsense.
+
+    Raises:
+        StudioError: Its loss is not a number.
+    """
+    if before.loss is not None and not abs(before.loss) < float("inf"):
+        raise StudioError(
+            "train.base_not_finite",
+            "The base model's own loss is not a number.",
+            "Its weights are damaged, or the number format is too coarse for it.",
+            "Choose the fine number format (fp32), or load the model's files anew.",
+            where="precision",
+        )

@@ -1,0 +1,289 @@
+"""What a run learns from: rows of the dataset, encoded once, split, counted, and refused where nothing is learned."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from studio.contract.control import Control, Emit
+from studio.contract.errors import Problem, StudioError
+from studio.contract.events import DataReport, Progress
+from studio.contract.job import TrainJob
+from studio.contract.records import Message, Record
+from studio.data.chat_rows import read_chat_rows
+from studio.data.dataset import open_dataset
+from studio.data.split import is_held_back
+from studio.engine import tokens
+from studio.engine.batches import Rows
+
+MOST_TESTED = 200
+"""Held-back rows that tests during training use: enough to see a trend, few enough to be quick."""
+MOST_ASKED = 60
+MOST_ASKED_OWN = 100
+"""Held-back questions that are asked; more where the user brought an own test file."""
+SHORT_ANSWER = 64
+"""Tokens: where half of the held-back answers are longer, word-for-word comparison says nothing."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """One held-back row that tests use."""
+
+    messages: tuple[Message, ...]
+    ids: Sequence[int]
+    labels: Sequence[int]
+    learned: int
+
+    @property
+    def question(self) -> tuple[Message, ...]:
+        """The conversation up to the last answer."""
+        return self.messages[:-1]
+
+    @property
+    def answer(self) -> str:
+        """The last answer."""
+        return self.messages[-1].content
+
+
+class Examples(msgspec.Struct, frozen=True):
+    """Encoded rows.
+
+    Attributes:
+        rows: Training rows first, general rows after them.
+        train_rows: How many are training rows.
+        held: Held-back rows for tests, at most MOST_TESTED, in an order that follows from their content.
+        asked: Those of them whose question is asked; empty where answers are long.
+        report: The counts, made from the very labels that are trained on.
+        notices: What is risky about it.
+        fingerprint: SHA-256 of all ids and labels.
+    """
+
+    rows: Rows
+    train_rows: int
+    held: tuple[Held, ...]
+    asked: tuple[Held, ...]
+    report: DataReport
+    notices: tuple[Problem, ...]
+    fingerprint: str
+
+
+class Ended(Exception):
+    """The user ended the run before there was anything to save."""
+
+
+def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -> Examples:
+    """Read, split, encode and count everything a run learns from.
+
+    Raises:
+        StudioError: There is nothing to learn from, and why.
+        Ended: The user ended the run meanwhile.
+    """
+    settings = job.settings
+    rules = tokens.Rules.of(settings)
+    dataset = open_dataset(Path(job.dataset))
+    train, held = _Side(tokenizer, rules), _Side(tokenizer, rules)
+    own_test_file = False
+    for number, record in enumerate(_polled(dataset.records(), len(dataset), "Reading the examples", emit, control)):
+        own_test_file = own_test_file or record.side == "held_back"
+        by_hash = record.side == "" and is_held_back(record.key, settings.held_back_share)
+        (held if record.side == "held_back" or by_hash else train).add(record, number)
+    general = _Side(tokenizer, rules)
+    if job.general and settings.replay_share > 0:
+        extra = read_chat_rows(Path(job.general))
+        for number, record in enumerate(_polled(extra, len(extra), "Reading the general examples", emit, control)):
+            general.add(record, number)
+    _refuse(train, held, settings.max_tokens)
+    tested = held.sample(MOST_TESTED)
+    rows = Rows(train.encoded + general.encoded)
+    return Examples(
+        rows=rows,
+        train_rows=len(train.encoded),
+        held=tested,
+        asked=_asked(tested, MOST_ASKED_OWN if own_test_file else MOST_ASKED),
+        report=_report(train, held, general, tokenizer),
+        notices=tuple(_notices(job, train, held)),
+        fingerprint=hashlib.sha256(rows.ids.tobytes() + rows.learned.tobytes() + rows.starts.tobytes()).hexdigest(),
+    )
+
+
+class _Side:
+    """Encodes the rows of one side and counts what becomes of them."""
+
+    def __init__(self, tokenizer: Any, rules: Any) -> None:
+        self._tokenizer, self._rules = tokenizer, rules
+        self.encoded: list[tuple[Sequence[int], Sequence[int]]] = []
+        self.fates: Counter[str] = Counter()
+        self.keys: Counter[str] = Counter()
+        self.tokens = self.learned = self.longest = self.bos_count = 0
+        self.end_always_learned = True
+        self._held: list[tuple[str, Held]] = []
+
+    def add(self, record: Record, number: int) -> None:
+        try:
+            row = tokens.encode(record.messages, self._tokenizer, self._rules)
+        except StudioError as error:
+            problem = error.problem
+            place = f"row {number + 1}" + (f", {problem.where}" if problem.where else "")
+            raise StudioError.of(msgspec.structs.replace(problem, where=place)) from error
+        self.fates[row.fate] += 1
+        self.keys[record.key] += 1
+        if row.fate not in ("kept", "cut"):
+            return
+        self.encoded.append((row.ids, row.labels))
+        learned = sum(label != tokens.NOTHING for label in row.labels)
+        self.tokens += len(row.ids)
+        self.learned += learned
+        self.longest = max(self.longest, len(row.ids))
+        bos = self._tokenizer.bos_token_id
+        if bos is not None and bos not in _ends(self._tokenizer):
+            self.bos_count = max(self.bos_count, sum(i == bos for i in row.ids))
+        if not (row.fate == "cut" and self._rules.too_long == "cut_end"):
+            last = next((label for label in reversed(row.labels) if label != tokens.NOTHING), None)
+            self.end_always_learned = self.end_always_learned and self._has_end(row.labels, last)
+        self._held.append((record.key, Held(record.messages, row.ids, row.labels, learned)))
+
+    def _has_end(self, labels: Sequence[int], last: int | None) -> bool:
+        # A template may put a line feed after the end token; both count as the answer's end.
+        ends = _ends(self._tokenizer)
+        return last in ends or any(label in ends for label in labels[-4:])
+
+    def sample(self, most: int) -> tuple[Held, ...]:
+        """At most this many rows, chosen by their content alone."""
+        return tuple(held for _, held in sorted(self._held, key=lambda pair: pair[0])[:most])
+
+
+def _ends(tokenizer: Any) -> set[int]:
+    ends = {tokenizer.eos_token_id, *getattr(tokenizer, "end_ids", ())}
+    return {i for i in ends if i is not None}
+
+
+def _polled(
+    records: Iterable[Record], total: int, stage: str, emit: Emit, control: Control
+) -> Iterator[Record]:
+    emit(Progress(stage=stage, total=total, unit="rows"))
+    for number, record in enumerate(records):
+        if number % 256 == 255:
+            if control.poll() in ("stop", "discard"):
+                raise Ended
+            emit(Progress(stage=stage, done=number + 1, total=total, unit="rows"))
+        yield record
+
+
+def _refuse(train: _Side, held: _Side, max_tokens: int) -> None:
+    total = train.fates.total()
+    if total + held.fates.total() < 2:
+        raise StudioError(
+            "train.too_few_rows",
+            f"The dataset has {total + held.fates.total()} usable row(s).",
+            "Learning needs at least two examples.",
+            "Add more examples.",
+        )
+    if total == 0:
+        raise StudioError(
+            "train.all_held_back",
+            "All rows are held back for testing.",
+            "So nothing is left to learn from.",
+            "Lower the share of held-back examples, or add more examples.",
+            where="held_back_share",
+        )
+    if train.encoded:
+        return
+    if train.fates["left_out"]:
+        raise StudioError(
+            "train.all_too_long",
+            f"All {train.fates['left_out']} examples with something to learn are longer than {max_tokens} tokens.",
+            "Examples that are too long are left out, so nothing would be learned.",
+            "Raise the longest text, or let longer examples be cut.",
+            where="max_tokens",
+        )
+    raise StudioError(
+        "train.nothing_to_learn",
+        f"None of the {total} examples holds anything to learn.",
+        "Only answers are learned, and no example has one, or all of them were cut away.",
+        "Look at the rows as the model sees them; check the columns, 'Learn answers only' and the longest text.",
+        where="learn_answers_only",
+    )
+
+
+def _asked(tested: Sequence[Held], most: int) -> tuple[Held, ...]:
+    lengths = sorted(held.learned for held in tested)
+    if not lengths or lengths[len(lengths) // 2] > SHORT_ANSWER:
+        return ()
+    askable = [h for h in tested if h.learned <= SHORT_ANSWER and h.question and h.messages[-1].role == "assistant"]
+    return tuple(askable[:most])
+
+
+def _report(train: _Side, held: _Side, general: _Side, tokenizer: Any) -> DataReport:
+    ids = [i for i in (tokenizer.eos_token_id,) if i is not None]
+    return DataReport(
+        train_rows=len(train.encoded),
+        held_back_rows=len(held.encoded),
+        general_rows=len(general.encoded),
+        kept=train.fates["kept"],
+        cut=train.fates["cut"],
+        left_out=train.fates["left_out"],
+        nothing_to_learn=train.fates["nothing_to_learn"],
+        tokens=train.tokens,
+        learned_tokens=train.learned,
+        end_token=tokenizer.convert_ids_to_tokens(ids[0]) if ids else "",
+        end_token_learned=train.end_always_learned,
+        bos_count=max(train.bos_count, held.bos_count, general.bos_count),
+        pad_token=str(tokenizer.pad_token or ""),
+        longest=max(train.longest, general.longest),
+        duplicates=sum(count - 1 for count in train.keys.values()),
+        overlap=sum(count for key, count in held.keys.items() if key in train.keys),
+    )
+
+
+def _notices(job: TrainJob, train: _Side, held: _Side) -> Iterator[Problem]:
+    settings = job.settings
+    if settings.replay_share > 0 and not job.general:
+        yield Problem(
+            code="train.no_general_rows",
+            where="replay_share",
+            what="Nothing is mixed in to keep what the model knew.",
+            why="'Keep what it knew' is on, but no general examples were chosen.",
+            fix="Choose general examples for this model, or switch the setting off; the model may forget.",
+        )
+    if not held.encoded:
+        yield Problem(
+            code="train.no_held_back",
+            where="held_back_share",
+            what="There are no held-back examples, so nothing can be tested on unseen text.",
+            why="The share is 0, or so few rows that none fell on the test side.",
+            fix="Raise the share of held-back examples, or add examples.",
+        )
+    total = train.fates.total()
+    for fate, word in (("left_out", "too long and are left out"), ("cut", "too long and are cut")):
+        if train.fates[fate]:
+            yield Problem(
+                code=f"train.rows_{fate}",
+                where="max_tokens",
+                what=f"{train.fates[fate]} of {total} examples are {word}.",
+                why=f"The longest text is {settings.max_tokens} tokens.",
+                fix="Raise the longest text if the memory allows it.",
+            )
+    if train.fates["nothing_to_learn"]:
+        yield Problem(
+            code="train.rows_nothing_to_learn",
+            what=f"{train.fates['nothing_to_learn']} of {total} examples hold nothing to learn and are not used.",
+            why="They have no answer, or it was cut away.",
+            fix="Look at the rows as the model sees them.",
+        )
+    overlap = sum(count for key, count in held.keys.items() if key in train.keys)
+    if overlap:
+        yield Problem(
+            code="train.overlap",
+            what=f"{overlap} held-back examples are also among the training examples.",
+            why="Tests on them show memory, not learning.",
+            fix="Remove them from one of the two files.",
+        )
+    if not train.end_always_learned:
+        yield Problem(
+            code="train.end_not_learned",
+            what="Some examples do not teach the model where an answer ends.",
+            why="Their last learned token is not the end token.",
+            fix="The model may ramble on; check the model's chat template.",
+        )

@@ -1,0 +1,1 @@
+"""Ways of tuning; a module for each that `contract.methods.METHODS` names."""

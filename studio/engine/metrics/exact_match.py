@@ -1,0 +1,53 @@
+"""Unseen questions answered right: the whole answer is word for word as expected."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from studio.contract.control import Control, Emit
+from studio.contract.events import Progress
+from studio.contract.records import Message
+from studio.engine import generate
+
+FIRST_BATCH = 8
+"""Small, so that a slow machine is noticed before much time is spent."""
+BATCH = 32
+PATIENCE_SECONDS = 20.0
+"""A machine that is slower than this gets fewer questions; before and after, the same ones count."""
+
+Question = tuple[tuple[Message, ...], str]
+"""A conversation that ends with the user, and the answer that is expected."""
+
+
+def ask(
+    model: Any,
+    tokenizer: Any,
+    questions: Sequence[Question],
+    max_new_tokens: int,
+    stage: str,
+    emit: Emit,
+    control: Control,
+) -> list[bool]:
+    """Ask a model greedily and compare; stops asking when patience runs out or the user ends the run.
+
+    Returns:
+        Whether each question that was asked is answered right; may be shorter than `questions`.
+    """
+    right: list[bool] = []
+    began = time.monotonic()
+    while len(right) < len(questions):
+        if control.poll() in ("stop", "discard") and right:
+            break
+        spent = time.monotonic() - began
+        if right and spent > PATIENCE_SECONDS:
+            break
+        emit(Progress(stage=stage, done=len(right), total=len(questions), unit="questions"))
+        batch = questions[len(right) : len(right) + (BATCH if right else FIRST_BATCH)]
+        replies = generate.answers(model, tokenizer, [list(talk) for talk, _ in batch], max_new_tokens)
+        right += [same(reply, wanted) for reply, (_, wanted) in zip(replies, batch, strict=True)]
+    return right
+
+
+def same(reply: str, wanted: str) -> bool:
+    """Whether two answers are the same word for word; how they are spaced does not matter."""
+    return reply.split() == wanted.split()

@@ -1,0 +1,59 @@
+"""The optimiser that turns gradients into corrections of the adapter."""
+
+from collections.abc import Iterable
+
+import torch
+
+from studio.contract.errors import StudioError
+from studio.contract.settings import TrainSettings
+
+BETAS = (0.9, 0.999)
+
+
+def make_optimiser(
+    parameters: Iterable[torch.nn.Parameter], settings: TrainSettings, device: torch.device
+) -> torch.optim.Optimizer:
+    """AdamW (fused), or bitsandbytes' 8-bit kinds (arXiv 2110.02861).
+
+    Args:
+        parameters: The trainable parameters, in a fixed order.
+        settings: Kind, learning rate and weight decay.
+        device: Where the parameters lie.
+
+    Raises:
+        StudioError: The paged kind was asked for without an NVIDIA GPU.
+    """
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimiser == "adamw":
+        return torch.optim.AdamW(parameters, lr=rate, betas=BETAS, weight_decay=decay, fused=True)
+    if settings.optimiser == "paged_adamw_8bit" and device.type != "cuda":
+        raise StudioError(
+            "settings.paged_needs_cuda",
+            "The paged correction method only works on an NVIDIA GPU.",
+            "It moves memory between the GPU and the computer; without a GPU there is nothing to page.",
+            "Choose AdamW or AdamW, 8-bit.",
+            where="optimiser",
+        )
+    import bitsandbytes.optim  # some seconds to import, so only where it is asked for
+
+    kind = bitsandbytes.optim.PagedAdamW8bit if device.type == "cuda" else bitsandbytes.optim.AdamW8bit
+    if settings.optimiser == "adamw_8bit":
+        kind = bitsandbytes.optim.AdamW8bit
+    return kind(parameters, lr=rate, betas=BETAS, weight_decay=decay)
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Use this learning rate in the next step."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def clip_gradients(parameters: list[torch.nn.Parameter], max_norm: float) -> float:
+    """Norm of all gradients together, before they are scaled down to `max_norm` (0: left as they are).
+
+    A norm that is not finite leaves the gradients as they are; the caller must not step with them.
+    """
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if max_norm > 0 and bool(torch.isfinite(norm)):
+        torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
+    return float(norm)
