@@ -56,6 +56,7 @@ def resume(folder: RunFolder, work: job.Job, show: Callable[[events.Event], None
             raise StudioError.of(problem) from error
         finally:
             signal.signal(signal.SIGINT, before)
+            control.end()
         if final is not None:
             emit(final)
         return final

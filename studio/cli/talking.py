@@ -9,7 +9,6 @@ import msgspec
 
 from studio.cli import output, places
 from studio.contract import commands, events, job
-from studio.contract.control import Going
 from studio.contract.errors import StudioError
 from studio.contract.records import Message
 from studio.worker.chat import BASE, Talker
@@ -17,7 +16,7 @@ from studio.worker.chat import BASE, Talker
 TUNED = "adapter"
 
 
-class _Replies(Going):
+class _Replies:
     """Collects the replies of one question and prints their pieces as they come."""
 
     def __init__(self, quiet: bool) -> None:
@@ -54,7 +53,7 @@ def chat(arguments: argparse.Namespace) -> int:
     )
     if adapter is not None:
         talker.add(TUNED, adapter)
-    sides = (TUNED,) if adapter is not None else (BASE,)
+    sides: tuple[str, ...] = (TUNED,) if adapter is not None else (BASE,)
     if arguments.compare and adapter is not None:
         sides = (BASE, TUNED)
     system = (Message("system", arguments.system),) if arguments.system else ()

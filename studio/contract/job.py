@@ -36,7 +36,8 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="import"):
     """Read dataset files into `destination` (a dataset folder that does not exist yet, or is replaced whole).
 
-    `held_back` is an optional own test file of the same shape. `mapping` None: detect it.
+    `held_back` is an optional own test file of the same shape. `mapping` None: detect it. `skip_damaged`: leave out
+    lines that cannot be read, and count them, instead of ending at the first.
     """
 
     source: str
@@ -44,6 +45,7 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     name: str
     mapping: Mapping | None = None
     held_back: str = ""
+    skip_damaged: bool = False
 
 
 class PreviewJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="preview"):

@@ -93,17 +93,18 @@ class Batch(msgspec.Struct, frozen=True):
 def collate(rows: Rows, indices: Sequence[int], pad_id: int, device: torch.device, packed: bool = False) -> Batch:
     """Make one batch, in the order of `indices`."""
     chosen = [rows.row(index) for index in indices]
-    lengths = [len(ids) for ids, _ in chosen]
+    lengths = [len(row_ids) for row_ids, _ in chosen]
+    row_of: np.ndarray
     if packed:
-        ids = np.concatenate([ids for ids, _ in chosen])[None]
+        ids = np.concatenate([row_ids for row_ids, _ in chosen])[None]
         learned = np.concatenate([mark for _, mark in chosen])[None]
         row_of = np.repeat(np.arange(len(chosen)), lengths)[None]
         positions = torch.from_numpy(np.concatenate([np.arange(n) for n in lengths])[None]).to(device)
     else:
         shape = (len(chosen), max(lengths))
-        ids, learned = np.full(shape, pad_id, dtype=np.int64), np.zeros(shape, dtype=bool)
-        for line, (row_ids, mark) in enumerate(chosen):
-            ids[line, : len(row_ids)], learned[line, : len(mark)] = row_ids, mark
+        ids, learned = np.full(shape, pad_id, dtype=np.int32), np.zeros(shape, dtype=bool)
+        for number, (row_ids, mark) in enumerate(chosen):
+            ids[number, : len(row_ids)], learned[number, : len(mark)] = row_ids, mark
         row_of = np.broadcast_to(np.arange(shape[0])[:, None], shape)
         positions = None
     line, place = np.nonzero(learned)

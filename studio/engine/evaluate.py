@@ -39,9 +39,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 class Tester:
     """Asks the same questions of every model it is shown."""
 
-    def __init__(
-        self, examples: Examples, probes: str, tokenizer: Any, device: torch.device, emit: Emit
-    ) -> None:
+    def __init__(self, examples: Examples, probes: str, tokenizer: Any, device: torch.device, emit: Emit) -> None:
         """Args:
         examples: Held-back rows and questions.
         probes: File of probe questions, or "".
@@ -84,15 +82,17 @@ class Tester:
             return Measured(
                 loss=losses.mean if losses else None,
                 row_losses=losses.row_means if losses else [],
-                right=self._ask(model, [(h.question, h.answer) for h in self._asked], f"new questions, {which}", control),
-                known=self._ask(model, [(p.messages, p.answer) for p in self._probes], f"what it knows, {which}", control),
+                right=self._ask(
+                    model, [(h.question, h.answer) for h in self._asked], f"new questions, {which}", control
+                ),
+                known=self._ask(
+                    model, [(p.messages, p.answer) for p in self._probes], f"what it knows, {which}", control
+                ),
             )
         finally:
             model.train(was_training)
 
-    def _ask(
-        self, model: Any, questions: Sequence[exact_match.Question], what: str, control: Control
-    ) -> list[bool]:
+    def _ask(self, model: Any, questions: Sequence[exact_match.Question], what: str, control: Control) -> list[bool]:
         if not questions:
             return []
         longest = max(len(self._tokenizer(wanted, add_special_tokens=False)["input_ids"]) for _, wanted in questions)

@@ -159,9 +159,7 @@ def _ends(tokenizer: Any) -> set[int]:
     return {i for i in ends if i is not None}
 
 
-def _polled(
-    records: Iterable[Record], total: int, stage: str, emit: Emit, control: Control
-) -> Iterator[Record]:
+def _polled(records: Iterable[Record], total: int, stage: str, emit: Emit, control: Control) -> Iterator[Record]:
     emit(Progress(stage=stage, total=total, unit="rows"))
     for number, record in enumerate(records):
         if number % 256 == 255:

@@ -1,8 +1,14 @@
-"""How the learning rate moves over a run: a warm-up, then cosine, linear or constant."""
+"""How long a run is, and how the learning rate moves over it: a warm-up, then cosine, linear or constant."""
 
 import math
 
 from studio.contract.settings import TrainSettings
+
+
+def planned_steps(settings: TrainSettings, steps_per_epoch: int) -> int:
+    """Corrections that the settings ask for: passes over the data, cut by the largest number of steps."""
+    steps = max(1, round(settings.epochs * steps_per_epoch))
+    return min(steps, settings.max_steps) if settings.max_steps else steps
 
 
 def warmup_steps(settings: TrainSettings, total_steps: int) -> int:

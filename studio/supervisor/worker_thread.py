@@ -206,8 +206,9 @@ class TrainerThread(QThread):
 
 def _read_lines(pipe: IO[bytes], lines: "queue.SimpleQueue[bytes | None]") -> None:
     try:
-        for line in pipe:
-            lines.put(line.rstrip(b"\n"))
+        with pipe:
+            for line in pipe:
+                lines.put(line.rstrip(b"\n"))
     finally:
         lines.put(None)
 

@@ -33,19 +33,24 @@ def work_on(folder: RunFolder, descriptor: int | None) -> int:
     with wire.Wire(folder, descriptor) as line:
         line.emit(events.Hello(protocol=events.PROTOCOL, pid=os.getpid(), versions=versions()))
         try:
-            work = job.load(folder.job)
-            training = isinstance(work, job.TrainJob)
-            control = CommandReader(folder, line.emit, tell_wishes=training)
-            line.on_window_gone = lambda: _on_window_gone(work, control)
-            if jobs.needs_torch(work):
-                lower_priority()
-            final = jobs.run_job(work, folder, line.emit, control)
+            final = _do(job.load(folder.job), folder, line)
         except Exception as error:  # noqa: BLE001 - the last line of defence: said in words, never lost
             line.emit(failures.failed(error))
             return 1
         if final is not None:
             line.emit(final)
     return 0
+
+
+def _do(work: job.Job, folder: RunFolder, line: wire.Wire) -> events.Event | None:
+    control = CommandReader(folder, line.emit, tell_wishes=isinstance(work, job.TrainJob))
+    line.on_window_gone = lambda: _on_window_gone(work, control)
+    if jobs.needs_torch(work):
+        lower_priority()
+    try:
+        return jobs.run_job(work, folder, line.emit, control)
+    finally:
+        control.end()
 
 
 def _on_window_gone(work: job.Job, control: CommandReader) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from studio.contract import commands, events, job
 from studio.contract.control import Emit
@@ -38,6 +38,13 @@ def serve(work: job.ChatJob, emit: Emit, control: CommandReader) -> None:
             emit(events.Notice(problem=failures.explain(error)))
 
 
+class Stoppable(Protocol):
+    """Whether a reply was told to stop: the worker's commands, or a command line that never stops one."""
+
+    def reply_stopped(self, request: int) -> bool:
+        """Asked between two tokens."""
+
+
 class Talker:
     """A loaded base model with its adapters."""
 
@@ -67,7 +74,7 @@ class Talker:
             )
         )
 
-    def answer(self, command: commands.Generate, control: CommandReader) -> None:
+    def answer(self, command: commands.Generate, control: Stoppable) -> None:
         """Stream one reply a side, in order."""
         for side in command.sides:
             if control.reply_stopped(command.request):
@@ -75,7 +82,7 @@ class Talker:
                 continue
             self._answer_side(command, side, control)
 
-    def _answer_side(self, command: commands.Generate, side: str, control: CommandReader) -> None:
+    def _answer_side(self, command: commands.Generate, side: str, control: Stoppable) -> None:
         if side != BASE and side not in self._adapters:
             raise StudioError("chat.no_adapter", f"There is no adapter {side!r} in this chat.")
         began = time.monotonic()

@@ -32,7 +32,7 @@ class CommandReader:
         self._wish: Wish = "go"
         self._waiting: list[commands.AnyCommand] = []
         self._stopped_replies: set[int] = set()
-        self._ended = False
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="commands", daemon=True)
         self._thread.start()
 
@@ -51,6 +51,13 @@ class CommandReader:
             self._wish = wish
             self._changed.notify_all()
 
+    def hold(self) -> bool:
+        """The engine pauses by itself (a loss that is no number, a full disk), as if the user had said so."""
+        with self._changed:
+            if self._wish == "go":
+                self._wish = "pause"
+        return True
+
     def reply_stopped(self, request: int) -> bool:
         """Whether this reply was told to stop (or everything was)."""
         return request in self._stopped_replies or self._wish in ("stop", "discard")
@@ -66,9 +73,14 @@ class CommandReader:
                 command = self._waiting.pop(0)
             yield command
 
+    def end(self) -> None:
+        """Stop following and join the thread."""
+        self._ended.set()
+        self._thread.join()
+
     def _follow(self) -> None:
         rest, position = b"", 0
-        while not self._ended:
+        while not self._ended.is_set():
             try:
                 with self._path.open("rb") as file:
                     file.seek(position)
@@ -80,7 +92,7 @@ class CommandReader:
             for line in lines:
                 self._take(line)
             if not chunk:
-                threading.Event().wait(_POLL_SECONDS)
+                self._ended.wait(_POLL_SECONDS)
 
     def _take(self, line: bytes) -> None:
         try:

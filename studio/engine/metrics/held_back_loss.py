@@ -43,7 +43,8 @@ def measure(model: Any, rows: Rows, pad_id: int, device: torch.device, control: 
     """
     was_training = model.training
     model.eval()
-    sums, counts = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)
+    sums = np.zeros(len(rows))
+    counts = np.zeros(len(rows), dtype=np.int64)
     try:
         for indices in _batches(rows.lengths):
             if control.poll() in ("stop", "discard"):
