@@ -1,0 +1,93 @@
+"""The rows of a dataset on disk: an Arrow IPC stream, which this program and `datasets` both map into memory."""
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+
+from studio.contract.errors import StudioError
+from studio.contract.records import Record
+
+SCHEMA = pa.schema(
+    [
+        pa.field("messages", pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())]))),
+        pa.field("key", pa.string()),
+        pa.field("source_row", pa.int64()),
+        pa.field("side", pa.string()),
+    ]
+)
+_BATCH_ROWS = 1000
+_BATCH_CHARACTERS = 4_000_000
+
+
+class RowWriter:
+    """Writes records in batches: memory for one batch, whatever the number of rows. Use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _binary(), 0o600), "wb")
+        self._writer = pa.ipc.new_stream(self._file, SCHEMA)
+        self._batch: list[dict[str, object]] = []
+        self._characters = 0
+
+    def __enter__(self) -> "RowWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._flush()
+                self._writer.close()
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+
+    def add(self, record: Record, key: str) -> None:
+        """Append one record."""
+        turns = [{"role": message.role, "content": message.content} for message in record.messages]
+        self._batch.append(
+            {"messages": turns, "key": key, "source_row": record.source_row, "side": record.side},
+        )
+        self._characters += sum(len(message.content) for message in record.messages)
+        if len(self._batch) >= _BATCH_ROWS or self._characters >= _BATCH_CHARACTERS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._batch:
+            self._writer.write_batch(pa.RecordBatch.from_pylist(self._batch, schema=SCHEMA))
+            self._batch = []
+            self._characters = 0
+
+
+def open_table(path: Path) -> Any:
+    """The rows as a pyarrow table that reads from the mapped file.
+
+    Raises:
+        StudioError: Missing, damaged, or no rows of ours.
+    """
+    try:
+        table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+        table.validate()
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, str(error)) from error
+    if not table.schema.equals(SCHEMA):
+        raise _damaged(path, "Its columns are not those of a dataset.")
+    return table
+
+
+def _damaged(path: Path, reason: str) -> StudioError:
+    return StudioError(
+        "data.damaged",
+        "The rows of this dataset cannot be read.",
+        reason.splitlines()[0] if reason else "",
+        "Import the original file again.",
+        where=str(path.parent.name),
+    )
+
+
+def _binary() -> int:
+    return getattr(os, "O_BINARY", 0)

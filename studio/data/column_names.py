@@ -1,0 +1,103 @@
+"""Names that people give to columns of questions and answers, in the languages they speak."""
+
+import re
+import unicodedata
+
+MESSAGES = ("messages", "conversations", "conversation", "turns", "dialogue", "dialog", "chat", "chats", "history")
+
+INSTRUCTIONS = ("instruction", "instructions", "anweisung", "consigne", "instruccion", "istruzione", "instrucao")
+
+PROMPTS = (
+    *("question", "prompt", "instruction", "instructions", "query", "user", "human", "user_message", "user_prompt"),
+    *("user_input", "problem", "task", "request", "questions", "prompts", "q", "source", "input", "inputs", "ask"),
+    *("frage", "fragen", "anweisung", "anfrage", "aufgabe", "eingabe", "nutzer", "kundenfrage", "aufforderung"),
+    *("question_posee", "consigne", "demande", "requete", "entree", "probleme", "utilisateur"),
+    *("pregunta", "preguntas", "consulta", "instruccion", "entrada", "solicitud", "usuario", "problema"),
+    *("pergunta", "perguntas", "instrucao", "domanda", "domande", "istruzione", "richiesta", "utente"),
+    *("vraag", "vragen", "opdracht", "pytanie", "pytania", "fraga", "fragor", "sporsmal", "sporgsmal", "kysymys"),
+    *("soru", "otazka", "kerdes", "intrebare", "вопрос", "запрос", "питання", "问题", "問題", "提问", "指令", "質問"),
+    *("질문", "سؤال", "السؤال", "שאלה", "प्रश्न", "ερωτηση", "cau_hoi", "pertanyaan"),
+)
+
+COMPLETIONS = (
+    *("answer", "completion", "response", "output", "outputs", "reply", "assistant", "answers", "completions"),
+    *("responses", "assistant_message", "assistant_response", "target", "targets", "solution", "ground_truth", "gold"),
+    *("expected", "expected_answer", "ideal", "gpt", "bot", "result", "a"),
+    *("antwort", "antworten", "ausgabe", "losung", "loesung", "erwiderung", "musterantwort", "ergebnis"),
+    *("reponse", "reponses", "sortie", "resultat"),
+    *("respuesta", "respuestas", "salida", "contestacion", "solucion", "resultado"),
+    *("resposta", "respostas", "saida", "risposta", "risposte", "soluzione", "risultato", "uscita"),
+    *("antwoord", "antwoorden", "odpowiedz", "odpowiedzi", "svar", "vastaus", "cevap", "yanit", "odpoved", "valasz"),
+    *("raspuns", "ответ", "відповідь", "回答", "答案", "输出", "答え", "回复", "답변", "대답", "جواب", "إجابة"),
+    *("الإجابة", "תשובה", "उत्तर", "απαντηση", "tra_loi", "cau_tra_loi", "jawaban"),
+)
+
+CONTEXTS = (
+    *("context", "input", "passage", "background", "document", "paragraph", "article", "reference", "contexts"),
+    *("kontext", "hintergrund", "eingabe", "contexte", "entree", "passage", "contexto", "entrada", "contesto"),
+    *("zusatz", "上下文", "输入", "контекст"),
+)
+
+SYSTEMS = (
+    "system",
+    "system_prompt",
+    "systemprompt",
+    "system_message",
+    "persona",
+    "systemnachricht",
+    "systeme",
+    "sistema",
+)
+
+_SIDE_MATTERS = frozenset(
+    (
+        "id",
+        "idx",
+        "index",
+        "no",
+        "nr",
+        "number",
+        "type",
+        "date",
+        "url",
+        "lang",
+        "language",
+        "category",
+        "score",
+        "count",
+    )
+)
+
+
+def plain(name: str) -> str:
+    """Lower case, without accents, words joined by underscores: `Réponse (FR)` becomes `reponse_fr`."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
+    decomposed = unicodedata.normalize("NFKD", spaced)
+    bare = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return re.sub(r"[\W_]+", "_", unicodedata.normalize("NFC", bare).casefold()).strip("_")
+
+
+def find_whole(columns: list[str], names: tuple[str, ...], taken: tuple[str, ...] = ()) -> str:
+    """The column whose whole name is one of these, the earlier the better; "" where none is."""
+    free = {plain(column): column for column in reversed(columns) if column not in taken}
+    return next((free[bare] for name in names if (bare := plain(name)) in free), "")
+
+
+def find(columns: list[str], names: tuple[str, ...], taken: tuple[str, ...] = ()) -> str:
+    """The column that bears one of these names, whole or (less likely) as one of its words; "" where none does.
+
+    Args:
+        columns: As the file names them.
+        names: The better, the earlier.
+        taken: Columns that are something else already.
+    """
+    whole = find_whole(columns, names, taken)
+    if whole:
+        return whole
+    free = {column: plain(column) for column in columns if column not in taken}
+    for name in map(plain, names):
+        for column, bare in free.items():
+            words = bare.split("_")
+            if len(name) > 2 and name in words and not _SIDE_MATTERS.intersection(words):
+                return column
+    return ""

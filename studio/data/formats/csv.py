@@ -1,0 +1,222 @@
+"""CSV: columns cut by comma, semicolon, tab or bar, with a header line; which of them is found out."""
+
+import csv
+import io
+from collections.abc import Iterator
+
+import msgspec
+
+from studio.contract.errors import Problem
+from studio.data.source import MAX_LINE_BYTES, Source
+from studio.data.wording import count, listed
+
+DELIMITERS = ",;\t|"
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_LONG_CELL = 100
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """How a table is written down.
+
+    Attributes:
+        delimiter: One of DELIMITERS (or what a `sep=` line says).
+        skip_lines: Lines before the header.
+        has_header: Whether the first row names the columns.
+        spaced: A space follows each delimiter.
+        width: Columns of the first row.
+        regular: Share of the sampled rows that are as wide as the first.
+        sampled: Rows sampled, the first included.
+    """
+
+    delimiter: str
+    skip_lines: int
+    has_header: bool
+    spaced: bool
+    width: int
+    regular: float
+    sampled: int
+
+
+def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
+    """Yield number (the header not counted, from 1) and row; all values are text.
+
+    Raises:
+        StudioError: Quotes do not match, a row has too few or too many columns, a column's name occurs twice.
+    """
+    source.settle_encoding()
+    layout = detect_layout(source.head, source.head_is_whole)
+    csv.field_size_limit(MAX_LINE_BYTES)
+    records = _records(source, layout)
+    try:
+        columns: list[str] = []
+        number = 0
+        for line, cells in records:
+            if not columns:
+                columns = _columns(source, layout, cells, line)
+                if layout.has_header:
+                    continue
+            number += 1
+            while len(cells) > len(columns) and not cells[-1].strip():
+                cells.pop()
+            if len(cells) != len(columns):
+                source.fault(_ragged(cells, columns, layout), line)
+                continue
+            yield number, dict(zip(columns, cells, strict=True))
+    except UnicodeDecodeError as error:
+        raise source.encoding_error(error) from error
+
+
+def detect_layout(head: str, is_whole: bool) -> Layout:
+    """Find out how a table is written, from its first 256 KiB.
+
+    The delimiter is the one that cuts most rows into as many columns as the first row; with several such, the one
+    with more columns.
+    """
+    first_line = head.split("\n", 1)[0].strip().lower()
+    skip, forced = 0, ""
+    if first_line.startswith("sep=") and len(first_line) == 5:
+        skip, forced = 1, first_line[4]
+        head = head.partition("\n")[2]
+    layouts = [_try(head, is_whole, delimiter, skip) for delimiter in (forced or DELIMITERS)]
+    wide = [layout for layout in layouts if layout.width > 1]
+    return max(wide or layouts[:1], key=lambda layout: (round(layout.regular, 1), layout.width))
+
+
+def _try(head: str, is_whole: bool, delimiter: str, skip: int) -> Layout:
+    header_line = head.lstrip().split("\n", 1)[0]
+    spaced = f'{delimiter} "' in header_line
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, skipinitialspace=spaced)
+    table: list[list[str]] = []
+    try:
+        table.extend(cells for cells in reader if cells)
+    except csv.Error:  # what was read until then suffices to compare
+        pass
+    if not is_whole and len(table) > 1:
+        table.pop()
+    header = table[0] if table else []
+    width = len(header)
+    regular = sum(len(cells) == width for cells in table) / max(1, len(table))
+    return Layout(delimiter, skip, _is_header(header), spaced, width, regular, len(table))
+
+
+def _is_header(cells: list[str]) -> bool:
+    """Names are short and ask nothing; a table without names begins with a question."""
+    return not any(len(cell) > _LONG_CELL or cell.rstrip().endswith("?") for cell in cells)
+
+
+def _records(source: Source, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    """Line (from 1) where each record begins, and its cells; blank lines left out."""
+    lines = _Lines(source, layout.skip_lines)
+    reader = csv.reader(lines, delimiter=layout.delimiter, skipinitialspace=layout.spaced, strict=True)
+    while True:
+        start = lines.begin_record()
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise _quote_error(source, start, lines.number, error) from error
+        if cells is None:
+            return
+        if cells:
+            yield start, cells
+
+
+class _Lines:
+    """Feeds the reader and watches that one record does not swallow the file."""
+
+    def __init__(self, source: Source, skip: int) -> None:
+        self._source = source
+        self._text = source.open_text()
+        self.number = 0
+        self._characters = 0
+        for _ in range(skip):
+            next(self)
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def begin_record(self) -> int:
+        """The line where the next record begins."""
+        self._characters = 0
+        return self.number + 1
+
+    def __next__(self) -> str:
+        line = self._text.readline(MAX_LINE_BYTES + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self._characters += len(line)
+        if self._characters > MAX_LINE_BYTES:
+            raise self._source.error(
+                "line_too_long",
+                f"The row that ends near line {self.number} is longer than 64 MB.",
+                "No row of questions and answers is that long; a quote may be missing.",
+                "Check the quotes there.",
+                self.number,
+            )
+        if "\x00" in line:
+            raise self._source.error(
+                "binary",
+                f"Line {self.number} holds a zero byte: this is no text.",
+                "The file is damaged, or no CSV file.",
+                "Save it again as CSV (UTF-8).",
+                self.number,
+            )
+        return line
+
+
+def _quote_error(source: Source, start: int, line: int, error: csv.Error) -> Exception:
+    if "field larger" in str(error):
+        return source.error("line_too_long", f"The row at line {start} has a cell longer than 64 MB.", line=start)
+    if line > start or "unexpected end" in str(error):
+        return source.error(
+            "unclosed_quote",
+            f"A quote that opens in the row at line {start} is not closed.",
+            "Everything after it would be taken for one cell.",
+            'Close it; a quote inside a quoted cell is written twice: "".',
+            start,
+        )
+    return source.error(
+        "stray_quote",
+        f"A quoted cell at line {start} goes on after its closing quote.",
+        "A quote inside a quoted cell must be written twice.",
+        'Write it as "" there.',
+        start,
+    )
+
+
+def _columns(source: Source, layout: Layout, cells: list[str], line: int) -> list[str]:
+    if not layout.has_header:
+        source.notes.append(
+            source.at(
+                Problem(
+                    code="data.no_header",
+                    what="The first line holds no column names; it was read as a row.",
+                    fix="If it does name the columns, make the names shorter.",
+                ),
+                line,
+            )
+        )
+        return [f"column {index}" for index in range(1, len(cells) + 1)]
+    while len(cells) > 1 and not cells[-1].strip():
+        cells.pop()
+    names = [cell.strip() or f"column {index}" for index, cell in enumerate(cells, start=1)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise source.error(
+            "duplicate_columns",
+            f"Column names occur twice: {listed(twice)}.",
+            "It would not be clear which of them is meant.",
+            "Give each column its own name.",
+            line,
+        )
+    return names
+
+
+def _ragged(cells: list[str], columns: list[str], layout: Layout) -> Problem:
+    name = _NAMES.get(layout.delimiter, f'"{layout.delimiter}"')
+    return Problem(
+        code="data.ragged_row",
+        what=f"This row has {count(len(cells), 'column')} where {len(columns)} are expected.",
+        why=f"Columns are cut at each {name}; a text that holds one must stand in quotes.",
+        fix="Put that text in quotes, or leave damaged lines out.",
+    )

@@ -1,0 +1,85 @@
+"""A look at the first rows of a file, before anything is decided."""
+
+from pathlib import Path
+
+import msgspec
+
+from studio.contract.errors import StudioError
+from studio.data.formats import Rows
+from studio.data.wording import shown
+
+SAMPLE_ROWS = 200
+SAMPLE_BYTES = 16 * 1024 * 1024
+MAX_COLUMNS = 1000
+_SHOWN_ROWS = 5
+_SHOWN_CHARACTERS = 300
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file looks like from its first rows.
+
+    Attributes:
+        columns: All names seen, in order of appearance.
+        rows: The first rows, at most SAMPLE_ROWS.
+        signature: Of the file, to see whether it changes until the import.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[dict[str, object], ...]
+    signature: tuple[int, int, int]
+
+    def first_rows(self) -> tuple[dict[str, str], ...]:
+        """Up to 5 rows, values as shortened text."""
+        return tuple({name: _as_text(value) for name, value in row.items()} for row in self.rows[:_SHOWN_ROWS])
+
+
+def look(path: Path, skip_damaged: bool = False) -> Look:
+    """Read the first rows.
+
+    Args:
+        path: The file.
+        skip_damaged: Leave damaged lines out instead of refusing the file.
+
+    Raises:
+        StudioError: No row can be read. A damaged line after good ones is left for the import to report.
+    """
+    columns: dict[str, None] = {}
+    sample: list[dict[str, object]] = []
+    with Rows(path, (lambda problem: None) if skip_damaged else None) as rows:
+        try:
+            for row in rows:
+                sample.append(row)
+                columns.update(dict.fromkeys(row))
+                if len(columns) > MAX_COLUMNS:
+                    raise rows.source.error(
+                        "too_many_columns",
+                        f"The rows have more than {MAX_COLUMNS:,} different columns.",
+                        "Names and values may be swapped.",
+                        "Bring rows with a question and an answer each.",
+                    )
+                if len(sample) >= SAMPLE_ROWS or rows.source.bytes_read > SAMPLE_BYTES:
+                    break
+        except StudioError as error:
+            if not sample or error.problem.code == "data.too_many_columns":
+                raise
+        if not sample:
+            raise rows.source.error("no_rows", "There are no records in the file.")
+        return Look(columns=tuple(columns), rows=tuple(sample), signature=rows.source.signature)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, str):
+        text = value[: _SHOWN_CHARACTERS + 1]
+    elif value is None:
+        text = ""
+    else:
+        text = _json_start(value)
+    clean = text.encode("utf-8", "replace").decode("utf-8")
+    return clean if len(text) <= _SHOWN_CHARACTERS else clean[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def _json_start(value: object) -> str:
+    try:
+        return msgspec.json.encode(value).decode("utf-8")[: _SHOWN_CHARACTERS + 1]
+    except (UnicodeEncodeError, OverflowError, msgspec.MsgspecError):
+        return shown(repr(value), _SHOWN_CHARACTERS)

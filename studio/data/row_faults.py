@@ -1,0 +1,128 @@
+"""What can be wrong with one row, in words: such rows are left out of a dataset and counted."""
+
+import msgspec
+
+from studio.contract.errors import Problem, StudioError
+from studio.data.wording import count, row_numbers
+
+
+class RowFault(msgspec.Struct, frozen=True):
+    """A row of the table.
+
+    Attributes:
+        what: About one row, a sentence.
+        summary: About many, after "12 rows were left out: ".
+        fix: What to do, a sentence.
+    """
+
+    what: str
+    summary: str
+    fix: str
+
+
+FAULTS: dict[str, RowFault] = {
+    "row.missing_column": RowFault(
+        "The row lacks a column that holds the question, the answer or the turns.",
+        "they lack a column that holds the question, the answer or the turns",
+        "Add it there, or choose other columns.",
+    ),
+    "row.empty_question": RowFault("The question is empty.", "the question is empty", "Fill it in or delete the row."),
+    "row.empty_answer": RowFault(
+        "The answer is empty.", "the answer is empty, so there is nothing to learn", "Fill it in or delete the row."
+    ),
+    "row.content_not_text": RowFault(
+        "A question or an answer is no text.",
+        "a question or an answer is no text",
+        "Only text can be learned: write numbers in quotes; pictures, sound and tool calls are not supported.",
+    ),
+    "row.no_turns": RowFault(
+        "The list of turns is missing, empty or no list.",
+        "the list of turns is missing, empty or no list",
+        'A conversation looks like [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}].',
+    ),
+    "row.unknown_role": RowFault(
+        "A turn has a role that is not known.",
+        "a turn has a role that is not known",
+        "Use the roles system, user and assistant (or human and gpt).",
+    ),
+    "row.assistant_first": RowFault(
+        "The conversation begins with the assistant.",
+        "the conversation begins with the assistant, so nothing was asked",
+        "Begin each conversation with the user.",
+    ),
+    "row.ends_on_user": RowFault(
+        "The conversation ends with the user.",
+        "the conversation ends with the user, so there is no answer to learn",
+        "End each conversation with the assistant's answer.",
+    ),
+    "row.two_in_a_row": RowFault(
+        "The same side speaks twice in a row.",
+        "the same side speaks twice in a row, which models are not made for",
+        "Join the two turns into one.",
+    ),
+    "row.system_not_first": RowFault(
+        "A system message stands after the beginning.",
+        "a system message stands after the beginning, which models are not made for",
+        "Put it first, once.",
+    ),
+    "row.broken_character": RowFault(
+        "The text holds half a character.",
+        "the text holds half a character (a lone surrogate), which no model can read",
+        "Correct the text there.",
+    ),
+}
+
+
+def row_error(code: str, number: int, why: str = "") -> StudioError:
+    """The error of one row.
+
+    Args:
+        code: A key of FAULTS.
+        number: Row of the source file, from 1.
+        why: What exactly, a sentence.
+    """
+    fault = FAULTS[code]
+    return StudioError(code, fault.what, why, fault.fix, where=f"row {number}")
+
+
+class FaultTally:
+    """Counts problems by code and keeps the first few examples of each."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._rows: dict[str, list[int]] = {}
+        self._first: dict[str, Problem] = {}
+
+    @property
+    def total(self) -> int:
+        """Rows counted."""
+        return sum(self._counts.values())
+
+    def add(self, problem: Problem, number: int) -> None:
+        """Count one row."""
+        code = problem.code
+        self._counts[code] = self._counts.get(code, 0) + 1
+        self._first.setdefault(code, problem)
+        rows = self._rows.setdefault(code, [])
+        if len(rows) < 3:
+            rows.append(number)
+
+    def problems(self, file_name: str) -> list[Problem]:
+        """One problem a code, most frequent first: count in words, up to 3 row numbers."""
+        order = sorted(self._counts, key=lambda code: -self._counts[code])
+        return [self._problem(code, file_name) for code in order]
+
+    def _problem(self, code: str, file_name: str) -> Problem:
+        number, first = self._counts[code], self._first[code]
+        fault = FAULTS.get(code)
+        left_out = f"{count(number, 'row')} {'was' if number == 1 else 'were'} left out"
+        summary = fault.summary if fault else f"damaged, such as: {first.what}"
+        if fault and number == 1:
+            summary = fault.what[0].lower() + fault.what[1:-1]
+        return Problem(
+            code=code,
+            what=f"{left_out}: {summary.rstrip('.')}.",
+            why=first.why,
+            fix=first.fix,
+            where=f"{file_name}, {row_numbers(self._rows[code], number)}",
+        )
