@@ -47,7 +47,8 @@ class TrainerThread(QThread):
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._let_go = threading.Event()
-        self._asked_to_end = False
+        self._told_to_stop = False
+        self._forced = False
         self._final: events.AnyEvent | None = None
         self._last_sign = time.monotonic()
 
@@ -56,12 +57,12 @@ class TrainerThread(QThread):
     def send(self, command: commands.Command) -> None:
         """Hand a command to the worker; takes effect at its next step."""
         if isinstance(command, commands.Stop):
-            self._asked_to_end = True
+            self._told_to_stop = True
         commands.append(self.folder.commands, command)
 
     def force_stop(self) -> None:
         """End the worker's whole process tree now. What it had saved stays."""
-        self._asked_to_end = True
+        self._forced = True
         process = self.worker()
         if process is not None:
             processes.kill_tree(process)
@@ -179,12 +180,12 @@ class TrainerThread(QThread):
     def _finish(self, exit_code: int | None) -> None:
         if self._final is not None:
             return
-        if exit_code == 0 and self._asked_to_end:
+        if exit_code == 0 and self._told_to_stop and not self._forced:
             return  # a service that was told to end
         self._hand_on(events.Failed(at=time.time(), problem=self._death(exit_code)))
 
     def _death(self, exit_code: int | None) -> Problem:
-        if self._asked_to_end:
+        if self._forced:
             what, why = "The trainer was ended by force.", "You asked for it."
         elif exit_code is not None and exit_code < 0:
             what = f"The trainer was killed (signal {-exit_code})."
