@@ -24,7 +24,7 @@ from studio.contract.control import Emit
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import Notice
 from studio.contract.run_folder import MARKER, make_folder
-from studio.engine.evaluate import Measured
+from studio.engine.verdict import Measured
 
 MANIFEST = "manifest.json"
 STATE = "state.json"

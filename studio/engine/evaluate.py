@@ -4,36 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
 
 from studio.contract.control import Control, Emit
-from studio.contract.errors import StudioError
-from studio.contract.events import Progress, SampleAnswer, Verdict
+from studio.contract.events import Progress, SampleAnswer
 from studio.data.chat_rows import read_probes
 from studio.engine import generate
 from studio.engine.batches import Rows
 from studio.engine.examples import Examples, Held
-from studio.engine.metrics import exact_match, held_back_loss, knowledge_kept
+from studio.engine.metrics import exact_match, held_back_loss
 from studio.engine.metrics.held_back_loss import Losses
+from studio.engine.verdict import Measured
 
 SAMPLE_TOKENS = 64
-
-
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What one model can do. None or empty: not measured.
-
-    Attributes:
-        loss: Mean over the learned tokens of the held-back rows.
-        row_losses: Mean of each held-back row.
-        right: Whether each held-back question that was asked is answered right.
-        known: Whether each probe question that was asked is answered right.
-    """
-
-    loss: float | None = None
-    row_losses: list[float] = []
-    right: list[bool] = []
-    known: list[bool] = []
 
 
 class Tester:
@@ -111,38 +94,3 @@ class Tester:
             model.train(was_training)
         last = self._sample.question[-1]
         return SampleAnswer(step=step, question=last.content, answer=reply, expected=self._sample.answer)
-
-
-def verdict(before: Measured, after: Measured) -> Verdict:
-    """What was learned and what was kept, over the questions that were asked both times."""
-    rows = list(zip(before.row_losses, after.row_losses, strict=False))
-    asked = list(zip(before.right, after.right, strict=False))
-    probes, known_before, known_after = knowledge_kept.kept(before.known, after.known)
-    return Verdict(
-        asked=len(asked) or None,
-        right_before=sum(b for b, _ in asked) if asked else None,
-        right_after=sum(a for _, a in asked) if asked else None,
-        rows=len(rows) or None,
-        rows_better=sum(a < b for b, a in rows) if rows else None,
-        loss_base=before.loss,
-        loss_tuned=after.loss,
-        probes=probes or None,
-        known_before=known_before if probes else None,
-        known_after=known_after if probes else None,
-    )
-
-
-def require_finite(before: Measured) -> None:
-    """Refuse a base model that computes nonsense.
-
-    Raises:
-        StudioError: Its loss is not a number.
-    """
-    if before.loss is not None and not abs(before.loss) < float("inf"):
-        raise StudioError(
-            "train.base_not_finite",
-            "The base model's own loss is not a number.",
-            "Its weights are damaged, or the number format is too coarse for it.",
-            "Choose the fine number format (fp32), or load the model's files anew.",
-            where="precision",
-        )

@@ -16,12 +16,13 @@ from studio.contract.events import Evaluated, Finished, Notice, Progress, Starte
 from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings, check_together
-from studio.engine import base_model, checkpoint, evaluate, model_folder, tokens
+from studio.engine import base_model, checkpoint, model_folder, tokens
 from studio.engine.checkpoint import Snapshot
 from studio.engine.evaluate import Tester
 from studio.engine.examples import Ended, Examples, read_examples
 from studio.engine.loop import Prepared, Reason, Run
 from studio.engine.methods import lora
+from studio.engine.verdict import require_finite
 
 
 def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Finished:
@@ -66,7 +67,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     if control.poll() in ("stop", "discard"):
         return _ended_before(control)
     test_seconds = time.monotonic() - test_began
-    evaluate.require_finite(before)
+    require_finite(before)
 
     emit(Progress(stage="Adding the adapter"))
     model = lora.attach(base, settings.method, settings.seed)

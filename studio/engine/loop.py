@@ -1,0 +1,400 @@
+"""The part of a run that moves: step after step, tests, pauses, checkpoints, and the end."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import psutil
+import torch
+
+from studio.contract.control import Control, Emit, Wish
+from studio.contract.errors import Problem, StudioError
+from studio.contract.events import CheckpointSaved, Evaluated, Finished, Paused, Progress, Resumed, Step, Verdict
+from studio.contract.job import TrainJob
+from studio.contract.run_folder import RunFolder
+from studio.engine import checkpoint
+from studio.engine.batches import Feed, Plan, collate
+from studio.engine.checkpoint import Snapshot, State
+from studio.engine.evaluate import Tester
+from studio.engine.examples import Examples
+from studio.engine.loss import summed_loss
+from studio.engine.methods import lora
+from studio.engine.noise import EmbeddingNoise
+from studio.engine.optimiser import clip_gradients, make_optimiser, set_learning_rate
+from studio.engine.pace import MIN_STEPS, Pace
+from studio.engine.schedule import learning_rate, planned_steps
+from studio.engine.verdict import Measured, compare
+
+Reason = Literal["done", "stopped", "early", "time", "discarded"]
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """What the recipe has made ready before the first step.
+
+    Attributes:
+        model: With its adapter, in training mode.
+        examples: What is learned from.
+        tester: Tests on held-back rows.
+        before: What the base model could do.
+        device: Where the model lies.
+        bf16: Calculate in bf16 (the adapter's weights stay fp32).
+        fingerprint: Of the job and its rows, for checkpoints.
+        spent_seconds: Time since the job began, for the time box.
+        end_seconds: What the tests at the end will cost, by those at the start.
+    """
+
+    model: Any
+    tokenizer: Any
+    examples: Examples
+    tester: Tester
+    before: Measured
+    device: torch.device
+    bf16: bool
+    fingerprint: str
+    spent_seconds: float
+    end_seconds: float
+
+
+class Run:
+    """One adapter, its optimiser, its place in the data.
+
+    Attributes:
+        step: Corrections made so far.
+        total_steps: Corrections planned; a time box may shrink it once.
+        boxed: Whether it did.
+    """
+
+    def __init__(self, job: TrainJob, folder: RunFolder, emit: Emit, control: Control, ready: Prepared) -> None:
+        self.job, self.folder, self.emit, self.control, self.ready = job, folder, emit, control, ready
+        self.settings = settings = job.settings
+        self.model, self.rows, self.tester, self.device = ready.model, ready.examples.rows, ready.tester, ready.device
+        self.learned_counts = self.rows.learned_counts
+        trainable = {name: p for name, p in ready.model.named_parameters() if p.requires_grad}
+        self.adapter: dict[str, torch.nn.Parameter] = trainable
+        self.parameters = list(trainable.values())
+        self.optimiser = make_optimiser(self.parameters, settings, ready.device)
+        self.noise = EmbeddingNoise(ready.model, settings.neftune_alpha)
+        effective = settings.batch_size * settings.accumulation
+        plan = Plan(self.rows.lengths, ready.examples.train_rows, settings.replay_share, effective, settings.seed)
+        self.feed = Feed(plan)
+        self.step = 0
+        self.total_steps = planned_steps(settings, plan.steps_per_epoch)
+        self.boxed = False
+        self.pace = Pace()
+        self.evaluated_step = 0
+        self.best_loss: float | None = None
+        self.best_step = 0
+        self.best: dict[str, torch.Tensor] = {}
+        self.worse = 0
+        self.saved_at = 0.0
+        self.sample_seconds = 0.0
+
+    # --- the loop -----------------------------------------------------------------------------------------
+
+    def go(self) -> Reason:
+        """Step after step, until the plan, the user, the clock or the tests end it."""
+        self.pace = Pace(self.pace.train_seconds)
+        self.pace.end_seconds = self.ready.end_seconds
+        self.saved_at = self.pace.train_seconds
+        while self.step < self.total_steps:
+            wish = self._ask_user()
+            if wish != "go":
+                return "stopped" if wish == "stop" else "discarded"
+            if not self._take_step():
+                continue
+            if self._is_test_due() and self._test():
+                return "early"
+            if self._is_save_due():
+                self._save_checkpoint()
+        return "time" if self.boxed else "done"
+
+    def _take_step(self) -> bool:
+        """One correction over one effective batch; False where it was not finite and nothing was corrected."""
+        began = time.monotonic()
+        rate = learning_rate(self.settings, self.step + 1, self.total_steps)
+        set_learning_rate(self.optimiser, rate)
+        loss, read, learned = self._gradients(self.feed.next_step())
+        norm = clip_gradients(self.parameters, self.settings.max_grad_norm)
+        if not (np.isfinite(loss) and np.isfinite(norm)):
+            self.optimiser.zero_grad(set_to_none=True)
+            self._pause_not_finite(loss, norm)
+            return False
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        seconds = time.monotonic() - began
+        self.pace.took(seconds)
+        self._fit_time_box()
+        self.emit(
+            Step(
+                step=self.step,
+                total_steps=self.total_steps,
+                epoch=self.feed.epochs_read,
+                loss=loss,
+                learning_rate=rate,
+                grad_norm=norm,
+                tokens=read,
+                learned_tokens=learned,
+                step_seconds=seconds,
+                train_seconds=self.pace.train_seconds,
+                memory_bytes=memory_bytes(self.device),
+                eta_seconds=self.pace.eta(self.total_steps - self.step, self._tests_left(), self.settings),
+            )
+        )
+        return True
+
+    def _gradients(self, indices: np.ndarray) -> tuple[float, int, int]:
+        """Gradients of the mean loss over the learned tokens of the whole effective batch.
+
+        Returns:
+            The loss, the tokens read, the learned tokens.
+        """
+        size = self.settings.batch_size
+        pad = self.ready.tokenizer.pad_token_id
+        learned = int(self.learned_counts[indices].sum())
+        loss, read = torch.zeros((), device=self.device), 0
+        for start in range(0, len(indices), size):
+            part = indices[start : start + size].tolist()
+            batch = collate(self.rows, part, pad, self.device, packed=self.settings.packing)
+            self.noise.row_lengths = batch.row_lengths
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.ready.bf16):
+                share = summed_loss(self.model, batch) / learned
+            share.backward()
+            loss += share.detach()
+            read += batch.tokens
+        self.noise.row_lengths = None
+        return float(loss), read, learned
+
+    # --- the user -----------------------------------------------------------------------------------------
+
+    def _ask_user(self) -> Wish:
+        """What is wanted now; holds while that is a pause."""
+        wish = self.control.poll()
+        if wish != "pause":
+            return wish
+        self.emit(Paused(step=self.step))
+        return self._hold()
+
+    def _hold(self) -> Wish:
+        self.pace.hold()
+        while (wish := self.control.poll()) == "pause":
+            self.control.wait(1.0)
+        self.pace.go_on()
+        if wish == "go":
+            self.emit(Resumed(step=self.step))
+        return wish
+
+    def _pause_not_finite(self, loss: float, norm: float) -> None:
+        what = "loss" if not np.isfinite(loss) else "gradient"
+        problem = Problem(
+            code="train.not_finite",
+            what=f"In step {self.step + 1} the {what} was not a number any more; this step was not used.",
+            why="The learning speed is too high, or one of the examples is broken.",
+            fix="Resume to leave these examples out and go on, or stop and save what was learned before; "
+            "then try a lower learning speed.",
+            details=f"loss {loss}, gradient norm {norm}, learning rate {self.optimiser.param_groups[0]['lr']}",
+        )
+        self._pause_for(problem)
+
+    def _pause_for(self, problem: Problem) -> None:
+        """Hold because of a problem, until the user decides.
+
+        Raises:
+            StudioError: Nobody is there to decide.
+        """
+        if not self.control.hold():
+            raise StudioError.of(problem)
+        self.emit(Paused(step=self.step, problem=problem))
+        self._hold()
+
+    # --- tests --------------------------------------------------------------------------------------------
+
+    def _test_steps(self) -> set[int]:
+        count = min(self.settings.evaluations, self.total_steps)
+        return {round(self.total_steps * (i + 1) / count) for i in range(count)} if self.tester.rows else set()
+
+    def _is_test_due(self) -> bool:
+        return self.step in self._test_steps() and self.evaluated_step < self.step
+
+    def _tests_left(self) -> int:
+        return sum(step > self.step for step in self._test_steps())
+
+    def _test(self) -> bool:
+        """Test on the held-back rows; True where the run should end early."""
+        began = time.monotonic()
+        losses = self.tester.losses(self.model, self.control)
+        if losses is None:
+            return False
+        self.evaluated_step = self.step
+        best = self.best_loss is None or losses.mean < self.best_loss
+        self.worse = 0 if best else self.worse + 1
+        if best:
+            self.best_loss, self.best_step = losses.mean, self.step
+            if self.settings.early_stopping:
+                self.best = {n: p.detach().to("cpu", copy=True) for n, p in self.adapter.items()}
+        self.emit(Evaluated(step=self.step, loss=losses.mean, best=best, rows=self.tester.rows))
+        # A sample is worth little time: on a slow machine it is shown more rarely.
+        if self.sample_seconds <= 0.05 * self.pace.train_seconds:
+            sample_began = time.monotonic()
+            sample = self.tester.sample_answer(self.model, self.step)
+            self.sample_seconds += time.monotonic() - sample_began
+            if sample is not None:
+                self.emit(sample)
+        self.pace.test_seconds = time.monotonic() - began
+        return bool(self.settings.early_stopping) and self.worse >= self.settings.early_stopping
+
+    def _fit_time_box(self) -> None:
+        """After a few steps, turn the time box into a number of steps, once."""
+        minutes = self.settings.time_box_minutes
+        if not minutes or self.boxed or self.step != MIN_STEPS:
+            return
+        tests = len(self._test_steps()) / self.total_steps
+        fitting = self.pace.steps_in_box(minutes * 60, self.ready.spent_seconds, self.step, tests)
+        if fitting < self.total_steps:
+            self.total_steps, self.boxed = max(self.step, fitting), True
+
+    # --- saving -------------------------------------------------------------------------------------------
+
+    def _is_save_due(self) -> bool:
+        every = self.settings.save_every_minutes * 60
+        return every > 0 and self.pace.train_seconds - self.saved_at >= every and self.step < self.total_steps
+
+    def _save_checkpoint(self) -> None:
+        """Save; where the disk refuses, pause until the user made room or gives up."""
+        saved = self._try_to_save(lambda: checkpoint.save(self.folder.checkpoints, self.snapshot()))
+        if saved is not None:
+            path, seconds = saved
+            self.pace.save_seconds = seconds
+            self.emit(CheckpointSaved(step=self.step, path=str(path), seconds=seconds))
+        self.saved_at = self.pace.train_seconds
+
+    def _try_to_save(self, save: Callable[[], Any]) -> tuple[Any, float] | None:
+        """Call `save` until it succeeds; None where the user gives up."""
+        while True:
+            began = time.monotonic()
+            try:
+                return save(), time.monotonic() - began
+            except OSError as error:
+                needed = 16 * sum(p.numel() for p in self.parameters)
+                problem = Problem(
+                    code="train.cannot_save",
+                    what="The run's state could not be saved; nothing saved earlier is lost.",
+                    why=f"{error.strerror or error}.",
+                    fix=f"Free about {max(needed / 1e9, 0.01):.2f} GB on the disk of {self.folder.path}, then resume.",
+                    where=str(self.folder.path),
+                )
+                already_ending = self.control.poll() in ("stop", "discard")
+                if already_ending:
+                    raise StudioError.of(problem) from error
+                self._pause_for(problem)
+                if self.control.poll() in ("stop", "discard"):
+                    return None
+
+    def snapshot(self) -> Snapshot:
+        """All that is needed to go on from here as if nothing had happened."""
+        optimiser: dict[str, torch.Tensor] = {}
+        generators: dict[str, torch.Tensor] = {}
+        state = State(
+            fingerprint=self.ready.fingerprint,
+            step=self.step,
+            total_steps=self.total_steps,
+            boxed=self.boxed,
+            epoch=self.feed.epoch,
+            batch=self.feed.batch,
+            train_seconds=self.pace.train_seconds,
+            before=self.ready.before,
+            evaluated_step=self.evaluated_step,
+            best_loss=self.best_loss,
+            best_step=self.best_step,
+            worse=self.worse,
+            optimiser=checkpoint.take_apart(self.optimiser.state_dict(), optimiser),
+            generators=checkpoint.take_apart(checkpoint.read_generators(), generators),
+        )
+        tensors: dict[str, dict[str, torch.Tensor]] = {"optimiser": optimiser, "generators": generators}
+        tensors["adapter"] = dict(self.adapter)
+        if self.best:
+            tensors["best"] = self.best
+        return Snapshot(state, tensors)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to where a snapshot was taken."""
+        state = snapshot.state
+        self._use_weights(snapshot.tensors["adapter"])
+        self.optimiser.load_state_dict(checkpoint.put_together(state.optimiser, snapshot.tensors["optimiser"]))
+        self.feed = Feed(self.feed.plan, state.epoch, state.batch)
+        self.step, self.total_steps, self.boxed = state.step, state.total_steps, state.boxed
+        self.evaluated_step, self.best_loss, self.best_step = state.evaluated_step, state.best_loss, state.best_step
+        self.worse, self.best = state.worse, snapshot.tensors.get("best", {})
+        self.pace = Pace(state.train_seconds)
+        checkpoint.set_generators(checkpoint.put_together(state.generators, snapshot.tensors["generators"]))
+
+    @torch.no_grad()
+    def _use_weights(self, weights: dict[str, torch.Tensor]) -> None:
+        for name, parameter in self.adapter.items():
+            parameter.copy_(weights[name])
+
+    # --- the end ------------------------------------------------------------------------------------------
+
+    def finish(self, reason: Reason) -> Finished:
+        """Save the adapter, test it, and say how the run ended."""
+        seconds = self.pace.train_seconds
+        if reason == "discarded":
+            return Finished(adapter="", reason=reason, steps=self.step, seconds=seconds)
+        if self.step == 0:
+            return Finished(adapter="", reason=reason, steps=0, seconds=seconds)
+        self.emit(Progress(stage="Saving the adapter"))
+        if reason == "stopped":
+            self._save_checkpoint()
+        kept_best = bool(self.best) and self.best_step != self.step
+        if kept_best:
+            self._use_weights(self.best)
+        if self._save_adapter() is None:
+            return Finished(adapter="", reason="discarded", steps=self.step, seconds=seconds)
+        self.noise.remove()
+        self.model.eval()
+        after = self.tester.measure(self.model, "after", _UntilDiscarded(self.control))
+        found: Verdict | None = compare(self.ready.before, after)
+        if found == Verdict():
+            found = None
+        return Finished(
+            adapter=str(self.folder.adapter),
+            reason=reason,
+            steps=self.step,
+            seconds=self.pace.train_seconds,
+            verdict=found,
+            best_step=self.best_step if self.best else 0,
+        )
+
+    def _save_adapter(self) -> tuple[Any, float] | None:
+        def write(folder: Path) -> None:
+            lora.save(self.model, folder, self.job.model)
+
+        return self._try_to_save(lambda: checkpoint.replace_folder(self.folder.adapter, write))
+
+
+class _UntilDiscarded:
+    """A control for the tests at the end: only throwing the run away ends them."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def poll(self) -> Wish:
+        return "discard" if self._control.poll() == "discard" else "go"
+
+    def wait(self, seconds: float) -> None:
+        self._control.wait(seconds)
+
+    def hold(self) -> bool:
+        return self._control.hold()
+
+
+def memory_bytes(device: torch.device) -> int:
+    """GPU memory at its peak since the last call, or the process's resident memory."""
+    if device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        return int(peak)
+    return int(psutil.Process().memory_info().rss)
