@@ -24,6 +24,7 @@ from studio.cli.options import add_settings
 from studio.contract.commands import Sampling
 from studio.contract.errors import StudioError
 from studio.contract.exports import EXPORTS
+from studio.worker.failures import explain
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -48,6 +49,9 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         sys.stderr.close()
         return 0
+    except Exception as error:  # noqa: BLE001 - the last line of defence: one message, never a traceback
+        output.report_error(StudioError.of(explain(error)), arguments.json)
+        return 1
 
 
 def _find(name: str) -> Callable[[argparse.Namespace], int]:

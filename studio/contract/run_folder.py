@@ -9,15 +9,29 @@ from pathlib import Path
 
 import platformdirs
 
+from studio.contract.errors import StudioError
+
 MARKER = ".apprentice-studio"
 """Only folders that bear this file are ever deleted or replaced."""
 
 
 def home_folder() -> Path:
-    """Where datasets, models, runs and chats lie; APPRENTICE_HOME overrides it. Created with mode 0700."""
+    """Where datasets, models, runs and chats lie; APPRENTICE_HOME overrides it. Created with mode 0700.
+
+    Raises:
+        StudioError: It cannot be created.
+    """
     chosen = os.environ.get("APPRENTICE_HOME")
     folder = Path(chosen) if chosen else Path(platformdirs.user_data_dir("apprentice-studio", appauthor=False))
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudioError(
+            "disk.not_writable",
+            f"The program's folder {folder} cannot be made.",
+            f"{error.strerror}.",
+            "Change its permissions, or name another folder in the variable APPRENTICE_HOME.",
+        ) from error
     return folder
 
 

@@ -1,0 +1,237 @@
+"""The command line: the same contract, exit code 2 and one clear message on bad input."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from studio.cli import main
+from studio.cli.options import settings_from
+from studio.contract.fields import fields, value_at
+from studio.contract.run_folder import starter_folder
+from studio.contract.settings import TrainSettings
+
+GOOD = "".join(json.dumps({"prompt": f"What is {n}?", "completion": f"It is {n}."}) + "\n" for n in range(6))
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(GOOD)
+    return path
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, str]:
+    """Run a command that must be refused, twice: for a person and as JSON; gives the problem."""
+    assert main(list(arguments)) == 2
+    plain = capsys.readouterr()
+    assert plain.out == ""
+    assert plain.err.startswith("apprentice: ")
+    assert "Traceback" not in plain.err
+    assert main([*arguments, "--json"]) == 2
+    as_json = capsys.readouterr()
+    assert as_json.err == ""
+    problem = json.loads(as_json.out)["error"]
+    assert isinstance(problem, dict)
+    assert problem["what"] in plain.err
+    return problem
+
+
+def test_every_setting_has_an_option_and_reaches_the_settings() -> None:
+    from studio.cli import build_parser
+
+    given = {
+        "int": "3",
+        "float": "0.25",
+        "bool": None,
+        "choice": None,
+        "text": None,
+    }
+    for field in fields(TrainSettings):
+        option = "--" + field.name.replace("_", "-")
+        if field.kind == "bool":
+            words = [f"--no-{option[2:]}" if field.default else option]
+            expected: object = not field.default
+        elif field.kind == "choice":
+            expected = next(choice for choice in field.choices if choice != field.default)
+            words = [option, str(expected)]
+        elif field.kind == "text":
+            expected = "cpu" if field.name == "device" else "attention"
+            words = [option, str(expected)]
+        else:
+            low, high = field.minimum or 0.0, field.maximum or 1.0
+            number = min(max(float(given[field.kind] or 0), low), high)
+            expected = int(number) if field.kind == "int" else number
+            words = [option, str(expected)]
+        arguments = build_parser().parse_args(["train", *words])
+        assert value_at(settings_from(arguments), field.path) == expected, field.path
+
+
+def test_qlora_is_lora_on_a_four_bit_model() -> None:
+    from studio.cli import build_parser
+
+    arguments = build_parser().parse_args(["train", "--method", "qlora"])
+    assert settings_from(arguments).quantisation == "nf4"
+
+
+def test_all_wrong_settings_are_told_at_once(capsys: pytest.CaptureFixture[str], rows: Path) -> None:
+    assert main(["train", "--data", str(rows), "--learning-rate", "10", "--rank", "0", "--epochs", "nan"]) == 2
+    told = capsys.readouterr().err
+    assert "Learning speed (learning rate) cannot be '10'" in told
+    assert "Adapter size (rank) cannot be '0'" in told
+    assert "Passes over data (epochs) cannot be 'nan'" in told
+    assert "at most 0.1" in told
+
+
+def test_a_wrong_setting_costs_no_import(rows: Path, own_home: Path) -> None:
+    assert main(["train", "--data", str(rows), "--rank", "0", "--json"]) == 2
+    assert not list((own_home / "datasets").glob("*")) if (own_home / "datasets").exists() else True
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "words"),
+    [
+        ("", "data.empty", ""),
+        (GOOD + '{"prompt": "cut', "", "7"),
+        ('{"prompt": "a", "completion": "b"}\n{broken\n', "", "2"),
+        ('{"alpha": 1, "beta": 2}\n{"alpha": 3, "beta": 4}\n', "data.no_mapping", "alpha"),
+        ('{"prompt": "a", "completion": "b"}\n', "data.one_row", ""),
+    ],
+    ids=["empty file", "cut last line", "broken JSON at line 2", "no mappable column", "one row"],
+)
+def test_a_bad_data_file_is_refused_with_its_place(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str, code: str, words: str
+) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text(content)
+    problem = refused(capsys, "train", "--data", str(path))
+    assert problem["code"].startswith(code)
+    assert words in json.dumps(problem)
+    assert path.read_text() == content
+
+
+def test_missing_things_are_named(capsys: pytest.CaptureFixture[str], rows: Path) -> None:
+    assert refused(capsys, "train", "--data", "gone.jsonl")["code"] == "data.missing"
+    assert refused(capsys, "train")["code"] == "train.no_dataset"
+    assert refused(capsys, "train", "--data", str(rows), "--model", "gone")["code"] == "model.missing"
+    assert refused(capsys, "runs", "show", "run-99")["code"] == "run.missing"
+    assert refused(capsys, "export", "run-99", "--to", "x")["code"] == "run.missing"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("job.toml", "data = [", "damaged"),
+        ("job.json", "{", "damaged"),
+        ("job.toml", 'data = "a"\ncolour = "red"', "colour"),
+        ("job.toml", 'data = "a"\npreset = "fast"', "fast"),
+        ("job.toml", 'data = "a"\nmethod = "magic"', "magic"),
+        ("job.toml", 'data = "a"\n[settings]\nlearning_speed = 1', "learning_speed"),
+    ],
+)
+def test_a_bad_job_file_is_refused_with_what_is_wrong(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str, content: str, words: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    assert words in json.dumps(refused(capsys, "train", str(tmp_path / name)))
+
+
+def model_copy(folder: Path) -> Path:
+    """The starter's files in a folder that can be spoilt."""
+    folder.mkdir()
+    for file in starter_folder().iterdir():
+        if file.is_file():
+            (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+def spoil_config(folder: Path, **values: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | values))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: (folder / "config.json").unlink(), "config.json"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), "tokenizer"),
+        (lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"), "pickle"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "safetensors"),
+        (lambda folder: spoil_config(folder, auto_map={"AutoModel": "x.Y"}), "auto_map"),
+        (lambda folder: spoil_config(folder, model_type="mamba"), "mamba"),
+    ],
+    ids=["no config", "no tokenizer", "pickle only", "no shard", "auto_map", "unknown type"],
+)
+def test_a_bad_model_folder_is_refused_in_words(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, rows: Path, spoil, words: str
+) -> None:
+    folder = model_copy(tmp_path / "model")
+    spoil(folder)
+    assert words in json.dumps(refused(capsys, "train", "--model", str(folder), "--data", str(rows)))
+
+
+def test_all_rows_too_long_is_refused_with_the_count(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    path.write_text(
+        "".join(json.dumps({"prompt": "Tell me. " * 200, "completion": f"No {n}."}) + "\n" for n in range(4))
+    )
+    problem = refused(capsys, "train", "--data", str(path), "--max-tokens", "32")
+    assert problem["code"] == "train.all_too_long"
+
+
+def test_an_output_folder_that_is_read_only_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a file, no folder"
+    file.write_text("")
+    monkeypatch.setenv("APPRENTICE_HOME", str(file / "home"))
+    problem = refused(capsys, "data", "list")
+    assert problem["code"] == "disk.not_writable"
+
+
+def test_lists_are_empty_in_a_fresh_home(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert main(["data", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert main(["runs", "list"]) == 0
+    assert "no runs yet" in capsys.readouterr().out
+
+
+def test_a_short_training_by_options_can_be_listed_shown_previewed_chatted_with_and_exported(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, rows: Path
+) -> None:
+    words = ["--max-steps", "3", "--batch-size", "2", "--held-back-share", "0.3", "--replay-share", "0", "--probes", ""]
+    assert main(["train", "--data", str(rows), "--name", "mine", *words, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["steps"] == 3
+    assert Path(result["adapter"], "adapter_model.safetensors").is_file()
+
+    assert main(["runs", "show", "mine", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["state"] == "done"
+    assert shown["changed_settings"]["max_steps"] == 3
+
+    assert main(["preview", "rows.jsonl", "--row", "2", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    learned = "".join(piece for piece, is_learned in zip(row["pieces"], row["learned"], strict=True) if is_learned)
+    assert "It is 1." in learned
+    assert "What is" not in learned
+
+    assert main(["chat", "--adapter", "mine", "--compare", "--prompt", "What is 3?", "--json"]) == 0
+    reply = json.loads(capsys.readouterr().out)
+    assert set(reply["replies"]) == {"base", "adapter"}
+
+    assert main(["export", "mine", "--to", str(tmp_path / "out"), "--json"]) == 0
+    exported = json.loads(capsys.readouterr().out)
+    assert (tmp_path / "out" / "README.md").is_file()
+    assert "adapter_model.safetensors" in " ".join(exported["files"])
+    assert refused(capsys, "export", "mine", "--to", str(tmp_path / "out"))["code"].startswith("export.")
+
+
+def test_doctor_says_what_was_found(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["cores"] == os.cpu_count()
+    assert report["versions"]["torch"].startswith("2.13.0")
