@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -105,9 +106,15 @@ def venv_python() -> Path:
 
 def wanted_state() -> str:
     """A hash over all that decides what is installed; equal hashes mean nothing to do."""
+    import tomllib  # not in the older Pythons that must be able to load this file
+
     digest = hashlib.sha256(f"{sys.version_info[:2]} {ROOT}".encode())
-    for path in (CONSTRAINTS, ROOT / "pyproject.toml", ROOT / "setup.py"):
+    for path in (CONSTRAINTS, ROOT / "setup.py"):
         digest.update(path.read_bytes())
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    # Not the tools' sections: another line length is no reason to install again.
+    installed_by = [declared["build-system"], declared["project"], declared["tool"]["setuptools"]]
+    digest.update(json.dumps(installed_by, sort_keys=True).encode())
     return digest.hexdigest()
 
 

@@ -138,14 +138,25 @@ def test_everything_is_installed_by_the_constraints_once_and_not_again(project: 
     assert (project / "calls").read_text().splitlines() == calls
 
 
-@pytest.mark.parametrize("name", ["packaging/constraints.txt", "pyproject.toml", "setup.py"])
-def test_a_change_of_what_decides_the_installation_installs_again(
-    project: Path, environment: ModuleType, name: str
+@pytest.mark.parametrize(
+    ("name", "before", "after", "again"),
+    [
+        ("packaging/constraints.txt", "psutil==", "psutil>=", True),
+        ("pyproject.toml", '"psutil>=7"', '"psutil>=8"', True),
+        ("pyproject.toml", 'studio.cli:main"', 'studio.cli:start"', True),
+        ("setup.py", "dirs_exist_ok=True", "dirs_exist_ok=False", True),
+        ("pyproject.toml", "line-length = 120", "line-length = 100", False),
+    ],
+)
+def test_only_a_change_of_what_decides_the_installation_installs_again(
+    project: Path, environment: ModuleType, name: str, before: str, after: str, again: bool
 ) -> None:
     environment.prepare_environment()
     assert environment.is_installed()
-    (project / name).write_text((project / name).read_text() + "\n# changed\n")
-    assert not environment.is_installed()
+    text = (project / name).read_text(encoding="utf-8")
+    assert before in text
+    (project / name).write_text(text.replace(before, after), encoding="utf-8")
+    assert environment.is_installed() is not again
 
 
 def test_a_failed_installation_is_not_taken_for_a_finished_one(project: Path, environment: ModuleType) -> None:
