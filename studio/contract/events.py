@@ -6,7 +6,6 @@ import msgspec
 
 from studio.contract.errors import Problem
 from studio.contract.job import Mapping
-from studio.contract.records import Record
 
 PROTOCOL = 1
 

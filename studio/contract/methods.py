@@ -52,8 +52,8 @@ class LoraSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             pattern=r"^[A-Za-z0-9_.\-]+( *, *[A-Za-z0-9_.\-]+)*$",
             max_length=1000,
             title="Where the adapter sits",
-            description="Which parts of the model get an add-on: all-linear, attention, feed-forward, or names of layers "
-            "separated by commas.",
+            description="Which parts of the model get an add-on: all-linear, attention, feed-forward, or names of "
+            "layers separated by commas.",
             extra=about(
                 "target modules",
                 "adapter",

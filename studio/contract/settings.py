@@ -201,7 +201,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             ge=0,
             le=100,
             title="Noise while reading",
-            description="Adds a little noise to the words as they are read, which can make answers richer; 0 means off.",
+            description="Adds a little noise to the words as they are read, which can enrich answers; 0 means off.",
             extra=about("NEFTune alpha", "learning", "Off; the paper (arXiv 2310.05914) uses 5 to 15"),
         ),
     ] = 0.0
