@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.helpers.project_copy import copy_project
 from tests.helpers.shared_data import PROJECT
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="X11 and apt-get are Linux's")
@@ -335,6 +337,28 @@ def test_a_machine_without_xvfb_is_told_what_to_install(display: ModuleType, mon
     monkeypatch.setattr(display.shutil, "which", lambda name: None)
     with pytest.raises(RuntimeError, match="Xvfb is not installed"), display.virtual_display():
         pass
+
+
+# --- the wheel ------------------------------------------------------------------------------------------------------
+
+
+def test_a_wheel_carries_the_resources_and_both_commands(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    for name in ("setup.py", "README.md", "LICENSE"):
+        shutil.copy(PROJECT / name, project)
+    shutil.copytree(PROJECT / "resources" / "presets", project / "resources" / "presets")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", str(tmp_path)]
+    done = subprocess.run([*command, str(project)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = tmp_path.glob("apprentice_studio-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (entries,) = [name for name in names if name.endswith("entry_points.txt")]
+        commands = archive.read(entries).decode()
+    assert "studio/resources/presets/quick.toml" in names
+    assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"studio"}
+    assert "apprentice = studio.cli:main" in commands
+    assert "apprentice-studio = studio.app:main" in commands
 
 
 # --- continuous integration -----------------------------------------------------------------------------------------
