@@ -18,3 +18,22 @@ class Page(QWidget):
 
     def on_shown(self) -> None:
         """Called each time the page comes to the front."""
+
+    def start(self) -> bool:
+        """Ctrl+Enter: do the page's main thing (start, send, export). False: it has none now."""
+        return False
+
+    def find(self) -> bool:
+        """Ctrl+F: put the cursor into the page's search field. False: it has none."""
+        return False
+
+    def escape(self) -> bool:
+        """Esc: close what is open inside the page (a message, a search). False: nothing was."""
+        return False
+
+    def panes(self) -> list[QWidget]:
+        """Where F6 goes in turn inside the page; the rail and the run bar are the window's."""
+        return [self]
+
+    def close_services(self) -> None:
+        """The window closes: end the page's own workers (chat, preview)."""

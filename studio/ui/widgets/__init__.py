@@ -1,0 +1,1 @@
+"""Widgets that pages share. They emit upward and receive data downward; none knows the workplace."""

@@ -1,0 +1,260 @@
+"""One set of axes: lines that are thinned when drawn, marks, a crosshair, and a view that follows until it is moved."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QPen
+from PySide6.QtWidgets import QWidget
+
+from studio.ui import theme
+from studio.ui.widgets.curve import Floats, thin, window
+
+_RAW_OPACITY = 0.35
+_SMOOTH_WIDTH = 2.2
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a line is drawn: `run` picks colour and dash, `kind` tells raw, smoothed and test lines apart."""
+
+    run: int = 0
+    kind: str = "smooth"  # "raw", "smooth", "plain", "tests"
+    dashed: bool = False
+
+    def color(self) -> QColor:
+        """The colour in the theme of now; tests on unseen rows of a single run have one of their own."""
+        colors = theme.tokens().runs
+        index = self.run + (1 if self.kind == "tests" and not self.dashed else 0)
+        color = QColor(colors[index % len(colors)])
+        if self.kind == "raw":
+            color.setAlphaF(_RAW_OPACITY)
+        return color
+
+    def pen(self) -> QPen:
+        """The pen in the theme of now."""
+        width = {"raw": 1.0, "smooth": _SMOOTH_WIDTH, "plain": 1.4, "tests": 1.6}[self.kind]
+        style = theme.RUN_DASHES[self.run % len(theme.RUN_DASHES)] if self.dashed else Qt.PenStyle.SolidLine
+        if self.kind == "raw":
+            style = Qt.PenStyle.SolidLine
+        pen = pg.mkPen(self.color(), width=width, style=style)
+        pen.setCosmetic(True)
+        return pen
+
+
+@dataclass
+class Line:
+    """A line's points, all of them, (points) each; what is drawn is a thinned part."""
+
+    look: Look
+    positions: Floats
+    values: Floats
+
+
+class NumberAxis(pg.AxisItem):
+    """Tick words: steps as whole numbers, time as minutes and seconds, values short."""
+
+    def __init__(self, orientation: str) -> None:
+        super().__init__(orientation)
+        self.shows_time = False
+        self.shows_bytes = False
+        self.enableAutoSIPrefix(False)
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: N802 - pyqtgraph's name
+        if self.shows_time:
+            return [clock(value) for value in values]
+        if self.shows_bytes:
+            return [f"{value / 1e9:.2f}" if spacing < 1e8 else f"{value / 1e9:.1f}" for value in values]
+        if self.logMode:
+            return [f"{10**value:.3g}" if spacing < 1 else f"{10**value:.0e}" for value in values]
+        if self.orientation == "bottom":
+            return [f"{value:g}" if value == int(value) else "" for value in values]
+        return [f"{value:.3g}" if abs(value) >= spacing / 2 else "0" for value in values]
+
+
+def clock(seconds: float) -> str:
+    """Such as 1:05 or 2:00:00."""
+    whole = round(abs(seconds))
+    text = f"{whole // 60 % 60:02d}:{whole % 60:02d}" if whole >= 3600 else f"{whole // 60}:{whole % 60:02d}"
+    return f"{whole // 3600}:{text}" if whole >= 3600 else text
+
+
+class PlotPanel(pg.PlotWidget):
+    """Axes with lines. Data goes down by `set_lines`; what the user does comes up as signals."""
+
+    hovered = Signal(float)  # position on the x axis under the mouse
+    key_pressed = Signal(object)  # QKeyEvent
+    zoomed = Signal()  # the user moved or scaled the view
+    resized = Signal()
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        self._left = NumberAxis("left")
+        self._bottom = NumberAxis("bottom")
+        super().__init__(parent, axisItems={"left": self._left, "bottom": self._bottom})
+        self.title = title
+        self.setAccessibleName(title)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMinimumHeight(60)
+        self.setFrameShape(pg.PlotWidget.Shape.NoFrame)
+        self.setMenuEnabled(False)
+        self.hideButtons()
+        self.plotItem.setContentsMargins(0, 4, 10, 0)
+        self._items: list[pg.PlotCurveItem] = []
+        self._drawn: list[Line] = []
+        self._log = False
+        self._marks = pg.ScatterPlotItem(pxMode=True)
+        self._best = pg.ScatterPlotItem(pxMode=True, symbol="star", size=16)
+        self._checkpoints = pg.PlotCurveItem(connect="pairs")
+        self._crosshair = pg.InfiniteLine(angle=90, movable=False)
+        self._crosshair.setVisible(False)
+        for item in (self._checkpoints, self._marks, self._best, self._crosshair):
+            item.setZValue(10)
+            self.plotItem.addItem(item, ignoreBounds=True)
+        self.getViewBox().sigRangeChangedManually.connect(self._on_zoomed)
+        self.getViewBox().disableAutoRange()
+        self.scene().sigMouseMoved.connect(self._on_mouse_moved)
+        self.recolour()
+
+    # --- what is shown ------------------------------------------------------------------------------------
+
+    def set_lines(self, lines: list[Line]) -> None:
+        """Take new data; nothing is drawn before `draw`."""
+        while len(self._items) < len(lines):
+            item = pg.PlotCurveItem(connect="finite", skipFiniteCheck=False, antialias=True)
+            self._items.append(item)
+            self.plotItem.addItem(item, ignoreBounds=True)
+        for item in self._items[len(lines) :]:
+            item.setData([], [])
+        for item, line in zip(self._items, lines):
+            item.setPen(line.look.pen())
+            item.setZValue({"raw": 1, "smooth": 3, "plain": 3, "tests": 4}[line.look.kind])
+        self._drawn = lines
+
+    def set_axes(self, time: bool, log: bool, bytes_shown: bool = False) -> None:
+        """What the axes mean."""
+        self._bottom.shows_time = time
+        self._left.shows_bytes = bytes_shown
+        if log != self._log:
+            self._log = log
+            self._left.setLogMode(log, log)
+            self._left.picture = None
+
+    def fit(self, low: float, high: float) -> None:
+        """Show this stretch of the x axis and all heights in it."""
+        box = self.getViewBox()
+        box.setXRange(low, max(high, low + 1e-9), padding=0.0)
+        bounds = self._bounds(low, high)
+        if bounds is not None:
+            box.setYRange(*bounds, padding=0.08)
+
+    def draw(self) -> None:
+        """Hand the visible part of every line, thinned, to the screen."""
+        (low, high), _ = self.getViewBox().viewRange()
+        for item, line in zip(self._items, self._drawn):
+            part = window(line.positions, low, high)
+            positions, values = line.positions[part], self._heights(line.values[part])
+            picked = thin(values)
+            item.setData(positions[picked], values[picked])
+
+    def set_marks(self, tests: list[Line], best: tuple[float, float] | None, checkpoints: list[float]) -> None:
+        """Dots on tests, a star on the best one, ticks at the foot where a checkpoint was saved."""
+        spots = []
+        for line in tests:
+            picked = thin(line.values, 200)
+            heights = self._heights(line.values[picked])
+            brush = pg.mkBrush(line.look.color())
+            spots += [
+                {"pos": (x, y), "size": 6, "brush": brush, "pen": None}
+                for x, y in zip(line.positions[picked], heights)
+                if math.isfinite(y)
+            ]
+        self._marks.setData(spots)
+        if best is None:
+            self._best.setData([])
+        else:
+            self._best.setData([best[0]], [float(self._heights(np.array([best[1]]))[0])])
+        (_, (bottom, top)) = self.getViewBox().viewRange()
+        foot = np.repeat(np.array(checkpoints, dtype=np.float64), 2)
+        ends = np.tile(np.array([bottom, bottom + 0.04 * (top - bottom)]), len(checkpoints))
+        self._checkpoints.setData(foot, ends)
+
+    def show_crosshair(self, position: float | None) -> None:
+        """A line at a position of the x axis; None takes it away."""
+        self._crosshair.setVisible(position is not None)
+        if position is not None:
+            self._crosshair.setPos(position)
+
+    def recolour(self) -> None:
+        """Take the colours of the theme of now."""
+        colors = theme.tokens()
+        self.setBackground(colors.surface)
+        for axis in (self._left, self._bottom):
+            axis.setPen(pg.mkPen(colors.line))
+            axis.setTextPen(pg.mkPen(colors.muted))
+            axis.setStyle(tickFont=self.font(), tickLength=4, autoReduceTextSpace=True)
+        self.showGrid(x=False, y=True, alpha=0.12 if not colors.dark else 0.18)
+        for item, line in zip(self._items, self._drawn):
+            item.setPen(line.look.pen())
+        self._best.setPen(pg.mkPen(colors.surface, width=1))
+        self._best.setBrush(pg.mkBrush(colors.warning))
+        self._checkpoints.setPen(pg.mkPen(colors.muted, width=2))
+        self._crosshair.setPen(pg.mkPen(colors.border, width=1))
+
+    @property
+    def drawn_points(self) -> int:
+        """Points of the line that has most of them on the screen."""
+        counts = [len(item.xData) for item in self._items if item.xData is not None]
+        return max(counts, default=0)
+
+    def _heights(self, values: Floats) -> Floats:
+        if not self._log:
+            return np.where(np.isfinite(values), values, np.nan)
+        good = np.isfinite(values) & (values > 0)
+        return np.log10(values, out=np.full(len(values), np.nan), where=good)
+
+    def _bounds(self, low: float, high: float) -> tuple[float, float] | None:
+        lows, highs = [], []
+        for line in self._drawn:
+            heights = self._heights(line.values[window(line.positions, low, high)])
+            heights = heights[np.isfinite(heights)]
+            if len(heights):
+                lows.append(float(heights.min()))
+                highs.append(float(heights.max()))
+        if not lows:
+            return None
+        bottom, top = min(lows), max(highs)
+        if top - bottom < 1e-12:
+            margin = abs(top) * 0.1 or 1.0
+            return bottom - margin, top + margin
+        return bottom, top
+
+    # --- what the user does -------------------------------------------------------------------------------
+
+    def _on_zoomed(self, *_: object) -> None:
+        self.zoomed.emit()
+
+    def _on_mouse_moved(self, place: QPointF) -> None:
+        box = self.getViewBox()
+        if box.sceneBoundingRect().contains(place):
+            self.hovered.emit(box.mapSceneToView(place).x())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Hand keys up: the crosshair is one for all panels."""
+        event.ignore()
+        self.key_pressed.emit(event)
+        if not event.isAccepted():
+            super().keyPressEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """A new theme or text size reaches the axes too."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange and hasattr(self, "_best"):
+            self.recolour()
+
+    def resizeEvent(self, event: object) -> None:  # noqa: N802 - Qt's name
+        """Tell that the size changed."""
+        super().resizeEvent(event)
+        if hasattr(self, "_best"):
+            self.resized.emit()

@@ -1,0 +1,118 @@
+"""Cards and lines: how a page is divided."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+from studio.ui.theme import GRID
+from studio.ui.widgets.labels import label
+
+
+class Section(QFrame):
+    """A card with a heading, an optional hint, and a body that the page fills with `add`.
+
+    Attributes:
+        body: Vertical layout of the content.
+        head: Horizontal layout of the heading, for buttons at its right end.
+    """
+
+    def __init__(self, title: str = "", hint: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "card")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(2 * GRID, GRID + 4, 2 * GRID, 2 * GRID)
+        outer.setSpacing(GRID)
+        self.head = QHBoxLayout()
+        self.head.setSpacing(GRID)
+        self.title_label = label(title, "strong")
+        self.hint_label = label(hint, "muted", wrap=True)
+        self.head.addWidget(self.title_label)
+        self.head.addStretch(1)
+        if title:
+            outer.addLayout(self.head)
+            self.setAccessibleName(title)
+        self.hint_label.setVisible(bool(hint))
+        outer.addWidget(self.hint_label)
+        self.body = QVBoxLayout()
+        self.body.setSpacing(GRID)
+        outer.addLayout(self.body, 1)
+
+    def add(self, item: QWidget | QLayout, stretch: int = 0) -> None:
+        """Put a widget or a layout below what is there."""
+        if isinstance(item, QWidget):
+            self.body.addWidget(item, stretch)
+        else:
+            self.body.addLayout(item, stretch)
+
+    def add_action(self, widget: QWidget) -> None:
+        """Put a button at the right end of the heading."""
+        self.head.addWidget(widget)
+
+    def set_hint(self, text: str) -> None:
+        """Change the line below the heading; empty hides it."""
+        self.hint_label.setText(text)
+        self.hint_label.setVisible(bool(text))
+
+
+def line() -> QFrame:
+    """A hairline across."""
+    made = QFrame()
+    made.setProperty("role", "line")
+    return made
+
+
+def row(*items: QWidget | QLayout | int, spacing: int = GRID) -> QHBoxLayout:
+    """Widgets side by side; an int is a stretch."""
+    made = QHBoxLayout()
+    made.setSpacing(spacing)
+    for item in items:
+        if isinstance(item, int):
+            made.addStretch(item)
+        elif isinstance(item, QWidget):
+            made.addWidget(item)
+        else:
+            made.addLayout(item)
+    return made
+
+
+def column(*items: QWidget | QLayout | int, spacing: int = GRID) -> QVBoxLayout:
+    """Widgets below each other; an int is a stretch."""
+    made = QVBoxLayout()
+    made.setSpacing(spacing)
+    for item in items:
+        if isinstance(item, int):
+            made.addStretch(item)
+        elif isinstance(item, QWidget):
+            made.addWidget(item)
+        else:
+            made.addLayout(item)
+    return made
+
+
+class ScrollColumn(QScrollArea):
+    """A page's content that scrolls up and down where the window is too low, and never sideways.
+
+    Attributes:
+        body: Vertical layout to fill; end it with a stretch where the content should stay at the top.
+    """
+
+    def __init__(self, widest: int = 0, margin: int = 3 * GRID) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        inside = QWidget()
+        inside.setObjectName("scroll_content")
+        centre = QHBoxLayout(inside)
+        centre.setContentsMargins(margin, margin, margin, margin)
+        content = QWidget()
+        if widest:
+            content.setMaximumWidth(widest)
+        self.body = QVBoxLayout(content)
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.setSpacing(2 * GRID)
+        centre.addWidget(content)
+        self.setWidget(inside)
+        inside.setAutoFillBackground(False)
+        self.viewport().setAutoFillBackground(False)

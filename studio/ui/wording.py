@@ -1,0 +1,76 @@
+"""Numbers in words: times, sizes, shares; by the user's locale."""
+
+import time
+
+from PySide6.QtCore import QCoreApplication, QLocale
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("wording", text)
+
+
+def number(value: float, digits: int = 0) -> str:
+    """1204 -> "1,204"."""
+    return QLocale().toString(value, "f", digits) if digits else QLocale().toString(round(value))
+
+
+def size(count: float) -> str:
+    """Bytes -> "7.9 GB" (powers of 1,000 as file managers show, at most one decimal)."""
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor * 0.9995:
+            value = count / factor
+            return f"{number(value, 0 if value >= 99.5 else 1)} {unit}"
+    return f"{number(count)} {_tr('bytes')}"
+
+
+def memory(count: float) -> str:
+    """Bytes of memory -> "7.9 GB" by powers of 1,024, as memory is sold and reported."""
+    value = count / 2**30
+    if value < 0.95:
+        return f"{number(count / 2**20)} MB"
+    return f"{number(value, 0 if value >= 99.5 else 1)} GB"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """0.413 -> "41 %"."""
+    return f"{number(share * 100, digits)} %"
+
+
+def duration(seconds: float) -> str:
+    """75 -> "1 min 15 s"; seconds only below ten minutes."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    minutes = round(whole / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return _tr("{days} days").format(days=round(hours / 24))
+
+
+def time_left(seconds: float) -> str:
+    """An estimate, rounded so that it does not flicker: "about 4 min left"."""
+    if seconds < 10:
+        rounded: float = 10
+    elif seconds < 60:
+        rounded = 10 * round(seconds / 10)
+    elif seconds < 600:
+        rounded = 60 * round(seconds / 60)
+    else:
+        rounded = 300 * round(seconds / 300)
+    return _tr("about {time} left").format(time=duration(rounded))
+
+
+def moment(unix_seconds: float) -> str:
+    """When something was: "today 14:05", "yesterday 9:12", else the date."""
+    then, now = time.localtime(unix_seconds), time.localtime()
+    clock = time.strftime("%H:%M", then)
+    if then[:3] == now[:3]:
+        return _tr("today {clock}").format(clock=clock)
+    if then[:3] == time.localtime(time.time() - 86400)[:3]:
+        return _tr("yesterday {clock}").format(clock=clock)
+    return f"{time.strftime('%Y-%m-%d', then)} {clock}"
