@@ -18,11 +18,11 @@ class Leftovers:
     with_qt: bool
     threads: set[threading.Thread] = field(default_factory=lambda: set(threading.enumerate()))
     children: set[psutil.Process] = field(default_factory=lambda: set(psutil.Process().children(recursive=True)))
-    windows: set[int] = field(default_factory=set)
+    qt_things: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         if self.with_qt:
-            self.windows = {id(widget) for widget in _windows()}
+            self.qt_things = {id(thing) for thing in [*_windows(), *_running()]}
 
     def found(self) -> list[str]:
         """One line for each thing left; gives what is on its way out a few seconds to end."""
@@ -41,7 +41,7 @@ class Leftovers:
             found.append(f"child process {child.pid}: {_command(child)}")
             child.kill()
         if self.with_qt:
-            found += _qt_leftovers(self.windows)
+            found += _qt_leftovers(self.qt_things, deadline)
         return found
 
 
@@ -66,19 +66,34 @@ def _windows() -> list[Any]:
     ]
 
 
-def _qt_leftovers(windows_before: set[int]) -> list[str]:
+def _running() -> list[Any]:
+    """Timers and Qt threads that run now and that Python knows."""
     import shiboken6
-    from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
+    from PySide6.QtCore import QThread, QTimer
 
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
-    QCoreApplication.processEvents()
-    found = [f"window {widget!r}" for widget in _windows() if id(widget) not in windows_before]
+    found: list[Any] = []
     for thing in gc.get_objects():
         kind = type(thing)
         if not issubclass(kind, QTimer | QThread) or not shiboken6.isValid(thing):
             continue
-        if issubclass(kind, QTimer) and thing.isActive():
+        is_timer = issubclass(kind, QTimer)
+        if (is_timer and thing.isActive()) or (not is_timer and thing.isRunning() and not thing.isCurrentThread()):
+            found.append(thing)
+    return found
+
+
+def _qt_leftovers(before: set[int], deadline: float) -> list[str]:
+    from PySide6.QtCore import QCoreApplication, QEvent, QThread
+
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    QCoreApplication.processEvents()
+    found = [f"window {widget!r}" for widget in _windows() if id(widget) not in before]
+    for thing in _running():
+        if id(thing) in before:
+            continue
+        if isinstance(thing, QThread):
+            if not thing.wait(int(1000 * max(0.0, deadline - time.monotonic()))):
+                found.append(f"running thread {thing!r}")
+        else:
             found.append(f"running timer {thing!r} of {thing.parent()!r}")
-        elif issubclass(kind, QThread) and thing.isRunning() and thing is not QThread.currentThread():
-            found.append(f"running thread {thing!r}")
     return found
