@@ -45,8 +45,10 @@ class Workplace(QObject):
     run_ended = Signal(object)  # RunFolder; its final event came before as run_event
     runs_changed = Signal()
     chat_requested = Signal(object)  # RunFolder: show this run's adapter in the chat
+    import_started = Signal(object)  # ImportJob
     import_progressed = Signal(object)  # Progress, Inspected
     import_ended = Signal(object)  # Imported or Failed
+    settings_changed = Signal(object)  # TrainSettings: what the train page would start with now
     problem_raised = Signal(object)  # Problem: shown inline above the page
     told = Signal(str)  # one sentence for a toast
 
@@ -58,6 +60,8 @@ class Workplace(QObject):
         self.active: TrainerThread | None = None
         self.active_job: job.TrainJob | None = None
         self.preset = "balanced"
+        self.settings: TrainSettings | None = None  # None: nobody has touched the preset's
+        self.import_work: job.ImportJob | None = None  # the last import that was started, until it succeeds
         self._importing: TrainerThread | None = None
         self._tasks: set[TrainerThread] = set()
         self._after_import: job.TrainJob | None = None
@@ -116,9 +120,17 @@ class Workplace(QObject):
         self.dataset_chosen.emit(info)
 
     def import_dataset(
-        self, source: Path, mapping: job.Mapping | None = None, held_back: str = "", name: str = "", into: str = ""
+        self,
+        source: Path,
+        mapping: job.Mapping | None = None,
+        held_back: str = "",
+        name: str = "",
+        into: str = "",
+        skip_damaged: bool = False,
     ) -> None:
-        """Import a file in a worker; reported by import_progressed and import_ended, and chosen when complete.
+        """Import a file in a worker; reported by import_started, import_progressed and import_ended.
+
+        A complete dataset is chosen at once.
 
         Args:
             source: The file.
@@ -126,6 +138,7 @@ class Workplace(QObject):
             held_back: An own test file, or "".
             name: Shown name; the file's name where empty.
             into: Id of a dataset to replace (a mapping was changed); a new one where empty.
+            skip_damaged: Leave damaged lines out instead of refusing the file.
         """
         self.cancel_import()
         folder = datasets_folder() / (into or RunFolder.create(datasets_folder(), "data").id)
@@ -137,9 +150,12 @@ class Workplace(QObject):
             name=name or source.name,
             mapping=mapping,
             held_back=held_back,
+            skip_damaged=skip_damaged,
         )
+        self.import_work = work
         self._importing = self.start_task(work)
         self._importing.event_received.connect(self._on_import_event)
+        self.import_started.emit(work)
 
     def cancel_import(self) -> None:
         """End an import that is going on; nothing of it stays."""
@@ -164,6 +180,7 @@ class Workplace(QObject):
         self._importing = None
         waiting, self._after_import = self._after_import, None
         if isinstance(event, events.Imported):
+            self.import_work = None
             self.choose_dataset(dataset.open_dataset(Path(event.folder)).info)
             self.datasets_changed.emit()
         self.import_ended.emit(event)
@@ -209,6 +226,12 @@ class Workplace(QObject):
             self.problem_raised.emit(event.problem)
 
     # --- training ---------------------------------------------------------------------------------------
+
+    def choose_settings(self, settings: TrainSettings) -> None:
+        """What the next run will be trained with; the mask preview shows its rows by these."""
+        if settings != self.settings:
+            self.settings = settings
+            self.settings_changed.emit(settings)
 
     def runs(self) -> list[run_history.RunSummary]:
         """All runs, newest first."""
