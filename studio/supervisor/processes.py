@@ -22,7 +22,7 @@ def worker_command(folder: RunFolder) -> list[str]:
         python = str(Path(sys.executable).parent / "worker" / inside)
     else:
         python = sys.executable
-    return [python, "-m", "studio.worker", str(folder.path)]
+    return [python, "-P", "-m", "studio.worker", str(folder.path)]
 
 
 def worker_environment() -> dict[str, str]:
