@@ -59,6 +59,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
 
     emit(Progress(stage="Loading the model"))
     base = base_model.load(Path(job.model), placement)
+    base_parameters = int(base.num_parameters())  # knows that a 4-bit byte holds two
     print_of_job = fingerprint(job, examples)
     snapshot = newest_snapshot(folder, print_of_job, emit)
     tester = Tester(examples, job.probes, tokenizer, device, emit)
@@ -96,7 +97,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
             total_steps=run.total_steps,
             first_step=run.step + 1,
             trainable_parameters=sum(p.numel() for p in run.parameters),
-            base_parameters=base_model.parameter_count(base) if hasattr(base_model, "parameter_count") else 0,
+            base_parameters=base_parameters,
             device=str(placement.device),
             quantisation=placement.quantisation,
             precision=placement.precision,

@@ -107,7 +107,10 @@ def test_a_batch_points_at_every_learned_token_and_its_row(packed: bool) -> None
     wanted = np.concatenate([ids[learned] for ids, learned in map(rows.row, (2, 0, 1))])
     assert batch.ids[line, place].tolist() == wanted.tolist()
     assert torch.bincount(batch.row_of_learned).tolist() == rows.learned_counts[[2, 0, 1]].tolist()
-    assert batch.row_lengths[line, place].tolist() == rows.lengths[[2, 0, 1]].repeat(rows.learned_counts[[2, 0, 1]]).tolist()
+    assert (
+        batch.row_lengths[line, place].tolist()
+        == rows.lengths[[2, 0, 1]].repeat(rows.learned_counts[[2, 0, 1]]).tolist()
+    )
 
 
 def test_packed_positions_restart_at_each_row() -> None:

@@ -108,9 +108,7 @@ def test_the_latest_two_and_the_best_are_never_deleted(
         assert kept == {s for s in (step, step - 1, best) if s > 0}
 
 
-def test_a_full_disk_leaves_the_earlier_checkpoint_and_no_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_the_earlier_checkpoint_and_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = checkpoint.save(tmp_path, snapshot(1))
 
     def full(path: Path) -> None:
