@@ -28,8 +28,7 @@ class RowWriter:
     def __init__(self, path: Path) -> None:
         self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _binary(), 0o600), "wb")
         self._writer = pa.ipc.new_stream(self._file, SCHEMA)
-        self._batch: list[dict[str, object]] = []
-        self._characters = 0
+        self._start_batch()
 
     def __enter__(self) -> "RowWriter":
         return self
@@ -48,19 +47,41 @@ class RowWriter:
 
     def add(self, record: Record, key: str) -> None:
         """Append one record."""
-        turns = [{"role": message.role, "content": message.content} for message in record.messages]
-        self._batch.append(
-            {"messages": turns, "key": key, "source_row": record.source_row, "side": record.side},
-        )
-        self._characters += sum(len(message.content) for message in record.messages)
-        if len(self._batch) >= _BATCH_ROWS or self._characters >= _BATCH_CHARACTERS:
+        for message in record.messages:
+            self._roles.append(message.role)
+            self._contents.append(message.content)
+            self._characters += len(message.content)
+        self._ends.append(len(self._roles))
+        self._keys.append(key)
+        self._source_rows.append(record.source_row)
+        self._sides.append(record.side)
+        if len(self._keys) >= _BATCH_ROWS or self._characters >= _BATCH_CHARACTERS:
             self._flush()
 
+    def _start_batch(self) -> None:
+        self._roles: list[str] = []
+        self._contents: list[str] = []
+        self._ends = [0]
+        self._keys: list[str] = []
+        self._source_rows: list[int] = []
+        self._sides: list[str] = []
+        self._characters = 0
+
     def _flush(self) -> None:
-        if self._batch:
-            self._writer.write_batch(pa.RecordBatch.from_pylist(self._batch, schema=SCHEMA))
-            self._batch = []
-            self._characters = 0
+        if not self._keys:
+            return
+        text = pa.string()
+        fields = list(SCHEMA.field("messages").type.value_type)
+        turns = pa.StructArray.from_arrays([pa.array(self._roles, text), pa.array(self._contents, text)], fields=fields)
+        messages = pa.ListArray.from_arrays(pa.array(self._ends, pa.int32()), turns)
+        columns = [
+            messages.cast(SCHEMA.field("messages").type),
+            pa.array(self._keys, text),
+            pa.array(self._source_rows, pa.int64()),
+            pa.array(self._sides, text),
+        ]
+        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
+        self._start_batch()
 
 
 def open_table(path: Path) -> Any:

@@ -1,7 +1,6 @@
 """A list of turns, in the spellings that are about, as messages; what is no conversation is refused."""
 
 from collections.abc import Iterable
-from itertools import pairwise
 
 from studio.contract.records import Message, Role
 from studio.data.json_text import JsonFault, decode, is_encodable
@@ -86,20 +85,23 @@ def check_order(messages: list[Message], number: int) -> None:
     Raises:
         StudioError: It does not go (system,) user, assistant, user, assistant, or a text is blank.
     """
-    turns = messages[1:] if messages and messages[0].role == "system" else messages
+    has_system = bool(messages) and messages[0].role == "system"
+    turns = messages[1:] if has_system else messages
     if not turns:
         raise row_error("row.ends_on_user", number, "There is only a system message.")
-    if any(message.role == "system" for message in turns):
-        raise row_error("row.system_not_first", number)
     if turns[0].role == "assistant":
         raise row_error("row.assistant_first", number)
-    if any(before.role == after.role for before, after in pairwise(turns)):
-        raise row_error("row.two_in_a_row", number)
-    if turns[-1].role != "assistant":
-        raise row_error("row.ends_on_user", number)
+    before = ""
     for message in turns:
-        if not message.content.strip():
-            raise row_error("row.empty_answer" if message.role == "assistant" else "row.empty_question", number)
+        if message.role == "system":
+            raise row_error("row.system_not_first", number)
+        if message.role == before:
+            raise row_error("row.two_in_a_row", number)
+        before = message.role
+        if not message.content or message.content.isspace():
+            raise row_error("row.empty_answer" if before == "assistant" else "row.empty_question", number)
+    if before != "assistant":
+        raise row_error("row.ends_on_user", number)
 
 
 def _message(turn: object, number: int) -> Message:

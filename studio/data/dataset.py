@@ -209,12 +209,17 @@ def write_info(folder: Path, info: DatasetInfo) -> None:
     beside.replace(path)
 
 
-def rename(folder: Path, name: str) -> DatasetInfo:
+def rename(dataset: Path | DatasetInfo, name: str) -> DatasetInfo:
     """Give a dataset another shown name; its folder stays.
+
+    Args:
+        dataset: It, or its folder.
+        name: Any text that is not blank.
 
     Raises:
         StudioError: The name is blank, the dataset is damaged, or it cannot be written.
     """
+    folder = _folder_of(dataset)
     plain = shown(name.strip(), 200)
     if not plain:
         raise StudioError("data.no_name", "The name is blank.", fix="Type at least one letter.")
@@ -226,12 +231,16 @@ def rename(folder: Path, name: str) -> DatasetInfo:
     return info
 
 
-def delete(folder: Path) -> None:
+def delete(dataset: Path | DatasetInfo) -> None:
     """Delete a dataset's folder. The file it was imported from stays.
+
+    Args:
+        dataset: It, or its folder.
 
     Raises:
         StudioError: The folder does not bear our marker, or cannot be deleted.
     """
+    folder = _folder_of(dataset)
     if not bears_marker(folder):
         raise StudioError(
             "data.not_ours",
@@ -251,6 +260,10 @@ def bears_marker(folder: Path) -> bool:
     """Whether a folder is ours to replace or delete; a link to one is not."""
     marker = folder / MARKER
     return folder.is_dir() and not folder.is_symlink() and marker.is_file() and not marker.is_symlink()
+
+
+def _folder_of(dataset: Path | DatasetInfo) -> Path:
+    return Path(dataset.folder) if isinstance(dataset, DatasetInfo) else dataset
 
 
 def _record(turns: list[dict[str, Any]], source_row: int, side: Any) -> Record:

@@ -135,7 +135,7 @@ def _pair(row: dict[str, object], mapping: Mapping, number: int) -> list[Message
 
 def _as_turns(value: object) -> object:
     """A single turn (as preference data have it) as a list of one; everything else, text above all, as it is."""
-    return [value] if is_turn_list([value]) else value
+    return [value] if isinstance(value, dict) and is_turn_list([value]) else value
 
 
 def _refuse_preferences(names: list[str], rows: Rows) -> None:

@@ -336,11 +336,14 @@ def _utf16_without_mark(start: bytes) -> str:
     """Mostly Latin text in UTF-16 has a zero in every other byte, and only there."""
     even, odd = start[0::2].count(0), start[1::2].count(0)
     half = max(1, len(start) // 2)
+    encoding = ""
     if odd > 0.4 * half and even < 0.05 * half:
-        return "utf-16-le"
-    if even > 0.4 * half and odd < 0.05 * half:
-        return "utf-16-be"
-    return ""
+        encoding = "utf-16-le"
+    elif even > 0.4 * half and odd < 0.05 * half:
+        encoding = "utf-16-be"
+    if encoding and any(char < " " and char not in "\t\r\n" for char in start.decode(encoding, "ignore")):
+        return ""
+    return encoding
 
 
 def _first_bad_byte(file: io.BufferedReader) -> tuple[int, int, bool] | None:

@@ -1,0 +1,121 @@
+"""CSV: delimiters, quotes, headers, and what is refused at which line."""
+
+from pathlib import Path
+
+import pytest
+
+from studio.data.formats import Rows, read
+from studio.data.formats.csv import detect_layout
+from tests.data.files import reading_refused, write
+
+ROWS = [
+    {"question": "How much, in all?", "answer": 'Five; or "six".'},
+    {"question": "Two\nlines?", "answer": "A | bar\tand a tab."},
+    {"question": "None", "answer": ""},
+]
+
+
+def as_table(delimiter: str, line_end: str = "\n") -> str:
+    def quoted(text: str) -> str:
+        return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',;\t|"\n') else text
+
+    lines = [["question", "answer"], *([row["question"], row["answer"]] for row in ROWS)]
+    return line_end.join(delimiter.join(map(quoted, cells)) for cells in lines) + line_end
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_the_delimiter_is_found_out(tmp_path: Path, delimiter: str, line_end: str) -> None:
+    assert list(read(write(tmp_path / "a.csv", as_table(delimiter, line_end)))) == ROWS
+
+
+def test_a_line_that_names_the_delimiter_is_heeded(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "sep=;\r\na,b;c\r\n1,2;3\r\n")
+    assert list(read(path)) == [{"a,b": "1,2", "c": "3"}]
+
+
+def test_commas_in_sentences_do_not_beat_the_semicolon(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "Frage;Antwort\nWer, was, wo?;Ich, hier, jetzt.\nUnd, wann?;Nie, nein.\n")
+    assert [list(row) for row in read(path)] == [["Frage", "Antwort"]] * 2
+
+
+def test_a_space_after_each_comma_is_no_part_of_the_cell(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", '"question", "answer"\n"A, b?", "C, d."\n')
+    assert list(read(path)) == [{"question": "A, b?", "answer": "C, d."}]
+
+
+def test_a_quote_inside_an_unquoted_cell_is_text(tmp_path: Path) -> None:
+    assert list(read(write(tmp_path / "a.csv", 'q,a\nA 5" pipe?,Yes\n')))[0]["q"] == 'A 5" pipe?'
+
+
+def test_a_row_of_other_width_is_named_with_what_is_expected(tmp_path: Path) -> None:
+    problem = reading_refused(write(tmp_path / "a.csv", "question,answer\nWho?,Me\nWhere?,Here, there\n"))
+    assert (problem.code, problem.where) == ("data.ragged_row", "a.csv:3")
+    assert "3 columns where 2 are expected" in problem.what
+    assert reading_refused(write(tmp_path / "b.csv", "q,a,c\n1,2,3\n1,2\n")).where == "b.csv:3"
+
+
+def test_rows_of_other_width_are_left_out_where_that_is_wanted(tmp_path: Path) -> None:
+    found = []
+    with Rows(write(tmp_path / "a.csv", "q,a\n1,2\n3\n4,5\n"), found.append) as rows:
+        assert [(rows.number, row) for row in rows] == [(1, {"q": "1", "a": "2"}), (3, {"q": "4", "a": "5"})]
+    assert [problem.where for problem in found] == ["a.csv:3"]
+
+
+def test_empty_cells_at_the_end_of_a_row_do_no_harm(tmp_path: Path) -> None:
+    assert list(read(write(tmp_path / "a.csv", "q,a,,\n1,2,,\n3,4\n"))) == [{"q": "1", "a": "2"}, {"q": "3", "a": "4"}]
+
+
+def test_a_quote_that_is_never_closed_is_named_with_the_line_where_it_opens(tmp_path: Path) -> None:
+    text = 'q,a\n1,2\n3,"four\n' + "5,6\n" * 50
+    problem = reading_refused(write(tmp_path / "a.csv", text))
+    assert (problem.code, problem.where) == ("data.unclosed_quote", "a.csv:3")
+    problem = reading_refused(write(tmp_path / "b.csv", 'q,a\n1,2\n3,"four\n5,6\n7,"eight"\n'))
+    assert (problem.code, problem.where) == ("data.unclosed_quote", "b.csv:3")
+
+
+def test_text_after_a_closing_quote_is_refused(tmp_path: Path) -> None:
+    problem = reading_refused(write(tmp_path / "a.csv", 'q,a\n1,"two" three\n'))
+    assert (problem.code, problem.where) == ("data.stray_quote", "a.csv:2")
+
+
+def test_column_names_that_occur_twice_are_named(tmp_path: Path) -> None:
+    problem = reading_refused(write(tmp_path / "a.csv", "question,answer,answer,note,note\n1,2,3,4,5\n"))
+    assert problem.code == "data.duplicate_columns"
+    assert '"answer", "note"' in problem.what
+
+
+def test_a_column_without_a_name_gets_one(tmp_path: Path) -> None:
+    assert list(read(write(tmp_path / "a.csv", ",q,a\n0,1,2\n"))) == [{"column 1": "0", "q": "1", "a": "2"}]
+
+
+def test_a_table_without_names_keeps_its_first_row(tmp_path: Path) -> None:
+    with Rows(write(tmp_path / "a.csv", "Who are you?,Me.\nWhere are you?,Here.\n")) as rows:
+        assert [row["column 1"] for row in rows] == ["Who are you?", "Where are you?"]
+        assert [note.code for note in rows.source.notes] == ["data.no_header"]
+
+
+def test_a_zero_byte_far_into_the_file_is_no_text(tmp_path: Path) -> None:
+    problem = reading_refused(write(tmp_path / "a.csv", "q,a\n" + "1,2\n" * 200_000 + "3,\x00\n"))
+    assert problem.code == "data.binary"
+
+
+def test_a_row_longer_than_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.data.formats.csv.MAX_LINE_BYTES", 10_000)
+    problem = reading_refused(write(tmp_path / "a.csv", 'q,a\n1,"' + "x\n" * 20_000 + '"\n'))
+    assert problem.code == "data.line_too_long"
+
+
+def test_a_header_alone_holds_no_rows(tmp_path: Path) -> None:
+    assert list(read(write(tmp_path / "a.csv", "question,answer\n"))) == []
+
+
+def test_text_files_are_tables_only_when_they_look_like_one(tmp_path: Path) -> None:
+    table = write(tmp_path / "table.txt", "question\tanswer\n" + "Who?\tMe.\n" * 5)
+    assert len(list(read(table))) == 5
+    prose = write(tmp_path / "prose.txt", "It rained.\nThen, as ever, it stopped, and we left.\nHome, at last.\n")
+    assert reading_refused(prose).code == "data.unknown_format"
+
+
+def test_a_layout_of_nothing_is_narrow() -> None:
+    assert detect_layout("", True).width == 0
