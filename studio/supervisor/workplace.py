@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Literal
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -60,6 +61,7 @@ class Workplace(QObject):
         self.active: TrainerThread | None = None
         self.active_job: job.TrainJob | None = None
         self.preset = "balanced"
+        self.when_window_closes: Literal["go_on", "stop_at_checkpoint"] = "go_on"  # given to each new run
         self.settings: TrainSettings | None = None  # None: nobody has touched the preset's
         self.import_work: job.ImportJob | None = None  # the last import that was started, until it succeeds
         self._importing: TrainerThread | None = None
@@ -263,6 +265,7 @@ class Workplace(QObject):
             general=self.model.general,
             probes=self.model.probes,
             settings=settings,
+            when_window_closes=self.when_window_closes,
         )
 
     def start_training(self, work: job.TrainJob) -> RunFolder | None:
@@ -299,6 +302,7 @@ class Workplace(QObject):
             general=str(starter_folder() / "general.jsonl"),
             probes=str(starter_folder() / "probes.jsonl"),
             settings=load_preset("sample").settings(),
+            when_window_closes=self.when_window_closes,
         )
         known = next((info for info in self.datasets() if info.id == SAMPLE), None)
         if known is not None:

@@ -206,9 +206,7 @@ class RunBar(QFrame):
         self._silent = True
         self._icon.set_icon("warning", "warning")
         self._text.set_role("warning")
-        self._text.set_text(
-            self.tr("The trainer has not answered for {time}.").format(time=wording.duration(seconds))
-        )
+        self._text.set_text(self.tr("The trainer has not answered for {time}.").format(time=wording.duration(seconds)))
         self._force.show()
 
     def _on_run_ended(self, folder: RunFolder) -> None:

@@ -11,6 +11,8 @@ class Page(QWidget):
 
     page_wanted = Signal(str)
     """Name of a row of PAGES."""
+    run_wanted = Signal(object)
+    """RunFolder: show it on the Runs page."""
 
     def __init__(self, workplace: Workplace, parent: QWidget | None = None) -> None:
         super().__init__(parent)

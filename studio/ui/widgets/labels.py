@@ -73,7 +73,7 @@ class ElidedLabel(QWidget):
         self.update()
 
     def set_role(self, role: str) -> None:
-        """"", "muted", "error", "warning", "success" or "accent"."""
+        """ "", "muted", "error", "warning", "success" or "accent"."""
         self._role = role
         self.update()
 
@@ -133,5 +133,3 @@ class IconLabel(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the icon in today's colour."""
         self._icon.paint(QPainter(self), self.rect())
-
-

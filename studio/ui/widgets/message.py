@@ -83,9 +83,7 @@ class MessageBar(QFrame):
         self._more.setVisible(bool(problem.details))
         self._copy.setVisible(bool(problem.details))
 
-    def show_text(
-        self, kind: Kind, what: str, why: str = "", fix: str = "", actions: Sequence[Action] = ()
-    ) -> None:
+    def show_text(self, kind: Kind, what: str, why: str = "", fix: str = "", actions: Sequence[Action] = ()) -> None:
         """The same without a `Problem`: a result, a hint."""
         self._problem = None
         token = "accent" if kind == "info" else kind

@@ -1,0 +1,129 @@
+"""Opens the window. Nothing heavy happens before it stands: pages and their libraries come when they are wanted."""
+
+import os
+import signal
+import sys
+import traceback
+from types import FrameType, TracebackType
+
+from studio import __version__
+
+HELP = """usage: apprentice-studio [--version] [--help]
+
+Opens the window of Apprentice Studio. The same jobs without a window: apprentice --help
+Data, runs and chats lie in the folder that the variable APPRENTICE_HOME names, else in the user's data folder.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the program until its window is closed; gives the exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if "--version" in arguments:
+        print(f"Apprentice Studio {__version__}")
+        return 0
+    if "--help" in arguments or "-h" in arguments:
+        print(HELP, end="")
+        return 0
+    if arguments:
+        print(f"apprentice-studio: unknown option {arguments[0]!r}; see --help.", file=sys.stderr)
+        return 2
+    if not _has_display():
+        print(
+            "There is no display here, so no window can open (neither DISPLAY nor WAYLAND_DISPLAY is set).\n"
+            "The same jobs work without a window: apprentice --help",
+            file=sys.stderr,
+        )
+        return 2
+    return _run()
+
+
+def _has_display() -> bool:
+    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM", "xcb").split(":")[0] in (
+        "offscreen",
+        "vnc",
+        "minimal",
+    ):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _run() -> int:
+    from PySide6.QtCore import QTimer
+    from PySide6.QtWidgets import QApplication
+
+    from studio.contract.errors import StudioError
+    from studio.supervisor.workplace import Workplace
+    from studio.ui import theme
+    from studio.ui.main_window import MainWindow
+    from studio.ui.preferences import Preferences
+
+    application = QApplication(sys.argv[:1])
+    application.setApplicationName("apprentice-studio")
+    application.setApplicationDisplayName("Apprentice Studio")
+    application.setApplicationVersion(__version__)
+    application.setDesktopFileName("apprentice-studio")
+    try:
+        preferences = Preferences()
+    except OSError as error:
+        print(f"The program's folder cannot be used: {error}", file=sys.stderr)
+        return 2
+    theme.apply(application, preferences.appearance, preferences.text_percent)
+    workplace = Workplace()
+    window = MainWindow(workplace, preferences)
+    _show_unexpected(workplace)
+    watch = _close_on_interrupt(window.close_without_asking)
+    window.show()
+
+    def begin() -> None:
+        try:
+            workplace.open()
+        except StudioError as error:
+            workplace.problem_raised.emit(error.problem)
+
+    QTimer.singleShot(0, begin)  # after the first paint
+    code = application.exec()
+    del watch
+    return code
+
+
+def _show_unexpected(workplace: object) -> None:
+    """A mistake of ours in the window is shown there, with a report to copy; the window goes on."""
+    from studio.contract.errors import Problem
+    from studio.supervisor.workplace import Workplace
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.__excepthook__(kind, error, trace)
+        if isinstance(workplace, Workplace) and issubclass(kind, Exception):
+            workplace.problem_raised.emit(
+                Problem(
+                    code="window.unexpected",
+                    what="Something went wrong in the window.",
+                    why="This is a mistake in the program; a run that is going on is not touched.",
+                    fix="Go on working. If it happens again, copy the report and send it to the developers.",
+                    details="".join(traceback.format_exception(kind, error, trace)),
+                )
+            )
+
+    sys.excepthook = hook
+
+
+def _close_on_interrupt(close: object) -> object:
+    """Ctrl+C in the terminal closes the window as a user would, leaving a run in the background."""
+    from PySide6.QtCore import QSocketNotifier
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if callable(close):
+            close()
+
+    signal.signal(signal.SIGINT, on_signal)
+    signal.signal(signal.SIGTERM, on_signal)
+    if os.name == "nt":
+        return None
+    # Python runs a signal's handler between two of its own lines: a byte in this pipe gives it one.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    os.set_blocking(reader, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    notifier = QSocketNotifier(reader, QSocketNotifier.Type.Read)
+    notifier.activated.connect(lambda *_: os.read(reader, 64))
+    return notifier

@@ -1,0 +1,65 @@
+"""The line above each page: where one is, what is chosen, and that nothing leaves this computer."""
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton
+
+from studio.supervisor.workplace import Workplace
+from studio.ui import icons
+from studio.ui.theme import GRID
+from studio.ui.widgets import buttons
+from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
+
+OFFLINE_SENTENCE = (
+    "Nothing is downloaded and nothing is sent: the window and the trainer open no network connection. "
+    "Models and data come from your disk and stay there."
+)
+
+
+class Header(QFrame):
+    """Page name, the chosen model and dataset, offline badge, palette and help."""
+
+    privacy_wanted = Signal()
+    palette_wanted = Signal()
+    help_wanted = Signal()
+
+    def __init__(self, workplace: Workplace) -> None:
+        super().__init__()
+        self._workplace = workplace
+        self.setProperty("role", "header")
+        self.title = label("", "title")
+        self.chosen = ElidedLabel(role="muted")
+        self.badge = QToolButton()
+        self.badge.setProperty("role", "badge")
+        self.badge.setText(self.tr("Offline"))
+        self.badge.setIcon(icons.icon("offline", "success"))
+        self.badge.setIconSize(QSize(16, 16))
+        self.badge.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.badge.setToolTip(plain_tip(self.tr(OFFLINE_SENTENCE)))
+        self.badge.setAccessibleName(self.tr("Offline: what this means"))
+        self.badge.setAccessibleDescription(self.tr(OFFLINE_SENTENCE))
+        self.badge.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.badge.clicked.connect(self.privacy_wanted)
+        outer = QHBoxLayout(self)
+        outer.setContentsMargins(3 * GRID, GRID, 2 * GRID, GRID)
+        outer.setSpacing(GRID)
+        outer.addWidget(self.title)
+        outer.addSpacing(GRID)
+        outer.addWidget(self.chosen, 1)
+        outer.addWidget(self.badge)
+        outer.addWidget(buttons.icon_button("search", self.tr("Find a command"), self.palette_wanted.emit, "Ctrl+K"))
+        outer.addWidget(buttons.icon_button("help", self.tr("Help"), self.help_wanted.emit, "F1"))
+        workplace.dataset_chosen.connect(self._show_chosen)
+        workplace.model_chosen.connect(self._show_chosen)
+        self._show_chosen()
+
+    def set_page(self, text: str) -> None:
+        """Show another page's name."""
+        self.title.setText(text)
+
+    def _show_chosen(self, *_: object) -> None:
+        parts = []
+        if self._workplace.model is not None:
+            parts.append(self.tr("Model: {name}").format(name=self._workplace.model.name))
+        if self._workplace.dataset is not None:
+            parts.append(self.tr("Data: {name}").format(name=self._workplace.dataset.name))
+        self.chosen.set_text("  ·  ".join(parts))
