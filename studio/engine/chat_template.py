@@ -1,0 +1,352 @@
+"""Where each message lies in the text that a chat template makes, so that labels need no search for markers.
+
+A template is foreign code (Jinja in transformers' sandbox) that may move, trim or rewrite what it is given: Qwen3
+drops the reasoning of earlier turns, Mistral puts the system prompt into the last question. So places are found by
+experiment, never by looking for marker strings (an answer may contain them): the conversation is rendered a second
+time with every message replaced by one private-use character that occurs nowhere else. What stands between those
+characters is the template's own text; the first rendering must then be exactly that text with the messages' contents
+in the gaps. Where a template looks into the contents, each message is exchanged alone and the common beginning and
+end of the two renderings bound it. What neither explains is refused.
+"""
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import jinja2
+import jinja2.ext
+import msgspec
+
+from studio.contract.errors import StudioError
+from studio.contract.records import Message
+
+LONGEST_TEMPLATE = 262_144
+"""Characters; the longest template of a known family has about 20,000."""
+LARGEST_FACTOR = 1_000
+"""A template that multiplies by a larger constant wants to fill the memory, not to write a chat."""
+TRIAL_SECONDS = 2.0
+
+Turns = Sequence[Message]
+Span = tuple[int, int]
+
+
+class Traced(msgspec.Struct, frozen=True):
+    """A rendered conversation.
+
+    Attributes:
+        text: What the model reads.
+        contents: Start and end of each message's content in `text`, in the order of the messages.
+        answers: Start and end of what the model itself must write, end token excepted, for each assistant message.
+    """
+
+    text: str
+    contents: tuple[Span, ...]
+    answers: tuple[Span, ...]
+
+
+class _Layout(msgspec.Struct, frozen=True):
+    """The template's own text around the messages, for one order of roles."""
+
+    parts: tuple[str, ...]
+    order: tuple[int, ...]
+    lead: str
+
+
+class ChatTemplate:
+    """The chat template of one tokenizer.
+
+    Args:
+        tokenizer: A fast tokenizer of transformers with a chat template.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._layouts: dict[tuple[str | bool, ...], _Layout] = {}
+        self._folds_system: bool | None = None
+
+    def render(self, messages: Turns, generation_prompt: bool = False, thinking: bool = False) -> str:
+        """The text of a conversation.
+
+        Args:
+            messages: The turns.
+            generation_prompt: End with what precedes the assistant's next answer.
+            thinking: Leave it to the template whether an answer begins with reasoning; else templates that can
+                (Qwen3) open an answer without any, which is how answers without reasoning are rendered for training.
+
+        Raises:
+            StudioError: The template refuses the conversation.
+        """
+        options: dict[str, Any] = {} if thinking else {"enable_thinking": False}
+        try:
+            text = self._tokenizer.apply_chat_template(
+                [{"role": m.role, "content": m.content} for m in messages],
+                tokenize=False,
+                add_generation_prompt=generation_prompt,
+                **options,
+            )
+        except jinja2.TemplateSyntaxError as error:
+            raise syntax_problem(error) from error
+        except (jinja2.TemplateError, ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+            raise StudioError(
+                "model.template_refuses",
+                "The model's chat template does not accept this conversation.",
+                f"It says: {error}",
+                "Turns usually must alternate between user and assistant; check the row, or choose another model.",
+            ) from error
+        assert isinstance(text, str)
+        return text
+
+    def fold(self, messages: Turns) -> tuple[Message, ...]:
+        """Puts a system prompt into the first question where the template knows no system prompts (gemma2)."""
+        if not messages or messages[0].role != "system":
+            return tuple(messages)
+        if self._folds_system is None:
+            self._folds_system = not self._knows_system()
+        if not self._folds_system:
+            return tuple(messages)
+        system, *rest = messages
+        if not rest or rest[0].role != "user":
+            raise StudioError(
+                "model.no_system_role",
+                "The model's chat template knows no system prompts.",
+                "There is no question after the system prompt that could carry it.",
+                "Remove the system prompt, or choose another model.",
+            )
+        joined = f"{system.content}\n\n{rest[0].content}" if system.content.strip() else rest[0].content
+        return (Message("user", joined), *rest[1:])
+
+    def _knows_system(self) -> bool:
+        mark = "\ue000"
+        try:
+            return mark in self.render((Message("system", mark), Message("user", "a"), Message("assistant", "b")))
+        except StudioError:
+            return False
+
+    def trace(self, messages: Turns, generation_prompt: bool = False) -> Traced:
+        """Render a conversation and find every message in it.
+
+        Raises:
+            StudioError: The template refuses the conversation, or it cannot be told where the messages lie.
+        """
+        text = self.render(messages, generation_prompt)
+        key = (*(m.role for m in messages), generation_prompt)
+        known = self._layouts.get(key)
+        contents = known and _match(text, known, messages)
+        if known is None or contents is None:
+            known = self._explore(messages, text, generation_prompt)
+            contents = known and _match(text, known, messages)
+            if known is None or contents is None:
+                contents = self._bounds(messages, text, generation_prompt)
+                lead = self._lead(messages, text, contents)
+                return Traced(text, tuple(contents), _answers(messages, text, contents, lead))
+            known = msgspec.structs.replace(known, lead=self._lead(messages, text, contents))
+            self._layouts[key] = known
+        return Traced(text, tuple(contents), _answers(messages, text, contents, known.lead))
+
+    def trace_marked(self, messages: Turns) -> Traced | None:
+        """The answers as a template with `{% generation %}` marks them itself; None for other templates."""
+        from transformers.utils.chat_template_utils import render_jinja_template
+
+        source = self._tokenizer.get_chat_template()
+        if not re.search(r"{%-?\s*generation\s*-?%}", source):
+            return None
+        (text,), (spans,) = render_jinja_template(
+            conversations=[[{"role": m.role, "content": m.content} for m in messages]],
+            chat_template=source,
+            return_assistant_tokens_mask=True,
+            **self._tokenizer.special_tokens_map,
+        )
+        return Traced(text, (), tuple(spans))
+
+    def _explore(self, messages: Turns, text: str, generation_prompt: bool) -> _Layout | None:
+        """The template's own text for this order of roles; None where it does not show every message once."""
+        marks = _unused(text + "".join(m.content for m in messages), len(messages))
+        swapped = self.render(
+            [Message(m.role, mark) for m, mark in zip(messages, marks, strict=True)], generation_prompt
+        )
+        if any(swapped.count(mark) != 1 for mark in marks):
+            return None
+        order = sorted(range(len(messages)), key=lambda i: swapped.index(marks[i]))
+        parts = re.split("|".join(marks), swapped) if marks else [swapped]
+        return _Layout(parts=tuple(parts), order=tuple(order), lead="")
+
+    def _bounds(self, messages: Turns, text: str, generation_prompt: bool) -> list[Span]:
+        """Bounds of each message, found by exchanging it alone.
+
+        Raises:
+            StudioError: A message is not shown, shown twice, or changed beyond recognition.
+        """
+        (mark,) = _unused(text + "".join(m.content for m in messages), 1)
+        contents = []
+        for number, message in enumerate(messages):
+            others = [*messages[:number], Message(message.role, mark), *messages[number + 1 :]]
+            swapped = self.render(others, generation_prompt)
+            start = _common(text, swapped)
+            rest = min(len(text), len(swapped)) - start
+            end = len(text) - _common(text[::-1][:rest], swapped[::-1][:rest])
+            shown = "".join(text[start:end].split())
+            if swapped.count(mark) != 1 or shown not in "".join(message.content.split()):
+                raise _untraceable(number, message.role)
+            contents.append((start, end))
+        return contents
+
+    def _lead(self, messages: Turns, text: str, contents: Sequence[Span]) -> str:
+        """What stands between the generation prompt and the last answer: the model must write that too.
+
+        Usually nothing; Mistral's space, or a whole header where the template ignores add_generation_prompt.
+        """
+        last = max((i for i, m in enumerate(messages) if m.role == "assistant"), default=-1)
+        if last < 1:
+            return ""
+        for thinking in (False, True):
+            prompt = self.render(messages[:last], generation_prompt=True, thinking=thinking)
+            if text.startswith(prompt) and len(prompt) <= contents[last][0]:
+                return text[len(prompt) : contents[last][0]]
+        return ""
+
+
+def check_source(source: str) -> None:
+    """Refuse a template that is broken or built to exhaust the machine, before it is run.
+
+    Raises:
+        StudioError: It cannot be parsed (with the line), is too long, or multiplies by something huge.
+    """
+    if len(source) > LONGEST_TEMPLATE:
+        raise _bomb(f"it has {len(source):,} characters", 0)
+    environment = jinja2.Environment(extensions=["jinja2.ext.loopcontrols", _Generation])
+    try:
+        tree = environment.parse(source)
+    except jinja2.TemplateSyntaxError as error:
+        raise syntax_problem(error) from error
+    except RecursionError as error:
+        raise _bomb("it is nested too deeply", 0) from error
+    for node in tree.find_all((jinja2.nodes.Mul, jinja2.nodes.Pow)):
+        numbers = [c.value for c in node.find_all(jinja2.nodes.Const) if isinstance(c.value, int | float)]
+        if isinstance(node, jinja2.nodes.Pow) or any(abs(number) > LARGEST_FACTOR for number in numbers):
+            raise _bomb("it multiplies by a huge number", node.lineno)
+
+
+class _Generation(jinja2.ext.Extension):
+    """Knows the tag `{% generation %}`, which transformers adds to Jinja."""
+
+    tags = {"generation"}
+
+    def parse(self, parser: Any) -> Any:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def run_limited(work: Callable[[], str], seconds: float = TRIAL_SECONDS) -> str:
+    """Run a template for the first time, ended from within when it takes too long (works in any thread).
+
+    Raises:
+        StudioError: It took too long or too much memory.
+    """
+    try:
+        with _deadline(seconds):
+            return work()
+    except (TimeoutError, MemoryError) as error:
+        raise _bomb(f"a chat of two short turns took it more than {seconds:g} seconds or too much memory", 0) from error
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    end = time.monotonic() + seconds
+    before = sys.gettrace()
+
+    def watch(frame: FrameType, event: str, argument: object) -> Any:
+        if time.monotonic() > end:
+            raise TimeoutError
+        return watch
+
+    sys.settrace(watch)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def syntax_problem(error: jinja2.TemplateSyntaxError) -> StudioError:
+    """The template is no valid Jinja."""
+    return StudioError(
+        "model.template_broken",
+        "The model's chat template is broken.",
+        f"{error.message} (line {error.lineno} of the template).",
+        "Get the model's files again, or choose another model.",
+        where=f"chat template, line {error.lineno}",
+    )
+
+
+def _bomb(why: str, line: int) -> StudioError:
+    return StudioError(
+        "model.template_bomb",
+        "The model's chat template was refused.",
+        f"It looks built to exhaust the computer: {why}.",
+        "Choose a model from a source you trust.",
+        where=f"chat template, line {line}" if line else "chat template",
+    )
+
+
+def _untraceable(number: int, role: str) -> StudioError:
+    return StudioError(
+        "model.template_untraceable",
+        "It cannot be told which part of the text the model should learn.",
+        f"The model's chat template does not show message {number + 1} ({role}) as it stands, or shows it twice.",
+        "Choose another model, or switch off 'Learn answers only'.",
+        where=f"message {number + 1}",
+    )
+
+
+def _match(text: str, layout: _Layout, messages: Turns) -> list[Span] | None:
+    """Regions, if `text` is exactly the layout's parts with the contents (trimmed or not) between them."""
+    if not text.startswith(layout.parts[0]):
+        return None
+    place = len(layout.parts[0])
+    contents: list[Span] = [(0, 0)] * len(messages)
+    for number, part in zip(layout.order, layout.parts[1:], strict=True):
+        content = messages[number].content
+        for shown in (content, content.strip(), content.lstrip(), content.rstrip(), content.strip("\n")):
+            if text.startswith(shown + part, place):
+                break
+        else:
+            return None
+        contents[number] = (place, place + len(shown))
+        place += len(shown) + len(part)
+    return contents if place == len(text) else None
+
+
+def _answers(messages: Turns, text: str, contents: Sequence[Span], lead: str) -> tuple[Span, ...]:
+    return tuple(
+        (start - len(lead) if lead and text[:start].endswith(lead) else start, end)
+        for message, (start, end) in zip(messages, contents, strict=True)
+        if message.role == "assistant"
+    )
+
+
+def _unused(text: str, count: int) -> list[str]:
+    """Characters of the private use areas that do not occur in a text."""
+    taken = set(text)
+    free = (chr(code) for area in (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE)) for code in area)
+    found = []
+    for character in free:
+        if character not in taken:
+            found.append(character)
+            if len(found) == count:
+                break
+    return found
+
+
+def _common(one: str, other: str) -> int:
+    """Length of the common beginning."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[:middle] == other[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -1,0 +1,215 @@
+"""A model's tokenizer: loaded from its folder alone, its template checked, its end and pad tokens settled."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from studio.contract.errors import Problem, StudioError
+from studio.contract.records import Message
+from studio.engine.chat_template import ChatTemplate, Span, check_source, run_limited
+
+TRIAL = (Message("user", "a"), Message("assistant", "b"))
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load a model's tokenizer from its folder alone.
+
+    Three attributes are added to it: `end_ids`, the tokens that end an answer, the chat template's own first;
+    `notices`, a tuple of `Problem` that are risky but allowed (a pad token that had to be chosen); `chat`, its
+    `ChatTemplate`. Its pad token is never an end token.
+
+    Raises:
+        StudioError: Files are missing or damaged, there is no chat template, or it is broken or hostile.
+    """
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from transformers import AutoTokenizer
+
+    if not (folder / "tokenizer.json").is_file():
+        raise StudioError(
+            "model.no_tokenizer",
+            "The model has no tokenizer.",
+            f"The file tokenizer.json is missing in {folder.name}.",
+            "Get the model's files again, all of them.",
+            where=folder.name,
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # foreign files: Rust and Python parsers raise whatever they like
+        raise StudioError(
+            "model.tokenizer_unreadable",
+            "The model's tokenizer cannot be read.",
+            f"{type(error).__name__}: {str(error)[:500]}",
+            "Get the model's files again.",
+            where="tokenizer.json",
+        ) from error
+    if not tokenizer.is_fast:
+        raise StudioError(
+            "model.tokenizer_slow",
+            "The model's tokenizer is of a kind that is not supported.",
+            "It cannot tell which part of the text a token stands for.",
+            "Choose a model whose tokenizer.json is a fast tokenizer.",
+            where="tokenizer.json",
+        )
+    prepare(tokenizer, folder)
+    return tokenizer
+
+
+def prepare(tokenizer: Any, folder: Path | None = None) -> None:
+    """Check the template, then add what `load_tokenizer` names: end tokens, pad token, template, control tokens.
+
+    Raises:
+        StudioError: There is no chat template, or it is broken or hostile.
+    """
+    template = _template_source(tokenizer)
+    check_source(template)
+    tokenizer.chat = ChatTemplate(tokenizer)
+    run_limited(lambda: tokenizer.chat.render(TRIAL))
+    added = tokenizer.backend_tokenizer.get_added_tokens_decoder()
+    tokenizer.control_ids = frozenset(i for i, token in added.items() if token.special)
+    tokenizer.control_texts = tuple(token.content for token in added.values() if token.special)
+    tokenizer.end_ids = _end_ids(tokenizer, folder)
+    tokenizer.notices = tuple(_choose_pad(tokenizer))
+    tokenizer.padding_side = "left"
+
+
+def _template_source(tokenizer: Any) -> str:
+    try:
+        source = tokenizer.get_chat_template()
+    except ValueError as error:
+        raise StudioError(
+            "model.no_template",
+            "The model has no chat template.",
+            "Without one it is not known how a conversation is written for this model; base models, which only "
+            "continue text, have none.",
+            "Choose the chat or instruct version of the model.",
+            where="tokenizer_config.json",
+        ) from error
+    return str(source)
+
+
+def _end_ids(tokenizer: Any, folder: Path | None) -> tuple[int, ...]:
+    """The tokens after which an answer is over: what the template writes, the end token, generation_config's."""
+    found: list[int] = []
+    try:
+        traced = tokenizer.chat.trace(TRIAL)
+    except StudioError:
+        traced = None
+    if traced is not None:
+        ids, offsets = tokenise(tokenizer, traced.text)
+        end = traced.contents[-1][1]
+        after = (i for i, (start, _) in zip(ids, offsets, strict=True) if start >= end)
+        found += [i for i in after if i in tokenizer.control_ids or i == tokenizer.eos_token_id][:1]
+    found.append(tokenizer.eos_token_id)
+    config = folder / "generation_config.json" if folder else None
+    if config is not None and config.is_file() and config.stat().st_size < 1_000_000:
+        try:
+            told = json.loads(config.read_bytes())
+        except ValueError:
+            told = {}
+        more = told.get("eos_token_id") if isinstance(told, dict) else None
+        found += [i for i in (more if isinstance(more, list) else [more]) if isinstance(i, int) and i < len(tokenizer)]
+    return tuple(dict.fromkeys(i for i in found if i is not None))
+
+
+def _choose_pad(tokenizer: Any) -> list[Problem]:
+    """A pad token that ends nothing. With pad = end the end would be masked and never learned (trl#976)."""
+    if tokenizer.pad_token_id is not None and tokenizer.pad_token_id not in tokenizer.end_ids:
+        return []
+    before = tokenizer.pad_token
+    added = sorted(tokenizer.backend_tokenizer.get_added_tokens_decoder().items())
+    free = [(i, str(t.content)) for i, t in added if t.special and i not in tokenizer.end_ids]
+
+    def rank(entry: tuple[int, str]) -> tuple[int, int]:
+        word = entry[1].lower()
+        kinds = ("pad", "reserved", "unused", "control_", "endoftext", "unk")
+        place = next((n for n, kind in enumerate(kinds) if kind in word), len(kinds))
+        return place + (10 if entry[0] == tokenizer.bos_token_id else 0), entry[0]
+
+    if not free:
+        raise StudioError(
+            "model.no_pad",
+            "The model's tokenizer has no token to fill gaps with.",
+            "Its only control token ends answers; filling with that would keep the end from being learned.",
+            "Choose another model.",
+            where="tokenizer.json",
+        )
+    tokenizer.pad_token = min(free, key=rank)[1]
+    why = (
+        f"The tokenizer's own, {before!r}, ends answers; its end would never be learned." if before else "It had none."
+    )
+    return [
+        Problem(
+            code="model.pad_chosen",
+            what=f"The token {tokenizer.pad_token!r} fills gaps between texts of different length.",
+            why=why,
+            fix="Nothing to do: gaps are neither read nor learned.",
+        )
+    ]
+
+
+def tokenise(tokenizer: Any, text: str, contents: Sequence[Span] = ()) -> tuple[list[int], list[Span]]:
+    """Ids of a text, and where in it each of them stands.
+
+    Args:
+        tokenizer: From `load_tokenizer`.
+        text: With all of the template's own control tokens; none is added.
+        contents: Where messages stand. A control token found there was typed by someone, not written by the template;
+            it is read as ordinary text.
+
+    Returns:
+        Ids and (start, end) in characters, (tokens) each.
+    """
+    machine = tokenizer.backend_tokenizer
+    if machine.truncation is not None:
+        machine.no_truncation()
+    if machine.padding is not None:
+        machine.no_padding()
+    machine.encode_special_tokens = False
+    read = machine.encode(text, add_special_tokens=False)
+    ids, offsets = list(read.ids), list(read.offsets)
+    if not contents or not any(text.find(mark, *span) >= 0 for span in contents for mark in tokenizer.control_texts):
+        return ids, offsets
+    controls = [i for i, id_ in enumerate(ids) if id_ in tokenizer.control_ids]
+    own = [i for i in controls if not _is_typed(tokenizer, ids[i], offsets[i], text, contents)]
+    edges = [-1, *own, len(ids)]
+    # From the back, so that earlier places stay valid.
+    for before, after in reversed(list(zip(edges, edges[1:], strict=False))):
+        if any(before < i < after for i in controls):
+            start = offsets[before][1] if before >= 0 else 0
+            end = offsets[after][0] if after < len(ids) else len(text)
+            plain = _plain_machine(tokenizer, start > 0).encode(text[start:end], add_special_tokens=False)
+            ids[before + 1 : after] = plain.ids
+            offsets[before + 1 : after] = [(start + a, start + b) for a, b in plain.offsets]
+    return ids, offsets
+
+
+def _is_typed(tokenizer: Any, id_: int, offset: Span, text: str, contents: Sequence[Span]) -> bool:
+    """Whether a control token touches a message (a token may also swallow white space beside it)."""
+    mark = str(tokenizer.convert_ids_to_tokens(id_))
+    start = max(text.find(mark, *offset), offset[0])
+    return any(start < end and begin < start + len(mark) for begin, end in contents)
+
+
+def _plain_machine(tokenizer: Any, inside: bool) -> Any:
+    """The tokenizer without control tokens; `inside` a text it must not put a space before what it reads."""
+    cached = tokenizer.__dict__.setdefault("plain_machines", {})
+    if inside not in cached:
+        from tokenizers import Tokenizer
+
+        told = json.loads(tokenizer.backend_tokenizer.to_str())
+        if inside:
+            _never_prepend(told.get("pre_tokenizer"))
+        cached[inside] = Tokenizer.from_str(json.dumps(told))
+        cached[inside].encode_special_tokens = True
+    return cached[inside]
+
+
+def _never_prepend(told: Any) -> None:
+    if isinstance(told, dict):
+        if told.get("prepend_scheme") == "first":
+            told["prepend_scheme"] = "never"
+        for part in told.get("pretokenizers") or ():
+            _never_prepend(part)

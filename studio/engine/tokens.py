@@ -1,0 +1,214 @@
+"""The one encoder: a conversation becomes ids and labels, for preview, training, evaluation and chat alike.
+
+Ids are those of the whole text, as transformers and TRL make them (`add_special_tokens=False`: the template writes
+the begin-of-text token itself, so there is never a second one). Labels follow from where `chat_template` finds the
+answers, by the tokenizer's offsets. Control tokens that stand in the *contents* of messages are injections; they are
+read as ordinary text.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from studio.contract.errors import StudioError
+from studio.contract.records import Message
+from studio.contract.settings import TrainSettings
+from studio.engine.chat_template import Span, Traced
+from studio.engine.token_text import pieces
+from studio.engine.tokenizer import load_tokenizer, prepare, tokenise
+
+__all__ = ["NOTHING", "Encoded", "Rules", "encode", "load_tokenizer", "pieces"]
+
+NOTHING = -100
+"""Label of a token that is read but not learned (torch's cross entropy leaves it out)."""
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings that decide what of a conversation is learned. See TrainSettings."""
+
+    learn_answers_only: bool = True
+    learned_turns: Literal["all", "last"] = "all"
+    max_tokens: int = 1024
+    too_long: Literal["leave_out", "cut_question", "cut_end"] = "leave_out"
+
+    @classmethod
+    def of(cls, settings: TrainSettings) -> "Rules":
+        """The rules of a run."""
+        return cls(
+            learn_answers_only=settings.learn_answers_only,
+            learned_turns=settings.learned_turns,
+            max_tokens=settings.max_tokens,
+            too_long=settings.too_long,
+        )
+
+
+class Encoded(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation as the model reads it.
+
+    Attributes:
+        ids: Token ids, (tokens).
+        labels: The id where it is learned, else NOTHING, (tokens). A label belongs to its own place; the loss shifts.
+        fate: "kept"; "cut" to the longest text; "left_out" because it is too long (ids are then the whole, uncut
+            text); "nothing_to_learn" because no label is left.
+        cut_tokens: Tokens lost to cutting.
+        cut_answer_tokens: Learned tokens lost to cutting.
+    """
+
+    ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    fate: Literal["kept", "cut", "left_out", "nothing_to_learn"]
+    cut_tokens: int = 0
+    cut_answer_tokens: int = 0
+
+
+def encode(messages: Sequence[Message], tokenizer: Any, rules: Rules, reply: bool = False) -> Encoded:
+    """Turn a conversation into ids and labels.
+
+    Args:
+        messages: The turns, a system prompt first or none.
+        tokenizer: From `load_tokenizer`.
+        rules: What is learned and what happens to long texts.
+        reply: The assistant is to answer: end with the generation prompt, learn nothing, cut nothing.
+
+    Raises:
+        StudioError: The template refuses the conversation, or it cannot be told where its answers lie.
+    """
+    if not hasattr(tokenizer, "chat"):
+        prepare(tokenizer)
+    turns = tokenizer.chat.fold(messages)
+    if reply:
+        ids = _reply_ids(tokenizer, turns)
+        return Encoded(ids=ids, labels=(NOTHING,) * len(ids), fate="kept")
+    whole = _Whole.of(tokenizer, turns, rules)
+    if not any(whole.learned):
+        return _encoded(whole.ids, whole.learned, "nothing_to_learn", whole)
+    if len(whole.ids) <= rules.max_tokens:
+        return _encoded(whole.ids, whole.learned, "kept", whole)
+    if rules.too_long == "cut_end":
+        most = rules.max_tokens
+        return _encoded(whole.ids[:most], whole.learned[:most], "cut", whole)
+    if rules.too_long == "cut_question":
+        return _cut_question(tokenizer, turns, rules, whole)
+    return _encoded(whole.ids, whole.learned, "left_out", whole)
+
+
+class _Whole(msgspec.Struct, frozen=True):
+    """A conversation before any cutting.
+
+    Attributes:
+        ids, learned: (tokens).
+        question: First token and last token + 1 of the first question.
+    """
+
+    ids: list[int]
+    learned: list[bool]
+    question: Span
+
+    @classmethod
+    def of(cls, tokenizer: Any, turns: Sequence[Message], rules: Rules) -> "_Whole":
+        traced = _trace(tokenizer, turns, rules)
+        ids, offsets = tokenise(tokenizer, traced.text, traced.contents)
+        asked = next((r for m, r in zip(turns, traced.contents, strict=False) if m.role == "user"), (0, 0))
+        question = _tokens_of(offsets, *asked) if asked[0] < asked[1] else (0, 0)
+        if not rules.learn_answers_only:
+            return cls(ids, [True] * len(ids), question)
+        answers = sorted(traced.answers)
+        spans = [_tokens_of(offsets, start, _end(tokenizer, ids, offsets, traced, end)) for start, end in answers]
+        learned = [False] * len(ids)
+        for number, (first, last) in enumerate(spans):
+            if rules.learned_turns == "last" and number < len(spans) - 1:
+                continue
+            learned[first:last] = [True] * (last - first)
+            before = ids[spans[number - 1][1] : first] if number and rules.learned_turns == "all" else []
+            if before and not tokenizer.control_ids.intersection(before):
+                # Two answers in a row that the template joins into one: what joins them is the model's to write.
+                learned[first - len(before) : first] = [True] * len(before)
+        return cls(ids, learned, question)
+
+
+def _trace(tokenizer: Any, turns: Sequence[Message], rules: Rules) -> Traced:
+    try:
+        traced: Traced = tokenizer.chat.trace(turns)
+    except StudioError as error:
+        if error.problem.code != "model.template_untraceable":
+            raise
+        if not rules.learn_answers_only:
+            return Traced(tokenizer.chat.render(turns), (), ())
+        marked: Traced | None = tokenizer.chat.trace_marked(turns)
+        if marked is None:
+            raise
+        return marked
+    return traced
+
+
+def _end(tokenizer: Any, ids: Sequence[int], offsets: Sequence[Span], traced: Traced, end: int) -> int:
+    """Where an answer's end token ends, if it follows (after white space at most); else `end`."""
+    for place in range(bisect_left(offsets, end, key=lambda span: span[0]), len(ids)):
+        start, stop = offsets[place]
+        if ids[place] in tokenizer.end_ids:
+            return stop
+        if traced.text[start:stop].strip():
+            break
+    return end
+
+
+def _tokens_of(offsets: Sequence[Span], start: int, end: int) -> Span:
+    """First token and last token + 1 that hold any of the text from `start` to `end`."""
+    first = bisect_right(offsets, start, key=lambda span: span[1])
+    last = bisect_left(offsets, end, key=lambda span: span[0])
+    return first, max(first, last)
+
+
+def _encoded(
+    ids: Sequence[int],
+    learned: Sequence[bool],
+    fate: Literal["kept", "cut", "left_out", "nothing_to_learn"],
+    whole: _Whole,
+) -> Encoded:
+    return Encoded(
+        ids=tuple(ids),
+        labels=tuple(i if known else NOTHING for i, known in zip(ids, learned, strict=True)),
+        fate=fate if any(learned) else "nothing_to_learn",
+        cut_tokens=len(whole.ids) - len(ids),
+        cut_answer_tokens=sum(whole.learned) - sum(learned),
+    )
+
+
+def _cut_question(tokenizer: Any, turns: Sequence[Message], rules: Rules, whole: _Whole) -> Encoded:
+    """Drop whole exchanges from the beginning, then the beginning of the first question that is left.
+
+    The system prompt and the template's own text stay. A text whose last answer alone is too long is left out: this
+    way of cutting never cuts into an answer.
+    """
+    head = list(turns[:1]) if turns[0].role == "system" else []
+    rest = list(turns[len(head) :])
+    shorter = whole
+    while (excess := len(shorter.ids) - rules.max_tokens) > 0:
+        first, last = shorter.question
+        if excess < last - first:
+            kept = [*range(first), *range(first + excess, len(shorter.ids))]
+            return _encoded([shorter.ids[i] for i in kept], [shorter.learned[i] for i in kept], "cut", whole)
+        after = next((i for i, m in enumerate(rest) if i > 0 and m.role == "user"), len(rest))
+        rest = rest[after:]
+        if not any(m.role == "assistant" for m in rest):
+            return _encoded(whole.ids, whole.learned, "left_out", whole)
+        shorter = _Whole.of(tokenizer, [*head, *rest], rules)
+    return _encoded(shorter.ids, shorter.learned, "cut", whole)
+
+
+def _reply_ids(tokenizer: Any, turns: Sequence[Message]) -> tuple[int, ...]:
+    if not turns or turns[-1].role != "user":
+        raise StudioError(
+            "chat.nothing_asked",
+            "There is no question to answer.",
+            "The last turn of the conversation must be the user's.",
+            "Ask something.",
+        )
+    if any(text in message.content for message in turns for text in tokenizer.control_texts):
+        traced = tokenizer.chat.trace(turns, generation_prompt=True)
+        ids, _ = tokenise(tokenizer, traced.text, traced.contents)
+    else:
+        ids, _ = tokenise(tokenizer, tokenizer.chat.render(turns, generation_prompt=True))
+    return tuple(ids)
