@@ -82,7 +82,7 @@ class Smoother:
         self._cuts = 0
 
     def values(self, series: Series, smoothing: float) -> Floats:
-        """The smoothed values of all points of a series (always the same one), (points); only new ones are worked on."""
+        """The smoothed values of all points of a series (always the same one), (points); only new ones cost."""
         if smoothing != self.smoothing or series.cuts != self._cuts:
             self.smoothing, self._cuts, self._count = smoothing, series.cuts, 0
         count = len(series)
@@ -148,7 +148,7 @@ def _finite(values: Floats) -> tuple[Floats, Floats]:
 
 
 def thin(values: Floats, most: int = DRAWN_POINTS) -> NDArray[np.intp]:
-    """Which points to draw so that the line looks as if all were drawn: the ends, and each stretch's lowest and highest.
+    """Which points to draw so that a line looks as if all were: the ends, and each stretch's lowest and highest.
 
     Args:
         values: (points); NaN allowed.

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QPen
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QPen
+from PySide6.QtWidgets import QGraphicsGridLayout, QWidget
 
 from studio.ui import theme
-from studio.ui.widgets.curve import Floats, thin, window
+from studio.ui.widgets.curve import DRAWN_POINTS, Floats, thin, window
 
 _RAW_OPACITY = 0.35
 _SMOOTH_WIDTH = 2.2
+_GRID_OPACITY = 60  # of 255
+_POINTS_PER_PIXEL = 3
+_FEW_POINTS = 400
+"""Up to here edges are smoothed; a thousand zigzags gain nothing from it and cost ten times as long."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,10 @@ class Line:
 
 
 class NumberAxis(pg.AxisItem):
-    """Tick words: steps as whole numbers, time as minutes and seconds, values short."""
+    """Tick words: steps as whole numbers, time as minutes and seconds, values short.
+
+    Its thickness is fixed by the font: an axis that grows with its words would lay out the panel anew while it draws.
+    """
 
     def __init__(self, orientation: str) -> None:
         super().__init__(orientation)
@@ -62,16 +69,42 @@ class NumberAxis(pg.AxisItem):
         self.shows_bytes = False
         self.enableAutoSIPrefix(False)
 
-    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: N802 - pyqtgraph's name
+    def take_font(self, font: QFont) -> None:
+        """Use a font, slightly smaller than text, and make room for it."""
+        small = QFont(font)
+        small.setPointSizeF(font.pointSizeF() * 0.85)
+        self.setStyle(tickFont=small, tickLength=4, autoReduceTextSpace=False, hideOverlappingLabels=True)
+        metrics = QFontMetrics(small)
+        if self.orientation == "left":
+            self.setWidth(metrics.horizontalAdvance("0.00004") + 8)
+        else:
+            self.setHeight(metrics.height() + 8)
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         if self.shows_time:
             return [clock(value) for value in values]
         if self.shows_bytes:
-            return [f"{value / 1e9:.2f}" if spacing < 1e8 else f"{value / 1e9:.1f}" for value in values]
+            return [short(value / 2**30, spacing / 2**30) for value in values]
         if self.logMode:
-            return [f"{10**value:.3g}" if spacing < 1 else f"{10**value:.0e}" for value in values]
+            return [f"{10**value:.3g}" for value in values]
         if self.orientation == "bottom":
-            return [f"{value:g}" if value == int(value) else "" for value in values]
-        return [f"{value:.3g}" if abs(value) >= spacing / 2 else "0" for value in values]
+            return [short(value, 1) if value == int(value) else "" for value in values]
+        return [short(value, spacing) for value in values]
+
+
+def short(value: float, spacing: float) -> str:
+    """A tick's number with no more digits than its neighbours need: "0.25", "1,500", "12k", "2e-4"."""
+    if value == 0 or abs(value) < spacing * 1e-6:
+        return "0"
+    if spacing >= 1e6:
+        return f"{value / 1e6:g}M"
+    if spacing >= 1e3 and abs(value) >= 1e4:
+        return f"{value / 1e3:g}k"
+    if spacing < 1e-3 and abs(value) < 1e-2:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+    digits = max(0, -math.floor(math.log10(spacing) + 1e-9))
+    return f"{value:,.{digits}f}"
 
 
 def clock(seconds: float) -> str:
@@ -81,29 +114,38 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{text}" if whole >= 3600 else text
 
 
-class PlotPanel(pg.PlotWidget):
-    """Axes with lines. Data goes down by `set_lines`; what the user does comes up as signals."""
+class PlotPanel(pg.GraphicsView):
+    """Axes with lines. Data goes down by `set_lines`; what the user does comes up as signals.
+
+    Put together from pyqtgraph's view box and axes: its PlotWidget brings menus and forms that nobody opens, which cost
+    ten times as long to make.
+    """
 
     hovered = Signal(float)  # position on the x axis under the mouse
+    left_by_mouse = Signal()
     key_pressed = Signal(object)  # QKeyEvent
     zoomed = Signal()  # the user moved or scaled the view
     resized = Signal()
 
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
-        self._left = NumberAxis("left")
-        self._bottom = NumberAxis("bottom")
-        super().__init__(parent, axisItems={"left": self._left, "bottom": self._bottom})
+    def __init__(self, title: str, small: bool = False, parent: QWidget | None = None) -> None:
+        """Args:
+        title: What a screen reader says.
+        small: Fewer ticks, and heights from zero on, so that a hair's breadth does not look like a cliff.
+        parent: Qt's owner.
+        """
+        super().__init__(parent)
         self.title = title
+        self._small = small
         self.setAccessibleName(title)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumHeight(60)
-        self.setFrameShape(pg.PlotWidget.Shape.NoFrame)
-        self.setMenuEnabled(False)
-        self.hideButtons()
-        self.plotItem.setContentsMargins(0, 4, 10, 0)
         self._items: list[pg.PlotCurveItem] = []
         self._drawn: list[Line] = []
         self._log = False
+        self.box = pg.ViewBox(enableMenu=False, defaultPadding=0.0)
+        self._left = NumberAxis("left")
+        self._bottom = NumberAxis("bottom")
+        self._lay_out()
         self._marks = pg.ScatterPlotItem(pxMode=True)
         self._best = pg.ScatterPlotItem(pxMode=True, symbol="star", size=16)
         self._checkpoints = pg.PlotCurveItem(connect="pairs")
@@ -111,20 +153,38 @@ class PlotPanel(pg.PlotWidget):
         self._crosshair.setVisible(False)
         for item in (self._checkpoints, self._marks, self._best, self._crosshair):
             item.setZValue(10)
-            self.plotItem.addItem(item, ignoreBounds=True)
-        self.getViewBox().sigRangeChangedManually.connect(self._on_zoomed)
-        self.getViewBox().disableAutoRange()
+            self.box.addItem(item, ignoreBounds=True)
+        self.box.disableAutoRange()
+        self.box.sigRangeChangedManually.connect(self._on_zoomed)
         self.scene().sigMouseMoved.connect(self._on_mouse_moved)
         self.recolour()
+
+    def _lay_out(self) -> None:
+        centre = pg.GraphicsWidget()
+        grid = QGraphicsGridLayout()
+        grid.setContentsMargins(0, 6, 10, 0)
+        grid.setSpacing(0)
+        centre.setLayout(grid)
+        grid.addItem(self._left, 0, 0)
+        grid.addItem(self.box, 0, 1)
+        grid.addItem(self._bottom, 1, 1)
+        for axis in (self._left, self._bottom):
+            axis.linkToView(self.box)
+            axis.setZValue(-1000)
+            axis.setFlag(axis.GraphicsItemFlag.ItemNegativeZStacksBehindParent)
+            if self._small:
+                axis.setTickDensity(0.5 if axis is self._left else 0.3)
+        self._left.setGrid(_GRID_OPACITY)
+        self.setCentralItem(centre)
 
     # --- what is shown ------------------------------------------------------------------------------------
 
     def set_lines(self, lines: list[Line]) -> None:
         """Take new data; nothing is drawn before `draw`."""
         while len(self._items) < len(lines):
-            item = pg.PlotCurveItem(connect="finite", skipFiniteCheck=False, antialias=True)
+            item = pg.PlotCurveItem(connect="finite")
             self._items.append(item)
-            self.plotItem.addItem(item, ignoreBounds=True)
+            self.box.addItem(item, ignoreBounds=True)
         for item in self._items[len(lines) :]:
             item.setData([], [])
         for item, line in zip(self._items, lines):
@@ -143,7 +203,7 @@ class PlotPanel(pg.PlotWidget):
 
     def fit(self, low: float, high: float) -> None:
         """Show this stretch of the x axis and all heights in it."""
-        box = self.getViewBox()
+        box = self.box
         box.setXRange(low, max(high, low + 1e-9), padding=0.0)
         bounds = self._bounds(low, high)
         if bounds is not None:
@@ -151,12 +211,14 @@ class PlotPanel(pg.PlotWidget):
 
     def draw(self) -> None:
         """Hand the visible part of every line, thinned, to the screen."""
-        (low, high), _ = self.getViewBox().viewRange()
+        (low, high), _ = self.box.viewRange()
+        most = int(min(DRAWN_POINTS, max(60, _POINTS_PER_PIXEL * self.width())))
         for item, line in zip(self._items, self._drawn):
             part = window(line.positions, low, high)
             positions, values = line.positions[part], self._heights(line.values[part])
-            picked = thin(values)
-            item.setData(positions[picked], values[picked])
+            picked = thin(values, most)
+            edges = line.look.kind != "raw" and len(picked) <= _FEW_POINTS
+            item.setData(positions[picked], values[picked], antialias=edges)
 
     def set_marks(self, tests: list[Line], best: tuple[float, float] | None, checkpoints: list[float]) -> None:
         """Dots on tests, a star on the best one, ticks at the foot where a checkpoint was saved."""
@@ -175,10 +237,19 @@ class PlotPanel(pg.PlotWidget):
             self._best.setData([])
         else:
             self._best.setData([best[0]], [float(self._heights(np.array([best[1]]))[0])])
-        (_, (bottom, top)) = self.getViewBox().viewRange()
+        (_, (bottom, top)) = self.box.viewRange()
         foot = np.repeat(np.array(checkpoints, dtype=np.float64), 2)
         ends = np.tile(np.array([bottom, bottom + 0.04 * (top - bottom)]), len(checkpoints))
         self._checkpoints.setData(foot, ends)
+
+    def x_range(self) -> tuple[float, float]:
+        """What of the x axis can be seen."""
+        low, high = self.box.viewRange()[0]
+        return float(low), float(high)
+
+    def set_x_range(self, low: float, high: float) -> None:
+        """Show this stretch of the x axis; heights stay."""
+        self.box.setXRange(low, high, padding=0.0)
 
     def show_crosshair(self, position: float | None) -> None:
         """A line at a position of the x axis; None takes it away."""
@@ -189,12 +260,11 @@ class PlotPanel(pg.PlotWidget):
     def recolour(self) -> None:
         """Take the colours of the theme of now."""
         colors = theme.tokens()
-        self.setBackground(colors.surface)
+        self.setBackground(QColor(colors.surface))
         for axis in (self._left, self._bottom):
             axis.setPen(pg.mkPen(colors.line))
             axis.setTextPen(pg.mkPen(colors.muted))
-            axis.setStyle(tickFont=self.font(), tickLength=4, autoReduceTextSpace=True)
-        self.showGrid(x=False, y=True, alpha=0.12 if not colors.dark else 0.18)
+            axis.take_font(self.font())
         for item, line in zip(self._items, self._drawn):
             item.setPen(line.look.pen())
         self._best.setPen(pg.mkPen(colors.surface, width=1))
@@ -225,6 +295,8 @@ class PlotPanel(pg.PlotWidget):
         if not lows:
             return None
         bottom, top = min(lows), max(highs)
+        if self._small and not self._log:
+            bottom = min(bottom, 0.0)
         if top - bottom < 1e-12:
             margin = abs(top) * 0.1 or 1.0
             return bottom - margin, top + margin
@@ -236,24 +308,29 @@ class PlotPanel(pg.PlotWidget):
         self.zoomed.emit()
 
     def _on_mouse_moved(self, place: QPointF) -> None:
-        box = self.getViewBox()
+        box = self.box
         if box.sceneBoundingRect().contains(place):
             self.hovered.emit(box.mapSceneToView(place).x())
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+    def leaveEvent(self, event: QEvent) -> None:
+        """The mouse has gone."""
+        super().leaveEvent(event)
+        self.left_by_mouse.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         """Hand keys up: the crosshair is one for all panels."""
         event.ignore()
         self.key_pressed.emit(event)
         if not event.isAccepted():
             super().keyPressEvent(event)
 
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+    def changeEvent(self, event: QEvent) -> None:
         """A new theme or text size reaches the axes too."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange and hasattr(self, "_best"):
             self.recolour()
 
-    def resizeEvent(self, event: object) -> None:  # noqa: N802 - Qt's name
+    def resizeEvent(self, event: object) -> None:
         """Tell that the size changed."""
         super().resizeEvent(event)
         if hasattr(self, "_best"):

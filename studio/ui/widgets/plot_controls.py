@@ -1,0 +1,138 @@
+"""The row above the plot: axis, smoothing, log scale, [Fit] and the menu; and the legend."""
+
+import math
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QMenu, QSizePolicy, QSlider, QWidget
+
+from studio.ui.theme import GRID
+from studio.ui.widgets import buttons
+from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
+from studio.ui.widgets.plot_panel import Look
+
+DEFAULT_SMOOTHING = 60
+
+
+def figure(name: str, value: float) -> str:
+    """A curve's value in a few digits."""
+    if not math.isfinite(value):
+        return "NaN"
+    if name == "memory":
+        return f"{value / 2**30:.2f}"
+    if name == "speed":
+        return f"{value:,.0f}"
+    return f"{value:.2e}" if value and abs(value) < 1e-3 else f"{value:.4g}"
+
+
+class PlotControls(QWidget):
+    """What the user may change about the plot."""
+
+    axis_changed = Signal()
+    smoothing_changed = Signal()
+    fit_wanted = Signal()
+
+    def __init__(self, menu: QMenu) -> None:
+        super().__init__()
+        self.axis = QComboBox()
+        self.axis.addItems([self.tr("Step"), self.tr("Time")])
+        self.axis.setAccessibleName(self.tr("Horizontal axis"))
+        self.axis.currentIndexChanged.connect(self.axis_changed)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, 99)
+        self.slider.setValue(DEFAULT_SMOOTHING)
+        self.slider.setMinimumWidth(80)
+        self.slider.setMaximumWidth(140)
+        self.slider.setAccessibleName(self.tr("Smoothing of the loss"))
+        self.slider.setToolTip(plain_tip(self.tr("0 shows every step as it is; the faint line always does.")))
+        self.slider.valueChanged.connect(self._on_slid)
+        self._smoothing_words = label(f"{self.smoothing:.2f}", "muted")
+        self.log_box = QCheckBox(self.tr("Log scale"))
+        self.log_box.toggled.connect(self.axis_changed)
+        self.fit_button = buttons.secondary(self.tr("Fit"), self.fit_wanted.emit, "fit")
+        self.fit_button.setProperty("compact", "true")
+        self.fit_button.setToolTip(plain_tip(self.tr("Shows the whole run and follows it again")))
+        self.menu_button = buttons.icon_button("more", self.tr("Table, picture and data of this plot"))
+        self.menu_button.setMenu(menu)
+        self.menu_button.setPopupMode(self.menu_button.ToolButtonPopupMode.InstantPopup)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(GRID)
+        layout.addWidget(self.axis)
+        layout.addSpacing(GRID)
+        layout.addWidget(label(self.tr("Smoothing"), "muted"))
+        layout.addWidget(self.slider)
+        layout.addWidget(self._smoothing_words)
+        layout.addSpacing(GRID)
+        layout.addWidget(self.log_box)
+        layout.addStretch(1)
+        layout.addWidget(self.fit_button)
+        layout.addWidget(self.menu_button)
+        self.set_following(True)
+
+    @property
+    def shows_time(self) -> bool:
+        """The x axis is time."""
+        return self.axis.currentIndex() == 1
+
+    @property
+    def smoothing(self) -> float:
+        """Weight of the past in the moving average, 0 to 0.99."""
+        return self.slider.value() / 100
+
+    @property
+    def log(self) -> bool:
+        """The loss's axis is logarithmic."""
+        return self.log_box.isChecked()
+
+    def set_following(self, following: bool) -> None:
+        """[Fit] does something only when the view was moved."""
+        self.fit_button.setEnabled(not following)
+
+    def _on_slid(self) -> None:
+        self._smoothing_words.setText(f"{self.smoothing:.2f}")
+        self.smoothing_changed.emit()
+
+
+class _Swatch(QWidget):
+    """A short piece of a line, as it is drawn."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self._look = look
+        self.setFixedSize(QSize(28, 12))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw it in today's colours."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(self._look.pen())
+        painter.drawLine(0, 6, 28, 6)
+        if self._look.kind == "tests":
+            painter.setBrush(self._look.color())
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.drawEllipse(11, 3, 6, 6)
+
+
+class Legend(QWidget):
+    """Which line is which, by a piece of it and by words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._layout = QHBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(6)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+
+    def set_entries(self, entries: list[tuple[Look, str]]) -> None:
+        """Show these lines."""
+        while (item := self._layout.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.deleteLater()
+        for look, words in entries:
+            self._layout.addWidget(_Swatch(look))
+            text = ElidedLabel(words, "muted")
+            text.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+            self._layout.addWidget(text)
+            self._layout.addSpacing(GRID)
+        self._layout.addStretch(1)

@@ -1,0 +1,131 @@
+"""How a run went, in plain words: never better than the figures say."""
+
+import math
+from typing import Literal, NamedTuple
+
+from PySide6.QtCore import QCoreApplication
+
+from studio.contract.events import Verdict
+from studio.ui import wording
+
+Mood = Literal["success", "warning", "info"]
+
+_SURE = 1.645
+"""Standard deviations: an improvement that luck alone would bring in less than one run of twenty."""
+
+_KEPT_ENOUGH = 0.9
+
+
+class Judgement(NamedTuple):
+    """What a verdict says.
+
+    Attributes:
+        headline: One sentence.
+        sentences: The figures behind it, one a line.
+        short: A few words for a table.
+        mood: Colour.
+    """
+
+    headline: str
+    sentences: tuple[str, ...]
+    short: str
+    mood: Mood
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("Verdict", text)
+
+
+def judge(verdict: Verdict | None) -> Judgement:
+    """Put a verdict into words."""
+    if verdict is None or (verdict.asked is None and verdict.rows is None):
+        words = _tr("No examples were held back, so nobody can say how it does on new questions.")
+        kept = [] if verdict is None else kept_sentence(verdict)
+        return Judgement(words, tuple(kept), _tr("not tested"), "info")
+    exact, loss = _exact_sentence(verdict), _loss_sentence(verdict)
+    learned = learned_answers(verdict)
+    better = learned or improved_loss(verdict)
+    sentences = []
+    if exact and (learned or not loss or not improved_loss(verdict)):
+        sentences.append(exact)
+    if loss and (not learned or not exact):
+        sentences.append(loss)
+    sentences += kept_sentence(verdict)
+    if not better:
+        worse = verdict.loss_base is not None and (verdict.loss_tuned or 0) > verdict.loss_base
+        headline = _tr("Worse on unseen examples than before.") if worse else _tr("No real improvement on unseen examples.")
+        return Judgement(headline, tuple(sentences), _tr("no real improvement"), "warning")
+    mood: Mood = "success" if kept_share(verdict) >= _KEPT_ENOUGH else "warning"
+    return Judgement(sentences[0], tuple(sentences[1:]), _short(verdict, learned), mood)
+
+
+def learned_answers(verdict: Verdict) -> bool:
+    """Clearly more held-back questions are answered right than before."""
+    if not verdict.asked or verdict.right_after is None:
+        return False
+    before, after = verdict.right_before or 0, verdict.right_after
+    pooled = (before + after) / (2 * verdict.asked)
+    spread = math.sqrt(2 * pooled * (1 - pooled) / verdict.asked)
+    gain = (after - before) / verdict.asked
+    return gain > 0 and gain >= _SURE * spread
+
+
+def improved_loss(verdict: Verdict) -> bool:
+    """Clearly more than half of the held-back rows got better, and so did their mean."""
+    if not verdict.rows or verdict.rows_better is None or verdict.loss_base is None or verdict.loss_tuned is None:
+        return False
+    most = verdict.rows / 2 + _SURE * math.sqrt(verdict.rows) / 2
+    return verdict.loss_tuned < verdict.loss_base and verdict.rows_better >= min(most, verdict.rows)
+
+
+def kept_share(verdict: Verdict) -> float:
+    """Share of what it knew that it still knows; 1 where nothing was asked."""
+    return (verdict.known_after or 0) / verdict.known_before if verdict.known_before else 1.0
+
+
+def kept_sentence(verdict: Verdict) -> list[str]:
+    """What is left of what it knew."""
+    if not verdict.known_before or verdict.known_after is None:
+        return []
+    words = _tr("Still answers {after} of {before} that it could before.")
+    if kept_share(verdict) < _KEPT_ENOUGH:
+        words += " " + _tr("It forgot the rest: a larger share of “Keep what it knew” helps.")
+    return [words.format(after=wording.number(verdict.known_after), before=wording.number(verdict.known_before))]
+
+
+def _exact_sentence(verdict: Verdict) -> str:
+    if not verdict.asked or verdict.right_after is None:
+        return ""
+    return _tr("Answers {after} of {asked} new questions right, before: {before}.").format(
+        after=wording.number(verdict.right_after),
+        asked=wording.number(verdict.asked),
+        before=wording.number(verdict.right_before or 0),
+    )
+
+
+def _loss_sentence(verdict: Verdict) -> str:
+    if not verdict.rows or verdict.rows_better is None or verdict.loss_base is None or verdict.loss_tuned is None:
+        return ""
+    fell = verdict.loss_tuned < verdict.loss_base
+    words = (
+        _tr("Better on {better} of {rows} unseen examples; loss on them fell from {before} to {after}.")
+        if fell
+        else _tr("Better on {better} of {rows} unseen examples; loss on them rose from {before} to {after}.")
+    )
+    return words.format(
+        better=wording.number(verdict.rows_better),
+        rows=wording.number(verdict.rows),
+        before=loss_words(verdict.loss_base),
+        after=loss_words(verdict.loss_tuned),
+    )
+
+
+def loss_words(loss: float) -> str:
+    """A loss in as many digits as say something."""
+    return wording.number(loss, 2 if loss >= 0.1 else 4)
+
+
+def _short(verdict: Verdict, learned: bool) -> str:
+    if learned:
+        return _tr("{after} of {asked} right").format(after=verdict.right_after, asked=verdict.asked)
+    return _tr("better on {better} of {rows}").format(better=verdict.rows_better, rows=verdict.rows)
