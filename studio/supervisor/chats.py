@@ -55,7 +55,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Chat(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A conversation with a base model and, beside it, adapters of it. `run` is the folder name of the adapter's run."""
+    """A conversation with a base model and adapters of it. `run` is the name of the folder of the adapter's run."""
 
     id: str
     model: str
@@ -171,7 +171,9 @@ def delete(chat_id: str) -> None:
     try:
         _path(chat_id).unlink(missing_ok=True)
     except OSError as error:
-        raise StudioError("chat.not_deleted", "This chat could not be deleted.", error.strerror or str(error)) from error
+        raise StudioError(
+            "chat.not_deleted", "This chat could not be deleted.", error.strerror or str(error)
+        ) from error
 
 
 def _path(chat_id: str) -> Path:

@@ -114,14 +114,22 @@ def _end(thread: TrainerThread) -> None:
 
 
 class PreviewService(Service):
-    """Rows as the model sees them. `row_shown` carries the `MaskedRow` that was asked for last."""
+    """Rows as the model sees them.
+
+    Signals:
+        row_shown: The `MaskedRow` that was asked for last.
+        surveyed: A tuple of `MaskedRow`: rows spread over the dataset, to see what happens to how many.
+    """
 
     row_shown = Signal(object)
+    surveyed = Signal(object)
 
     def __init__(self, workplace: Workplace, parent: QObject | None = None) -> None:
         super().__init__(workplace, parent)
         self._request = 0
         self._wanted: int | None = None
+        self._survey: tuple[int, ...] = ()
+        self._survey_request = 0
 
     def show_row(self, row: int) -> None:
         """Ask for one row; answers to earlier questions are passed over."""
@@ -129,18 +137,34 @@ class PreviewService(Service):
         if self.state == "ready":
             self._ask()
 
+    def survey(self, rows: tuple[int, ...]) -> None:
+        """Ask what happens to these rows; once the worker is ready, after the row that is shown."""
+        self._survey = rows
+        if self.state == "ready":
+            self._ask_survey()
+
     def _ask(self) -> None:
         if self._wanted is not None:
             self._request += 1
             self.send(commands.ShowRows(request=self._request, rows=(self._wanted,)))
 
+    def _ask_survey(self) -> None:
+        if self._survey:
+            self._request += 1
+            self._survey_request = self._request
+            self.send(commands.ShowRows(request=self._request, rows=self._survey))
+
     def _on_ready(self) -> None:
         self._ask()
+        self._ask_survey()
 
     def _on_answer(self, event: object) -> None:
-        if isinstance(event, events.RowsShown) and event.request == self._request:
-            for row in event.rows:
-                self.row_shown.emit(row)
+        if not isinstance(event, events.RowsShown):
+            return
+        if event.request == self._survey_request:
+            self.surveyed.emit(event.rows)
+        elif len(event.rows) == 1 and event.rows[0].row == self._wanted:
+            self.row_shown.emit(event.rows[0])
 
 
 class ChatService(Service):
@@ -215,7 +239,9 @@ class ChatService(Service):
     def close(self) -> None:
         """End the worker; replies that are owed fail."""
         self._fail_owed(
-            Problem(code="chat.closed", what="The chat was ended before this reply.", fix="Ask again when it is loaded.")
+            Problem(
+                code="chat.closed", what="The chat was ended before this reply.", fix="Ask again when it is loaded."
+            )
         )
         super().close()
 

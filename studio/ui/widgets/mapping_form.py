@@ -3,11 +3,12 @@
 from typing import cast
 
 import msgspec
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio.contract.job import Mapping, Shape
 from studio.ui import theme
+from studio.ui.widgets.labels import label, set_role
 
 _TURNS = ("chat", "sharegpt")
 
@@ -28,8 +29,8 @@ class MappingForm(QWidget):
             "chat": self.tr("Conversations (role, content)"),
             "sharegpt": self.tr("Conversations (from, value: ShareGPT)"),
         }
-        for shape, label in self._shapes.items():
-            self._shape.addItem(label, shape)
+        for shape, words in self._shapes.items():
+            self._shape.addItem(words, shape)
         self._shape.setAccessibleName(self.tr("Shape of the rows"))
         self._shape.activated.connect(self._on_chosen)
         self._labels: dict[str, QLabel] = {}
@@ -54,10 +55,7 @@ class MappingForm(QWidget):
             combo.setMinimumContentsLength(10)
             self._combos[field] = combo
             self._labels[field] = self._add(place, name, combo)
-        self._note = QLabel(self)
-        self._note.setTextFormat(Qt.TextFormat.PlainText)
-        self._note.setWordWrap(True)
-        self._note.setProperty("role", "muted")
+        self.note = label("", "muted", wrap=True)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.GRID // 2)
@@ -65,15 +63,14 @@ class MappingForm(QWidget):
         row.addLayout(self._grid)
         row.addStretch(1)
         column.addLayout(row)
-        column.addWidget(self._note)
+        column.addWidget(self.note)
 
     def _add(self, place: int, name: str, combo: QComboBox) -> QLabel:
-        label = QLabel(name, self)
-        label.setBuddy(combo)
-        label.setProperty("role", "muted")
-        self._grid.addWidget(label, 0, place)
+        title = label(name, "muted")
+        title.setBuddy(combo)
+        self._grid.addWidget(title, 0, place)
         self._grid.addWidget(combo, 1, place)
-        return label
+        return title
 
     def show_mapping(self, columns: tuple[str, ...], mapping: Mapping | None) -> None:
         """Show a guess (or what the user chose before); None: nothing could be guessed.
@@ -141,7 +138,5 @@ class MappingForm(QWidget):
         return ""
 
     def _tell(self, text: str, wrong: bool = False) -> None:
-        self._note.setText(text)
-        self._note.setProperty("role", "warning" if wrong else "muted")
-        self._note.style().unpolish(self._note)
-        self._note.style().polish(self._note)
+        self.note.setText(text)
+        set_role(self.note, "warning" if wrong else "muted")

@@ -8,7 +8,8 @@ from PySide6.QtGui import QColor, QFont, QHelpEvent, QMouseEvent, QTextCharForma
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QTextEdit, QToolTip, QVBoxLayout, QWidget
 
 from studio.contract.events import MaskedRow
-from studio.ui import theme
+from studio.ui import theme, wording
+from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
 
 MOST_TOKENS = 20_000
 """More than this is not painted; the view says so."""
@@ -160,14 +161,9 @@ class TokenText(QTextEdit):
 
     def viewportEvent(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent):
-            token = self._token_under(event.pos())
-            text = self.describe(token)
-            # Qt takes a tool tip that looks like HTML for HTML: a foreign text is never given to it.
-            if text and self._row is not None:
-                ids = str(self._row.ids[token])
-                QToolTip.showText(event.globalPos(), self.tr("Token id {ids}").format(ids=ids), self.viewport())
-            else:
-                QToolTip.hideText()
+            QToolTip.showText(
+                event.globalPos(), plain_tip(self.describe(self._token_under(event.pos()))), self.viewport()
+            )
             return True
         if event.type() == QEvent.Type.Leave:
             self._point(-1)
@@ -198,8 +194,7 @@ class Legend(QWidget):
         row.setSpacing(theme.GRID * 2)
         self._learned = QLabel(self)
         self._learned.setTextFormat(Qt.TextFormat.RichText)  # our own words only
-        self._read = QLabel(self.tr("Grey: read only, never corrected"), self)
-        self._read.setProperty("role", "muted")
+        self._read = label(self.tr("Grey: read only, never corrected"), "muted")
         row.addWidget(self._learned)
         row.addWidget(self._read)
         row.addStretch(1)
@@ -222,14 +217,9 @@ class MaskView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.text = TokenText(self)
-        self._pointed = QLabel(self)
-        self._pointed.setTextFormat(Qt.TextFormat.PlainText)
-        self._pointed.setProperty("role", "muted")
         self._hint = self.tr("Point at a token, or move the text cursor, to see its id.")
-        self._pointed.setText(self._hint)
-        self._more = QLabel(self)
-        self._more.setTextFormat(Qt.TextFormat.PlainText)
-        self._more.setProperty("role", "warning")
+        self._pointed = ElidedLabel(self._hint, "muted")
+        self._more = label("", "warning")
         self._more.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -243,18 +233,18 @@ class MaskView(QWidget):
     def show_row(self, row: MaskedRow | None) -> None:
         """Show a row of the preview worker."""
         self.text.show_row(row)
-        self._pointed.setText(self._hint)
+        self._pointed.set_text(self._hint)
         long = row is not None and len(row.ids) > MOST_TOKENS
         self._more.setVisible(long)
         if row is not None and long:
             self._more.setText(
-                self.tr("The first {shown:,} of {total:,} tokens are shown.").format(
-                    shown=MOST_TOKENS, total=len(row.ids)
+                self.tr("The first {shown} of {total} tokens are shown.").format(
+                    shown=wording.number(MOST_TOKENS), total=wording.number(len(row.ids))
                 )
             )
 
     def _on_token_pointed(self, token: int) -> None:
-        self._pointed.setText(self.text.describe(token) or self._hint)
+        self._pointed.set_text(self.text.describe(token) or self._hint)
 
 
 def learned_share(row: MaskedRow) -> float:
