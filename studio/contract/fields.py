@@ -8,6 +8,7 @@ A field is written once, in its settings class:
 import types
 import typing
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -75,6 +76,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.title} ({self.term})" if self.term else self.title
 
 
+@cache  # the form asks at every key press
 def fields(settings: type[msgspec.Struct]) -> tuple[Field, ...]:
     """Every setting of a class, nested classes flattened, in the order of declaration."""
     return tuple(_walk(settings, ""))
