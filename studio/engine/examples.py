@@ -103,7 +103,7 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
         held=tested,
         asked=_asked(tested, MOST_ASKED_OWN if own_test_file else MOST_ASKED),
         report=_report(train, held, general, tokenizer),
-        notices=tuple(_notices(job, train, held)),
+        notices=(*tokenizer.notices, *_notices(job, train, held)),
         fingerprint=hashlib.sha256(rows.ids.tobytes() + rows.learned.tobytes() + rows.starts.tobytes()).hexdigest(),
     )
 
@@ -137,7 +137,7 @@ class _Side:
         self.learned += learned
         self.longest = max(self.longest, len(row.ids))
         bos = self._tokenizer.bos_token_id
-        if bos is not None and bos not in _ends(self._tokenizer):
+        if bos is not None and bos not in self._tokenizer.end_ids:  # Qwen-like: the same token begins and ends turns
             self.bos_count = max(self.bos_count, sum(i == bos for i in row.ids))
         if not (row.fate == "cut" and self._rules.too_long == "cut_end"):
             last = next((label for label in reversed(row.labels) if label != tokens.NOTHING), None)
@@ -146,17 +146,12 @@ class _Side:
 
     def _has_end(self, labels: Sequence[int], last: int | None) -> bool:
         # A template may put a line feed after the end token; both count as the answer's end.
-        ends = _ends(self._tokenizer)
+        ends = self._tokenizer.end_ids
         return last in ends or any(label in ends for label in labels[-4:])
 
     def sample(self, most: int) -> tuple[Held, ...]:
         """At most this many rows, chosen by their content alone."""
         return tuple(held for _, held in sorted(self._held, key=lambda pair: pair[0])[:most])
-
-
-def _ends(tokenizer: Any) -> set[int]:
-    ends = {tokenizer.eos_token_id, *getattr(tokenizer, "end_ids", ())}
-    return {i for i in ends if i is not None}
 
 
 def _polled(records: Iterable[Record], total: int, stage: str, emit: Emit, control: Control) -> Iterator[Record]:
@@ -214,7 +209,6 @@ def _asked(tested: Sequence[Held], most: int) -> tuple[Held, ...]:
 
 
 def _report(train: _Side, held: _Side, general: _Side, tokenizer: Any) -> DataReport:
-    ids = [i for i in (tokenizer.eos_token_id,) if i is not None]
     return DataReport(
         train_rows=len(train.encoded),
         held_back_rows=len(held.encoded),
@@ -225,7 +219,7 @@ def _report(train: _Side, held: _Side, general: _Side, tokenizer: Any) -> DataRe
         nothing_to_learn=train.fates["nothing_to_learn"],
         tokens=train.tokens,
         learned_tokens=train.learned,
-        end_token=tokenizer.convert_ids_to_tokens(ids[0]) if ids else "",
+        end_token=tokenizer.convert_ids_to_tokens(tokenizer.end_ids[0]) if tokenizer.end_ids else "",
         end_token_learned=train.end_always_learned,
         bos_count=max(train.bos_count, held.bos_count, general.bos_count),
         pad_token=str(tokenizer.pad_token or ""),

@@ -1,0 +1,150 @@
+"""The loss at the learned positions is the model's own, padded or packed, for every architecture."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from studio.contract.methods import LoraSettings
+from studio.contract.settings import TrainSettings
+from studio.engine import base_model, loss
+from studio.engine.batches import Rows, collate
+from studio.engine.methods import lora
+from studio.engine.noise import EmbeddingNoise
+from tests.engine.ground import make_model, needs_tokenizers
+
+pytestmark = needs_tokenizers
+CPU = torch.device("cpu")
+ARCHITECTURES = ["llama", "qwen2", "qwen3", "mistral", "gemma2", "gemma3_text", "phi3"]
+
+
+def some_rows(lengths: tuple[int, ...] = (5, 60, 17, 2, 43), seed: int = 0) -> Rows:
+    dice = np.random.default_rng(seed)
+    made = []
+    for length in lengths:
+        ids = dice.integers(40, 6000, length)
+        made.append((ids, np.where(np.arange(length) >= length // 3, ids, -100)))
+    return Rows(made)
+
+
+def load(folder: Path) -> Any:
+    """The model with weights large enough that attention matters."""
+    model = base_model.load(folder, base_model.resolve(TrainSettings(device="cpu")))
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() > 1 and "embed" not in name and "lm_head" not in name:
+                parameter.normal_(std=0.15)
+    return model.eval()
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return load(make_model(tmp_path_factory.mktemp("loss") / "model", request.param))
+
+
+def own_losses(model: Any, rows: Rows) -> list[float]:
+    """Each row alone through transformers' own loss, summed over its learned tokens."""
+    found = []
+    for index in range(len(rows)):
+        ids, learned = rows.row(index)
+        tensor = torch.from_numpy(ids.astype(np.int64))[None]
+        labels = torch.where(torch.from_numpy(learned)[None], tensor, -100)
+        with torch.no_grad():
+            found.append(float(model(input_ids=tensor, labels=labels).loss) * int(learned.sum()))
+    return found
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_each_row_has_the_loss_it_has_alone(model: Any, packed: bool) -> None:
+    rows = some_rows()
+    sums, counts = loss.row_losses(model, collate(rows, range(5), 0, CPU, packed=packed))
+    assert counts.tolist() == rows.learned_counts.tolist()
+    assert sums.tolist() == pytest.approx(own_losses(model, rows), rel=1e-5)
+
+
+def test_the_window_of_sliding_attention_is_shorter_than_the_rows_here(model: Any) -> None:
+    window = getattr(model.config, "sliding_window", None)
+    if model.config.model_type in ("mistral", "gemma2", "gemma3_text", "phi3"):
+        assert window is not None
+        assert window < max(some_rows().lengths), "else the test above would show nothing about it"
+
+
+def test_a_row_cannot_see_its_neighbours_in_a_pack(model: Any) -> None:
+    one, other = some_rows(seed=0), some_rows(seed=0)
+    start, end = other.starts[1], other.starts[2]
+    other.ids[start:end] = np.random.default_rng(9).integers(40, 6000, end - start)
+    first, _ = loss.row_losses(model, collate(one, range(5), 0, CPU, packed=True))
+    second, _ = loss.row_losses(model, collate(other, range(5), 0, CPU, packed=True))
+    assert first[1] != second[1]
+    assert torch.equal(first[[0, 2, 3, 4]], second[[0, 2, 3, 4]])
+
+
+def test_gradients_are_those_of_the_models_own_loss(model: Any) -> None:
+    rows = some_rows()
+    batch = collate(rows, range(5), 0, CPU)
+    adapted = lora.attach(model, LoraSettings(rank=4), 0)
+    try:
+        loss.summed_loss(adapted, batch).backward()
+        ours = [p.grad.clone() for p in adapted.parameters() if p.requires_grad]
+        adapted.zero_grad()
+        labels = torch.full_like(batch.ids, -100)
+        labels[batch.learned] = batch.ids[batch.learned]
+        places = torch.arange(batch.ids.shape[1])[None]
+        mask = (places < torch.from_numpy(rows.lengths)[:, None]).long()
+        own = adapted(input_ids=batch.ids, attention_mask=mask, labels=labels).loss * batch.learned_tokens
+        own.backward()
+        theirs = [p.grad for p in adapted.parameters() if p.requires_grad]
+        for mine, its in zip(ours, theirs, strict=True):
+            assert torch.allclose(mine, its, rtol=1e-4, atol=1e-4 * float(its.abs().max()) + 1e-7)
+    finally:
+        adapted.unload()
+
+
+def test_scores_made_in_slices_change_nothing(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapted = lora.attach(load(llama), LoraSettings(rank=4), 0)
+    batch = collate(some_rows(), range(5), 0, CPU)
+
+    def gradients() -> tuple[float, list[torch.Tensor]]:
+        adapted.zero_grad()
+        total = loss.summed_loss(adapted, batch)
+        total.backward()
+        return float(total.detach()), [p.grad.clone() for p in adapted.parameters() if p.requires_grad]
+
+    whole = gradients()
+    largest: list[int] = []
+    real = torch.nn.functional.cross_entropy
+
+    def watch(scores: torch.Tensor, *rest: Any, **more: Any) -> torch.Tensor:
+        largest.append(scores.numel())
+        return real(scores, *rest, **more)
+
+    monkeypatch.setattr(loss, "SLICE_SCORES", 7 * 6400)
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", watch)
+    sliced = gradients()
+    assert max(largest) <= 7 * 6400
+    assert len(largest) > 10
+    assert sliced[0] == pytest.approx(whole[0], rel=1e-6)
+    for one, other in zip(whole[1], sliced[1], strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_noise_is_scaled_by_each_rows_own_length_as_in_the_paper(llama: Path, packed: bool) -> None:
+    model = load(llama).train()
+    noise = EmbeddingNoise(model, 5.0)
+    embed = model.get_input_embeddings()
+    batch = collate(some_rows((400, 25)), [0, 1], 0, CPU, packed=packed)
+    noise.row_lengths = None
+    quiet = embed(batch.ids)
+    noise.row_lengths = batch.row_lengths
+    difference = (embed(batch.ids) - quiet).abs()
+    width = quiet.shape[-1]
+    for length in (400, 25):
+        largest = difference[batch.row_lengths == length].max()
+        bound = 5.0 / (length * width) ** 0.5
+        assert 0.95 * bound < largest <= bound * 1.001
+    noise.remove()
+    assert torch.equal(embed(batch.ids), quiet)
