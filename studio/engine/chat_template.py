@@ -135,10 +135,10 @@ class ChatTemplate:
         text = self.render(messages, generation_prompt)
         key = (*(m.role for m in messages), generation_prompt)
         known = self._layouts.get(key)
-        contents = known and _match(text, known, messages)
+        contents = _match(text, known, messages) if known else None
         if known is None or contents is None:
             known = self._explore(messages, text, generation_prompt)
-            contents = known and _match(text, known, messages)
+            contents = _match(text, known, messages) if known else None
             if known is None or contents is None:
                 contents = self._bounds(messages, text, generation_prompt)
                 lead = self._lead(messages, text, contents)

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,8 @@ def _end_ids(tokenizer: Any, folder: Path | None) -> tuple[int, ...]:
         end = traced.contents[-1][1]
         after = (i for i, (start, _) in zip(ids, offsets, strict=True) if start >= end)
         found += [i for i in after if i in tokenizer.control_ids or i == tokenizer.eos_token_id][:1]
-    found.append(tokenizer.eos_token_id)
+    if tokenizer.eos_token_id is not None:
+        found.append(tokenizer.eos_token_id)
     config = folder / "generation_config.json" if folder else None
     if config is not None and config.is_file() and config.stat().st_size < 1_000_000:
         try:
@@ -111,7 +113,7 @@ def _end_ids(tokenizer: Any, folder: Path | None) -> tuple[int, ...]:
             told = {}
         more = told.get("eos_token_id") if isinstance(told, dict) else None
         found += [i for i in (more if isinstance(more, list) else [more]) if isinstance(i, int) and i < len(tokenizer)]
-    return tuple(dict.fromkeys(i for i in found if i is not None))
+    return tuple(dict.fromkeys(found))
 
 
 def _choose_pad(tokenizer: Any) -> list[Problem]:
@@ -176,7 +178,7 @@ def tokenise(tokenizer: Any, text: str, contents: Sequence[Span] = ()) -> tuple[
     own = [i for i in controls if not _is_typed(tokenizer, ids[i], offsets[i], text, contents)]
     edges = [-1, *own, len(ids)]
     # From the back, so that earlier places stay valid.
-    for before, after in reversed(list(zip(edges, edges[1:], strict=False))):
+    for before, after in reversed(list(pairwise(edges))):
         if any(before < i < after for i in controls):
             start = offsets[before][1] if before >= 0 else 0
             end = offsets[after][0] if after < len(ids) else len(text)

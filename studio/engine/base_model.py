@@ -1,0 +1,420 @@
+"""Base models: which processor and number format, loading from a folder, adapters beside them for chat."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import torch
+
+from studio.contract.errors import Problem, StudioError
+from studio.contract.settings import TrainSettings
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True):
+    """What "auto" became on this machine.
+
+    Attributes:
+        device: "cpu" or "cuda:N".
+        quantisation: "nf4" is 4-bit NormalFloat with double quantisation (QLoRA).
+        precision: Of the base's weights and of autocast.
+        gradient_checkpointing: Whether activations are computed twice to save memory.
+        notices: Why it is not what one would hope for (no usable GPU); risky but allowed.
+    """
+
+    device: str
+    quantisation: Literal["none", "nf4"]
+    precision: Literal["fp32", "bf16"]
+    gradient_checkpointing: bool
+    notices: tuple[Problem, ...] = ()
+
+
+def resolve(settings: TrainSettings) -> Placement:
+    """Decide device, quantisation, precision and gradient checkpointing.
+
+    Raises:
+        StudioError: A GPU was chosen that is not there or cannot be used.
+    """
+    device, notices = _choose_device(settings.device)
+    on_gpu = device != "cpu"
+    precision: Literal["fp32", "bf16"]
+    if settings.precision == "auto":
+        precision = "bf16" if on_gpu and _has_bf16(device) else "fp32"
+    else:
+        precision = settings.precision
+    if settings.precision == "bf16" and on_gpu and not _has_bf16(device):
+        raise StudioError(
+            "device.no_bf16",
+            f"{torch.cuda.get_device_name(device)} cannot calculate with bf16.",
+            "Its generation knows only fp16 and fp32; bf16 came with NVIDIA's Ampere.",
+            "Set the number format to automatic or fp32.",
+            where="precision",
+        )
+    return Placement(
+        device=device,
+        quantisation=("nf4" if on_gpu else "none") if settings.quantisation == "auto" else settings.quantisation,
+        precision=precision,
+        gradient_checkpointing=on_gpu
+        if settings.gradient_checkpointing == "auto"
+        else settings.gradient_checkpointing == "on",
+        notices=notices,
+    )
+
+
+def _choose_device(wanted: str) -> tuple[str, tuple[Problem, ...]]:
+    if wanted == "cpu":
+        return "cpu", ()
+    usable = torch.version.cuda is not None and torch.cuda.is_available()
+    count = torch.cuda.device_count() if usable else 0
+    device = "cuda:0" if wanted == "auto" else wanted
+    if int(device.partition(":")[2]) < count:
+        try:
+            torch.zeros(1, device=device)
+        except RuntimeError as error:
+            why = f"It is there, but cannot be used: {str(error).splitlines()[0]}"
+        else:
+            return device, ()
+    elif torch.version.cuda is None:
+        why = "The installed torch is built without CUDA."
+    else:
+        why = f"torch sees {count} usable NVIDIA GPU(s)."
+    if wanted != "auto":
+        raise StudioError(
+            "device.absent",
+            f"The chosen processor {wanted} cannot be used.",
+            why,
+            "Choose automatic or cpu; the Home page and 'apprentice doctor' say what was found.",
+            where="device",
+        )
+    if not _looks_like_nvidia():
+        return "cpu", ()
+    return "cpu", (
+        Problem(
+            code="device.gpu_unused",
+            where="device",
+            what="The CPU is used, although there seems to be an NVIDIA GPU.",
+            why=why,
+            fix="The Home page and 'apprentice doctor' say what is missing.",
+        ),
+    )
+
+
+def _looks_like_nvidia() -> bool:
+    return torch.version.cuda is not None or Path("/proc/driver/nvidia/version").exists()
+
+
+def _has_bf16(device: str) -> bool:
+    return torch.cuda.get_device_capability(device)[0] >= 8
+
+
+def load(folder: Path, placement: Placement) -> Any:
+    """Load a base model in evaluation mode, from safetensors in its folder alone.
+
+    Call `model_folder.require_usable(folder)` before.
+
+    Args:
+        folder: Model folder.
+        placement: From `resolve`.
+
+    Returns:
+        A `transformers.PreTrainedModel` on the placement's device; SDPA attention (eager for models with capped
+        attention scores, which SDPA would leave uncapped).
+
+    Raises:
+        StudioError: Weights are missing, superfluous, of the wrong shape or not finite, or the memory is too small.
+    """
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    options: dict[str, Any] = {}
+    if placement.quantisation == "nf4":
+        options["quantization_config"] = _nf4(placement)
+    try:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        capped = getattr(config, "attn_logit_softcapping", None)
+        model, told = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            config=config,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=DTYPES[placement.precision],
+            attn_implementation="eager" if capped else "sdpa",
+            device_map={"": placement.device},
+            output_loading_info=True,
+            **options,
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise StudioError(
+            "model.load_failed",
+            f"The model {folder.name} cannot be loaded.",
+            f"{type(error).__name__}: {str(error)[:800]}",
+            "Get the model's files again, or choose another model.",
+            where=folder.name,
+        ) from error
+    _require_whole(told, folder)
+    model.eval()
+    _require_finite(model, folder)
+    return model
+
+
+def _nf4(placement: Placement) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=DTYPES[placement.precision],
+        bnb_4bit_quant_storage=torch.uint8,
+    )
+
+
+def _require_whole(told: dict[str, Any], folder: Path) -> None:
+    # Older Llama files hold a buffer that is computed now.
+    unexpected = [key for key in told.get("unexpected_keys") or () if not key.endswith("rotary_emb.inv_freq")]
+    for keys, what in (
+        (told.get("missing_keys") or (), "lacks"),
+        (unexpected, "has weights that its architecture does not know:"),
+        ([str(key) for key in told.get("mismatched_keys") or ()], "has weights of the wrong shape:"),
+    ):
+        if keys:
+            names = sorted(keys)
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise StudioError(
+                "model.weights_incomplete",
+                f"The model {folder.name} {what} {', '.join(names[:3])}{more}.",
+                "Loaded like this it would answer nonsense.",
+                "Get the model's files again, all of one version.",
+                where=folder.name,
+            )
+
+
+def _require_finite(model: Any, folder: Path) -> None:
+    for name, parameter in model.named_parameters():
+        values = parameter
+        if not parameter.is_floating_point():
+            # Of 4-bit weights the blocks' scales tell; doubly quantised ones share an offset.
+            values = getattr(getattr(parameter, "quant_state", None), "offset", None)
+        if values is not None and not bool(torch.isfinite(values).all()):
+            raise StudioError(
+                "model.not_finite",
+                f"The weights {name} hold numbers that are not finite.",
+                "Everything computed with them would be nothing (NaN).",
+                "Get the model's files again.",
+                where=folder.name,
+            )
+
+
+def parameter_count(model: Any) -> int:
+    """Numbers in a model; packed 4-bit weights count what they stand for, adapters count too."""
+    return sum(_size(parameter) for parameter in model.parameters())
+
+
+def _size(parameter: Any) -> int:
+    state = getattr(parameter, "quant_state", None)
+    return int(state.shape.numel()) if state is not None else int(parameter.numel())
+
+
+# --- adapters for chat --------------------------------------------------------------------------------------
+
+USED_OPTIONS = frozenset(
+    {"r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern"}
+)
+IGNORED_OPTIONS = frozenset(
+    {
+        "base_model_name_or_path",
+        "inference_mode",
+        "init_lora_weights",
+        "peft_version",
+        "revision",
+        "task_type",
+        "peft_type",
+    }
+)
+"""Options that change nothing when a trained adapter is used."""
+NOTHING_SET: tuple[object, ...] = (None, False, [], {}, "none", "")
+
+
+def load_adapter(model: Any, folder: Path, name: str) -> Any:
+    """Put a trained LoRA adapter beside a base model, without loading the base again.
+
+    Args:
+        model: From `load`, or what this function returned before.
+        folder: In PEFT's layout, weights as safetensors.
+        name: By which `using_adapter` finds it.
+
+    Returns:
+        The `peft.PeftModel`; the same object once there is one.
+
+    Raises:
+        StudioError: The folder is no adapter, has only pickled weights, asks for what is not supported, or does not
+            fit this base model.
+    """
+    from peft import LoraConfig, PeftModel, PeftModelForCausalLM, set_peft_model_state_dict
+
+    options = _read_options(folder)
+    weights = _read_weights(folder)
+    config = LoraConfig(task_type="CAUSAL_LM", inference_mode=True, **options)
+    known: dict[str, str] = getattr(model, "studio_adapters", {})
+    inner = f"adapter{len(known)}"
+    fresh = not isinstance(model, PeftModel)
+    try:
+        if fresh:
+            model = PeftModelForCausalLM(model, config, adapter_name=inner)
+        else:
+            model.add_adapter(inner, config)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise _unfit(folder, f"Its layers are not in this model: {str(error)[:500]}") from error
+    try:
+        _require_fit(model, weights, inner, folder)
+        set_peft_model_state_dict(model, weights, adapter_name=inner)
+    except Exception:
+        # The base must stay as it was: other adapters go on being used.
+        if fresh:
+            model.unload()
+        else:
+            model.delete_adapter(inner)
+        raise
+    model.studio_adapters = {**known, name: inner}
+    model.eval()
+    return model
+
+
+@contextmanager
+def using_adapter(model: Any, name: str) -> Iterator[Any]:
+    """While inside, the model answers with this adapter; "" is the base alone.
+
+    Raises:
+        KeyError: No adapter of that name was loaded.
+    """
+    if name:
+        model.set_adapter(model.studio_adapters[name])
+        yield model
+    elif hasattr(model, "disable_adapter") and hasattr(model, "peft_config"):
+        with model.disable_adapter():
+            yield model
+    else:
+        yield model
+
+
+def _read_options(folder: Path) -> dict[str, Any]:
+    path = folder / "adapter_config.json"
+    try:
+        if path.stat().st_size > 1_000_000:
+            raise ValueError("it is longer than 1 MB")
+        told = json.loads(path.read_bytes())
+        if not isinstance(told, dict):
+            raise ValueError("it is no JSON object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise StudioError(
+            "adapter.no_config",
+            f"{folder.name} is no adapter folder.",
+            f"adapter_config.json cannot be read: {error}",
+            "Choose a folder with adapter_config.json and adapter_model.safetensors.",
+            where=str(folder),
+        ) from error
+    if told.get("peft_type") != "LORA":
+        raise _unsupported(folder, f"It is of the kind {told.get('peft_type')!r}; only LORA is supported.")
+    for key, value in told.items():
+        if key not in USED_OPTIONS | IGNORED_OPTIONS and not any(
+            value == x and type(value) is type(x) for x in NOTHING_SET
+        ):
+            if value == _default(key):
+                continue
+            raise _unsupported(folder, f"Its option {key} is set, which is not supported.")
+    targets = told.get("target_modules")
+    if targets != "all-linear" and not (isinstance(targets, list) and all(isinstance(t, str) for t in targets)):
+        raise _unsupported(folder, "Its target_modules are no list of names.")
+    return {key: told[key] for key in USED_OPTIONS if key in told}
+
+
+def _default(key: str) -> object:
+    from peft import LoraConfig
+
+    return getattr(LoraConfig(), key, NOTHING_SET)
+
+
+def _read_weights(folder: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / "adapter_model.safetensors"
+    if not path.is_file():
+        pickled = (folder / "adapter_model.bin").exists()
+        raise StudioError(
+            "adapter.pickle" if pickled else "adapter.no_weights",
+            "The adapter's weights are only there as a pickle file, which can run code."
+            if pickled
+            else "The adapter's weights are missing.",
+            f"adapter_model.safetensors is not in {folder.name}.",
+            "Get the adapter in the safetensors format.",
+            where=str(folder),
+        )
+    try:
+        weights: dict[str, Any] = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise StudioError(
+            "adapter.damaged",
+            "The adapter's weights are damaged.",
+            str(error),
+            "Get the adapter again.",
+            where=path.name,
+        ) from error
+    broken = next((n for n, t in weights.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())), None)
+    if broken:
+        raise StudioError(
+            "adapter.not_finite",
+            f"The adapter's weights {broken} hold numbers that are not finite.",
+            fix="Train it again with a lower learning speed.",
+            where=path.name,
+        )
+    return weights
+
+
+def _require_fit(model: Any, weights: dict[str, Any], inner: str, folder: Path) -> None:
+    from peft import get_peft_model_state_dict
+
+    wanted = get_peft_model_state_dict(model, adapter_name=inner, save_embedding_layers=False)
+    shared = wanted.keys() & weights.keys()
+    if not shared:
+        raise _unfit(folder, "None of its weights has a place in this model.")
+    for key in sorted(shared):
+        if wanted[key].shape != weights[key].shape:
+            there, here = tuple(weights[key].shape), tuple(wanted[key].shape)
+            raise _unfit(folder, f"Its {key} has the shape {there}, this model needs {here}.")
+    for missing, where in (
+        (wanted.keys() - weights.keys(), "it lacks"),
+        (weights.keys() - wanted.keys(), "this model lacks"),
+    ):
+        if missing:
+            raise _unfit(folder, f"Of its layers {where} {sorted(missing)[0]} ({len(missing)} in all).")
+
+
+def _unfit(folder: Path, why: str) -> StudioError:
+    return StudioError(
+        "adapter.other_base",
+        f"The adapter {folder.name} does not fit this base model.",
+        why,
+        "Choose the base model that it was trained on.",
+        where=str(folder),
+    )
+
+
+def _unsupported(folder: Path, why: str) -> StudioError:
+    return StudioError(
+        "adapter.unsupported",
+        f"The adapter {folder.name} cannot be used.",
+        why,
+        "Choose another one.",
+        where=str(folder),
+    )
