@@ -55,7 +55,7 @@ def _run() -> int:
     from studio.supervisor.workplace import Workplace
     from studio.ui import theme
     from studio.ui.main_window import MainWindow
-    from studio.ui.preferences import Preferences
+    from studio.ui.preferences import shared
 
     application = QApplication(sys.argv[:1])
     application.setApplicationName("apprentice-studio")
@@ -63,7 +63,7 @@ def _run() -> int:
     application.setApplicationVersion(__version__)
     application.setDesktopFileName("apprentice-studio")
     try:
-        preferences = Preferences()
+        preferences = shared()
     except OSError as error:
         print(f"The program's folder cannot be used: {error}", file=sys.stderr)
         return 2

@@ -73,7 +73,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def label(self) -> str:
         """Plain name with the field's term beside it: "Adapter size (rank)"."""
-        return f"{self.title} ({self.term})" if self.term else self.title
+        same = not self.term or self.term.lower() == self.title.lower()
+        return self.title if same else f"{self.title} ({self.term})"
 
 
 @cache  # the form asks at every key press

@@ -21,6 +21,7 @@ from studio.ui.header import Header
 from studio.ui.notifications import Notifications
 from studio.ui.pages import PAGES
 from studio.ui.pages.page import Page
+from studio.ui import preferences as window_preferences
 from studio.ui.preferences import Preferences
 from studio.ui.rail import Rail
 from studio.ui.run_bar import RunBar
@@ -42,7 +43,7 @@ class MainWindow(QMainWindow):
     def __init__(self, workplace: Workplace, preferences: Preferences | None = None) -> None:
         super().__init__()
         self.workplace = workplace
-        self.preferences = preferences or Preferences(self)
+        self.preferences = preferences or window_preferences.shared()
         self._pages: dict[str, Page] = {}
         self._current = ""
         self._closing: str = ""  # "" open, "asking", "saving", "now"

@@ -81,3 +81,14 @@ class Preferences(QObject):
         self._file.setValue(key, value)
         self._file.sync()
         self.changed.emit(key)
+
+
+_shared: dict[str, Preferences] = {}
+
+
+def shared() -> Preferences:
+    """The one object for the program's home of now; whoever wants to hear of changes connects to it."""
+    home = str(home_folder())
+    if home not in _shared:
+        _shared[home] = Preferences()
+    return _shared[home]

@@ -1,0 +1,97 @@
+"""What the form, the help and a copied command say about a setting: all from its one declaration."""
+
+import shlex
+from typing import Any
+
+import tomli_w
+from PySide6.QtCore import QCoreApplication
+
+from studio.contract.errors import Problem
+from studio.contract.fields import Field, fields, flatten
+from studio.contract.presets import load_preset
+from studio.contract.settings import TrainSettings
+from studio.ui.widgets.setting_editors import format_number
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("settings", text)
+
+
+def value_words(field: Field, value: Any) -> str:
+    """A value as the form shows it: "20 %", "On", "Cut the end"."""
+    if isinstance(value, bool):
+        return _tr("on") if value else _tr("off")
+    if field.kind == "choice":
+        return field.choices.get(str(value), str(value))
+    if isinstance(value, int | float):
+        if field.unit == "share":
+            return f"{format_number(round(value * 100, 6))} %"
+        return f"{format_number(float(value))} {field.unit}".strip()
+    return str(value)
+
+
+def limits(field: Field) -> str:
+    """ "above 0, at most 0.1", in the unit that the form shows; empty where there are none."""
+    parts = []
+    if field.minimum is not None:
+        low = value_words(field, field.minimum)
+        parts.append((_tr("above {value}") if field.minimum_open else _tr("at least {value}")).format(value=low))
+    if field.maximum is not None:
+        parts.append(_tr("at most {value}").format(value=value_words(field, field.maximum)))
+    return ", ".join(parts)
+
+
+def explanation(field: Field) -> str:
+    """Tooltip, "?" and help say the same: what it does, limits, default and why that default."""
+    parts = [field.help]
+    if field.kind == "choice":
+        parts.append(_tr("Choices: {choices}.").format(choices="; ".join(field.choices.values())))
+    elif limits(field):
+        parts.append(_tr("Limits: {limits}.").format(limits=limits(field)))
+    parts.append(_tr("Default: {value}.").format(value=value_words(field, field.default)))
+    parts.append(_tr("Why: {source}.").format(source=field.source.rstrip(".")))
+    return "\n".join(parts)
+
+
+def problem_words(field: Field, problem: Problem) -> str:
+    """What is said beside the editor; limits in the unit that the form shows."""
+    if problem.code == "settings.range" and limits(field):
+        return _tr("Allowed: {limits}. The default is {value}.").format(
+            limits=limits(field), value=value_words(field, field.default)
+        )
+    return " ".join(part for part in (problem.what, problem.fix) if part)
+
+
+def differences(settings: TrainSettings, base: TrainSettings) -> list[tuple[Field, Any]]:
+    """The fields whose value is another than in `base`, with their value in `settings`."""
+    there = flatten(base)
+    here = flatten(settings)
+    return [(field, here[field.path]) for field in fields(TrainSettings) if here[field.path] != there[field.path]]
+
+
+def as_command(settings: TrainSettings, preset: str, model: str = "", data: str = "") -> str:
+    """The `apprentice train` line that does the same without the window."""
+    words = ["apprentice", "train"]
+    if model:
+        words += ["--model", model]
+    if data:
+        words += ["--data", data]
+    base = load_preset(preset).settings() if preset else TrainSettings()
+    if preset:
+        words += ["--preset", preset]
+    for field, value in differences(settings, base):
+        option = field.name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words += [f"--{option}", format_number(value) if isinstance(value, float) else str(value)]
+    return shlex.join(words)
+
+
+def as_file(settings: TrainSettings, preset: str, model: str = "", data: str = "") -> str:
+    """The same as a job file (TOML) for `apprentice train JOB.toml`."""
+    base = load_preset(preset).settings() if preset else TrainSettings()
+    table: dict[str, Any] = {"model": model, "data": data, "preset": preset}
+    table = {key: value for key, value in table.items() if value}
+    table["settings"] = {field.path: value for field, value in differences(settings, base)}
+    return tomli_w.dumps(table)

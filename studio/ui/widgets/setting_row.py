@@ -1,0 +1,130 @@
+"""One line of the settings form: name, editor, unit, reset, help, and below them what is wrong."""
+
+from typing import Any
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QToolTip, QVBoxLayout, QWidget
+
+from studio.contract.errors import Problem
+from studio.contract.fields import Field
+from studio.ui.setting_words import explanation, problem_words, value_words
+from studio.ui.theme import GRID
+from studio.ui.widgets import buttons
+from studio.ui.widgets.labels import label, plain_tip, set_role
+from studio.ui.widgets.setting_editors import DeviceEditor, make_editor
+
+_EDITOR_WIDTH = 152
+_UNIT_WIDTH = 72
+
+
+class SettingRow(QWidget):
+    """Emits `edited` when the user changed the value.
+
+    Attributes:
+        field: The declaration.
+        editor: Has `value()` and `set_value()`.
+    """
+
+    edited = Signal()
+
+    def __init__(self, field: Field) -> None:
+        super().__init__()
+        self.field = field
+        self._base: Any = field.default
+        self.setProperty("help_topic", field.path)
+        self.editor = make_editor(field)
+        self.editor.edited.connect(self._on_edited)
+        self.name = label(field.label, wrap=True)
+        self.name.setBuddy(self.editor)
+        self.help_label = label(field.help, "muted", wrap=True)
+        unit = "%" if field.unit == "share" else field.unit
+        self._unit = label(unit, "muted")
+        self.reset = buttons.icon_button("undo", self.tr("Reset {name}").format(name=field.title), self._reset)
+        keep = self.reset.sizePolicy()
+        keep.setRetainSizeWhenHidden(True)
+        self.reset.setSizePolicy(keep)
+        self.reset.hide()
+        self.explain = buttons.icon_button(
+            "help", self.tr("What is {name}?").format(name=field.title), self._explain, token="muted"
+        )
+        tip = plain_tip(f"{field.label}\n{explanation(field)}")
+        for widget in (self.name, self.editor, self.explain):
+            widget.setToolTip(tip)
+        self.problem = label("", "error", wrap=True)
+        self.problem.hide()
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        words = QVBoxLayout()
+        words.setSpacing(2)
+        words.addWidget(self.name)
+        words.addWidget(self.help_label)
+        words.addWidget(self.problem)
+        right = QHBoxLayout()
+        right.setSpacing(GRID // 2)
+        wide = self.field.kind in ("choice", "text")
+        self.editor.setFixedWidth(_EDITOR_WIDTH + (_UNIT_WIDTH + GRID // 2 if wide else 0))
+        self._unit.setFixedWidth(max(_UNIT_WIDTH, self._unit.sizeHint().width()))
+        self._unit.setVisible(not wide)
+        for widget in (self.editor, self._unit, self.reset, self.explain):
+            right.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
+        outer = QHBoxLayout(self)
+        outer.setContentsMargins(0, 4, 0, 4)
+        outer.setSpacing(2 * GRID)
+        outer.addLayout(words, 1)
+        outer.addLayout(right)
+
+    def value(self) -> Any:
+        """What the editor holds; text where it is no number."""
+        return self.editor.value()
+
+    def set_value(self, value: Any) -> None:
+        """Show a value without telling anyone."""
+        self.editor.set_value(value)
+        self._show_changed()
+
+    def set_base(self, value: Any) -> None:
+        """The value that "changed" is measured against, and reset returns to."""
+        self._base = value
+        self.reset.setToolTip(plain_tip(self.tr("Back to {value}").format(value=value_words(self.field, value))))
+        self._show_changed()
+
+    @property
+    def changed(self) -> bool:
+        """Another value than the base's."""
+        return bool(self.value() != self._base)
+
+    def show_problem(self, problem: Problem | None) -> None:
+        """Say beside the editor what is wrong with it, or that nothing is."""
+        words = problem_words(self.field, problem) if problem is not None else ""
+        self.problem.setText(words)
+        self.problem.setVisible(bool(words))
+        self.editor.setAccessibleDescription(words or self.field.help)
+        set_role(self.editor, "true" if words else "false", "invalid")
+
+    def matches(self, words: list[str]) -> bool:
+        """Whether each word is in the name, the term, the help or the option's name."""
+        field = self.field
+        text = f"{field.label} {field.help} {field.path} {' '.join(field.choices.values())}".lower()
+        return all(word in text for word in words)
+
+    def offer_devices(self, report: Any) -> None:
+        """Give the device editor what this computer has."""
+        if isinstance(self.editor, DeviceEditor):
+            self.editor.set_device(report)
+
+    def _on_edited(self) -> None:
+        self._show_changed()
+        self.edited.emit()
+
+    def _reset(self) -> None:
+        self.editor.setFocus()  # the button hides itself: the focus must not jump to the next row
+        self.set_value(self._base)
+        self.edited.emit()
+
+    def _show_changed(self) -> None:
+        self.reset.setVisible(self.changed)
+
+    def _explain(self) -> None:
+        below = self.explain.mapToGlobal(QPoint(0, self.explain.height()))
+        QToolTip.showText(below, self.explain.toolTip(), self.explain)

@@ -1,0 +1,229 @@
+"""The form of all hyperparameters, made from their declarations in the contract."""
+
+from typing import Any
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QLineEdit, QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from studio.contract.errors import Problem, SettingsError
+from studio.contract.events import DeviceReport
+from studio.contract.fields import GROUPS, build, check_values, fields, flatten
+from studio.contract.presets import PRESETS, load_preset
+from studio.contract.settings import TrainSettings, check_together
+from studio.ui import icons, setting_words
+from studio.ui import preferences as window_preferences
+from studio.ui.theme import GRID
+from studio.ui.widgets import buttons
+from studio.ui.widgets.labels import label
+from studio.ui.widgets.preset_chooser import PresetChooser
+from studio.ui.widgets.section import row
+from studio.ui.widgets.setting_group import SettingGroup
+from studio.ui.widgets.setting_row import SettingRow
+
+
+class SettingsForm(QWidget):
+    """Edits a `TrainSettings`.
+
+    At the Simple level it shows the settings a newcomer needs, and any other that is changed or wrong. A search looks
+    through all of them, whatever the level, and opens closed groups.
+
+    Signals:
+        settings_changed: TrainSettings after each valid edit.
+        problems_changed: All problems (tuple of Problem), empty when the settings can be used.
+    """
+
+    settings_changed = Signal(object)
+    problems_changed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._preferences = window_preferences.shared()
+        self._has_cuda = False
+        self._problems: tuple[Problem, ...] = ()
+        self._model = self._data = ""
+        self.preset = "balanced"
+        self.rows = {field.path: SettingRow(field) for field in fields(TrainSettings)}
+        self.groups = {
+            name: SettingGroup(title, [r for r in self.rows.values() if r.field.group == name])
+            for name, title in GROUPS.items()
+        }
+        self._build()
+        for setting in self.rows.values():
+            setting.edited.connect(self._on_edited)
+        self._preferences.changed.connect(self._on_preference_changed)
+        self.set_preset(self.preset)
+
+    def _build(self) -> None:
+        self.presets = PresetChooser()
+        self.presets.chosen.connect(self._on_preset_chosen)
+        self.search = QLineEdit()
+        self.search.setPlaceholderText(self.tr("Search all settings"))
+        self.search.setAccessibleName(self.tr("Search all settings"))
+        self.search.setClearButtonEnabled(True)
+        self.search.addAction(icons.icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        self.search.textChanged.connect(self._show_rows)
+        self.level_button = QPushButton()
+        self.level_button.clicked.connect(self._toggle_level)
+        self.changed_label = label("", "muted")
+        self.reset_button = buttons.flat(self.tr("Reset"), self.reset)
+        self.reset_button.setAccessibleName(self.tr("Reset all changed settings"))
+        self.none_found = label(self.tr("No setting has these words."), "muted")
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(GRID + 4)
+        outer.addWidget(self.presets)
+        tools = row(self.search, self.level_button, self.changed_label, self.reset_button, self._copy_button())
+        tools.setStretch(0, 1)
+        outer.addLayout(tools)
+        outer.addWidget(self.none_found)
+        for group in self.groups.values():
+            outer.addWidget(group)
+
+    def _copy_button(self) -> QToolButton:
+        made = QToolButton()
+        made.setIcon(icons.icon("copy"))
+        made.setIconSize(QSize(18, 18))
+        made.setAccessibleName(self.tr("Copy these settings"))
+        made.setToolTip(self.tr("Copy these settings as a command or a file"))
+        made.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        menu = QMenu(made)
+        menu.addAction(self.tr("Copy as command"), lambda: self._copy(setting_words.as_command))
+        menu.addAction(self.tr("Copy as file (TOML)"), lambda: self._copy(setting_words.as_file))
+        made.setMenu(menu)
+        self.copy_button = made
+        return made
+
+    # --- what the page uses -----------------------------------------------------------------------------
+
+    def set_settings(self, settings: TrainSettings) -> None:
+        """Show these values; they are measured against the preset they equal, else against the present one."""
+        for name in PRESETS:
+            if load_preset(name).settings() == settings:
+                self.preset = name
+        self._fill(settings)
+        self._check(tell=True)
+
+    def settings(self) -> TrainSettings | None:
+        """The settings as they stand, or None while something is wrong with them."""
+        return None if self._problems else self._built
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything that is wrong now."""
+        return self._problems
+
+    def set_preset(self, name: str) -> None:
+        """Take a preset's values."""
+        self.preset = name
+        self._fill(load_preset(name).settings())
+        self._check(tell=True)
+
+    def set_device(self, report: DeviceReport) -> None:
+        """What this computer has decides which choices there are and which go together."""
+        self._has_cuda = any(gpu.device.startswith("cuda") for gpu in report.gpus)
+        self.rows["device"].offer_devices(report)
+        self._check(tell=False)
+
+    def set_sources(self, model: str, data: str) -> None:
+        """Model folder and dataset, for the copied command."""
+        self._model, self._data = model, data
+
+    def reset(self) -> None:
+        """Back to the preset's values."""
+        self.set_preset(self.preset)
+
+    def focus_search(self) -> None:
+        """Put the cursor into the search field."""
+        self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.search.selectAll()
+
+    def show_setting(self, path: str) -> None:
+        """Bring one setting into view, whatever the level, and put the cursor there."""
+        setting = self.rows[path]
+        if setting.isHidden():
+            self._preferences.level = "full"
+        self.search.clear()
+        self.groups[setting.field.group].set_open(True)
+        setting.editor.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    @property
+    def changed_count(self) -> int:
+        """How many settings differ from the preset."""
+        return sum(setting.changed for setting in self.rows.values())
+
+    # --- inside -----------------------------------------------------------------------------------------
+
+    def _fill(self, settings: TrainSettings) -> None:
+        base = flatten(load_preset(self.preset).settings())
+        for path, value in flatten(settings).items():
+            self.rows[path].set_value(value)
+            self.rows[path].set_base(base[path])
+
+    def _on_preset_chosen(self, name: str) -> None:
+        self.set_preset(name)
+
+    def _on_edited(self) -> None:
+        self._check(tell=True)
+
+    def _check(self, tell: bool) -> None:
+        values: dict[str, Any] = {path: setting.value() for path, setting in self.rows.items()}
+        problems = check_values(TrainSettings, values)
+        before = self._problems
+        if not problems:
+            try:
+                self._built = build(TrainSettings, values)
+                problems = check_together(self._built, self._uses_cuda())
+            except SettingsError as error:
+                problems = error.problems
+        self._problems = problems
+        by_path = {problem.where: problem for problem in reversed(problems)}
+        for path, setting in self.rows.items():
+            setting.show_problem(by_path.get(path))
+        self._show_counts()
+        self._show_rows()
+        if problems != before or tell:
+            self.problems_changed.emit(problems)
+        if tell and not problems:
+            self.settings_changed.emit(self._built)
+
+    def _uses_cuda(self) -> bool:
+        return self._has_cuda and self._built.device != "cpu"
+
+    def _show_counts(self) -> None:
+        changed = self.changed_count
+        for group in self.groups.values():
+            group.update_count()
+        self.changed_label.setText(self.tr("{count} changed").format(count=changed))
+        self.reset_button.setEnabled(bool(changed))
+        self.presets.show_preset(self.preset, changed)
+
+    def _show_rows(self) -> None:
+        words = self.search.text().lower().split()
+        simple = self._preferences.level == "simple"
+        wrong = {problem.where for problem in self._problems}
+        visible = set()
+        for path, setting in self.rows.items():
+            wanted = not simple or setting.field.simple or setting.changed or path in wrong
+            # An editor that is being typed into must not vanish because its value became ordinary again.
+            wanted = wanted or setting.editor.hasFocus()
+            if setting.matches(words) if words else wanted:
+                visible.add(path)
+            setting.help_label.setVisible(simple or bool(words))
+        for group in self.groups.values():
+            group.show_rows(visible, forced_open=bool(words))
+        self.none_found.setVisible(not visible)
+        self.level_button.setText(self.tr("Show all settings") if simple else self.tr("Show fewer settings"))
+
+    def _toggle_level(self) -> None:
+        self._preferences.level = "full" if self._preferences.level == "simple" else "simple"
+
+    def _on_preference_changed(self, name: str) -> None:
+        if name == "level":
+            self._show_rows()
+
+    def _copy(self, write: Any) -> None:
+        settings = self.settings()
+        if settings is not None:
+            QGuiApplication.clipboard().setText(write(settings, self.preset, self._model, self._data))
