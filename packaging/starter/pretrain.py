@@ -1,0 +1,130 @@
+"""Training the starter model from scratch: fp32, AdamW, a fixed number of steps, so that a seed reproduces."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from bpe import CONTEXT, END, PAD, VOCABULARY
+from packing import Batch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional
+from transformers import LlamaConfig, LlamaForCausalLM
+
+REPORT_EVERY = 20
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """One rise and fall of the learning rate.
+
+    Attributes:
+        steps: Length; fixed, not a time box, so that a seed reproduces.
+        early_steps: So many of them use the easier text.
+        learning_rate: The peak.
+        text_seed: Seed of the text that this cycle reads.
+    """
+
+    steps: int
+    early_steps: int
+    learning_rate: float
+    text_seed: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the weights, besides the text. The second cycle was measured to add to the first."""
+
+    seed: int = 0
+    cycles: tuple[Cycle, ...] = (Cycle(1400, 250, 2.5e-3, 100), Cycle(2000, 0, 1.5e-3, 200))
+    rows: int = 8
+    final_share: float = 0.02
+    warmup_steps: int = 100
+    weight_decay: float = 0.05
+    max_grad_norm: float = 1.0
+
+    @property
+    def steps(self) -> int:
+        """Steps of all cycles."""
+        return sum(cycle.steps for cycle in self.cycles)
+
+
+def make_model(tokenizer: Tokenizer, seed: int) -> LlamaForCausalLM:
+    """A Llama with 3.7 million random weights."""
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=256,
+        intermediate_size=704,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+        initializer_range=0.05,
+        bos_token_id=None,
+        eos_token_id=tokenizer.token_to_id(END),
+        pad_token_id=tokenizer.token_to_id(PAD),
+    )
+    return LlamaForCausalLM(config)
+
+
+def train_model(
+    model: LlamaForCausalLM,
+    early: Iterator[Batch],
+    main: Iterator[Batch],
+    cycle: Cycle,
+    recipe: Recipe,
+    report: Callable[[str], None],
+) -> None:
+    """Train one cycle in place: `cycle.early_steps` batches of the easier text, then the main text."""
+    optimiser = _make_optimiser(model, cycle, recipe)
+    model.train()
+    started, losses = time.monotonic(), []
+    for step in range(cycle.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate_at(step, cycle, recipe)
+        batch = next(early if step < cycle.early_steps else main)
+        loss, answer_loss = weighted_loss(model, batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        losses.append(answer_loss)
+        if (step + 1) % REPORT_EVERY == 0:
+            seconds = time.monotonic() - started
+            mean = sum(losses[-REPORT_EVERY:]) / REPORT_EVERY
+            speed = (step + 1) * batch.ids.numel() / seconds
+            report(f"step {step + 1}/{cycle.steps}  answer loss {mean:.4f}  {seconds:.0f} s  {speed:.0f} tokens/s")
+    model.eval()
+
+
+def learning_rate_at(step: int, cycle: Cycle, recipe: Recipe) -> float:
+    """Linear warm-up, then cosine down to `final_share` of the peak."""
+    warmup = min(1.0, (step + 1) / recipe.warmup_steps)
+    cosine = 0.5 * (1 + math.cos(math.pi * step / cycle.steps))
+    return cycle.learning_rate * warmup * (recipe.final_share + (1 - recipe.final_share) * cosine)
+
+
+def weighted_loss(model: LlamaForCausalLM, batch: Batch) -> tuple[Tensor, float]:
+    """Weighted mean cross-entropy, and the plain mean over answers alone (for the report)."""
+    hidden = model.model(
+        input_ids=batch.ids, attention_mask=batch.visible, position_ids=batch.positions, use_cache=False
+    ).last_hidden_state[:, :-1]  # (rows, tokens - 1, hidden)
+    learned = batch.weights > 0
+    weights = batch.weights[learned]  # (learned,)
+    logits = model.lm_head(hidden[learned])  # (learned, vocabulary)
+    losses = functional.cross_entropy(logits, batch.ids[:, 1:][learned], reduction="none")
+    answers = weights == 1
+    return (losses * weights).sum() / weights.sum(), float(losses.detach()[answers].mean())
+
+
+def _make_optimiser(model: LlamaForCausalLM, cycle: Cycle, recipe: Recipe) -> torch.optim.Optimizer:
+    matrices = [parameter for parameter in model.parameters() if parameter.dim() > 1]
+    vectors = [parameter for parameter in model.parameters() if parameter.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=cycle.learning_rate, betas=(0.9, 0.98), fused=True)
