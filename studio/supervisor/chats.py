@@ -20,8 +20,6 @@ BASE = ""
 
 _TITLE_CHARACTERS = 60
 
-Show = Literal["both", "base", "adapter"]
-
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one side answered. `ended` "" while it is written, "failed" where the worker could not answer."""
@@ -55,19 +53,33 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Chat(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A conversation with a base model and adapters of it. `run` is the name of the folder of the adapter's run."""
+    """A conversation with a base model and adapters of it.
+
+    Attributes:
+        adapters: All that were asked; an adapter's id is the name of its run's folder.
+        run: Id of the adapter that the chat is about; empty for the base alone.
+        sides: Who is asked next, from left to right.
+        quantisation, device: How the base is loaded: as the run had it.
+    """
 
     id: str
     model: str
     model_name: str
     adapters: tuple[AdapterRef, ...] = ()
     run: str = ""
-    show: Show = "both"
+    quantisation: Literal["auto", "none", "nf4"] = "auto"
+    device: str = "auto"
+    sides: tuple[str, ...] = (BASE,)
     system: str = ""
     sampling: Sampling = Sampling()
     exchanges: list[Exchange] = []
     changed: float = 0.0
     version: int = VERSION
+
+    def name_of(self, side: str) -> str:
+        """The shown name of a side."""
+        known = {adapter.id: adapter.name for adapter in self.adapters}
+        return known.get(side, side) if side else self.model_name
 
     @property
     def title(self) -> str:

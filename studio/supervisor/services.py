@@ -186,6 +186,7 @@ class ChatService(Service):
         super().__init__(workplace, parent)
         self._request = 0
         self._waiting: list[commands.Generate] = []  # asked before the model was loaded
+        self._late: list[commands.AddAdapter] = []  # likewise: the worker's command file begins when it starts
         self._owed: list[int] = []  # in the order in which the worker answers
 
     @property
@@ -234,7 +235,11 @@ class ChatService(Service):
             quantisation=work.quantisation,
             device=work.device,
         )
-        self.send(commands.AddAdapter(id=adapter.id, path=adapter.path, name=adapter.name))
+        command = commands.AddAdapter(id=adapter.id, path=adapter.path, name=adapter.name)
+        if self.state == "ready":
+            self.send(command)
+        else:
+            self._late.append(command)
 
     def close(self) -> None:
         """End the worker; replies that are owed fail."""
@@ -255,13 +260,15 @@ class ChatService(Service):
 
     def _fail_owed(self, problem: Problem) -> None:
         self._waiting.clear()
+        self._late.clear()
         for request in list(self._owed):
             self._pay(request)
             self.reply_failed.emit(request, problem)
 
     def _on_ready(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for command in waiting:
+        late: list[commands.Command] = [*self._late, *self._waiting]
+        self._late, self._waiting = [], []
+        for command in late:
             self.send(command)
 
     def _on_notice(self, problem: Problem) -> None:

@@ -87,8 +87,9 @@ class DataPage(Page):
         inside.addWidget(self.sample_link, 0, Qt.AlignmentFlag.AlignHCenter)
         inside.addStretch(3)
         page = QWidget()
-        page.setLayout(row(1, empty, 1))
-        page.layout().setStretch(1, 4)
+        centre = row(1, empty, 1)
+        centre.setStretch(1, 4)
+        page.setLayout(centre)
         return page
 
     def _build_content(self) -> QWidget:
@@ -108,16 +109,14 @@ class DataPage(Page):
         self.mapping_form.mapping_changed.connect(self._on_mapping_changed)
         self.tabs = self._build_tabs()
         content = QWidget()
-        content.setLayout(
-            column(
-                row(self.chooser, self.add_button, self.delete_button, 1, self.continue_button),
-                self.facts,
-                self.mapping_form,
-                self.tabs,
-            )
+        inside = column(
+            row(self.chooser, self.add_button, self.delete_button, 1, self.continue_button),
+            self.facts,
+            self.mapping_form,
         )
-        content.layout().setContentsMargins(0, 0, 0, 0)
-        content.layout().setStretchFactor(self.tabs, 1)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.addWidget(self.tabs, 1)
+        content.setLayout(inside)
         return content
 
     def _build_tabs(self) -> QTabWidget:
@@ -325,9 +324,10 @@ class DataPage(Page):
         learning = work is not None and self._info is not None and work.dataset == self._info.folder
         free = not importing and not learning
         self.facts.set_changeable(free)
-        for widget in (self.mapping_form, self.delete_button):
-            widget.setEnabled(free)
-        for widget in (self.chooser, self.add_button, self.by_hand, self.sample_link):
+        self.mapping_form.setEnabled(free)
+        self.delete_button.setEnabled(free)
+        busy: tuple[QWidget, ...] = (self.chooser, self.add_button, self.by_hand, self.sample_link)
+        for widget in busy:
             widget.setEnabled(not importing)
         if learning and not importing:
             self.mapping_form.note.setText(

@@ -1,0 +1,67 @@
+"""Questions that a run has not learned from, with the answers that its dataset expects."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from studio.contract.errors import StudioError
+from studio.contract.records import Record
+from studio.data.dataset import Dataset, open_dataset
+from studio.data.split import is_held_back
+
+SEARCHED_ROWS = 20_000
+"""The window looks at no more rows than this: it must not stand still for a dataset of a million."""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A held-back row: what is asked, what is expected, and the system prompt it was written for."""
+
+    text: str
+    expected: str
+    system: str = ""
+
+
+def same_words(reply: str, expected: str) -> bool:
+    """Whether two answers are the same word for word; how they are spaced does not matter (as `exact_match` counts)."""
+    return reply.split() == expected.split()
+
+
+def questions(folder: Path, share: float, most: int = 60) -> list[Question]:
+    """Held-back questions of a dataset, spread over it; none where the dataset is gone.
+
+    Only rows of one question and one answer: a longer conversation cannot be asked with one click.
+
+    Args:
+        folder: The dataset's folder.
+        share: The run's held-back share.
+        most: Largest number of questions.
+    """
+    try:
+        dataset = open_dataset(folder)
+    except StudioError:
+        return []
+    found: dict[str, Question] = {}
+    for record in _held_back(dataset, share):
+        question = _single(record)
+        if question is not None:
+            found.setdefault(question.text, question)
+    every = list(found.values())
+    step = max(1, len(every) // most)
+    return every[::step][:most]
+
+
+def _held_back(dataset: Dataset, share: float) -> Iterator[Record]:
+    # Rows of an own test file stand at the end.
+    start = max(0, len(dataset) - dataset.info.held_back_rows) if dataset.info.held_back_rows else 0
+    for record in dataset.records(start, start + SEARCHED_ROWS):
+        if record.side == "held_back" or (not record.side and is_held_back(record.key, share)):
+            yield record
+
+
+def _single(record: Record) -> Question | None:
+    system = record.messages[0].content if record.messages[0].role == "system" else ""
+    turns = [message for message in record.messages if message.role != "system"]
+    if [turn.role for turn in turns] != ["user", "assistant"]:
+        return None
+    return Question(turns[0].content, turns[1].content, system)

@@ -1,0 +1,146 @@
+"""The Models page: which base model is taught. Folders are added, checked and forgotten; files are never touched."""
+
+from pathlib import Path
+
+from PySide6.QtWidgets import QFileDialog, QLineEdit, QVBoxLayout, QWidget
+
+from studio.contract.events import ModelChecked
+from studio.supervisor.workplace import Workplace
+from studio.ui.pages.page import Page
+from studio.ui.theme import GRID
+from studio.ui.widgets import buttons
+from studio.ui.widgets.empty import EmptyState
+from studio.ui.widgets.labels import label
+from studio.ui.widgets.message import MessageBar
+from studio.ui.widgets.model_card import ModelCard
+from studio.ui.widgets.section import ScrollColumn, row
+
+
+class ModelsPage(Page):
+    """A list of cards, the starter first."""
+
+    def __init__(self, workplace: Workplace, parent: QWidget | None = None) -> None:
+        super().__init__(workplace, parent)
+        self.cards: list[ModelCard] = []
+        self._checking: set[str] = set()
+        self.search = QLineEdit()
+        self.search.setPlaceholderText(self.tr("Search models"))
+        self.search.setAccessibleName(self.tr("Search models"))
+        self.search.setClearButtonEnabled(True)
+        self.search.setMaximumWidth(360)
+        self.search.textChanged.connect(self._filter)
+        self.add_button = buttons.primary(self.tr("Add from folder…"), self._browse, "plus")
+        self.message = MessageBar()
+        self.checking = label("", "muted")
+        self.nothing_found = label(self.tr("No model matches the search."), "muted")
+        self.empty = EmptyState(
+            self.tr("No model yet."),
+            self.tr("Add from folder…"),
+            self.tr("A model is a folder with a config.json, safetensors files and a tokenizer."),
+            "models",
+        )
+        self.empty.action_wanted.connect(self._browse)
+        self.list = ScrollColumn(margin=0)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 0)
+        outer.setSpacing(GRID + 4)
+        head = row(self.search, self.checking, 1, self.add_button)
+        head.setStretch(0, 1)
+        outer.addLayout(head)
+        outer.addWidget(self.message)
+        outer.addWidget(self.nothing_found)
+        outer.addWidget(self.empty, 1)
+        outer.addWidget(self.list, 1)
+        workplace.models_changed.connect(self._on_models_changed)
+        workplace.model_chosen.connect(self._fill)
+        self._fill()
+
+    # --- the page's own doors ---------------------------------------------------------------------------
+
+    def on_shown(self) -> None:
+        """Folders may be gone since."""
+        self._fill()
+
+    def open_search(self) -> bool:
+        """Ctrl+F."""
+        self.search.setFocus()
+        self.search.selectAll()
+        return True
+
+    def escape(self) -> bool:
+        """Esc: close the message, else clear the search."""
+        if not self.message.isHidden():
+            self.message.clear()
+            return True
+        if self.search.text():
+            self.search.clear()
+            return True
+        return False
+
+    def panes(self) -> list[QWidget]:
+        """Search, then the list."""
+        return [self.search, self.list]
+
+    def add_folder(self, folder: Path) -> None:
+        """Check a folder in a worker and put it on the list."""
+        self._checking.add(folder.name)
+        self._tell_checking()
+        self.workplace.add_model(folder)
+
+    # --- inside -----------------------------------------------------------------------------------------
+
+    def _browse(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self.window(), self.tr("Choose a model's folder"))
+        if chosen:
+            self.message.clear()
+            self.add_folder(Path(chosen))
+
+    def _on_models_changed(self) -> None:
+        self._checking.clear()
+        self._tell_checking()
+        self._fill()
+
+    def _tell_checking(self) -> None:
+        names = ", ".join(sorted(self._checking))
+        self.checking.setText(self.tr("Checking {name}…").format(name=names) if names else "")
+
+    def _fill(self) -> None:
+        while (item := self.list.body.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        chosen = self.workplace.model.path if self.workplace.model is not None else ""
+        self.cards = []
+        for model in self.workplace.models():
+            card = ModelCard(model, model.path == chosen and model.usable)
+            card.use_wanted.connect(self._on_use_wanted)
+            card.remove_wanted.connect(self._on_remove_wanted)
+            card.check_wanted.connect(self._on_check_wanted)
+            self.cards.append(card)
+            self.list.body.addWidget(card)
+        self.list.body.addStretch(1)
+        self._filter()
+
+    def _filter(self) -> None:
+        shown = 0
+        for card in self.cards:
+            fits = card.matches(self.search.text())
+            card.setVisible(fits)
+            shown += fits
+        self.empty.setVisible(not self.cards)
+        self.list.setVisible(bool(self.cards))
+        self.nothing_found.setVisible(bool(self.cards) and not shown)
+
+    def _on_use_wanted(self, model: ModelChecked) -> None:
+        self.workplace.choose_model(model)
+        self.workplace.told.emit(self.tr("{model} will be taught.").format(model=model.name))
+
+    def _on_check_wanted(self, model: ModelChecked) -> None:
+        self.add_folder(Path(model.path))
+
+    def _on_remove_wanted(self, model: ModelChecked) -> None:
+        self.workplace.remove_model(model)
+        self.workplace.told.emit(
+            self.tr("{model} was removed from the list; its files are untouched.").format(model=model.name)
+        )
