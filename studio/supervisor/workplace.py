@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from studio.contract import commands, events, job
@@ -47,6 +48,7 @@ class Workplace(QObject):
     runs_changed = Signal()
     chat_requested = Signal(object)  # RunFolder: show this run's adapter in the chat
     import_started = Signal(object)  # ImportJob
+    export_run_chosen = Signal(object)  # RunFolder: the export page shows this run
     import_progressed = Signal(object)  # Progress, Inspected
     import_ended = Signal(object)  # Imported or Failed
     settings_changed = Signal(object)  # TrainSettings: what the train page would start with now
@@ -64,6 +66,7 @@ class Workplace(QObject):
         self.when_window_closes: Literal["go_on", "stop_at_checkpoint"] = "go_on"  # given to each new run
         self.settings: TrainSettings | None = None  # None: nobody has touched the preset's
         self.import_work: job.ImportJob | None = None  # the last import that was started, until it succeeds
+        self.export_run: RunFolder | None = None
         self._importing: TrainerThread | None = None
         self._tasks: set[TrainerThread] = set()
         self._after_import: job.TrainJob | None = None
@@ -317,6 +320,19 @@ class Workplace(QObject):
         )
         self._after_import = work
 
+    @property
+    def run_waiting(self) -> job.TrainJob | None:
+        """A run that starts as soon as its data is imported."""
+        return self._after_import
+
+    def choose_general(self, path: str) -> None:
+        """General rows (a JSONL file of chats, or "" for none) that are mixed in when the chosen model learns."""
+        if self.model is not None:
+            self.model = msgspec.structs.replace(self.model, general=path)
+            library.put_model(self.model)
+            self.models_changed.emit()
+            self.model_chosen.emit(self.model)
+
     def pause(self) -> None:
         """Hold the active run after its step."""
         self._command(commands.Pause())
@@ -337,6 +353,11 @@ class Workplace(QObject):
     def open_chat(self, folder: RunFolder) -> None:
         """Ask for the chat page with this run's adapter."""
         self.chat_requested.emit(folder)
+
+    def choose_export(self, folder: RunFolder) -> None:
+        """Make a run the one that the export page shows."""
+        self.export_run = folder
+        self.export_run_chosen.emit(folder)
 
     def _command(self, command: commands.Command) -> None:
         if self.active is not None:

@@ -6,7 +6,6 @@ drawn per event; a timer draws at most eight times a second, and only what is ne
 
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -21,7 +20,7 @@ from studio.ui.widgets.curve_table import CurveTableDialog
 from studio.ui.widgets.labels import ElidedLabel
 from studio.ui.widgets.plot_controls import Legend, PlotControls, figure
 from studio.ui.widgets.plot_panel import Line, Look, PlotPanel, clock
-from studio.ui.widgets.run_curves import CurveName, RunCurves
+from studio.ui.widgets.run_curves import CurveName, PlottedRun
 
 REDRAW_MS = 125
 """At most eight drawings a second."""
@@ -29,13 +28,6 @@ REDRAW_MS = 125
 SMALL: tuple[CurveName, ...] = ("learning_rate", "grad_norm", "speed", "memory")
 _NOISY: tuple[CurveName, ...] = ("loss", "grad_norm", "speed")
 """Drawn smoothed, over a faint line of every step."""
-
-
-class PlottedRun(NamedTuple):
-    """A run in the plot, by its shown name."""
-
-    name: str
-    curves: RunCurves
 
 
 class LossPlot(QWidget):

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from studio.contract import events
 from studio.ui.widgets.curve import Series
@@ -134,3 +134,10 @@ class RunCurves:
         """Step of the newest point."""
         steps = self.series["loss"].steps
         return int(steps[-1]) if len(steps) else 0
+
+
+class PlottedRun(NamedTuple):
+    """A run in the plot, by its shown name."""
+
+    name: str
+    curves: RunCurves

@@ -42,7 +42,7 @@ class RunProgress:
         self.silent_seconds = 0
         match event:
             case events.Hello():
-                self._begin_again()
+                self.begin_again()
             case events.Progress():
                 self.stage = event
             case events.Started():
@@ -66,6 +66,8 @@ class RunProgress:
                 self._become("pausing")
             case events.Paused():
                 self.paused_by = event.problem
+                if event.problem is not None:
+                    self.state = "paused"  # even on the way out: someone must make room on the disk
                 self._become("paused")
             case events.Resumed():
                 self.paused_by = None
@@ -91,7 +93,7 @@ class RunProgress:
         """Done part of the steps, 0 to 1."""
         return self.step.step / max(1, self.step.total_steps) if self.step is not None else 0.0
 
-    def _begin_again(self) -> None:
+    def begin_again(self) -> None:
         """A worker said hello: a first one, or one that takes the run up again."""
         self.state, self.stage = "preparing", None
         self.finished = self.failed = self.started = self.paused_by = None

@@ -1,0 +1,240 @@
+"""The head of a live run: what happens now, how far it is, how long it takes, and what went wrong."""
+
+import time
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
+
+from studio.contract import events, job
+from studio.ui import wording
+from studio.ui.theme import GRID
+from studio.ui.widgets.labels import ElidedLabel, IconLabel, label
+from studio.ui.widgets.message import MessageBar
+from studio.ui.widgets.run_progress import RunProgress
+from studio.ui.widgets.section import row
+
+FORCE_AFTER_SECONDS = 15
+
+LOOKS = {
+    "preparing": ("clock", "accent"),
+    "running": ("play", "accent"),
+    "pausing": ("pause", "warning"),
+    "paused": ("pause", "warning"),
+    "stopping": ("stop", "warning"),
+    "done": ("check", "success"),
+    "stopped": ("stop", "muted"),
+    "discarded": ("trash", "muted"),
+    "failed": ("error", "error"),
+    "interrupted": ("warning", "warning"),
+}
+"""Icon and colour of each state."""
+
+
+class RunHeader(QWidget):
+    """State word, progress bar and figures; problems with a button below.
+
+    Attributes:
+        resume_wanted: Go on after a pause. resume_run_wanted: go on after a failure, from the last checkpoint.
+        force_wanted: End the worker at once.
+    """
+
+    resume_wanted = Signal()
+    resume_run_wanted = Signal()
+    new_run_wanted = Signal()
+    force_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._progress = RunProgress()
+        self._job: job.TrainJob | None = None
+        self._stopping_since = 0.0
+        self._said: object = None
+        self._icon = IconLabel("clock", "accent")
+        self.state = label("", "strong")
+        self.what = ElidedLabel(role="muted")
+        self.figures = label("")
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName(self.tr("Progress of the run"))
+        self.message = MessageBar(closable=False)
+        self.notices = MessageBar()
+        self.notices.dismissed.connect(self._on_notice_dismissed)
+        self._dismissed = 0
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(GRID)
+        line = row(self._icon, self.state, self.what, self.figures)
+        line.setStretch(2, 1)
+        outer.addLayout(line)
+        outer.addWidget(self.bar)
+        outer.addWidget(self.message)
+        outer.addWidget(self.notices)
+        self._second = QTimer(self)
+        self._second.setInterval(1000)
+        self._second.timeout.connect(self._show_state)
+
+    def begin(self, work: job.TrainJob | None) -> None:
+        """Another run is shown."""
+        self._job = work
+        self._said = None
+        self._dismissed = 0
+        self.message.clear()
+        self.notices.clear()
+        words = self.tr("{name}: {model} learns {data}")
+        self.what.set_text(words.format(name=work.name, model=work.model_name, data=work.dataset_name) if work else "")
+
+    def show_progress(self, progress: RunProgress) -> None:
+        """Show where the run stands. Called at most eight times a second."""
+        if progress.state == "stopping" and self._progress.state != "stopping":
+            self._stopping_since = time.monotonic()
+        self._progress = progress
+        stopping = progress.state == "stopping"
+        if stopping and not self._second.isActive():
+            self._second.start()
+        elif not stopping:
+            self._second.stop()
+            self._stopping_since = 0.0
+        self._show_state()
+        self._show_bar()
+        self._show_message()
+        self._show_notices()
+
+    # --- words --------------------------------------------------------------------------------------------
+
+    def _show_state(self) -> None:
+        progress = self._progress
+        if progress.state == "stopping" and not self._stopping_since:
+            self._stopping_since = time.monotonic()
+        silent = progress.silent_seconds > 0 and not progress.ended
+        self._icon.set_icon(*(("warning", "warning") if silent else LOOKS[progress.state]))
+        self.state.setText(self.tr("Not answering") if silent else self._words())
+        self.figures.setText(self._figures())
+        if progress.state == "stopping":
+            self._show_message()
+
+    def _words(self) -> str:
+        progress = self._progress
+        step = wording.number(progress.step.step if progress.step else 0)
+        match progress.state:
+            case "preparing" | "running" if progress.stage is not None:
+                return _stage(progress.stage)
+            case "preparing":
+                return self.tr("Starting the trainer…")
+            case "running":
+                return self.tr("Learning")
+            case "pausing":
+                return self.tr("Pausing: finishing this step…")
+            case "paused":
+                return self.tr("Paused at step {step}").format(step=step)
+            case "stopping":
+                waited = int(time.monotonic() - self._stopping_since) if self._stopping_since else 0
+                words = (
+                    self.tr("Stopping: finishing this step and saving… {seconds} s")
+                    if progress.stop_saves
+                    else self.tr("Stopping: finishing this step… {seconds} s")
+                )
+                return words.format(seconds=waited)
+            case "done":
+                return self.tr("Done")
+            case "stopped":
+                return self.tr("Stopped")
+            case "discarded":
+                return self.tr("Thrown away")
+        return self.tr("Failed")
+
+    def _figures(self) -> str:
+        progress = self._progress
+        step = progress.step
+        if step is None or progress.state == "preparing":
+            return ""
+        parts = [
+            self.tr("step {step} of {total}").format(
+                step=wording.number(step.step), total=wording.number(step.total_steps)
+            ),
+            self.tr("pass {epoch}").format(epoch=wording.number(step.epoch, 1)),
+        ]
+        if progress.state == "running" and step.eta_seconds is not None and progress.stage is None:
+            parts.append(wording.time_left(step.eta_seconds))
+        elif progress.state == "running" and progress.stage is None:
+            parts.append(self.tr("time left: after a few steps"))
+        return " · ".join(parts)
+
+    def _show_bar(self) -> None:
+        progress = self._progress
+        self.bar.setVisible(not progress.ended)
+        stage = progress.stage
+        if stage is not None and progress.state in ("preparing", "running"):
+            self.bar.setRange(0, 1000 if stage.total else 0)
+            if stage.total:
+                self.bar.setValue(round(1000 * stage.done / stage.total))
+            return
+        unknown = progress.state == "preparing" and progress.step is None
+        self.bar.setRange(0, 0 if unknown else 1000)
+        if not unknown:
+            self.bar.setValue(round(1000 * progress.share))
+
+    # --- problems -----------------------------------------------------------------------------------------
+
+    def _show_message(self) -> None:
+        progress = self._progress
+        key = self._message_key()
+        if key == self._said:
+            return
+        self._said = key
+        if progress.failed is not None:
+            actions = [(self.tr("New run"), self.new_run_wanted.emit)]
+            if progress.saved is not None or progress.step is not None:
+                actions.insert(0, (self.tr("Resume"), self.resume_run_wanted.emit))
+            problem = progress.failed.problem
+            self.message.show_problem(problem, actions)
+        elif progress.state == "paused" and progress.paused_by is not None:
+            self.message.show_problem(progress.paused_by, [(self.tr("Resume"), self.resume_wanted.emit)], "warning")
+        elif progress.silent_seconds:
+            self.message.show_text(
+                "warning",
+                self.tr("The trainer has not answered for more than a minute."),
+                self.tr("A very long step or a computer short of memory can be the reason."),
+                self.tr("Wait, or end it: what it saved last is kept."),
+                [(self.tr("End the trainer"), self.force_wanted.emit)],
+            )
+        elif key == ("force",):
+            self.message.show_text(
+                "warning",
+                self.tr("Stopping takes long."),
+                fix=self.tr("Wait, or end it at once: what it saved last is kept, the steps since then are lost."),
+                actions=[(self.tr("End at once"), self.force_wanted.emit)],
+            )
+        else:
+            self.message.clear()
+
+    def _message_key(self) -> object:
+        """What the message would be about; a new one is shown when this changes."""
+        progress = self._progress
+        if progress.failed is not None:
+            return progress.failed
+        if progress.state == "paused":
+            return progress.paused_by
+        if progress.silent_seconds:
+            return ("silent",)
+        late = self._stopping_since and time.monotonic() - self._stopping_since >= FORCE_AFTER_SECONDS
+        return ("force",) if progress.state == "stopping" and late else None
+
+    def _show_notices(self) -> None:
+        """The newest notice that was not closed; how many more there are."""
+        notices = self._progress.notices
+        if len(notices) <= self._dismissed or self._progress.failed is not None:
+            self.notices.clear()
+        elif self.notices.problem is not notices[-1]:
+            self.notices.show_problem(notices[-1], kind="warning")
+
+    def _on_notice_dismissed(self) -> None:
+        self._dismissed = len(self._progress.notices)
+
+
+def _stage(stage: events.Progress) -> str:
+    words = stage.stage
+    if not stage.total:
+        return f"{words}…"
+    if stage.unit == "bytes":
+        return f"{words}: {wording.size(stage.done)} / {wording.size(stage.total)}"
+    return f"{words}: {wording.number(stage.done)} / {wording.number(stage.total)}"

@@ -1,0 +1,193 @@
+"""What will be trained on what, and how: everything before [Start training]."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QFrame, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+
+from studio.contract.presets import load_preset
+from studio.contract.settings import TrainSettings
+from studio.ui import wording
+from studio.ui.theme import GRID
+from studio.ui.widgets import buttons
+from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
+from studio.ui.widgets.section import ScrollColumn, Section, row
+from studio.ui.widgets.settings_form import SettingsForm
+
+
+class Choice(NamedTuple):
+    """An entry of a combo box: `reason` says why it cannot be chosen, or is empty."""
+
+    key: str
+    text: str
+    reason: str = ""
+
+
+class ChoiceBox(QComboBox):
+    """A combo box of things that come from elsewhere; entries that cannot be used say why."""
+
+    picked = Signal(str)
+
+    def __init__(self, name: str, placeholder: str) -> None:
+        super().__init__()
+        self.setAccessibleName(name)
+        self.setPlaceholderText(placeholder)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(24)
+        self.activated.connect(lambda index: self.picked.emit(self.itemData(index)))
+
+    def fill(self, choices: Sequence[Choice], chosen: str) -> None:
+        """Show these; `chosen` is a key, or "" for none."""
+        self.blockSignals(True)
+        self.clear()
+        for choice in choices:
+            self.addItem(choice.text, choice.key)
+            index = self.count() - 1
+            if choice.reason:
+                self.setItemData(index, plain_tip(choice.reason), Qt.ItemDataRole.ToolTipRole)
+                self.setItemData(index, 0, Qt.ItemDataRole.UserRole - 1)  # Qt's own flags role: not selectable
+        self.setCurrentIndex(self.findData(chosen) if chosen else -1)
+        self.blockSignals(False)
+
+
+class TrainSetup(QWidget):
+    """The page before a run. Knows no workplace: the page hands things down and listens.
+
+    Attributes:
+        start_clicked: [Start training], or the button that says what is missing.
+        form: All settings.
+    """
+
+    model_picked = Signal(str)  # path
+    dataset_picked = Signal(str)  # id
+    page_wanted = Signal(str)
+    general_wanted = Signal()
+    general_removed = Signal()
+    start_clicked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model_box = ChoiceBox(self.tr("Model"), self.tr("Choose a model"))
+        self.data_box = ChoiceBox(self.tr("Data"), self.tr("Choose a dataset"))
+        self.name_edit = QLineEdit()
+        self.name_edit.setMaxLength(80)
+        self.name_edit.setAccessibleName(self.tr("Name of the run"))
+        self.form = SettingsForm()
+        self.model_box.picked.connect(self.model_picked)
+        self.data_box.picked.connect(self.dataset_picked)
+        scroll = ScrollColumn(widest=1120)
+        scroll.body.addWidget(self._what())
+        scroll.body.addWidget(self._how())
+        scroll.body.addStretch(1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(scroll, 1)
+        outer.addWidget(self._start_bar())
+
+    def _what(self) -> Section:
+        card = Section(self.tr("What is trained on what"))
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(GRID)
+        grid.setVerticalSpacing(GRID)
+        grid.setColumnStretch(1, 1)
+        self.add_model = buttons.flat(self.tr("Other models…"), lambda: self.page_wanted.emit("models"))
+        self.add_data = buttons.flat(self.tr("Other data…"), lambda: self.page_wanted.emit("data"))
+        lines = (
+            (self.tr("Model"), self.model_box, self.add_model),
+            (self.tr("Data"), self.data_box, self.add_data),
+            (self.tr("Name"), self.name_edit, None),
+        )
+        for index, (words, widget, button) in enumerate(lines):
+            name = label(words, "muted")
+            name.setBuddy(widget)
+            grid.addWidget(name, index, 0)
+            grid.addWidget(widget, index, 1)
+            if button is not None:
+                grid.addWidget(button, index, 2)
+        card.add(grid)
+        return card
+
+    def _how(self) -> Section:
+        card = Section(self.tr("How it learns"))
+        self.sample_words = label("", "muted", wrap=True)
+        self.sample_button = buttons.flat(self.tr("Use the sample’s settings"), self.use_sample_settings)
+        self._sample_line = QWidget()
+        line = row(self.sample_words, self.sample_button)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setStretch(0, 1)
+        self._sample_line.setLayout(line)
+        self.general_words = label("", "muted", wrap=True)
+        self.general_choose = buttons.flat(self.tr("Choose a file…"), self.general_wanted.emit)
+        self.general_choose.setAccessibleName(self.tr("Choose a file of general examples"))
+        self.general_remove = buttons.flat(self.tr("Remove"), self.general_removed.emit)
+        self.general_remove.setAccessibleName(self.tr("Use no general examples"))
+        general = row(self.general_words, self.general_choose, self.general_remove)
+        general.setStretch(0, 1)
+        card.add(self._sample_line)
+        card.add(self.form)
+        card.add(general)
+        return card
+
+    def _start_bar(self) -> QFrame:
+        bar = QFrame()
+        bar.setProperty("role", "bar")
+        self.summary = ElidedLabel()
+        self.start_button = buttons.primary(self.tr("Start training"), self.start_clicked.emit, "play")
+        self.start_button.setToolTip(plain_tip(self.tr("Ctrl+Enter")))
+        layout = QHBoxLayout(bar)
+        layout.setContentsMargins(3 * GRID, GRID, 3 * GRID, GRID)
+        layout.setSpacing(2 * GRID)
+        layout.addWidget(self.summary, 1)
+        layout.addWidget(self.start_button)
+        return bar
+
+    # --- data goes down -----------------------------------------------------------------------------------
+
+    def show_start(self, button: str, summary: str) -> None:
+        """What the button says (what is missing, or that it starts), and the line beside it."""
+        self.start_button.setText(button)
+        self.start_button.setAccessibleName(button)
+        self.summary.set_text(summary)
+
+    def show_sample(self, offered: bool, used: bool) -> None:
+        """The sample on the starter has settings of its own: say that they are used, or offer them."""
+        self._sample_line.setVisible(offered)
+        self.sample_button.setVisible(not used)
+        self.sample_words.setText(
+            self.tr("These are the sample’s own settings: a fixed number of steps that learns all of it in about a minute.")
+            if used
+            else self.tr("The sample on the starter model has settings of its own.")
+        )
+
+    def use_sample_settings(self) -> None:
+        """Take the settings that were tuned for the sample."""
+        self.form.set_settings(load_preset("sample").settings())
+
+    def show_general(self, path: str, own: bool, model: str, settings: TrainSettings | None) -> None:
+        """Say whether “Keep what it knew” has anything to work with.
+
+        Args:
+            path: File of general rows, or "".
+            own: The model brought it.
+            model: Its shown name, or "".
+            settings: As they stand.
+        """
+        share = settings.replay_share if settings is not None else 0.0
+        self.general_remove.setVisible(bool(path))
+        self.general_choose.setVisible(bool(model))
+        if not model:
+            words = ""
+        elif not path:
+            words = self.tr(
+                "Keep what it knew: there are no general examples for {model}, so nothing is mixed in and it may forget."
+            )
+        elif share == 0:
+            words = self.tr("Keep what it knew: off. There are general examples for {model}.")
+        elif own:
+            words = self.tr("Keep what it knew: {share} of what it reads are general examples that {model} brings along.")
+        else:
+            words = self.tr("Keep what it knew: {share} of what it reads are general examples from {file}.")
+        file = path.replace("\\", "/").rsplit("/", 1)[-1]
+        self.general_words.setText(words.format(model=model, share=wording.percent(share), file=file))
