@@ -1,6 +1,7 @@
 """What a run learns from: rows of the dataset, encoded once, split, counted, and refused where nothing is learned."""
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -136,9 +137,9 @@ class _Side:
         self.tokens += len(row.ids)
         self.learned += learned
         self.longest = max(self.longest, len(row.ids))
+        # Where a row begins: later ones are a template's own marks of turns (ChatML's bos is <|im_start|>).
         bos = self._tokenizer.bos_token_id
-        if bos is not None and bos not in self._tokenizer.end_ids:  # Qwen-like: the same token begins and ends turns
-            self.bos_count = max(self.bos_count, sum(i == bos for i in row.ids))
+        self.bos_count = max(self.bos_count, sum(1 for _ in itertools.takewhile(lambda i: i == bos, row.ids)))
         if not (row.fate == "cut" and self._rules.too_long == "cut_end"):
             last = next((label for label in reversed(row.labels) if label != tokens.NOTHING), None)
             self.end_always_learned = self.end_always_learned and self._has_end(row.labels, last)

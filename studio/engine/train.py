@@ -54,12 +54,12 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     except Ended:
         return _ended_before(control)
     emit(examples.report)
-    for problem in examples.notices:
+    for problem in (*placement.notices, *examples.notices):
         emit(Notice(problem=problem))
 
     emit(Progress(stage="Loading the model"))
     base = base_model.load(Path(job.model), placement)
-    base_parameters = int(base.num_parameters())  # knows that a 4-bit byte holds two
+    base_parameters = base_model.parameter_count(base)
     print_of_job = fingerprint(job, examples)
     snapshot = newest_snapshot(folder, print_of_job, emit)
     tester = Tester(examples, job.probes, tokenizer, device, emit)
@@ -73,7 +73,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     emit(Progress(stage="Adding the adapter"))
     model = lora.attach(base, settings.method, settings.seed)
     if placement.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        base.activation_checkpointing_enable({"use_reentrant": False})
     model.train()
     ready = Prepared(
         model=model,

@@ -10,8 +10,6 @@ from tests.engine import ground
 @pytest.fixture(scope="session")
 def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random tiny Llama."""
-    if not ground.TOKENIZER.is_dir():
-        pytest.skip("the shared tokenizers are not beside the project")
     return ground.make_model(tmp_path_factory.mktemp("llama") / "model")
 
 

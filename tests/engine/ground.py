@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import pytest
 
 from studio.contract import job as jobs
 from studio.contract.control import Going, Wish
@@ -15,13 +14,9 @@ from studio.contract.fields import build
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
 from studio.data.importing import import_dataset
-from tests.helpers.shared_data import SHARED
 from tests.helpers.tiny_models import tiny_model
 
-TOKENIZER = SHARED / "tokenizers" / "minimind"
 E = TypeVar("E", bound=Event)
-
-needs_tokenizers = pytest.mark.skipif(not TOKENIZER.is_dir(), reason="the shared tokenizers are not beside the project")
 
 
 def sums(count: int) -> list[dict[str, Any]]:
@@ -50,9 +45,8 @@ def make_dataset(folder: Path, rows: Sequence[dict[str, Any]], held_back: Sequen
 
 
 def make_model(folder: Path, architecture: str = "llama") -> Path:
-    """A random tiny model with a real tokenizer."""
-    tiny_model(folder, architecture, TOKENIZER)
-    return folder
+    """A random tiny model."""
+    return tiny_model(folder, architecture)
 
 
 def make_job(model: Path, dataset: Path, general: str = "", probes: str = "", **values: Any) -> jobs.TrainJob:

@@ -17,10 +17,8 @@ from studio.contract.errors import StudioError
 from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
 from studio.engine import checkpoint, loop, train
-from tests.engine.ground import Person, make_job, needs_tokenizers, new_run
+from tests.engine.ground import Person, make_job, new_run
 from tests.helpers.shared_data import PROJECT
-
-pytestmark = needs_tokenizers
 
 # Everything that draws random numbers or remembers something between steps.
 VALUES: dict[str, Any] = {

@@ -15,9 +15,7 @@ from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
 from studio.engine import loop, train
 from tests.engine import ground
-from tests.engine.ground import Person, make_dataset, make_job, make_model, needs_tokenizers, new_run
-
-pytestmark = needs_tokenizers
+from tests.engine.ground import Person, make_dataset, make_job, make_model, new_run
 
 
 def run(job: TrainJob, folder: RunFolder, person: Person | None = None) -> tuple[events.Finished, Person]:

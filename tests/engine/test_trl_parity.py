@@ -10,9 +10,8 @@ import torch
 from studio.contract import events
 from studio.engine import base_model, batches, tokens, train
 from studio.engine.methods import lora
-from tests.engine.ground import Person, make_dataset, make_job, needs_tokenizers, new_run, sums
+from tests.engine.ground import Person, make_dataset, make_job, new_run, sums
 
-pytestmark = needs_tokenizers
 STEPS = 20
 
 
