@@ -5,17 +5,18 @@ import math
 import re
 
 MAX_DEPTH = 64
+MAX_VALUES = 200_000
 MAX_INTEGER_DIGITS = 300
 
-_BRACKETS_OR_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
 
 
 class JsonFault(ValueError):
     """A piece of JSON that is refused.
 
     Attributes:
-        code: Last part of the problem's code: broken_json, truncated, too_deep, not_a_number, number_range,
-            duplicate_key, invalid_utf8, broken_character.
+        code: Last part of the problem's code: broken_json, truncated, too_deep, too_many_values,
+            not_a_number, number_range, duplicate_key, invalid_utf8, broken_character.
         what: What is wrong, one sentence.
         line, column: Where in the piece, from 1; 0 where not known.
         offset: Byte of the piece (only invalid_utf8).
@@ -37,8 +38,8 @@ def decode(data: bytes | str) -> object:
         JsonFault: It is not JSON, or JSON that is refused.
     """
     text = _text(data)
-    if text.count("[") + text.count("{") > MAX_DEPTH:
-        _check_depth(text)
+    if text.count("[") + text.count("{") > MAX_DEPTH or text.count(",") > MAX_VALUES:
+        _check_structure(text)
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -50,6 +51,11 @@ def decode(data: bytes | str) -> object:
 def too_deep() -> JsonFault:
     """The fault of brackets inside brackets inside brackets."""
     return JsonFault("too_deep", f"Lists and objects lie more than {MAX_DEPTH} levels inside each other.")
+
+
+def too_many_values() -> JsonFault:
+    """The fault of a row that would fill the memory."""
+    return JsonFault("too_many_values", f"One row holds more than {MAX_VALUES:,} values.")
 
 
 def is_encodable(text: str) -> bool:
@@ -75,9 +81,9 @@ def _text(data: bytes | str) -> str:
         ) from error
 
 
-def _check_depth(text: str) -> None:
-    depth = 0
-    for match in _BRACKETS_OR_STRING.finditer(text):
+def _check_structure(text: str) -> None:
+    depth = values = 0
+    for match in _STRUCTURE.finditer(text):
         char = text[match.start()]
         if char in "[{":
             depth += 1
@@ -85,6 +91,10 @@ def _check_depth(text: str) -> None:
                 raise too_deep()
         elif char in "]}":
             depth -= 1
+        elif char == ",":
+            values += 1
+            if values > MAX_VALUES:
+                raise too_many_values()
 
 
 def _located(error: json.JSONDecodeError, text: str) -> JsonFault:

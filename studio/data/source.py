@@ -124,9 +124,10 @@ class Source:
         self._readers: list[io.IOBase] = []  # kept: a reader that is garbage collected closes the file under it
         self.head = start.decode(self.encoding, "ignore")
         self.head_is_whole = len(start) == self.size
-        if not self.head.strip() and self.head_is_whole:
+        if not self.head.strip():
             self._file.close()
-            raise StudioError("data.empty_file", "There are no records: the file is blank.", where=self.name)
+            blank = "the file is blank" if self.head_is_whole else "the file begins with 256 KB of blanks"
+            raise StudioError("data.empty_file", f"There are no records: {blank}.", where=self.name)
 
     def __enter__(self) -> "Source":
         return self

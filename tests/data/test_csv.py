@@ -45,7 +45,7 @@ def test_a_space_after_each_comma_is_no_part_of_the_cell(tmp_path: Path) -> None
 
 
 def test_a_quote_inside_an_unquoted_cell_is_text(tmp_path: Path) -> None:
-    assert list(read(write(tmp_path / "a.csv", 'q,a\nA 5" pipe?,Yes\n')))[0]["q"] == 'A 5" pipe?'
+    assert next(read(write(tmp_path / "a.csv", 'q,a\nA 5" pipe?,Yes\n')))["q"] == 'A 5" pipe?'
 
 
 def test_a_row_of_other_width_is_named_with_what_is_expected(tmp_path: Path) -> None:
@@ -102,8 +102,22 @@ def test_a_zero_byte_far_into_the_file_is_no_text(tmp_path: Path) -> None:
 
 def test_a_row_longer_than_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("studio.data.formats.csv.MAX_LINE_BYTES", 10_000)
-    problem = reading_refused(write(tmp_path / "a.csv", 'q,a\n1,"' + "x\n" * 20_000 + '"\n'))
-    assert problem.code == "data.line_too_long"
+    problem = reading_refused(write(tmp_path / "a.csv", "q,a\n1," + "x" * 20_000 + "\n"))
+    assert (problem.code, problem.where) == ("data.line_too_long", "a.csv:2")
+    problem = reading_refused(write(tmp_path / "b.csv", 'q,a\n1,"' + "x" * 9_000 + "\n" + "x" * 9_000 + '"\n'))
+    assert (problem.code, problem.where) == ("data.unclosed_quote", "b.csv:2")
+
+
+def test_a_quote_that_swallows_the_file_is_noticed_before_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.data.formats.csv._MAX_RECORD_LINES", 100)
+    path = write(tmp_path / "a.csv", 'q,a\n1,"x\n' + "2,3\n" * 1000)
+    assert (reading_refused(path).code, reading_refused(path).where) == ("data.unclosed_quote", "a.csv:2")
+
+
+def test_a_first_row_of_endless_columns_is_refused(tmp_path: Path) -> None:
+    assert reading_refused(write(tmp_path / "a.csv", "," * 50_000 + "\n")).code == "data.too_many_columns"
 
 
 def test_a_header_alone_holds_no_rows(tmp_path: Path) -> None:

@@ -117,6 +117,18 @@ def test_brackets_within_brackets_have_an_end(tmp_path: Path, suffix: str, depth
     assert problem.code == "data.too_deep"
 
 
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+def test_a_row_of_endless_values_is_refused_before_it_fills_the_memory(tmp_path: Path, suffix: str) -> None:
+    wide = '{"a": [' + "{}," * 300_000 + "{}]}"
+    problem = reading_refused(write(tmp_path / f"a.{suffix}", wide if suffix == "jsonl" else f"[{wide}]"))
+    assert problem.code == "data.too_many_values"
+
+
+def test_commas_inside_of_text_are_no_values(tmp_path: Path) -> None:
+    row = {"a": "," * 300_000}
+    assert list(read(write_jsonl(tmp_path / "a.jsonl", [row]))) == [row]
+
+
 def test_brackets_inside_of_text_are_no_depth(tmp_path: Path) -> None:
     row = {"a": "[" * 500, "b": "{\\" * 100}
     assert list(read(write_jsonl(tmp_path / "a.jsonl", [row]))) == [row]

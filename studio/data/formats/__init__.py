@@ -105,7 +105,7 @@ def detect(source: Source) -> str:
             source.notes.append(source.at(Problem(code="data.json_list_in_jsonl", what=what)))
         return "json"
     if text[:1] == "{":
-        return "jsonl" if _is_lines(text, suffix) else "json"
+        return "jsonl" if _is_lines(text, suffix, source.head_is_whole) else "json"
     if lines or suffix in FORMATS["json"].suffixes:
         return "jsonl" if lines else "json"
     if suffix in (".csv", ".tsv", ".tab") or _is_table(source):
@@ -131,10 +131,12 @@ def _first_line_is_json(text: str) -> bool:
     return True
 
 
-def _is_lines(text: str, suffix: str) -> bool:
+def _is_lines(text: str, suffix: str, is_whole: bool) -> bool:
     """Whether text that begins with an object has one object a line."""
     first, line_break, rest = text.partition("\n")
     if suffix in FORMATS["jsonl"].suffixes:
+        if not line_break and not is_whole:
+            return True
         return not first.rstrip().endswith(("{", "[", ","))
     if not line_break or not _first_line_is_json(first):
         return False

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 import msgspec
 
-from studio.contract.errors import Problem
+from studio.contract.errors import Problem, StudioError
 from studio.data.source import MAX_LINE_BYTES, Source
 from studio.data.wording import count, listed
 
 DELIMITERS = ",;\t|"
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _LONG_CELL = 100
+_MAX_CELLS = 20_000
+_MAX_RECORD_LINES = 100_000
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -127,6 +129,7 @@ class _Lines:
         self._source = source
         self._text = source.open_text()
         self.number = 0
+        self._start = 1
         self._characters = 0
         for _ in range(skip):
             next(self)
@@ -137,7 +140,8 @@ class _Lines:
     def begin_record(self) -> int:
         """The line where the next record begins."""
         self._characters = 0
-        return self.number + 1
+        self._start = self.number + 1
+        return self._start
 
     def __next__(self) -> str:
         line = self._text.readline(MAX_LINE_BYTES + 1)
@@ -145,14 +149,12 @@ class _Lines:
             raise StopIteration
         self.number += 1
         self._characters += len(line)
+        if self.number - self._start > _MAX_RECORD_LINES:
+            raise _unclosed_quote(self._source, self._start)
         if self._characters > MAX_LINE_BYTES:
-            raise self._source.error(
-                "line_too_long",
-                f"The row that ends near line {self.number} is longer than 64 MB.",
-                "No row of questions and answers is that long; a quote may be missing.",
-                "Check the quotes there.",
-                self.number,
-            )
+            if self.number > self._start:
+                raise _unclosed_quote(self._source, self._start)
+            raise _too_long(self._source, self._start)
         if "\x00" in line:
             raise self._source.error(
                 "binary",
@@ -164,17 +166,11 @@ class _Lines:
         return line
 
 
-def _quote_error(source: Source, start: int, line: int, error: csv.Error) -> Exception:
+def _quote_error(source: Source, start: int, line: int, error: csv.Error) -> StudioError:
     if "field larger" in str(error):
-        return source.error("line_too_long", f"The row at line {start} has a cell longer than 64 MB.", line=start)
+        return _too_long(source, start)
     if line > start or "unexpected end" in str(error):
-        return source.error(
-            "unclosed_quote",
-            f"A quote that opens in the row at line {start} is not closed.",
-            "Everything after it would be taken for one cell.",
-            'Close it; a quote inside a quoted cell is written twice: "".',
-            start,
-        )
+        return _unclosed_quote(source, start)
     return source.error(
         "stray_quote",
         f"A quoted cell at line {start} goes on after its closing quote.",
@@ -184,7 +180,29 @@ def _quote_error(source: Source, start: int, line: int, error: csv.Error) -> Exc
     )
 
 
+def _unclosed_quote(source: Source, start: int) -> StudioError:
+    return source.error(
+        "unclosed_quote",
+        f"A quote that opens in the row at line {start} is not closed.",
+        "Everything after it would be taken for one cell.",
+        'Close it; a quote inside a quoted cell is written twice: "".',
+        start,
+    )
+
+
+def _too_long(source: Source, start: int) -> StudioError:
+    return source.error(
+        "line_too_long",
+        f"The row at line {start} is longer than 64 MB.",
+        "No row of questions and answers is that long.",
+        "Check that each row stands on a line of its own.",
+        start,
+    )
+
+
 def _columns(source: Source, layout: Layout, cells: list[str], line: int) -> list[str]:
+    if len(cells) > _MAX_CELLS:
+        raise source.error("too_many_columns", f"The first row has {len(cells):,} columns.", line=line)
     if not layout.has_header:
         source.notes.append(
             source.at(

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 
 from studio.data.conversation import is_turn_list
 from studio.data.formats.jsonl import as_row, json_problem
-from studio.data.json_text import MAX_DEPTH, JsonFault, decode, too_deep
+from studio.data.json_text import MAX_DEPTH, MAX_VALUES, JsonFault, decode, too_deep, too_many_values
 from studio.data.source import MAX_LINE_BYTES, Source
 
 _CHUNK = 1024 * 1024
 _BETWEEN = re.compile(rb'["{}\[\],]')
 _WITHIN = re.compile(rb'["{}\[\]]')
 _STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_MAX_MARKS = 5 * MAX_VALUES
+"""Quotes and brackets in one row: a text takes two marks at most, a list or an object two."""
 _OPENING = b"[{"
 _QUOTE = ord('"')
 
@@ -31,6 +33,7 @@ class _Pieces:
         self._scan = 0
         self._start = 0
         self._in_string = False
+        self._marks = 0
         self.depth = 0
         self.line = 1
         self.column = 1
@@ -102,6 +105,9 @@ class _Pieces:
                 return None
             char = buffer[found.start()]
             self._scan = found.end()
+            self._marks += 1
+            if self._marks > _MAX_MARKS:
+                raise StopScan(too_many_values())
             if char == _QUOTE:
                 self._in_string = True
             elif self.depth == 0 and char in ends:
@@ -109,7 +115,7 @@ class _Pieces:
             elif char in _OPENING:
                 self.depth += 1
                 if self.depth > MAX_DEPTH:
-                    raise StopScan
+                    raise StopScan(too_deep())
             elif char != ord(","):
                 self.depth -= 1
                 if self.depth <= 0 and not ends:
@@ -124,11 +130,16 @@ class _Pieces:
         self.line += breaks
         self.column = len(passed) - passed.rfind(b"\n") if breaks else self.column + len(passed)
         self._start = end
+        self._marks = 0
         self._scan = max(self._scan, end)
 
 
 class StopScan(Exception):
-    """Deeper than allowed: the pieces cannot be told apart any more."""
+    """A row is refused in the middle: the pieces after it cannot be told apart."""
+
+    def __init__(self, fault: JsonFault) -> None:
+        super().__init__(fault.what)
+        self.fault = fault
 
 
 def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
@@ -145,8 +156,8 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
             yield from _list(pieces, source)
         else:
             yield from _objects(pieces, source)
-    except StopScan:
-        raise _error(source, pieces, too_deep()) from None
+    except StopScan as stop:
+        raise _error(source, pieces, stop.fault) from stop
 
 
 def _list(pieces: _Pieces, source: Source) -> Iterator[tuple[int, dict[str, object]]]:

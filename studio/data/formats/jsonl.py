@@ -11,6 +11,7 @@ _FIXES = {
     "broken_json": "Correct that line, or leave damaged lines out.",
     "truncated": "The file may be cut off; get it again, or leave damaged lines out.",
     "too_deep": "Rows for training are flat: a question and an answer, or a list of turns.",
+    "too_many_values": "Rows for training are a question and an answer, or a list of turns; check the brackets.",
     "not_a_number": "Write null or leave the value out.",
     "number_range": "Write the number as text, or leave it out.",
     "duplicate_key": "Keep one of the two.",
@@ -29,14 +30,14 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
     file = source.open_utf8()
     number = 0
     offset = len(codecs.BOM_UTF8) if source.encoding == "utf-8-sig" else 0
-    while line := _next_line(file.readline(MAX_LINE_BYTES + 1), source, number + 1):
+    while line := file.readline(MAX_LINE_BYTES + 1):
         number += 1
         if len(line) > MAX_LINE_BYTES:
+            source.fault(_too_long(number), number)
             while (rest := file.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
                 offset += len(rest)
-            offset += len(line) + len(rest)
-            continue
-        if not line.isspace():
+            offset += len(rest)
+        elif not line.isspace():
             try:
                 yield number, as_row(decode(line))
             except JsonFault as fault:
@@ -75,15 +76,10 @@ def json_problem(fault: JsonFault, line: int, column: int, offset: int = 0) -> P
     return Problem(code=f"data.{fault.code}", what=what, why=why, fix=_FIXES[fault.code])
 
 
-def _next_line(line: bytes, source: Source, number: int) -> bytes:
-    if len(line) > MAX_LINE_BYTES:
-        source.fault(
-            Problem(
-                code="data.line_too_long",
-                what=f"Line {number} is longer than 64 MB.",
-                why="No row of questions and answers is that long; the file may have no line breaks.",
-                fix="Check that each row stands on a line of its own.",
-            ),
-            number,
-        )
-    return line
+def _too_long(number: int) -> Problem:
+    return Problem(
+        code="data.line_too_long",
+        what=f"Line {number} is longer than 64 MB.",
+        why="No row of questions and answers is that long; the file may have no line breaks.",
+        fix="Check that each row stands on a line of its own.",
+    )
