@@ -14,6 +14,7 @@ class FocusRing(QFocusFrame):
         super().__init__(window)
         self._window = window
         self._by_keyboard = False
+        self.hide()  # it would be shown with the window, around nothing
         application = QApplication.instance()
         if isinstance(application, QApplication):
             application.focusChanged.connect(self._on_focus_changed)

@@ -1,9 +1,12 @@
 """The window: rail, header, messages, one page, run bar. It wires; what is shown lives in the pages."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QSize, Qt
+from PySide6.QtCore import QSize
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
@@ -12,8 +15,9 @@ from studio.contract.errors import Problem
 from studio.contract.run_folder import RunFolder
 from studio.data.formats import FORMATS
 from studio.supervisor.workplace import Workplace
-from studio.ui import drop_routing, icons, theme
-from studio.ui.closing import CloseQuestion
+from studio.ui import drop_routing, icons, panes, theme
+from studio.ui import preferences as window_preferences
+from studio.ui.closing import Closing
 from studio.ui.command_palette import Command, CommandPalette
 from studio.ui.drop_overlay import DropOverlay
 from studio.ui.focus_ring import FocusRing
@@ -21,7 +25,6 @@ from studio.ui.header import Header
 from studio.ui.notifications import Notifications
 from studio.ui.pages import PAGES
 from studio.ui.pages.page import Page
-from studio.ui import preferences as window_preferences
 from studio.ui.preferences import Preferences
 from studio.ui.rail import Rail
 from studio.ui.run_bar import RunBar
@@ -29,6 +32,9 @@ from studio.ui.shortcuts import SHORTCUTS
 from studio.ui.widgets.drop_zone import dropped_path
 from studio.ui.widgets.message import Action, MessageBar
 from studio.ui.widgets.toast import Toasts
+
+if TYPE_CHECKING:
+    from studio.ui.help import HelpWindow
 
 
 class MainWindow(QMainWindow):
@@ -46,8 +52,7 @@ class MainWindow(QMainWindow):
         self.preferences = preferences or window_preferences.shared()
         self._pages: dict[str, Page] = {}
         self._current = ""
-        self._closing: str = ""  # "" open, "asking", "saving", "now"
-        self._help: QWidget | None = None
+        self._help: HelpWindow | None = None
         self.setWindowTitle(self.tr("Apprentice Studio"))
         self.setWindowIcon(icons.program_icon())
         self.setMinimumSize(1100, 700)
@@ -90,6 +95,8 @@ class MainWindow(QMainWindow):
         self._overlay = DropOverlay(centre)
         self._ring = FocusRing(self)
         self._notifications = Notifications(self)
+        self.closing = Closing(self, self.workplace, self.preferences)
+        self.closing.saving_began.connect(self._on_saving_began)
 
     def _connect(self) -> None:
         self.rail.page_wanted.connect(self.show_page)
@@ -102,7 +109,6 @@ class MainWindow(QMainWindow):
         workplace.told.connect(self.toasts.say)
         workplace.chat_requested.connect(self._on_chat_requested)
         workplace.run_event.connect(self._on_run_event)
-        workplace.run_ended.connect(self._on_run_ended)
         self.preferences.changed.connect(self._on_preference_changed)
         self._on_preference_changed("on_close")
 
@@ -177,7 +183,7 @@ class MainWindow(QMainWindow):
         folder = active.folder
         name = self.workplace.active_job.name if self.workplace.active_job is not None else folder.id
         self._notifications.run_ended(name, event)
-        if self._current == "train" or self._closing:
+        if self._current == "train" or self.closing.saving:
             return  # the page itself tells it
         if isinstance(event, events.Failed):
             self.message.show_problem(event.problem, [(self.tr("Show the run"), lambda: self.show_run(folder))])
@@ -196,7 +202,7 @@ class MainWindow(QMainWindow):
             "start": lambda: self.page(self._current).start(),
             "pause": self.run_bar.toggle_pause,
             "stop": self.run_bar.ask_stop,
-            "find": self.find,
+            "find": self.open_search,
             "palette": self.open_palette,
             "help": self.open_help,
             "next_pane": lambda: self._move_pane(1),
@@ -212,11 +218,11 @@ class MainWindow(QMainWindow):
             QShortcut(QKeySequence(row.shortcut), self).activated.connect(lambda name=name: self.show_page(name))
         self._actions = actions
 
-    def find(self) -> None:
+    def open_search(self) -> None:
         """Search the page; where it has nothing to search, the settings on the Train page."""
-        if not self.page(self._current).find():
+        if not self.page(self._current).open_search():
             self.show_page("train")
-            self.page("train").find()
+            self.page("train").open_search()
 
     def escape(self) -> None:
         """Close the topmost thing that can be closed."""
@@ -251,7 +257,7 @@ class MainWindow(QMainWindow):
         """Help for what has the focus, else for the page."""
         from studio.ui.help import HelpWindow, topic_of
 
-        if not isinstance(self._help, HelpWindow):
+        if self._help is None:
             self._help = HelpWindow(self)
         self._help.show_topic(topic_of(QApplication.focusWidget(), self._current))
 
@@ -262,21 +268,10 @@ class MainWindow(QMainWindow):
 
     def _move_pane(self, step: int) -> None:
         self._ring.keyboard_moves()
-        panes = [self.rail.buttons[self._current], *self.page(self._current).panes(), self.run_bar]
+        found = [self.rail.buttons[self._current], *self.page(self._current).panes(), self.run_bar]
         if not self.message.isHidden():
-            panes.insert(1, self.message)
-        focus = QApplication.focusWidget()
-        # The innermost pane counts: a page may be a pane and hold others.
-        at = [
-            index
-            for index, pane in enumerate(panes)
-            if focus is not None and (pane is focus or pane.isAncestorOf(focus))
-        ]
-        index = at[-1] if at else 0
-        for _ in panes:
-            index = (index + step) % len(panes)
-            if _focus_into(panes[index]):
-                return
+            found.insert(1, self.message)
+        panes.move(found, step)
 
     # --- importing and dropping -------------------------------------------------------------------------
 
@@ -334,19 +329,8 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Asks where a run goes on; otherwise ends everything that is the window's own."""
-        running = self.workplace.active is not None and self._closing != "now"
-        if running and self._closing != "saving":
-            answer = self.preferences.on_close
-            if answer == "ask":
-                event.ignore()
-                self._ask_how_to_close()
-                return
-            if answer == "stop":
-                event.ignore()
-                self._stop_then_close()
-                return
-        elif running:
-            event.ignore()  # saving: the run's end closes the window
+        if not self.closing.may_close():
+            event.ignore()
             return
         self.preferences.geometry = self.saveGeometry()
         self._notifications.hide()
@@ -359,47 +343,15 @@ class MainWindow(QMainWindow):
 
     def close_without_asking(self) -> None:
         """A run goes on in the background (Ctrl+C in the terminal, the end of the session)."""
-        self._closing = "now"
-        self.close()
+        self.closing.close_now()
 
-    def _ask_how_to_close(self) -> None:
-        if self._closing == "asking":
-            return
-        self._closing = "asking"
-        name = self.workplace.active_job.name if self.workplace.active_job is not None else ""
-        question = CloseQuestion(name, self)
-        question.answered.connect(self._on_close_answered)
-        question.open()
-
-    def _on_close_answered(self, answer: str, remember: bool) -> None:
-        self._closing = ""
-        if remember and answer == "keep":
-            self.preferences.on_close = "keep"
-        elif remember and answer == "stop":
-            self.preferences.on_close = "stop"
-        if answer == "keep":
-            self.close_without_asking()
-        elif answer == "stop":
-            self._stop_then_close()
-
-    def _stop_then_close(self) -> None:
-        if self.workplace.active is None:
-            self.close_without_asking()
-            return
-        self._closing = "saving"
+    def _on_saving_began(self) -> None:
         self.run_bar.stop(save=True)
         self.message.show_text(
             "info",
             self.tr("The run is being saved; then the window closes."),
-            actions=[(self.tr("Keep the window open"), self._stay_open)],
+            actions=[(self.tr("Keep the window open"), self.closing.stay_open)],
         )
-
-    def _stay_open(self) -> None:
-        self._closing = ""
-
-    def _on_run_ended(self, folder: RunFolder) -> None:
-        if self._closing == "saving":
-            self.close_without_asking()
 
     # --- preferences ------------------------------------------------------------------------------------
 
@@ -417,16 +369,3 @@ class MainWindow(QMainWindow):
 
 def _always() -> bool:
     return True
-
-
-def _focus_into(pane: QWidget) -> bool:
-    """Put the focus on a pane, or on the first thing in it that takes it."""
-    if not pane.isVisible():
-        return False
-    candidates: list[QObject] = [pane, *pane.findChildren(QWidget)]
-    for widget in candidates:
-        if isinstance(widget, QWidget) and widget.isVisible() and widget.isEnabled():
-            if widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
-                widget.setFocus(Qt.FocusReason.ShortcutFocusReason)
-                return True
-    return False

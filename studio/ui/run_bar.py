@@ -4,7 +4,7 @@ import time
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QProgressBar, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QProgressBar, QToolButton, QWidget
 
 from studio.contract import events
 from studio.contract.run_folder import RunFolder
@@ -89,8 +89,8 @@ class RunBar(QFrame):
         outer = QHBoxLayout(self)
         outer.setContentsMargins(2 * GRID, 2, GRID, 2)
         outer.setSpacing(GRID + 4)
-        for widget in (self._icon, self._open):
-            outer.addWidget(widget)
+        outer.addWidget(self._icon)
+        outer.addWidget(self._open)
         outer.addWidget(self._bar, 2)
         outer.addWidget(self._percent)
         outer.addWidget(self._text, 3)
@@ -156,6 +156,7 @@ class RunBar(QFrame):
 
     def text(self) -> str:
         """All words of the bar, as a person reads them."""
+        parts: list[QToolButton | QLabel | ElidedLabel]
         parts = [self._open, self._percent, self._text, self._left, self._loss, self._memory]
         return " · ".join(part.text() for part in parts if not part.isHidden() and part.text())
 

@@ -31,7 +31,7 @@ def value_words(field: Field, value: Any) -> str:
 
 
 def limits(field: Field) -> str:
-    """ "above 0, at most 0.1", in the unit that the form shows; empty where there are none."""
+    """Such as "above 0, at most 0.1", in the unit that the form shows; empty where there are none."""
     parts = []
     if field.minimum is not None:
         low = value_words(field, field.minimum)

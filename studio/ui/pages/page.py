@@ -25,7 +25,7 @@ class Page(QWidget):
         """Ctrl+Enter: do the page's main thing (start, send, export). False: it has none now."""
         return False
 
-    def find(self) -> bool:
+    def open_search(self) -> bool:
         """Ctrl+F: put the cursor into the page's search field. False: it has none."""
         return False
 

@@ -102,8 +102,7 @@ class ScrollColumn(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFrameShape(QFrame.Shape.NoFrame)
-        inside = QWidget()
-        inside.setObjectName("scroll_content")
+        self._inside = inside = QWidget()
         centre = QHBoxLayout(inside)
         centre.setContentsMargins(margin, margin, margin, margin)
         content = QWidget()
@@ -116,6 +115,14 @@ class ScrollColumn(QScrollArea):
         self.setWidget(inside)
         inside.setAutoFillBackground(False)
         self.viewport().setAutoFillBackground(False)
+
+    def show_top_of(self, widget: QWidget) -> None:
+        """Scroll so that a widget of the content stands at the top."""
+        layout = self._inside.layout()
+        if layout is not None:
+            layout.activate()
+        top = widget.mapTo(self._inside, widget.rect().topLeft()).y()
+        self.verticalScrollBar().setValue(max(0, top - GRID))
 
 
 def clear_layout(layout: QLayout) -> None:

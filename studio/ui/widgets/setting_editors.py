@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QValidator, QWheelEvent
-from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLineEdit, QWidget
 
 from studio.contract.events import DeviceReport
 from studio.contract.fields import Field
@@ -77,7 +77,7 @@ class NumberEditor(QAbstractSpinBox):
         if self.lineEdit().text() != shown:
             self.lineEdit().setText(shown)
 
-    def validate(self, text: str, position: int) -> object:
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         """Anything may be typed; what is wrong with it is said beside the editor."""
         return QValidator.State.Acceptable, text, position
 
@@ -209,8 +209,10 @@ class WordsEditor(CalmComboBox):
         self.setEditable(True)
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.addItems(["all-linear", "attention", "feed-forward"])
-        self.lineEdit().setAccessibleName(field.label)
-        self.lineEdit().textEdited.connect(self.edited)
+        words = QLineEdit()
+        self.setLineEdit(words)
+        words.setAccessibleName(field.label)
+        words.textEdited.connect(self.edited)
         self.activated.connect(self.edited)
 
     def value(self) -> Any:

@@ -29,7 +29,9 @@ class Toast(QFrame):
         words.setMinimumWidth(180)
         outer.addWidget(words, 1)
         if action and on_action is not None:
-            outer.addWidget(buttons.flat(action, lambda: (self.end(), on_action())))
+            button = buttons.flat(action, on_action)
+            button.clicked.connect(self.end)
+            outer.addWidget(button)
         outer.addWidget(buttons.icon_button("close", self.tr("Close this message"), self.end))
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -82,7 +84,8 @@ class Toasts(QWidget):
 
     def toasts(self) -> list[Toast]:
         """Those that can be seen, oldest first."""
-        found = [self._column.itemAt(index).widget() for index in range(self._column.count())]
+        items = [self._column.itemAt(index) for index in range(self._column.count())]
+        found = [item.widget() for item in items if item is not None]
         return [toast for toast in found if isinstance(toast, Toast) and not toast.isHidden()]
 
     def clear(self) -> None:
