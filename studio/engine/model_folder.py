@@ -26,8 +26,6 @@ UNSAFE = (
 )
 """Config keys that name code, at any depth."""
 KNOWN_PRIVATE = frozenset(
-    {"_name_or_path", "_commit_hash", "_sliding_window_pattern", "_attn_implementation_autoset", "_flash_attn_2_enabled"}
-)
     {
         "_name_or_path",
         "_commit_hash",
