@@ -29,6 +29,7 @@ class DataReportCard(Section):
         self.sentences = self._sentences(report) if report is not None else waiting
         while (item := self._grid.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
+                widget.hide()
                 widget.deleteLater()
         for row, (fine, words) in enumerate(self.sentences):
             if report is not None:
@@ -50,7 +51,9 @@ class DataReportCard(Section):
             used += self.tr(", {general} general ones").format(general=number(report.general_rows))
         found = [(report.held_back_rows > 0, used)]
         if report.cut or report.left_out or report.nothing_to_learn:
-            words = self.tr("{kept} kept whole, {cut} cut, {left_out} left out as too long, {nothing} with nothing to learn")
+            words = self.tr(
+                "{kept} kept whole, {cut} cut, {left_out} left out as too long, {nothing} with nothing to learn"
+            )
             words = words.format(
                 kept=number(report.kept),
                 cut=number(report.cut),

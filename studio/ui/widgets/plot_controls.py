@@ -22,7 +22,9 @@ def figure(name: str, value: float) -> str:
         return f"{value / 2**30:.2f}"
     if name == "speed":
         return f"{value:,.0f}"
-    return f"{value:.2e}" if value and abs(value) < 1e-3 else f"{value:.4g}"
+    if name == "learning_rate":
+        return f"{value:.2g}".replace("e-0", "e-")
+    return f"{value:.2e}" if value and abs(value) < 1e-3 else f"{value:.3g}"
 
 
 class PlotControls(QWidget):
@@ -128,6 +130,7 @@ class Legend(QWidget):
         """Show these lines."""
         while (item := self._layout.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
+                widget.hide()
                 widget.deleteLater()
         for look, words in entries:
             self._layout.addWidget(_Swatch(look))

@@ -67,6 +67,7 @@ class NumberAxis(pg.AxisItem):
         super().__init__(orientation)
         self.shows_time = False
         self.shows_bytes = False
+        self._room = 40.0  # pixels from tick to tick
         self.enableAutoSIPrefix(False)
 
     def take_font(self, font: QFont) -> None:
@@ -76,9 +77,24 @@ class NumberAxis(pg.AxisItem):
         self.setStyle(tickFont=small, tickLength=4, autoReduceTextSpace=False, hideOverlappingLabels=True)
         metrics = QFontMetrics(small)
         if self.orientation == "left":
-            self.setWidth(metrics.horizontalAdvance("0.00004") + 8)
+            self.setWidth(metrics.horizontalAdvance("0.0004") + 8)
+            self._room = metrics.height() * 2.0
         else:
             self.setHeight(metrics.height() + 8)
+            self._room = metrics.horizontalAdvance("00,000") * 1.3
+
+    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
+        """Round positions, no closer than their words need; pyqtgraph's own stand too close on a small panel."""
+        low, high = min(minVal, maxVal), max(minVal, maxVal)
+        if (self.logMode and high - low > 0.8) or not high > low:
+            return super().tickValues(minVal, maxVal, size)  # type: ignore[no-any-return]
+        room = self._room * (1.4 if self.shows_time and high >= 3600 else 1.0)
+        spacing = round_spacing((high - low) / max(1.0, size / room), self.shows_time, self.orientation == "bottom")
+        unit = 2.0**30 if self.shows_bytes else 1.0
+        if self.shows_bytes:
+            spacing = round_spacing((high - low) / unit / max(1.0, size / room), False, False) * unit
+        first, last = math.ceil(low / spacing - 1e-9), math.floor(high / spacing + 1e-9)
+        return [(spacing, [index * spacing for index in range(first, last + 1)])]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         if self.shows_time:
@@ -90,6 +106,18 @@ class NumberAxis(pg.AxisItem):
         if self.orientation == "bottom":
             return [short(value, 1) if value == int(value) else "" for value in values]
         return [short(value, spacing) for value in values]
+
+
+def round_spacing(least: float, time: bool = False, whole: bool = False) -> float:
+    """The next rounder distance: 1, 2 or 5 times a power of ten; for time what clocks are divided into."""
+    if time and least > 1:
+        known = (2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+        found = next((step for step in known if step >= least), None)
+        return float(found) if found else 3600 * round_spacing(least / 3600, whole=True)
+    if whole and least < 1:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * 0.999)
 
 
 def short(value: float, spacing: float) -> str:
@@ -172,8 +200,6 @@ class PlotPanel(pg.GraphicsView):
             axis.linkToView(self.box)
             axis.setZValue(-1000)
             axis.setFlag(axis.GraphicsItemFlag.ItemNegativeZStacksBehindParent)
-            if self._small:
-                axis.setTickDensity(0.5 if axis is self._left else 0.3)
         self._left.setGrid(_GRID_OPACITY)
         self.setCentralItem(centre)
 

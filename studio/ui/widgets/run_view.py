@@ -40,6 +40,7 @@ class NoteList(QWidget):
         self._shown = found
         while (item := self._layout.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
+                widget.hide()
                 widget.deleteLater()
         for note in found:
             line = QWidget()

@@ -1,5 +1,6 @@
 """What the model, as it learns, answers to a held-back question: each answer of the run, to page through."""
 
+import re
 from collections.abc import Sequence
 
 from studio.contract.events import SampleAnswer
@@ -10,6 +11,8 @@ from studio.ui.widgets.section import Section
 
 _LONGEST = 1200
 """Letters shown of a text; the rest is told by an ellipsis."""
+
+_LONG_WORD = re.compile(r"\S{24}(?=\S)")
 
 
 class SampleAnswerCard(Section):
@@ -27,7 +30,7 @@ class SampleAnswerCard(Section):
         self.question = label("", wrap=True, selectable=True)
         self.answer = label("", wrap=True, selectable=True)
         self.expected = label("", wrap=True, selectable=True)
-        self.answer_heading = label("", "muted")
+        self.answer_heading = label("", "muted", wrap=True)
         self._question_heading = label(self.tr("Question it has not seen"), "muted")
         self._expected_heading = label(self.tr("Answer in your data"), "muted")
         for widget in (
@@ -77,5 +80,7 @@ class SampleAnswerCard(Section):
 
 
 def _short(text: str) -> str:
+    """Shortened, and with places to break in words that are longer than the card is wide."""
     text = text.strip()
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    return _LONG_WORD.sub("\\g<0>\u200b", text)

@@ -156,7 +156,9 @@ class TrainSetup(QWidget):
         self._sample_line.setVisible(offered)
         self.sample_button.setVisible(not used)
         self.sample_words.setText(
-            self.tr("These are the sample’s own settings: a fixed number of steps that learns all of it in about a minute.")
+            self.tr(
+                "These are the sample’s own settings: a fixed number of steps that learns all of it in about a minute."
+            )
             if used
             else self.tr("The sample on the starter model has settings of its own.")
         )
@@ -181,12 +183,14 @@ class TrainSetup(QWidget):
             words = ""
         elif not path:
             words = self.tr(
-                "Keep what it knew: there are no general examples for {model}, so nothing is mixed in and it may forget."
+                "Keep what it knew: there are no general examples for {model}, so nothing is mixed in; it may forget."
             )
         elif share == 0:
             words = self.tr("Keep what it knew: off. There are general examples for {model}.")
         elif own:
-            words = self.tr("Keep what it knew: {share} of what it reads are general examples that {model} brings along.")
+            words = self.tr(
+                "Keep what it knew: {share} of what it reads are general examples that {model} brings along."
+            )
         else:
             words = self.tr("Keep what it knew: {share} of what it reads are general examples from {file}.")
         file = path.replace("\\", "/").rsplit("/", 1)[-1]

@@ -86,5 +86,7 @@ class VerdictCard(QFrame):
         }[finished.reason]
         words = words.format(steps=wording.number(finished.steps), time=wording.duration(finished.seconds))
         if finished.best_step and finished.best_step != finished.steps:
-            words += " " + self.tr("Kept: the best adapter, of step {step}.").format(step=wording.number(finished.best_step))
+            words += " " + self.tr("Kept: the best adapter, of step {step}.").format(
+                step=wording.number(finished.best_step)
+            )
         return words

@@ -53,7 +53,9 @@ def judge(verdict: Verdict | None) -> Judgement:
     sentences += kept_sentence(verdict)
     if not better:
         worse = verdict.loss_base is not None and (verdict.loss_tuned or 0) > verdict.loss_base
-        headline = _tr("Worse on unseen examples than before.") if worse else _tr("No real improvement on unseen examples.")
+        headline = (
+            _tr("Worse on unseen examples than before.") if worse else _tr("No real improvement on unseen examples.")
+        )
         return Judgement(headline, tuple(sentences), _tr("no real improvement"), "warning")
     mood: Mood = "success" if kept_share(verdict) >= _KEPT_ENOUGH else "warning"
     return Judgement(sentences[0], tuple(sentences[1:]), _short(verdict, learned), mood)

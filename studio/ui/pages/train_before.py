@@ -1,0 +1,235 @@
+"""Train, before a run: model, data and settings from the workplace; [Start training] or what is missing for it."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from studio.contract import events
+from studio.contract.errors import Problem, StudioError
+from studio.contract.presets import load_preset
+from studio.contract.run_folder import starter_folder
+from studio.contract.settings import TrainSettings
+from studio.data.row_split import RowSplit
+from studio.supervisor.workplace import SAMPLE, Workplace
+from studio.ui import wording
+from studio.ui.widgets.train_setup import Choice, TrainSetup
+
+
+class BeforeRun(QWidget):
+    """Wires a `TrainSetup` to the workplace. Made when it is first needed: a form of forty settings takes its time.
+
+    Attributes:
+        setup: The widgets.
+    """
+
+    page_wanted = Signal(str)
+
+    def __init__(self, workplace: Workplace) -> None:
+        super().__init__()
+        self.workplace = workplace
+        self._split: RowSplit | None = None
+        self._touched = False  # the user has settings of his own: they are not replaced by the sample's
+        self.setup = setup = TrainSetup()
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(setup)
+        if workplace.settings is not None:
+            setup.form.set_settings(workplace.settings)
+        if workplace.device is not None:
+            setup.form.set_device(workplace.device)
+        self._fill_models()
+        self._fill_datasets()
+        setup.page_wanted.connect(self.page_wanted)
+        setup.model_picked.connect(self._on_model_picked)
+        setup.dataset_picked.connect(self._on_dataset_picked)
+        setup.general_wanted.connect(self._ask_general)
+        setup.general_removed.connect(lambda: workplace.choose_general(""))
+        setup.start_clicked.connect(self.start)
+        setup.form.settings_changed.connect(self._on_settings_changed)
+        setup.form.problems_changed.connect(lambda _: self._show_start())
+        workplace.models_changed.connect(self._fill_models)
+        workplace.model_chosen.connect(self._on_model_chosen)
+        workplace.datasets_changed.connect(self._fill_datasets)
+        workplace.dataset_chosen.connect(self._on_dataset_chosen)
+        workplace.device_reported.connect(setup.form.set_device)
+        self._suit_sample()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Names and datasets may be others by now."""
+        super().showEvent(event)
+        self.setup.name_edit.setPlaceholderText(self.workplace.next_run_name())
+        self._fill_models()
+        self._fill_datasets()
+
+    def panes(self) -> list[QWidget]:
+        """Choices, settings, start."""
+        return [self.setup.model_box, self.setup.form.search, self.setup.start_button]
+
+    def find(self) -> None:
+        """Search the settings."""
+        self.setup.form.focus_search()
+
+    def escape(self) -> bool:
+        """Empty the search."""
+        search = self.setup.form.search
+        if not search.text():
+            return False
+        search.clear()
+        return True
+
+    # --- what is chosen -----------------------------------------------------------------------------------
+
+    def _fill_models(self, *_: object) -> None:
+        chosen = self.workplace.model
+        choices = [
+            Choice(model.path, model.name, "" if model.usable else _reason(model)) for model in self.workplace.models()
+        ]
+        self.setup.model_box.fill(choices, chosen.path if chosen is not None else "")
+        self._show_start()
+
+    def _fill_datasets(self) -> None:
+        chosen = self.workplace.dataset
+        words = self.tr("{name} ({rows} examples)")
+        choices = [
+            Choice(info.id, words.format(name=info.name, rows=wording.number(info.usable)))
+            for info in self.workplace.datasets()
+        ]
+        self.setup.data_box.fill(choices, chosen.id if chosen is not None else "")
+        self._take_split()
+        self._show_start()
+
+    def _on_model_picked(self, path: str) -> None:
+        picked = next((model for model in self.workplace.models() if model.path == path), None)
+        self.workplace.choose_model(picked)
+
+    def _on_dataset_picked(self, identity: str) -> None:
+        picked = next((info for info in self.workplace.datasets() if info.id == identity), None)
+        self.workplace.choose_dataset(picked)
+
+    def _on_model_chosen(self, _: object) -> None:
+        self._fill_models()
+        self._suit_sample()
+
+    def _on_dataset_chosen(self, _: object) -> None:
+        self._fill_datasets()
+        self._suit_sample()
+
+    def _take_split(self) -> None:
+        """Read how the chosen dataset divides; only while someone can see it."""
+        self._split = None
+        if self.workplace.dataset is None or not self.isVisible():
+            return
+        try:
+            self._split = RowSplit(Path(self.workplace.dataset.folder))
+        except StudioError as error:
+            self.workplace.problem_raised.emit(error.problem)
+
+    def _is_sample(self) -> bool:
+        model, data = self.workplace.model, self.workplace.dataset
+        return model is not None and model.path == str(starter_folder()) and data is not None and data.id == SAMPLE
+
+    def _suit_sample(self) -> None:
+        """Settings follow the choice of the sample, unless the user made them his own."""
+        sample = load_preset("sample").settings()
+        now = self.setup.form.settings()
+        if self._is_sample() and not self._touched:
+            self.setup.use_sample_settings()
+            self._touched = False
+        elif not self._is_sample() and now == sample:
+            self.setup.form.set_preset("balanced")  # they suit nothing else
+            self._touched = False
+        self._show_start()
+
+    def _on_settings_changed(self, settings: TrainSettings) -> None:
+        self._touched = settings != load_preset(self.setup.form.preset).settings() and not (
+            self._is_sample() and settings == load_preset("sample").settings()
+        )
+        self.workplace.choose_settings(settings)
+        self._show_start()
+
+    def _show_start(self) -> None:
+        """What is missing, or what would be started."""
+        setup, model, data = self.setup, self.workplace.model, self.workplace.dataset
+        settings = setup.form.settings()
+        button, summary = self._start_words(settings)
+        setup.show_start(button, summary)
+        sample = self._is_sample()
+        setup.show_sample(sample, sample and settings == load_preset("sample").settings())
+        general = model.general if model is not None else ""
+        own = bool(general) and model is not None and Path(general).parent == Path(model.path)
+        setup.show_general(general, own, model.name if model is not None else "", settings)
+        setup.form.set_sources(model.path if model is not None else "", data.folder if data is not None else "")
+
+    def _start_words(self, settings: TrainSettings | None) -> tuple[str, str]:
+        model, data, problems = self.workplace.model, self.workplace.dataset, self.setup.form.problems
+        if data is None:
+            return self.tr("Choose a dataset"), self.tr("A dataset is missing: what should it learn from?")
+        if model is None:
+            return self.tr("Choose a model"), self.tr("A model is missing: what should learn?")
+        if not model.usable:
+            return self.tr("Choose another model"), _reason(model)
+        if settings is None:
+            words = self.tr("Show the problem") if len(problems) == 1 else self.tr("Show the problems")
+            return words, " ".join(problem.what for problem in problems)
+        return self.tr("Start training"), self._summary(settings)
+
+    def _summary(self, settings: TrainSettings) -> str:
+        parts = []
+        if self._split is not None:
+            train, held_back = self._split.counts(settings.held_back_share)
+            words = self.tr("Ready: {train} train / {test} test")
+            if not self._split.exact:
+                words = self.tr("Ready: about {train} train / {test} test")
+            parts.append(words.format(train=wording.number(train), test=wording.number(held_back)))
+        else:
+            parts.append(self.tr("Ready"))
+        if settings.max_steps:
+            parts.append(self.tr("at most {steps} steps").format(steps=wording.number(settings.max_steps)))
+        if settings.time_box_minutes:
+            parts.append(self.tr("within {time}").format(time=wording.duration(settings.time_box_minutes * 60)))
+        minutes = settings.save_every_minutes
+        saves = self.tr("saves every {time}").format(time=wording.duration(minutes * 60)) if minutes else ""
+        parts.append(saves or self.tr("saves at the end only"))
+        return " · ".join(parts)
+
+    def start(self) -> None:
+        """Start, or lead to what is missing."""
+        setup, workplace = self.setup, self.workplace
+        problems = setup.form.problems
+        if workplace.dataset is None:
+            setup.data_box.setFocus()
+            setup.data_box.showPopup()
+        elif workplace.model is None or not workplace.model.usable:
+            setup.model_box.setFocus()
+            setup.model_box.showPopup()
+        elif problems:
+            setup.form.show_setting(problems[0].where)
+        else:
+            self._start_training()
+
+    def _start_training(self) -> None:
+        settings = self.setup.form.settings()
+        if settings is None:
+            return
+        try:
+            work = self.workplace.training_job(settings, self.setup.name_edit.text().strip())
+        except StudioError as error:
+            self.workplace.problem_raised.emit(error.problem)
+            return
+        if self.workplace.start_training(work) is not None:
+            self.setup.name_edit.clear()
+
+    def _ask_general(self) -> None:
+        chosen, _ = QFileDialog.getOpenFileName(
+            self, self.tr("General examples"), "", self.tr("Chat examples (*.jsonl *.json *.csv)")
+        )
+        if chosen:
+            self.workplace.choose_general(chosen)
+
+
+def _reason(model: events.ModelChecked) -> str:
+    """Why a model cannot be trained."""
+    problem = next(iter(model.problems), Problem(code="model.unusable", what=model.name))
+    return problem.sentence().replace("\n", " ")
