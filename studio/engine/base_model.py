@@ -13,6 +13,9 @@ from studio.contract.errors import Problem, StudioError
 from studio.contract.settings import TrainSettings
 from studio.engine import adapter_folder
 
+# The order in which NVML lists the cards; CUDA's own would put the fastest first, and "cuda:1" would be another card.
+os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
