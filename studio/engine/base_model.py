@@ -12,6 +12,7 @@ import torch
 from studio.contract.errors import Problem, StudioError
 from studio.contract.settings import TrainSettings
 from studio.engine import adapter_folder
+from studio.engine.methods.lora import light_peft
 
 # The order in which NVML lists the cards; CUDA's own would put the fastest first, and "cuda:1" would be another card.
 os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
@@ -243,10 +244,15 @@ def load_adapter(model: Any, folder: Path, name: str) -> Any:
         StudioError: The folder is no adapter, has only pickled weights, asks for what is not supported, or does not
             fit this base model.
     """
-    from peft import LoraConfig, PeftModel, PeftModelForCausalLM, set_peft_model_state_dict
-
     options = adapter_folder.read_options(folder)
     weights = adapter_folder.read_weights(folder)
+    with light_peft(bool(getattr(model, "is_loaded_in_4bit", False))):
+        return _add_adapter(model, folder, name, options, weights)
+
+
+def _add_adapter(model: Any, folder: Path, name: str, options: dict[str, Any], weights: dict[str, Any]) -> Any:
+    from peft import LoraConfig, PeftModel, PeftModelForCausalLM, set_peft_model_state_dict
+
     config = LoraConfig(task_type="CAUSAL_LM", inference_mode=True, **options)
     known: dict[str, str] = getattr(model, "studio_adapters", {})
     inner = f"adapter{len(known)}"

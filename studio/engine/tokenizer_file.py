@@ -52,6 +52,16 @@ def tokenizer_problems(path: Path, config: Mapping[str, object]) -> tuple[bool, 
     return True, problems
 
 
+def read_template(path: Path) -> str | None:
+    """The chat template of a model folder, or None.
+
+    Raises:
+        Damaged: A file that should hold it cannot be read.
+    """
+    config = path / "tokenizer_config.json"
+    return _template(path, read_json(config, LARGEST_CONFIG) if config.is_file() else {})
+
+
 def _template(path: Path, told: Mapping[str, object]) -> str | None:
     if (path / "chat_template.jinja").exists():
         file = inside(path, "chat_template.jinja")
