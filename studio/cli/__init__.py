@@ -4,6 +4,7 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
@@ -37,6 +38,7 @@ def main(argv: list[str] | None = None) -> int:
         0 when it did what was asked; 2 on bad input, with one clear message; 130 on Ctrl+C.
     """
     os.umask(0o077)
+    warnings.simplefilter("ignore", FutureWarning)  # a library's note to its developers is no news for a user
     arguments = build_parser().parse_args(argv)
     try:
         return int(_find(arguments.do)(arguments))
