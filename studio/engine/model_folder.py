@@ -10,8 +10,8 @@ from pathlib import Path
 
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import ModelChecked
+from studio.data.licence import licence
 from studio.engine.architectures import ARCHITECTURES, COUNTS, expected_shapes
-from studio.engine.licence import licence
 from studio.engine.model_faults import implausible, unsafe_field
 from studio.engine.tokenizer_file import tokenizer_problems
 from studio.engine.weights_file import WHOLE, Damaged, Weights, inside, read_json, read_weights

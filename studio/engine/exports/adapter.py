@@ -12,8 +12,8 @@ from studio.contract import job
 from studio.contract.errors import StudioError
 from studio.contract.events import Exported
 from studio.contract.run_folder import RunFolder
+from studio.data.model_card import write_card
 from studio.data.run_history import summarise
-from studio.engine.model_card import write_card
 from studio.engine.tokenizer_file import read_template
 from studio.engine.weights_file import Damaged, read_header, read_json
 
@@ -78,7 +78,7 @@ def _fill(temporary: Path, folder: RunFolder, work: job.TrainJob) -> None:
         (temporary / "chat_template.jinja").write_text(template, encoding="utf-8", newline="\n")
     summary = summarise(folder)
     assert summary is not None, "the job was read before"
-    write_card(temporary / "README.md", folder, summary, config)
+    write_card(temporary / "README.md", folder, summary)
 
 
 def _read_job(folder: RunFolder) -> job.TrainJob:

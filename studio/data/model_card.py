@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,20 +13,18 @@ from studio.contract import events
 from studio.contract.fields import fields, value_at
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
+from studio.data.licence import licence
 from studio.data.run_history import RunSummary, read_events
-from studio.engine.licence import licence
 
 E = TypeVar("E", bound=events.Event)
 
 
-def write_card(path: Path, folder: RunFolder, summary: RunSummary, config: Mapping[str, object]) -> None:
-    """Write README.md for an adapter.
+def card_text(folder: RunFolder, summary: RunSummary) -> str:
+    """The Markdown of README.md for an adapter; the window shows this very text before it is written.
 
     Args:
-        path: The card's file.
         folder: The run; its events.jsonl gives the figures.
         summary: Of the same run.
-        config: The adapter's own configuration, as it is exported.
     """
     told = list(read_events(folder))
     parts = [
@@ -38,7 +36,12 @@ def write_card(path: Path, folder: RunFolder, summary: RunSummary, config: Mappi
         _settings(summary.job.settings, _last(told, events.Started), _last(told, events.Hello)),
         _limits(summary),
     ]
-    path.write_text("\n\n".join(part.strip("\n") for part in parts if part) + "\n", encoding="utf-8", newline="\n")
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+def write_card(path: Path, folder: RunFolder, summary: RunSummary) -> None:
+    """Write the card to a file."""
+    path.write_text(card_text(folder, summary), encoding="utf-8", newline="\n")
 
 
 def _last(told: list[events.AnyEvent], kind: type[E]) -> E | None:
