@@ -1,0 +1,51 @@
+"""A newcomer: three buttons, nothing typed, and a chat with an adapter that was trained before their eyes."""
+
+import time
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from studio.contract import events
+from studio.ui.main_window import MainWindow
+from studio.ui.pages.chat import ChatPage
+from tests.helpers.recorder import Recorder
+from tests.journeys.person import Person
+
+
+@pytest.mark.timeout(600)
+def test_three_clicks_lead_from_the_first_start_to_an_answer_that_only_the_adapter_knows(
+    qtbot: QtBot, window: MainWindow, person: Person, record_testsuite_property
+) -> None:
+    began = time.monotonic()
+    seen = Recorder()
+    window.workplace.run_event.connect(seen.take)
+    person.click("Try it now")
+    person.click("Compare", seconds=400)
+    chat = window.page("chat")
+    assert isinstance(chat, ChatPage)
+    qtbot.waitUntil(lambda: bool(chat.chips.chips) and chat.chips.chips[0].isVisible(), timeout=30_000)
+    person.click("Ask: ", seconds=60)
+    qtbot.waitUntil(lambda: _replies(chat) == 2, timeout=60_000)
+    seconds = time.monotonic() - began
+
+    exchange = chat.conversation.chat.exchanges[-1]
+    base, tuned = (reply.text for reply in exchange.replies)
+    assert tuned.split() == exchange.expected.split()
+    assert base.split() != exchange.expected.split()
+    assert (person.clicks, person.keys) == (3, 0)
+
+    finished = next(event for event in seen.seen if isinstance(event, events.Finished))
+    verdict = finished.verdict
+    assert verdict is not None
+    assert verdict.asked
+    assert verdict.right_after / verdict.asked >= 0.9
+    assert verdict.known_after / verdict.known_before >= 0.93
+    # How long it took is a figure of benchmarks/first_run.py: this machine is shared and noisy.
+    record_testsuite_property("first_run_seconds", round(seconds, 1))
+
+
+def _replies(chat: ChatPage) -> int:
+    talk = chat.conversation.chat
+    if talk is None or not talk.exchanges or chat.conversation.answering:
+        return 0
+    return len([reply for reply in talk.exchanges[-1].replies if reply.ended])
