@@ -99,11 +99,15 @@ def _data(summary: RunSummary, report: events.DataReport | None) -> str:
     if report is not None:
         general = f", and {report.general_rows:,} general examples to keep what the model knew"
         lines += [
-            f"{report.train_rows:,} examples to learn from{general if report.general_rows else ''}; "
-            f"{report.held_back_rows:,} held back for testing. "
-            f"{report.learned_tokens:,} of {report.tokens:,} tokens were learned.",
-            f"Of the examples {report.cut:,} were cut and {report.left_out:,} left out because they were too long; "
-            f"{report.nothing_to_learn:,} held nothing to learn.",
+            (
+                f"{report.train_rows:,} examples to learn from{general if report.general_rows else ''}; "
+                f"{report.held_back_rows:,} held back for testing. "
+                f"{report.learned_tokens:,} of {report.tokens:,} tokens were learned."
+            ),
+            (
+                f"Of the examples {report.cut:,} were cut and {report.left_out:,} left out because they were too long; "
+                f"{report.nothing_to_learn:,} held nothing to learn."
+            ),
         ]
     return "\n".join(lines)
 
@@ -140,8 +144,10 @@ def _settings(settings: TrainSettings, started: events.Started | None, hello: ev
     lines = ["## Settings", ""]
     if started is not None:
         lines += [
-            f"{started.trainable_parameters:,} trained numbers beside {started.base_parameters:,} of the base; "
-            f"device {started.device}, quantisation {started.quantisation}, precision {started.precision}.",
+            (
+                f"{started.trainable_parameters:,} trained numbers beside {started.base_parameters:,} of the base; "
+                f"device {started.device}, quantisation {started.quantisation}, precision {started.precision}."
+            ),
             "",
         ]
     lines += ["| setting | value |", "| --- | --- |"]
@@ -163,8 +169,10 @@ def _limits(summary: RunSummary) -> str:
         "## Limits",
         "",
         "- All that limits the base model limits this adapter; what it says can be wrong.",
-        "- The figures above were measured on examples of the same kind as the training data; for other questions "
-        "nothing is known.",
+        (
+            "- The figures above were measured on examples of the same kind as the training data; for other questions "
+            "nothing is known."
+        ),
         "- It was not tested for safety.",
     ]
     verdict = summary.finished.verdict if summary.finished else None
