@@ -39,7 +39,7 @@ class Person(QObject):
         return False
 
     def find_button(self, words: str) -> QAbstractButton | None:
-        """A button that can be clicked now, by its words or its accessible name; one in a scroll area must be in view."""
+        """A button that can be clicked now, by its words or accessible name; in a scroll area it must be in view."""
         for button in self._window.findChildren(QAbstractButton):
             name = f"{button.text()} {button.accessibleName()}".replace("&", "")
             seen = button.isVisible() and not button.visibleRegion().isEmpty()

@@ -35,9 +35,7 @@ def test_five_clicks_lead_from_a_dropped_file_to_a_chat_with_a_run_that_was_stop
     assert isinstance(page, DataPage)
     for prompt, completion in (("answer", "question"), ("question", "answer")):
         choose_columns(page, prompt, completion)
-        count = len(imports.seen)
-        qtbot.waitUntil(lambda count=count: len(imports.seen) > count or _mapped(window) == prompt, timeout=120_000)
-        qtbot.waitUntil(lambda prompt=prompt: _mapped(window) == prompt and not workplace.importing, timeout=120_000)
+        wait_for_mapping(qtbot, window, prompt)
 
     person.click("Continue")
     person.click("Start training")
@@ -72,9 +70,12 @@ def choose_columns(page: DataPage, prompt: str, completion: str) -> None:
     combo.activated.emit(combo.currentIndex())
 
 
-def _mapped(window: MainWindow) -> str:
-    info = window.workplace.dataset
-    return info.mapping.prompt if info is not None else ""
+def wait_for_mapping(qtbot: QtBot, window: MainWindow, prompt: str) -> None:
+    def is_mapped() -> bool:
+        info = window.workplace.dataset
+        return info is not None and info.mapping.prompt == prompt and not window.workplace.importing
+
+    qtbot.waitUntil(is_mapped, timeout=120_000)
 
 
 def _answered(chat: ChatPage) -> bool:
