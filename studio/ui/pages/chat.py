@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem, StudioError
@@ -29,7 +29,9 @@ from studio.ui.widgets.sampling_form import SamplingForm
 from studio.ui.widgets.saved_chats import SavedChats
 from studio.ui.widgets.section import ScrollColumn, row
 
-SIDE_WIDTH = 264
+SIDE_WIDTH = 288
+SIDE_FROM_WIDTH = 1080
+"""A narrower page begins without the controls at the right; the replies need the room."""
 
 
 class ChatPage(Page):
@@ -39,6 +41,7 @@ class ChatPage(Page):
         super().__init__(workplace, parent)
         self.conversation = Conversation(workplace, self)
         self._questions: list[Question] = []
+        self._seen = False
         self.stack = QStackedWidget()
         self.empty = EmptyState(
             self.tr("Nobody to talk to yet."),
@@ -70,8 +73,7 @@ class ChatPage(Page):
         self.side_button.setChecked(True)
         self.message = MessageBar()
         self.view = ChatView()
-        self.hint = label("", "muted", wrap=True)
-        self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.hint = EmptyState(self.tr("Ask something."), icon="chat")
         self.chips = Chips()
         self.box = QuestionBox()
         self.send_button = buttons.primary(self.tr("Send"), self._on_send, "send")
@@ -80,7 +82,7 @@ class ChatPage(Page):
         left = QVBoxLayout()
         left.setSpacing(GRID)
         left.addWidget(self.message)
-        left.addWidget(self.hint)
+        left.addWidget(self.hint, 1)
         left.addWidget(self.view, 1)
         left.addWidget(self.chips)
         asking = row(self.box, self.send_button, self.stop_button)
@@ -170,6 +172,14 @@ class ChatPage(Page):
         if ask_first and self._questions:
             self._on_question_chosen(self._questions[0])
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """The first time: are the controls at the right to be seen?"""
+        super().showEvent(event)
+        if not self._seen:
+            self._seen = True
+            self.side_button.setChecked(self.width() >= SIDE_FROM_WIDTH)
+            self._on_side_toggled()
+
     def on_shown(self) -> None:
         """Load what is shown; the newest adapter (else the chosen model) where nothing was chosen yet."""
         self._list_targets()
@@ -250,10 +260,10 @@ class ChatPage(Page):
         else:
             self._questions = []
         self.chips.show_questions(self._questions)
-        if self._questions:
-            self.hint.setText(self.tr("Ask something, or try a question that was held back from the training."))
-        else:
-            self.hint.setText(self.tr("Ask something."))
+        tried = self.tr(
+            "Or click a question below: it was held back from the training, so it cannot be known by heart."
+        )
+        self.hint.set_sentence(self.tr("Ask something."), tried if self._questions else "")
 
     # --- asking -----------------------------------------------------------------------------------------
 
@@ -300,7 +310,9 @@ class ChatPage(Page):
         free = not talk.answering and not talk.waits_for
         self.send_button.setEnabled(free and bool(self.box.toPlainText().strip()))
         self.chips.setEnabled(free)
-        self.hint.setVisible(talk.chat is not None and not talk.chat.exchanges)
+        begun = talk.chat is not None and bool(talk.chat.exchanges)
+        self.hint.setVisible(not begun)
+        self.view.setVisible(begun)
         for button in (self.view.retry, self.view.retry_new):
             button.setEnabled(free)
         if talk.chat is not None:

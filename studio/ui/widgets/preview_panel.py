@@ -21,7 +21,7 @@ from studio.ui.widgets.empty import EmptyState
 from studio.ui.widgets.labels import label, set_role
 from studio.ui.widgets.mask_view import MaskView, learned_share
 from studio.ui.widgets.message import MessageBar
-from studio.ui.widgets.section import row
+from studio.ui.widgets.section import column, row
 
 SURVEY_ROWS = 200
 """So many rows, spread over the dataset, are looked at to say how many are too long."""
@@ -72,7 +72,7 @@ class PreviewPanel(QWidget):
         self.previous = buttons.icon_button("chevron-left", self.tr("Previous row"), self.number.stepDown)
         self.next = buttons.icon_button("chevron-right", self.tr("Next row"), self.number.stepUp)
         self.total = label("", "muted")
-        self.facts = label("", wrap=True)
+        self.facts = label()
         self.fate = label("", "muted", wrap=True)
         self.rules = label("", "muted", wrap=True)
         self.survey = label("", "muted", wrap=True)
@@ -84,10 +84,9 @@ class PreviewPanel(QWidget):
         content.addLayout(row(self.previous, self.number, self.next, self.total, 1, self.facts))
         content.addWidget(self.fate)
         content.addWidget(self.view, 1)
-        below = row(self.rules, self.change)
+        below = row(column(self.rules, self.survey, spacing=2), self.change)
         below.setStretch(0, 1)
         content.addLayout(below)
-        content.addWidget(self.survey)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty)
         self.stack.addWidget(rows)

@@ -1,7 +1,9 @@
 """One reply as it is written: plain text that grows, and below it how it was made."""
 
-from PySide6.QtCore import QSizeF, Qt
-from PySide6.QtGui import QFontMetrics, QGuiApplication, QResizeEvent, QTextCursor
+from math import ceil
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem
@@ -32,8 +34,8 @@ class GrowingText(QPlainTextEdit):
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self.document().setDocumentMargin(0)
-        self.document().documentLayout().documentSizeChanged.connect(self._on_size_changed)
-        self._on_size_changed(QSizeF(0, 1))
+        self.document().documentLayout().documentSizeChanged.connect(self._fit)
+        self._fit()
 
     def append_text(self, text: str) -> None:
         """Add to the end; the selection stays."""
@@ -41,14 +43,18 @@ class GrowingText(QPlainTextEdit):
         cursor.movePosition(QTextCursor.MoveOperation.End)
         cursor.insertText(text)
 
-    def _on_size_changed(self, size: QSizeF) -> None:
-        lines = max(1, round(size.height()))  # QPlainTextEdit counts its height in lines
-        self.setFixedHeight(lines * QFontMetrics(self.font()).lineSpacing() + 4)
+    def _fit(self) -> None:
+        # Not lines times height: a letter from another font makes its line higher.
+        layout, block, height = self.document().documentLayout(), self.document().begin(), 0.0
+        while block.isValid():
+            height += layout.blockBoundingRect(block).height()
+            block = block.next()
+        self.setFixedHeight(max(self.fontMetrics().lineSpacing(), ceil(height)) + 4)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Another width, another number of lines."""
         super().resizeEvent(event)
-        self._on_size_changed(self.document().documentLayout().documentSize())
+        self._fit()
 
     def wheelEvent(self, event: object) -> None:
         """The conversation scrolls, not the single reply."""
@@ -64,7 +70,8 @@ class ReplyView(QFrame):
         self._expected = expected
         self._pending: list[str] = []
         self.setProperty("role", "card")
-        self.name = ElidedLabel(reply.name, "accent" if reply.side else "muted")
+        base = self.tr("{model} (base)").format(model=reply.name)
+        self.name = ElidedLabel(reply.name if reply.side else base, "accent" if reply.side else "muted")
         self.text = GrowingText()
         self.text.setAccessibleName(self.tr("Reply of {name}").format(name=reply.name))
         self.match = label("", "", wrap=True)

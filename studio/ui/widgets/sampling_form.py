@@ -8,6 +8,7 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QPlainTextEdit,
+    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -56,7 +57,9 @@ class SamplingForm(QWidget):
             title.setToolTip(plain_tip(help_text))
             title.setBuddy(field)
             if field is self.seed:
-                form.addRow(title, row(field, self.dice, spacing=0))
+                seed = row(field, self.dice, spacing=0)
+                seed.setStretch(0, 1)
+                form.addRow(title, seed)
             else:
                 form.addRow(title, field)
         self.system.setAccessibleName(self.tr("System prompt"))
@@ -139,13 +142,18 @@ def _decimal(low: float, high: float, step: float) -> QDoubleSpinBox:
     made.setDecimals(2)
     made.setRange(low, high)
     made.setSingleStep(step)
-    made.setMinimumWidth(104)
+    _narrow(made)
     return made
 
 
 def _whole(low: int, high: int) -> QSpinBox:
     made = QSpinBox()
     made.setRange(low, high)
-    made.setMinimumWidth(104)
-    made.setStepType(QAbstractSpinBox.StepType.DefaultStepType)
+    _narrow(made)
     return made
+
+
+def _narrow(field: QAbstractSpinBox) -> None:
+    """As wide as the column lets it be: the largest seed would ask for more than there is."""
+    field.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    field.setMinimumWidth(84)

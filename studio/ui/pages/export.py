@@ -1,0 +1,270 @@
+"""The Export page: what was trained leaves as files; what will be written is shown before."""
+
+import re
+from pathlib import Path
+
+from PySide6.QtCore import QStandardPaths, Qt, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QFileDialog,
+    QLineEdit,
+    QPlainTextEdit,
+    QRadioButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio.contract.events import Exported, Failed, Progress
+from studio.contract.exports import EXPORTS
+from studio.contract.job import ExportJob
+from studio.contract.run_folder import RunFolder
+from studio.data.model_card import card_text
+from studio.data.run_history import RunSummary
+from studio.supervisor.worker_thread import TrainerThread
+from studio.supervisor.workplace import Workplace
+from studio.ui import wording
+from studio.ui.pages.page import Page
+from studio.ui.theme import GRID
+from studio.ui.widgets import buttons
+from studio.ui.widgets.empty import EmptyState
+from studio.ui.widgets.labels import ElidedLabel, label
+from studio.ui.widgets.message import MessageBar
+from studio.ui.widgets.section import ScrollColumn, Section, row
+
+
+class ExportPage(Page):
+    """Which run, as what, where to; the model card beside it."""
+
+    def __init__(self, workplace: Workplace, parent: QWidget | None = None) -> None:
+        super().__init__(workplace, parent)
+        self._runs: list[RunSummary] = []
+        self._task: TrainerThread | None = None
+        self._exported: Exported | None = None
+        self._folder = Path(
+            QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation) or Path.home()
+        )
+        self.empty = EmptyState(
+            self.tr("Nothing to export yet."),
+            self.tr("Open Train"),
+            self.tr("A run leaves an adapter when it has ended, or was stopped with saving."),
+            "export",
+        )
+        self.empty.action_wanted.connect(lambda: self.page_wanted.emit("train"))
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.empty)
+        self.stack.addWidget(self._build())
+        self.message = MessageBar()
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)
+        outer.setSpacing(GRID + 4)
+        outer.addWidget(self.message)
+        outer.addWidget(self.stack, 1)
+        workplace.runs_changed.connect(self._list_runs)
+        self._list_runs()
+
+    # --- layout -----------------------------------------------------------------------------------------
+
+    def _build(self) -> QWidget:
+        self.run_combo = QComboBox()
+        self.run_combo.setAccessibleName(self.tr("Run to export"))
+        self.run_combo.currentIndexChanged.connect(self._on_run_changed)
+        self.run_facts = label("", "muted", wrap=True)
+        what = Section(self.tr("What"))
+        what.add(self.run_combo)
+        what.add(self.run_facts)
+        left = ScrollColumn(margin=0)
+        left.body.addWidget(what)
+        left.body.addWidget(self._build_forms())
+        left.body.addWidget(self._build_place())
+        left.body.addStretch(1)
+        self.export_button = buttons.primary(self.tr("Export"), self._on_export, "export")
+        self.state = label("", "muted")
+        column = QVBoxLayout()
+        column.setSpacing(GRID)
+        column.addWidget(left, 1)
+        column.addLayout(row(self.export_button, self.state, 1))
+        self.card = QPlainTextEdit()
+        self.card.setReadOnly(True)
+        self.card.setTabChangesFocus(True)
+        self.card.setAccessibleName(self.tr("Model card that will be written"))
+        preview = Section(
+            self.tr("Model card"),
+            self.tr("This text is written as README.md beside the adapter. Check it before sharing."),
+        )
+        preview.add(self.card, 1)
+        page = QWidget()
+        sides = row(spacing=2 * GRID)
+        sides.addLayout(column, 1)
+        sides.addWidget(preview, 1)
+        sides.setContentsMargins(0, 0, 0, 0)
+        page.setLayout(sides)
+        return page
+
+    def _build_forms(self) -> Section:
+        forms = Section(self.tr("As what"))
+        self.forms = QButtonGroup(self)
+        for name, form in EXPORTS.items():
+            button = QRadioButton(form.label)
+            button.setProperty("export", name)
+            button.setChecked(not self.forms.buttons())
+            button.setAccessibleDescription(form.help)
+            self.forms.addButton(button)
+            forms.add(button)
+            forms.add(label(form.help, "muted", wrap=True))
+        return forms
+
+    def _build_place(self) -> Section:
+        place = Section(self.tr("Where to"))
+        self.folder_label = ElidedLabel(str(self._folder), "", Qt.TextElideMode.ElideMiddle)
+        self.folder_button = buttons.secondary(self.tr("Choose folder…"), self._browse, "folder")
+        chosen = row(self.folder_label, self.folder_button)
+        chosen.setStretch(0, 1)
+        self.name = QLineEdit()
+        self.name.setMaxLength(120)
+        self.name.setAccessibleName(self.tr("Name of the new folder"))
+        self.name.textChanged.connect(self._show_state)
+        title = label(self.tr("Name of the new folder"), "muted")
+        title.setBuddy(self.name)
+        place.add(chosen)
+        place.add(title)
+        place.add(self.name)
+        return place
+
+    # --- the page's own doors ---------------------------------------------------------------------------
+
+    def on_shown(self) -> None:
+        """Adapters may have come or gone."""
+        self._list_runs()
+
+    def start(self) -> bool:
+        """Ctrl+Enter: export."""
+        if not self.export_button.isEnabled():
+            return False
+        self._on_export()
+        return True
+
+    def escape(self) -> bool:
+        """Esc: close the message."""
+        if self.message.isHidden():
+            return False
+        self.message.clear()
+        return True
+
+    def panes(self) -> list[QWidget]:
+        """Choices, then the card."""
+        return [self.run_combo, self.card]
+
+    def set_folder(self, folder: Path) -> None:
+        """Where the new folder is put."""
+        self._folder = folder
+        self.folder_label.set_text(str(folder))
+
+    def show_run(self, folder: RunFolder) -> None:
+        """Offer this run."""
+        self._list_runs()
+        self.run_combo.setCurrentIndex(self.run_combo.findData(folder.id))
+
+    # --- what is exported -------------------------------------------------------------------------------
+
+    def _list_runs(self) -> None:
+        shown = self.run_combo.currentData()
+        self._runs = [run for run in self.workplace.runs() if run.has_adapter and run.state != "running"]
+        self.run_combo.blockSignals(True)
+        self.run_combo.clear()
+        for run in self._runs:
+            self.run_combo.addItem(f"{run.job.name} · {run.job.model_name} · {run.job.dataset_name}", run.id)
+        self.run_combo.setCurrentIndex(max(0, self.run_combo.findData(shown)))
+        self.run_combo.blockSignals(False)
+        self.stack.setCurrentIndex(1 if self._runs else 0)
+        if self._runs and (self.run_combo.currentData() != shown or not self.card.toPlainText()):
+            self._on_run_changed()
+        self._show_state()
+
+    def _run(self) -> RunSummary | None:
+        place = self.run_combo.currentIndex()
+        return self._runs[place] if 0 <= place < len(self._runs) else None
+
+    def _on_run_changed(self) -> None:
+        run = self._run()
+        if run is None:
+            return
+        folder = RunFolder(run.folder)
+        size = sum(path.stat().st_size for path in folder.adapter.iterdir() if path.is_file())
+        facts = self.tr("{steps} steps, {moment}; the adapter has {size}.")
+        self.run_facts.setText(
+            facts.format(steps=wording.number(run.steps), moment=wording.moment(run.started), size=wording.size(size))
+        )
+        self.name.setText(folder_name(f"{run.job.name}-{run.job.model_name}"))
+        self.card.setPlainText(card_text(folder, run))
+
+    def _browse(self) -> None:
+        title = self.tr("Choose where the new folder is put")
+        chosen = QFileDialog.getExistingDirectory(self.window(), title, str(self._folder))
+        if chosen:
+            self.set_folder(Path(chosen))
+
+    # --- exporting --------------------------------------------------------------------------------------
+
+    def _on_export(self) -> None:
+        run, form = self._run(), self.forms.checkedButton()
+        name = self.name.text().strip()
+        if run is None or form is None or self._task is not None or not name:
+            return
+        self.message.clear()
+        self._task = self.workplace.start_task(
+            ExportJob(run=str(run.folder), export=form.property("export"), destination=str(self._folder / name))
+        )
+        self._task.event_received.connect(self._on_event)
+        self._show_state()
+
+    def _on_event(self, event: object) -> None:
+        if isinstance(event, Progress):
+            self.state.setText(event.stage + "…")
+            return
+        if not isinstance(event, Exported | Failed):
+            return
+        self._task = None
+        self._show_state()
+        if isinstance(event, Failed):
+            actions = [(self.tr("Choose folder…"), self._browse)]
+            if event.problem.code == "export.exists":
+                actions = [(self.tr("Export under another name"), self._export_beside)]
+            self.message.show_problem(event.problem, actions)
+            return
+        self._exported = event
+        self.message.show_text(
+            "success",
+            self.tr("Exported to {name}.").format(name=Path(event.path).name),
+            self.tr("{count} files, {size}: {names}").format(
+                count=len(event.files), size=wording.size(event.total_bytes), names=", ".join(event.files)
+            ),
+            actions=[(self.tr("Open folder"), self._open_folder)],
+        )
+
+    def _export_beside(self) -> None:
+        stem = re.sub(r"-\d+$", "", self.name.text().strip())
+        taken = (number for number in range(2, 1000) if not (self._folder / f"{stem}-{number}").exists())
+        self.name.setText(f"{stem}-{next(taken, 1000)}")
+        self._on_export()
+
+    def _open_folder(self) -> None:
+        if self._exported is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(self._exported.path))
+
+    def _show_state(self) -> None:
+        name = self.name.text().strip()
+        plain = bool(name) and not re.search(r"[/\\]", name) and name not in (".", "..")
+        busy = self._task is not None
+        self.export_button.setEnabled(plain and not busy and bool(self._runs))
+        if busy:
+            self.state.setText(self.tr("Writing…"))
+        else:
+            self.state.setText("" if plain else self.tr("The name must be that of one new folder."))
+
+
+def folder_name(text: str) -> str:
+    """A name that every system takes, from names that people gave."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-. ")[:100] or "adapter"
