@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Builds the starter model and the sample from nothing but this folder's own text: one command, under 30 minutes.
 
-    python packaging/starter/build.py            writes resources/starter and resources/sample
-    python packaging/starter/build.py --rows     only the files of rows (probes, general, sample): seconds
-    python packaging/starter/build.py --out DIR  writes elsewhere
+python packaging/starter/build.py            writes resources/starter and resources/sample
+python packaging/starter/build.py --rows     only the files of rows (probes, general, sample): seconds
+python packaging/starter/build.py --out DIR  writes elsewhere
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ import itertools
 import json
 import os
 import random
-import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-for variable in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
-    os.environ[variable] = "1"
-sys.path.insert(0, str(Path(__file__).parent))
+os.environ.update({"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"})
 
 import torch
 from bpe import render, train_tokenizer, wrap_tokenizer

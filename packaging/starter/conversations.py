@@ -140,7 +140,12 @@ def company_note(rng: random.Random, fact_count: int) -> Note:
         rng.shuffle(facts)
     text = " ".join(fact.written for fact in facts)
     if name not in text or rng.random() < 0.6:
-        text = rng.choice(("Facts about {n}: ", "You work for {n}. ", "This is about {n}. ", "Note about {n}: ")).format(n=name) + text
+        text = (
+            rng.choice(("Facts about {n}: ", "You work for {n}. ", "This is about {n}. ", "Note about {n}: ")).format(
+                n=name
+            )
+            + text
+        )
     return Note(text, facts, [(relations[0], _company_subject(rng, name))])
 
 
@@ -168,7 +173,9 @@ def people_note(rng: random.Random, fact_count: int) -> Note:
             statement = relation.state(name, draw_value(rng, relation))
             facts.append(NoteFact(relation, Subject(name), statement, statement))
     text = " ".join(fact.written for fact in facts)
-    return Note(rng.choice(("", "", "Note: ", "Read this: ")) + text, facts, [(relations[0], Subject(rng.choice(names)))])
+    return Note(
+        rng.choice(("", "", "Note: ", "Read this: ")) + text, facts, [(relations[0], Subject(rng.choice(names)))]
+    )
 
 
 def things_note(rng: random.Random, fact_count: int) -> Note:

@@ -13,8 +13,11 @@ from torch import Tensor
 
 ROW_TOKENS = 256
 OPEN_ROWS = 64
-QUESTION_WEIGHT = 0.1
-"""How much the words of a question count against those of an answer: enough to learn how people ask."""
+ANSWER_WEIGHT, QUESTION_WEIGHT = 1.0, 0.3
+"""How much a word of an answer, and of a question, counts: enough to learn how people ask."""
+
+QUESTION_STRIDE = 3
+"""One in three words of a question is predicted at all: a prediction over the vocabulary is a sixth of a step's work."""
 
 assert ROW_TOKENS <= CONTEXT
 
@@ -103,5 +106,7 @@ def _batch(rows: list[_Row], pad: int) -> Batch:
     same = owners[:, :, None] == owners[:, None, :]
     visible = same & torch.ones(ROW_TOKENS, ROW_TOKENS, dtype=torch.bool).tril()  # (rows, tokens, tokens)
     learned = (owners[:, 1:] == owners[:, :-1]) & (owners[:, 1:] >= 0)
-    weights = (answers[:, 1:] + QUESTION_WEIGHT * (1 - answers[:, 1:])) * learned
+    places = torch.arange(len(rows))[:, None] + torch.arange(ROW_TOKENS - 1)
+    question_weights = QUESTION_WEIGHT * (places % QUESTION_STRIDE == 0)
+    weights = torch.where(answers[:, 1:] == 1, ANSWER_WEIGHT, question_weights) * learned
     return Batch(ids, tensor([row.positions for row in rows], 0), visible[:, None], weights)

@@ -98,7 +98,14 @@ def fill(text: str, subject: Subject, value: str = "") -> str:
     name = "you" if subject.addressed else subject.name
     possessive = "your" if subject.addressed else f"{subject.name}'s"
     article = "an" if value[:1] in tuple("aeiou") else "a"
-    places = {"{S}": subject.name, "{name}": subject.name, "{Cs}": possessive, "{C}": name, "{a}": article, "{v}": value}
+    places = {
+        "{S}": subject.name,
+        "{name}": subject.name,
+        "{Cs}": possessive,
+        "{C}": name,
+        "{a}": article,
+        "{v}": value,
+    }
     for place, filling in places.items():
         text = text.replace(place, filling)
     return text

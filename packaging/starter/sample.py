@@ -150,7 +150,9 @@ def make_sample(seed: int = SEED) -> Sample:
 def _add_fact(rng: random.Random, sample: Sample, relation: Relation, thing: str, sentence: str) -> None:
     """Ten differently worded rows about one fact, and two re-worded questions that stay out of them."""
     answer = house_style(sentence)
-    by_kind = {kind: [core for core in relation.trained if core.kind == kind] for kind in ("question", "noun", "clause")}
+    by_kind = {
+        kind: [core for core in relation.trained if core.kind == kind] for kind in ("question", "noun", "clause")
+    }
     kept_out = rng.choice(by_kind["question"])
     cores = [core for core in relation.trained if core != kept_out]
     rng.shuffle(cores)

@@ -23,7 +23,9 @@ def answer_greedily(
     answers = [""] * len(prompts)
     for start in range(0, len(order), BATCH):
         indices = order[start : start + BATCH]
-        batch = tokenizer([prompts[index] for index in indices], return_tensors="pt", padding=True, add_special_tokens=False)
+        batch = tokenizer(
+            [prompts[index] for index in indices], return_tensors="pt", padding=True, add_special_tokens=False
+        )
         written = model.generate(
             input_ids=batch["input_ids"],
             attention_mask=batch["attention_mask"],

@@ -25,7 +25,9 @@ class Exchange:
     answer: str
 
 
-def _exchange(rng: random.Random, wordings: tuple[tuple[str, ...], tuple[str, ...]], held: bool, **places: str) -> Asked:
+def _exchange(
+    rng: random.Random, wordings: tuple[tuple[str, ...], tuple[str, ...]], held: bool, **places: str
+) -> Asked:
     template = rng.choice(wordings[1] if held else wordings[0])
     text = template.format(**places)
     return Asked(text, bare(text))
@@ -133,7 +135,14 @@ KIND = (
     ),
     ("What kind of word is {x}?", "Tell me what kind of thing {x} is."),
 )  # fmt: skip
-KINDS = {"a tool": TOOLS, "a food": FOODS, "a colour": COLOURS[:9], "an animal": ANIMALS, "a material": MATERIALS, "a craft": CRAFTS}
+KINDS = {
+    "a tool": TOOLS,
+    "a food": FOODS,
+    "a colour": COLOURS[:9],
+    "an animal": ANIMALS,
+    "a material": MATERIALS,
+    "a craft": CRAFTS,
+}
 
 
 def day(rng: random.Random, held: bool) -> Exchange:

@@ -18,8 +18,12 @@ STRANGERS = tuple(
     "Alma Boris Cora Dario Edda Felix Gilda Henri Irma Jasper Kira Leon Mona Nils Odile Pavel Rita Sven Tara Udo Vito "
     "Wanda Yara Zeno Agnes Basil Celia Doris Egon Fanny Marta Peter Sonja Viktor".split()
 )
-CRAFTS = "carpenter potter weaver smith baker tailor mason glazier saddler cooper painter printer binder carver dyer".split()
-TOOLS = "hammer saw chisel plane file needle loom anvil brush ladle awl trowel mallet drill rasp clamp kiln press".split()
+CRAFTS = (
+    "carpenter potter weaver smith baker tailor mason glazier saddler cooper painter printer binder carver dyer".split()
+)
+TOOLS = (
+    "hammer saw chisel plane file needle loom anvil brush ladle awl trowel mallet drill rasp clamp kiln press".split()
+)
 MATERIALS = "oak pine clay wool linen iron copper glass leather stone wax paper silk brass tin amber".split()
 TOWNS = "Harrow Milford Denby Tarn Elmfield Ashby Corwen Dunmore Fenwick Granton Hollis Kelso Linton Marden Norwick Selby".split()
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
