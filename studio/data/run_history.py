@@ -1,5 +1,6 @@
 """Training runs, read from their folders: the folder is the truth."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -93,6 +94,29 @@ def summarise(folder: RunFolder) -> RunSummary | None:
         return None
     if not isinstance(work, job.TrainJob):
         return None
+    known = _known.get(folder.path)
+    key = _key(folder)
+    if known is not None and known[0] == key:
+        return msgspec.structs.replace(known[1], job=work, state=_state(folder, known[1].finished, known[1].failed))
+    summary = _read_whole(folder, work)
+    _known[folder.path] = (key, summary)
+    return summary
+
+
+_known: dict[Path, tuple[tuple[int, int], RunSummary]] = {}
+"""What was read of each run: pages ask again and again, and a long run has a hundred thousand events."""
+
+
+def _key(folder: RunFolder) -> tuple[int, int]:
+    """Changes with every event that is written."""
+    try:
+        state = folder.events.stat()
+    except OSError:
+        return (0, 0)
+    return (state.st_mtime_ns, state.st_size)
+
+
+def _read_whole(folder: RunFolder, work: job.TrainJob) -> RunSummary:
     finished: events.Finished | None = None
     failed: events.Failed | None = None
     first = last = best = None
@@ -128,6 +152,60 @@ def summarise(folder: RunFolder) -> RunSummary | None:
         finished=finished,
         failed=failed,
     )
+
+
+def rename(folder: RunFolder, name: str) -> None:
+    """Give a run another shown name; its folder keeps its own.
+
+    Raises:
+        StudioError: There is no training job in the folder, the name is empty, or the file cannot be written.
+    """
+    work = job.load(folder.job)
+    name = " ".join(name.split())[:80]
+    if not isinstance(work, job.TrainJob) or not name:
+        raise StudioError("run.rename", "The run cannot be renamed.", "It needs a name.", "Type a name.")
+    temporary = folder.job.with_suffix(".tmp")
+    try:
+        job.save(msgspec.structs.replace(work, name=name), temporary)
+        temporary.replace(folder.job)
+    except OSError as error:
+        raise StudioError(
+            "run.rename",
+            "The run cannot be renamed.",
+            f"{error.strerror}.",
+            "Check the folder.",
+            where=str(folder.path),
+        ) from error
+
+
+def require_deletable(folder: RunFolder) -> None:
+    """Only folders of ours, and none that a worker is busy with.
+
+    Raises:
+        StudioError: The folder bears no marker, is a link, lies elsewhere, or its run goes on.
+    """
+    path = folder.path
+    if path.is_symlink() or path.parent != runs_folder() or not (path / MARKER).is_file():
+        raise StudioError(
+            "run.not_ours", f"{path.name} is no run of this program, so it is left alone.", where=str(path)
+        )
+    if living_worker(folder) is not None:
+        raise StudioError("run.goes_on", "A run that goes on cannot be deleted.", fix="Stop it first.")
+
+
+def delete_for_good(folder: RunFolder) -> None:
+    """Delete a run's folder; there is no way back.
+
+    Raises:
+        StudioError: It must not be deleted, or the system refuses.
+    """
+    require_deletable(folder)
+    try:
+        shutil.rmtree(folder.path)
+    except OSError as error:
+        raise StudioError(
+            "run.delete", "The run cannot be deleted.", f"{error.strerror}.", where=str(folder.path)
+        ) from error
 
 
 def _state(folder: RunFolder, finished: events.Finished | None, failed: events.Failed | None) -> State:

@@ -108,11 +108,11 @@ class TrainPage(Page):
             return True
         return False
 
-    def find(self) -> bool:
+    def open_search(self) -> bool:
         """Ctrl+F: search the settings."""
         if self.before is None or self.stack.currentWidget() is not self.before:
             return False
-        self.before.find()
+        self.before.focus_search()
         return True
 
     def escape(self) -> bool:

@@ -67,7 +67,7 @@ class BeforeRun(QWidget):
         """Choices, settings, start."""
         return [self.setup.model_box, self.setup.form.search, self.setup.start_button]
 
-    def find(self) -> None:
+    def focus_search(self) -> None:
         """Search the settings."""
         self.setup.form.focus_search()
 

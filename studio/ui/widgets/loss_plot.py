@@ -238,11 +238,11 @@ class LossPlot(QWidget):
             return
         newest = max(run.curves.last_step for run in self._runs)
         step = newest if self._crosshair is None else min(self._crosshair, newest)
-        self.readout.set_text(self._sentence(step))
+        self.readout.set_text(self._sentence(step) if newest else "")
         self.main.setAccessibleDescription(self.readout.text())
         for name, words in self._names().items():
             values = [self._value(run, name, step) for run in self._runs]
-            self.captions[name].set_text(f"{words}  {' / '.join(values)}")
+            self.captions[name].set_text(f"{words} {' / '.join(values)}" if newest else words)
         position = self._position(self._runs[0], step)
         for panel in self.panels():
             panel.show_crosshair(None if self._crosshair is None else position)

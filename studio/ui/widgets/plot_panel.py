@@ -67,34 +67,42 @@ class NumberAxis(pg.AxisItem):
         super().__init__(orientation)
         self.shows_time = False
         self.shows_bytes = False
-        self._room = 40.0  # pixels from tick to tick
+        self._metrics = QFontMetrics(QFont())
         self.enableAutoSIPrefix(False)
 
     def take_font(self, font: QFont) -> None:
         """Use a font, slightly smaller than text, and make room for it."""
         small = QFont(font)
         small.setPointSizeF(font.pointSizeF() * 0.85)
-        self.setStyle(tickFont=small, tickLength=4, autoReduceTextSpace=False, hideOverlappingLabels=True)
-        metrics = QFontMetrics(small)
+        self.setStyle(
+            tickFont=small, tickLength=4, autoReduceTextSpace=False, hideOverlappingLabels=self.orientation == "bottom"
+        )
+        self._metrics = metrics = QFontMetrics(small)
         if self.orientation == "left":
             self.setWidth(metrics.horizontalAdvance("0.0004") + 8)
-            self._room = metrics.height() * 2.0
         else:
             self.setHeight(metrics.height() + 8)
-            self._room = metrics.horizontalAdvance("00,000") * 1.3
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
         """Round positions, no closer than their words need; pyqtgraph's own stand too close on a small panel."""
         low, high = min(minVal, maxVal), max(minVal, maxVal)
         if (self.logMode and high - low > 0.8) or not high > low:
             return super().tickValues(minVal, maxVal, size)  # type: ignore[no-any-return]
-        room = self._room * (1.4 if self.shows_time and high >= 3600 else 1.0)
-        spacing = round_spacing((high - low) / max(1.0, size / room), self.shows_time, self.orientation == "bottom")
         unit = 2.0**30 if self.shows_bytes else 1.0
-        if self.shows_bytes:
-            spacing = round_spacing((high - low) / unit / max(1.0, size / room), False, False) * unit
+        least = (high - low) / unit / max(1.0, size / self._room_for(high))
+        whole = self.orientation == "bottom"
+        spacing = round_spacing(least, self.shows_time, whole) * unit
+        while math.floor(high / spacing) - math.ceil(low / spacing) < 1 and not (whole and spacing <= 1):
+            spacing /= 2  # two ticks are the least that tells a scale
         first, last = math.ceil(low / spacing - 1e-9), math.floor(high / spacing + 1e-9)
         return [(spacing, [index * spacing for index in range(first, last + 1)])]
+
+    def _room_for(self, high: float) -> float:
+        """Pixels from one tick to the next, so that their words do not touch."""
+        if self.orientation == "left":
+            return self._metrics.height() * 2.0
+        words = clock(high) if self.shows_time else short(high, 1)
+        return self._metrics.horizontalAdvance(words) * 1.5 + 4
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         if self.shows_time:
@@ -245,6 +253,10 @@ class PlotPanel(pg.GraphicsView):
             picked = thin(values, most)
             edges = line.look.kind != "raw" and len(picked) <= _FEW_POINTS
             item.setData(positions[picked], values[picked], antialias=edges)
+        known = self.drawn_points > 0  # axes without a line would make up a scale
+        for axis in (self._left, self._bottom):
+            if axis.style["showValues"] != known:
+                axis.setStyle(showValues=known)
 
     def set_marks(self, tests: list[Line], best: tuple[float, float] | None, checkpoints: list[float]) -> None:
         """Dots on tests, a star on the best one, ticks at the foot where a checkpoint was saved."""

@@ -71,6 +71,7 @@ class RunView(QWidget):
     def __init__(self, feed: RunFeed) -> None:
         super().__init__()
         self.feed = feed
+        self._overlay: list[PlottedRun] = []
         self.plot: LossPlot | None = None
         self.note_list = NoteList()
         self.answers = SampleAnswerCard()
@@ -127,8 +128,19 @@ class RunView(QWidget):
     def show_feed(self) -> None:
         """The feed is about another run now."""
         if self.plot is not None:
-            self.plot.set_runs([PlottedRun(self.feed.name, self.feed.curves)])
+            self.plot.set_runs(self._overlay or [PlottedRun(self.feed.name, self.feed.curves)])
         self.refresh()
+
+    def take_side(self) -> QWidget:
+        """Give the cards away: the caller shows them elsewhere and the plot gets all the width."""
+        self.side.setParent(None)
+        return self.side
+
+    def lay_over(self, runs: list[PlottedRun]) -> None:
+        """Show several runs over each other; none of them ends that."""
+        self._overlay = runs
+        self.note_list.setVisible(not runs)
+        self.show_feed()
 
     def refresh(self) -> None:
         """Show what is new. Called at most eight times a second."""

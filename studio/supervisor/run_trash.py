@@ -1,0 +1,51 @@
+"""Runs into the system's trash, and back again."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QFile
+
+from studio.contract.errors import StudioError
+from studio.contract.run_folder import RunFolder
+from studio.data import run_history
+
+
+def move_to_trash(folder: RunFolder) -> Path:
+    """Move a run's folder into the trash.
+
+    Returns:
+        Where it lies there; empty path where the system does not tell.
+
+    Raises:
+        StudioError: It must not be deleted, or this disk has no trash.
+    """
+    run_history.require_deletable(folder)
+    file = QFile(str(folder.path))
+    if not file.moveToTrash():
+        raise StudioError(
+            "run.no_trash",
+            "The run could not be moved to the trash.",
+            f"{file.errorString()}.",
+            "Delete it for good, or delete its folder yourself.",
+            where=str(folder.path),
+        )
+    return Path(file.fileName())
+
+
+def take_back(trashed: Path, folder: RunFolder) -> None:
+    """Undo `move_to_trash`.
+
+    Raises:
+        StudioError: It is not in the trash any more, or cannot be moved.
+    """
+    try:
+        trashed.rename(folder.path)
+    except OSError as error:
+        raise StudioError(
+            "run.take_back",
+            "The run could not be taken back from the trash.",
+            f"{error.strerror}.",
+            "Look for it in the trash of your computer.",
+            where=str(trashed),
+        ) from error
+    # The desktop's note about where it came from (freedesktop.org trash specification) would be left over.
+    (trashed.parent.parent / "info" / f"{trashed.name}.trashinfo").unlink(missing_ok=True)

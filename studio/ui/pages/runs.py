@@ -1,0 +1,284 @@
+"""Runs: all of them, newest first; each replayed through the live plot; several laid over each other."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
+from PySide6.QtWidgets import QInputDialog, QMessageBox, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from studio.contract.errors import StudioError
+from studio.contract.run_folder import RunFolder
+from studio.data import run_history
+from studio.data.run_history import RunSummary
+from studio.supervisor import run_trash
+from studio.supervisor.workplace import Workplace
+from studio.ui.pages.page import Page
+from studio.ui.theme import GRID
+from studio.ui.widgets.empty import EmptyState
+from studio.ui.widgets.labels import label
+from studio.ui.widgets.message import MessageBar
+from studio.ui.widgets.run_curves import PlottedRun
+from studio.ui.widgets.run_detail import RunDetail
+from studio.ui.widgets.run_feed import RunFeed
+from studio.ui.widgets.run_list import RunList
+
+MOST_COMPARED = 8
+
+
+class RunsPage(Page):
+    """A list on the left, the chosen run on the right."""
+
+    def __init__(self, workplace: Workplace, parent: QWidget | None = None) -> None:
+        super().__init__(workplace, parent)
+        self.feed = RunFeed(self)
+        self._compared: dict[Path, RunFeed] = {}
+        self._shown: list[Path] = []
+        self._build()
+        self.list.chosen.connect(self._on_chosen)
+        delete = QShortcut(QKeySequence(QKeySequence.StandardKey.Delete), self.list, self._delete)
+        delete.setContext(Qt.ShortcutContext.WidgetShortcut)
+        detail = self.detail
+        detail.chat_wanted.connect(lambda: self._with_chosen(workplace.open_chat))
+        detail.export_wanted.connect(self._export)
+        detail.resume_wanted.connect(self._resume)
+        detail.watch_wanted.connect(lambda: self.page_wanted.emit("train"))
+        detail.rename_wanted.connect(self._ask_name)
+        detail.folder_wanted.connect(self._show_folder)
+        detail.delete_wanted.connect(self._delete)
+        detail.view.told.connect(workplace.told)
+        detail.view.failed_to_save.connect(lambda words: self.message.show_text("error", words))
+        workplace.runs_changed.connect(self._on_runs_changed)
+        workplace.run_event.connect(self._on_run_event)
+        self.refill()
+
+    def _build(self) -> None:
+        self.empty = EmptyState(
+            self.tr("There are no runs yet."),
+            self.tr("Start the first one"),
+            self.tr("Each run is kept here with its curves, settings and result."),
+            "runs",
+        )
+        self.empty.action_wanted.connect(lambda: self.page_wanted.emit("train"))
+        self.message = MessageBar()
+        self.list = RunList()
+        self.list.setMinimumWidth(220)
+        hint = label(self.tr("Choose several with Ctrl to compare them."), "muted", wrap=True)
+        left = QWidget()
+        column = QVBoxLayout(left)
+        column.setContentsMargins(3 * GRID, 2 * GRID, GRID, GRID)
+        column.addWidget(self.list, 1)
+        column.addWidget(hint)
+        self.detail = RunDetail(self.feed)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.addWidget(left)
+        self.splitter.addWidget(self.detail)
+        self.splitter.setStretchFactor(1, 1)
+        self.splitter.setSizes([290, 660])
+        full = QWidget()
+        rows = QVBoxLayout(full)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.addWidget(self.message)
+        rows.addWidget(self.splitter, 1)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.empty)
+        self.stack.addWidget(full)
+        self._full = full
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self.stack)
+
+    # --- what the window asks -----------------------------------------------------------------------------
+
+    def on_shown(self) -> None:
+        """Runs may have come, gone or ended."""
+        self.refill()
+        if self.stack.currentWidget() is self._full:
+            self.detail.view.load_plot()
+
+    def show_run(self, folder: RunFolder) -> None:
+        """Choose this run."""
+        self.refill()
+        self.list.select([folder.path])
+
+    def start(self) -> bool:
+        """Ctrl+Enter: chat with the chosen run."""
+        if self.stack.currentWidget() is self._full and self.detail.chat.isVisible():
+            self._with_chosen(self.workplace.open_chat)
+            return True
+        return False
+
+    def escape(self) -> bool:
+        """Esc closes the message."""
+        if self.message.isHidden():
+            return False
+        self.message.dismiss()
+        return True
+
+    def panes(self) -> list[QWidget]:
+        """The list, the chosen run."""
+        if self.stack.currentWidget() is self.empty:
+            return [self.empty.action]
+        return [self.list, self.detail.tabs]
+
+    # --- showing ------------------------------------------------------------------------------------------
+
+    def _on_runs_changed(self) -> None:
+        if self.isVisible():
+            self.refill()
+
+    def refill(self) -> None:
+        """Read the runs anew; what is chosen stays chosen."""
+        summaries = self.workplace.runs()
+        self.stack.setCurrentWidget(self._full if summaries else self.empty)
+        self.list.take(summaries)
+        chosen = self.list.selected()
+        if summaries and not chosen:
+            self.list.select([])
+        elif chosen:
+            self._show(chosen)
+
+    def _on_chosen(self, chosen: list[RunSummary]) -> None:
+        if chosen:
+            self._show(chosen)
+
+    def _show(self, chosen: Sequence[RunSummary]) -> None:
+        if len(chosen) > MOST_COMPARED:
+            words = self.tr("At most {count} runs are compared at once; the newest of the chosen ones are shown.")
+            self.message.show_text("info", words.format(count=MOST_COMPARED))
+            chosen = chosen[:MOST_COMPARED]
+        self.detail.show_runs(chosen, self.workplace.active is not None)
+        folders = [summary.folder for summary in chosen]
+        if folders == self._shown:
+            return
+        self._shown = folders
+        if len(chosen) > 1:
+            self._compare(chosen)
+            return
+        self._drop_compared([])
+        self.detail.view.lay_over([])
+        self.feed.begin(RunFolder(chosen[0].folder), chosen[0].job.name)
+
+    def _compare(self, chosen: Sequence[RunSummary]) -> None:
+        self._drop_compared([summary.folder for summary in chosen])
+        for summary in chosen:
+            if summary.folder not in self._compared:
+                feed = RunFeed(self)
+                feed.changed.connect(self.detail.view.refresh)
+                feed.begin(RunFolder(summary.folder), summary.job.name)
+                self._compared[summary.folder] = feed
+        runs = [PlottedRun(summary.job.name, self._compared[summary.folder].curves) for summary in chosen]
+        self.detail.view.lay_over(runs)
+
+    def _drop_compared(self, keep: Sequence[Path]) -> None:
+        for folder in [known for known in self._compared if known not in keep]:
+            feed = self._compared.pop(folder)
+            feed.end()
+            feed.deleteLater()
+
+    def _on_run_event(self, event: object) -> None:
+        """A run that goes on and is looked at here goes on here too."""
+        active = self.workplace.active
+        if active is None:
+            return
+        for feed in (self.feed, *self._compared.values()):
+            if feed.folder == active.folder:
+                feed.feed(event)
+
+    # --- doing --------------------------------------------------------------------------------------------
+
+    def _with_chosen(self, act: object) -> None:
+        chosen = self.list.selected()
+        if len(chosen) == 1 and callable(act):
+            act(RunFolder(chosen[0].folder))
+
+    def _export(self) -> None:
+        self._with_chosen(self.workplace.choose_export)
+        self.page_wanted.emit("export")
+
+    def _resume(self) -> None:
+        try:
+            self._with_chosen(self.workplace.resume_run)
+        except StudioError as error:
+            self.message.show_problem(error.problem)
+            return
+        self.page_wanted.emit("train")
+
+    def _ask_name(self) -> None:
+        chosen = self.list.selected()
+        if len(chosen) != 1:
+            return
+        name, agreed = QInputDialog.getText(self, self.tr("Rename the run"), self.tr("Name"), text=chosen[0].job.name)
+        if agreed:
+            self.rename(RunFolder(chosen[0].folder), name)
+
+    def rename(self, folder: RunFolder, name: str) -> None:
+        """Give a run another name."""
+        try:
+            run_history.rename(folder, name)
+        except StudioError as error:
+            self.message.show_problem(error.problem)
+            return
+        self._shown = []
+        self.workplace.runs_changed.emit()
+        self.refill()
+
+    def _show_folder(self) -> None:
+        self._with_chosen(lambda folder: QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder.path))))
+
+    def _delete(self) -> None:
+        """The chosen runs go to the trash; a toast brings them back."""
+        gone: list[tuple[Path, RunFolder]] = []
+        for summary in self.list.selected():
+            folder = RunFolder(summary.folder)
+            try:
+                gone.append((run_trash.move_to_trash(folder), folder))
+            except StudioError as error:
+                actions = [(self.tr("Delete for good…"), partial(self._ask_for_good, folder))]
+                self.message.show_problem(error.problem, actions if error.problem.code == "run.no_trash" else [])
+                break
+        if not gone:
+            return
+        self._forget_shown()
+        words = self.tr("Moved to the trash: {names}").format(names=", ".join(folder.id for _, folder in gone))
+        toasts = getattr(self.window(), "toasts", None)
+        if toasts is not None and all(trashed.name for trashed, _ in gone):
+            toasts.say(words, self.tr("Undo"), partial(self.take_back, gone))
+        else:
+            self.workplace.told.emit(words)
+
+    def take_back(self, gone: list[tuple[Path, RunFolder]]) -> None:
+        """Undo a deletion."""
+        for trashed, folder in gone:
+            try:
+                run_trash.take_back(trashed, folder)
+            except StudioError as error:
+                self.message.show_problem(error.problem)
+        self.workplace.runs_changed.emit()
+        self.refill()
+
+    def _ask_for_good(self, folder: RunFolder) -> None:
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setWindowTitle(self.tr("Delete the run"))
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setText(self.tr("Delete {name} for good? There is no way back.").format(name=folder.id))
+        delete = box.addButton(self.tr("Delete"), QMessageBox.ButtonRole.DestructiveRole)
+        box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
+        box.exec()
+        if box.clickedButton() is delete:
+            try:
+                run_history.delete_for_good(folder)
+            except StudioError as error:
+                self.message.show_problem(error.problem)
+            self._forget_shown()
+
+    def _forget_shown(self) -> None:
+        """A shown run is gone: its feed must not read on."""
+        self.feed.end()
+        self._drop_compared([])
+        self._shown = []
+        QTimer.singleShot(0, self.workplace.runs_changed.emit)
+        self.refill()

@@ -1,0 +1,117 @@
+"""One chosen run, or several compared: what was said of it, what can be done with it, and its tabs."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QMenu, QTabWidget, QVBoxLayout, QWidget
+
+from studio.data.run_history import RunSummary
+from studio.ui.theme import GRID
+from studio.ui.widgets import buttons
+from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
+from studio.ui.widgets.run_feed import RunFeed
+from studio.ui.widgets.run_view import RunView
+from studio.ui.widgets.section import row
+from studio.ui.widgets.settings_table import SettingsTable
+from studio.ui.widgets.verdict_words import judge
+
+
+class RunDetail(QWidget):
+    """Right half of the Runs page. Emits what the user wants; the page does it."""
+
+    chat_wanted = Signal()
+    export_wanted = Signal()
+    resume_wanted = Signal()
+    watch_wanted = Signal()
+    rename_wanted = Signal()
+    folder_wanted = Signal()
+    delete_wanted = Signal()
+
+    def __init__(self, feed: RunFeed) -> None:
+        super().__init__()
+        self.title = ElidedLabel()
+        self.said = label("", wrap=True, selectable=True)
+        self.chat = buttons.primary(self.tr("Chat"), self.chat_wanted.emit, "chat")
+        self.export = buttons.secondary(self.tr("Export"), self.export_wanted.emit, "export")
+        self.resume = buttons.secondary(self.tr("Resume"), self.resume_wanted.emit, "play")
+        self.watch = buttons.primary(self.tr("Watch it"), self.watch_wanted.emit, "train")
+        self.more = buttons.icon_button("more", self.tr("Rename, show folder, delete"))
+        menu = QMenu(self.more)
+        self.rename_action = menu.addAction(self.tr("Rename…"), self.rename_wanted.emit)
+        self.folder_action = menu.addAction(self.tr("Show folder"), self.folder_wanted.emit)
+        menu.addSeparator()
+        self.delete_action = menu.addAction(self.tr("Delete"), self.delete_wanted.emit)
+        self.more.setMenu(menu)
+        self.more.setPopupMode(self.more.ToolButtonPopupMode.InstantPopup)
+        head = row(self.title, self.resume, self.export, self.chat, self.watch, self.more)
+        head.setStretch(0, 1)
+        self.view = RunView(feed)
+        self.settings = SettingsTable()
+        self._side = self.view.take_side()
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        for widget, words in (
+            (self.view, self.tr("Plot")),
+            (self.settings, self.tr("Settings")),
+            (self._side, self.tr("Answers and data")),
+        ):
+            page = QWidget()
+            inside = QVBoxLayout(page)
+            inside.setContentsMargins(0, GRID, 0, 0)
+            inside.addWidget(widget)
+            self.tabs.addTab(page, words)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2 * GRID, 2 * GRID, 3 * GRID, GRID)
+        layout.setSpacing(GRID)
+        layout.addLayout(head)
+        layout.addWidget(self.said)
+        layout.addWidget(self.tabs, 1)
+
+    def show_runs(self, summaries: Sequence[RunSummary], busy: bool) -> None:
+        """Show one run, or the comparison of several.
+
+        Args:
+            summaries: What was chosen, at least one.
+            busy: A run goes on, so that none can be resumed.
+        """
+        several = len(summaries) > 1
+        summary = summaries[0]
+        running = summary.state == "running"
+        for widget in (self.chat, self.export):
+            widget.setVisible(not several and summary.has_adapter and not running)
+        self.resume.setVisible(not several and summary.can_resume)
+        self.resume.setEnabled(not busy)
+        self.resume.setToolTip(plain_tip(self.tr("Another run goes on: it has to end first.")) if busy else "")
+        self.watch.setVisible(not several and running)
+        self.delete_action.setEnabled(all(one.state != "running" for one in summaries))
+        self.rename_action.setVisible(not several)
+        self.folder_action.setVisible(not several)
+        self.tabs.setTabVisible(2, not several)
+        self.settings.show_jobs([one.job for one in summaries])
+        if several:
+            self.title.set_text(self.tr("{count} runs compared").format(count=len(summaries)))
+            self.said.setText("\n".join(f"{one.job.name}: {_said(one)}" for one in summaries if _said(one)))
+        else:
+            words = self.tr("{name}: {model} learns {data}")
+            work = summary.job
+            self.title.set_text(words.format(name=work.name, model=work.model_name, data=work.dataset_name))
+            self.said.setText(self._story(summary))
+        self.said.setVisible(bool(self.said.text()))
+
+    def _story(self, summary: RunSummary) -> str:
+        """How it went, or how it ended, in sentences."""
+        if summary.finished is not None:
+            if not summary.finished.adapter:
+                return self.tr("Nothing was kept of this run.")
+            return " ".join((judge(summary.finished.verdict).headline, *judge(summary.finished.verdict).sentences))
+        if summary.failed is not None:
+            return summary.failed.problem.sentence().replace("\n", " ")
+        if summary.state == "interrupted":
+            return self.tr("The run was interrupted; it can be resumed from its last checkpoint.")
+        return self.tr("The run goes on.")
+
+
+def _said(summary: RunSummary) -> str:
+    if summary.finished is None or not summary.finished.adapter:
+        return ""
+    return judge(summary.finished.verdict).headline

@@ -1,0 +1,171 @@
+"""The list of runs: three short lines each, newest first."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+)
+
+from studio.data.run_history import RunSummary
+from studio.ui import icons, theme, wording
+from studio.ui.theme import GRID
+from studio.ui.widgets.run_header import LOOKS
+from studio.ui.widgets.verdict_words import judge, loss_words
+
+_Index = QModelIndex | QPersistentModelIndex
+_SUMMARY = Qt.ItemDataRole.UserRole
+
+
+class RunListModel(QAbstractListModel):
+    """Summaries of runs; the words of a row are its accessible text too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.summaries: list[RunSummary] = []
+
+    def take(self, summaries: Sequence[RunSummary]) -> None:
+        """Show these."""
+        self.beginResetModel()
+        self.summaries = list(summaries)
+        self.endResetModel()
+
+    def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
+        return 0 if parent.isValid() else len(self.summaries)
+
+    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        summary = self.summaries[index.row()]
+        if role == _SUMMARY:
+            return summary
+        if role == Qt.ItemDataRole.DisplayRole:
+            return summary.job.name
+        if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.ToolTipRole):
+            return "\n".join(self.lines(summary))
+        return None
+
+    def lines(self, summary: RunSummary) -> tuple[str, str, str]:
+        """Name and state; what learned what; how it went, how long, when."""
+        when = wording.moment(summary.started)
+        how = [self.result(summary), wording.duration(summary.seconds) if summary.seconds else "", when]
+        return (
+            f"{summary.job.name} · {self.state_words(summary)}",
+            f"{summary.job.model_name} ← {summary.job.dataset_name}",
+            " · ".join(part for part in how if part),
+        )
+
+    def state_words(self, summary: RunSummary) -> str:
+        """The state in a word; how far an unfinished run came."""
+        share = summary.steps / summary.total_steps if summary.total_steps else 0.0
+        words = {
+            "running": self.tr("Running"),
+            "done": self.tr("Done"),
+            "stopped": self.tr("Stopped"),
+            "discarded": self.tr("Thrown away"),
+            "failed": self.tr("Failed"),
+            "interrupted": self.tr("Interrupted"),
+        }[summary.state]
+        if summary.state in ("interrupted", "failed", "stopped") and summary.total_steps:
+            words += self.tr(" at {share}").format(share=wording.percent(share))
+        return words
+
+    def result(self, summary: RunSummary) -> str:
+        """The verdict in a few words, and the last loss."""
+        parts = []
+        if summary.finished is not None and summary.finished.adapter:
+            parts.append(judge(summary.finished.verdict).short)
+        if summary.loss_last is not None:
+            parts.append(self.tr("loss {loss}").format(loss=loss_words(summary.loss_last)))
+        return ", ".join(parts)
+
+
+class _RunDelegate(QStyledItemDelegate):
+    """Paints a run's three lines; each is shortened where it does not fit."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
+        return QSize(200, 3 * option.fontMetrics.lineSpacing() + 2 * GRID)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        model = index.model()
+        if not isinstance(model, RunListModel):
+            return
+        summary: RunSummary = index.data(_SUMMARY)
+        colors = theme.tokens()
+        painter.save()
+        area = option.rect.adjusted(2, 2, -2, -2)
+        chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        if chosen or option.state & QStyle.StateFlag.State_MouseOver:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setBrush(colors.color("accent_soft" if chosen else "hover"))
+            focused = option.state & QStyle.StateFlag.State_HasFocus
+            painter.setPen(colors.color("accent") if focused else Qt.PenStyle.NoPen)
+            painter.drawRoundedRect(area, 6, 6)
+        icon, token = LOOKS[summary.state]
+        line = option.fontMetrics.lineSpacing()
+        icons.icon(icon, token).paint(painter, QRect(area.left() + GRID, area.top() + GRID, 18, 18))
+        left = area.left() + GRID + 18 + GRID
+        words = QRect(left, area.top() + GRID - 2, area.right() - left - 4, line)
+        for number, text in enumerate(model.lines(summary)):
+            font = theme.strong_font() if number == 0 else option.font
+            painter.setFont(font)
+            painter.setPen(colors.color("text" if number == 0 else "muted"))
+            shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, words.width())
+            painter.drawText(words, Qt.AlignmentFlag.AlignVCenter, shown)
+            words.translate(0, line)
+        painter.restore()
+
+
+class RunList(QListView):
+    """Runs to choose from, one or several.
+
+    Attributes:
+        chosen: The selection changed (list of RunSummary, in the order of the list).
+        delete_pressed: The Del key.
+    """
+
+    chosen = Signal(object)
+    delete_pressed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs = RunListModel()
+        self.setModel(self.runs)
+        self.setItemDelegate(_RunDelegate(self))
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setUniformItemSizes(True)
+        self.setMouseTracking(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setAccessibleName(self.tr("Runs"))
+        self.selectionModel().selectionChanged.connect(lambda *_: self.chosen.emit(self.selected()))
+
+    def selected(self) -> list[RunSummary]:
+        """The chosen runs, newest first."""
+        rows = sorted(index.row() for index in self.selectionModel().selectedIndexes())
+        return [self.runs.summaries[row] for row in rows]
+
+    def take(self, summaries: Sequence[RunSummary]) -> None:
+        """Show these; what was chosen stays chosen where it is still there."""
+        before = [summary.folder for summary in self.selected()]
+        self.blockSignals(True)
+        self.runs.take(summaries)
+        self.select(before)
+        self.blockSignals(False)
+        if [summary.folder for summary in self.selected()] != before:
+            self.chosen.emit(self.selected())
+
+    def select(self, folders: Sequence[Path]) -> None:
+        """Choose these runs, and the newest where none of them is there."""
+        rows = [row for row, summary in enumerate(self.runs.summaries) if summary.folder in folders]
+        model = self.selectionModel()
+        model.clear()
+        for row in rows or ([0] if self.runs.summaries else []):
+            model.select(self.runs.index(row), model.SelectionFlag.Select)
+        if rows or self.runs.summaries:
+            first = self.runs.index(rows[0] if rows else 0)
+            model.setCurrentIndex(first, model.SelectionFlag.NoUpdate)
+            self.scrollTo(first)

@@ -1,0 +1,92 @@
+"""Settings side by side: one run against the defaults, or several against each other. Only what differs."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+
+from studio.contract.fields import fields, flatten
+from studio.contract.job import TrainJob
+from studio.contract.settings import TrainSettings
+from studio.ui.setting_words import value_words
+from studio.ui.widgets.labels import label
+
+Row = tuple[str, tuple[str, ...]]
+
+
+class SettingsTable(QWidget):
+    """A table of differing settings; says so in words where there are none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = label("", "muted", wrap=True)
+        self.table = QTableWidget()
+        self.table.setAccessibleName(self.tr("Settings that differ"))
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setWordWrap(True)
+        self.table.setShowGrid(False)
+        self.table.verticalHeader().hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.words)
+        layout.addWidget(self.table, 1)
+
+    def show_jobs(self, jobs: Sequence[TrainJob]) -> None:
+        """One job: what differs from the defaults. Several: what differs between them."""
+        several = len(jobs) > 1
+        rows = self._between(jobs) if several else self._from_defaults(jobs[0])
+        heads = [self.tr("Setting")]
+        heads += [work.name for work in jobs] if several else [self.tr("This run"), self.tr("Default")]
+        if several:
+            words = self.tr("Only what differs is shown.") if rows else self.tr("These runs have the same settings.")
+        else:
+            words = self.tr("Only what differs from the defaults is shown; the seed always.")
+        self.words.setText(words)
+        self.table.setColumnCount(len(heads))
+        self.table.setHorizontalHeaderLabels(heads)
+        self.table.setRowCount(len(rows))
+        for number, (name, values) in enumerate(rows):
+            for column, text in enumerate((name, *values)):
+                item = QTableWidgetItem(text)
+                item.setToolTip("")
+                self.table.setItem(number, column, item)
+        header = self.table.horizontalHeader()
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.resizeRowsToContents()
+
+    def rows(self) -> list[list[str]]:
+        """What the table says."""
+        found = []
+        for row in range(self.table.rowCount()):
+            cells = [self.table.item(row, column) for column in range(self.table.columnCount())]
+            found.append([cell.text() if cell is not None else "" for cell in cells])
+        return found
+
+    def _from_defaults(self, work: TrainJob) -> list[Row]:
+        rows: list[Row] = [
+            (self.tr("Model"), (work.model_name, "")),
+            (self.tr("Data"), (work.dataset_name, "")),
+        ]
+        values, defaults = flatten(work.settings), flatten(TrainSettings())
+        for field in fields(TrainSettings):
+            value = values[field.path]
+            if value != defaults[field.path] or field.path == "seed":
+                rows.append((field.label, (value_words(field, value), value_words(field, defaults[field.path]))))
+        return rows
+
+    def _between(self, jobs: Sequence[TrainJob]) -> list[Row]:
+        rows: list[Row] = []
+        for words, values in (
+            (self.tr("Model"), tuple(work.model_name for work in jobs)),
+            (self.tr("Data"), tuple(work.dataset_name for work in jobs)),
+        ):
+            if len(set(values)) > 1:
+                rows.append((words, values))
+        flat = [flatten(work.settings) for work in jobs]
+        for field in fields(TrainSettings):
+            found = [values[field.path] for values in flat]
+            if any(value != found[0] for value in found):
+                rows.append((field.label, tuple(value_words(field, value) for value in found)))
+        return rows
