@@ -88,7 +88,7 @@ def save_png(path: Path, plate: Plate) -> None:
     plate.paint(painter)
     painter.end()
     temporary = path.with_name(path.name + ".part")
-    if not image.save(str(temporary), b"PNG"):
+    if not image.save(str(temporary), "PNG"):  # type: ignore[call-overload]  # it refuses bytes, whatever its stub says
         raise OSError(f"{path} cannot be written")
     temporary.replace(path)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QPen
 from PySide6.QtWidgets import QGraphicsGridLayout, QWidget
 
@@ -64,10 +64,10 @@ class NumberAxis(pg.AxisItem):
     """
 
     def __init__(self, orientation: str) -> None:
+        self._metrics = QFontMetrics(QFont())
         super().__init__(orientation)
         self.shows_time = False
         self.shows_bytes = False
-        self._metrics = QFontMetrics(QFont())
         self.enableAutoSIPrefix(False)
 
     def take_font(self, font: QFont) -> None:
@@ -83,6 +83,12 @@ class NumberAxis(pg.AxisItem):
         else:
             self.setHeight(metrics.height() + 8)
 
+    def boundingRect(self) -> QRectF:
+        """Room for words at the very ends of the axis, which pyqtgraph leaves out where there is a grid."""
+        margin = self._metrics.height() / 2
+        rect: QRectF = super().boundingRect()
+        return rect.adjusted(0, -margin, 0, margin) if self.orientation == "left" else rect.adjusted(0, 0, 10, 0)
+
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
         """Round positions, no closer than their words need; pyqtgraph's own stand too close on a small panel."""
         low, high = min(minVal, maxVal), max(minVal, maxVal)
@@ -93,7 +99,7 @@ class NumberAxis(pg.AxisItem):
         whole = self.orientation == "bottom"
         spacing = round_spacing(least, self.shows_time, whole) * unit
         while math.floor(high / spacing) - math.ceil(low / spacing) < 1 and not (whole and spacing <= 1):
-            spacing /= 2  # two ticks are the least that tells a scale
+            spacing = round_spacing(spacing / unit / 2.5, self.shows_time, whole) * unit  # two ticks tell a scale
         first, last = math.ceil(low / spacing - 1e-9), math.floor(high / spacing + 1e-9)
         return [(spacing, [index * spacing for index in range(first, last + 1)])]
 

@@ -1,4 +1,4 @@
-"""The list of runs: three short lines each, newest first."""
+"""The list of runs: four short lines each, newest first."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,14 +49,14 @@ class RunListModel(QAbstractListModel):
             return "\n".join(self.lines(summary))
         return None
 
-    def lines(self, summary: RunSummary) -> tuple[str, str, str]:
-        """Name and state; what learned what; how it went, how long, when."""
-        when = wording.moment(summary.started)
-        how = [self.result(summary), wording.duration(summary.seconds) if summary.seconds else "", when]
+    def lines(self, summary: RunSummary) -> tuple[str, str, str, str]:
+        """Name and state; what learned what; how it went; how long, and when."""
+        when = [wording.duration(summary.seconds) if summary.seconds else "", wording.moment(summary.started)]
         return (
             f"{summary.job.name} · {self.state_words(summary)}",
             f"{summary.job.model_name} ← {summary.job.dataset_name}",
-            " · ".join(part for part in how if part),
+            self.result(summary) or self.tr("no result"),
+            " · ".join(part for part in when if part),
         )
 
     def state_words(self, summary: RunSummary) -> str:
@@ -85,10 +85,10 @@ class RunListModel(QAbstractListModel):
 
 
 class _RunDelegate(QStyledItemDelegate):
-    """Paints a run's three lines; each is shortened where it does not fit."""
+    """Paints a run's four lines; each is shortened where it does not fit."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
-        return QSize(200, 3 * option.fontMetrics.lineSpacing() + 2 * GRID)
+        return QSize(200, 4 * option.fontMetrics.lineSpacing() + 2 * GRID)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
         model = index.model()
