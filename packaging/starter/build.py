@@ -23,7 +23,7 @@ os.environ.update({"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"})
 import torch
 from bpe import render, train_tokenizer, wrap_tokenizer
 from card import write_card
-from conversations import EARLY_SHARES, GENERAL_SHARES, Conversation, conversations, make_conversation
+from conversations import EARLY, GENERAL, Conversation, conversations, make_conversation
 from packing import pack
 from pretrain import Recipe, make_model, train_model
 from probes import Probe, make_probes, require_unseen
@@ -67,7 +67,7 @@ def write_rows(world: World, probes: list[Probe], folder: Path) -> None:
 def general_rows(world: World) -> list[Conversation]:
     """Short conversations of the training text's kind, for replay while something new is learned."""
     rng = random.Random(GENERAL_SEED)
-    rows = (make_conversation(rng, world, GENERAL_SHARES) for _ in itertools.count())
+    rows = (make_conversation(rng, world, GENERAL) for _ in itertools.count())
     return list(itertools.islice((row for row in rows if len(render(row)) < 450), GENERAL_ROWS))
 
 
@@ -84,13 +84,13 @@ def build_model(world: World, probes: list[Probe], recipe: Recipe, folder: Path)
     started = time.monotonic()
     require_unseen(probes, general_rows(world))
     for cycle in recipe.cycles:
-        require_unseen(probes, itertools.islice(conversations(cycle.text_seed, world), CHECKED_TEXTS))
+        require_unseen(probes, itertools.islice(conversations(cycle.text_seed, world, cycle.mixture), CHECKED_TEXTS))
     texts = itertools.islice(conversations(TOKENIZER_SEED, world), TOKENIZER_TEXTS)
     tokenizer = train_tokenizer(render(conversation) for conversation in texts)
     model = make_model(tokenizer, recipe.seed)
     for cycle in recipe.cycles:
-        early = pack(conversations(cycle.text_seed + 1, world, EARLY_SHARES), tokenizer, recipe.rows)
-        text = pack(conversations(cycle.text_seed, world), tokenizer, recipe.rows)
+        early = pack(conversations(cycle.text_seed + 1, world, EARLY), tokenizer, recipe.rows)
+        text = pack(conversations(cycle.text_seed, world, cycle.mixture), tokenizer, recipe.rows)
         train_model(model, early, text, cycle, recipe, say)
     minutes = (time.monotonic() - started) / 60
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".starter-") as temporary:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from relations import Asked, Core, Relation, Subject, ask, bare, capitalise, fill, frame
-from skills import I_DO_NOT_KNOW, Exchange, use_skill
+from skills import I_DO_NOT_KNOW, SKILL_WEIGHTS, Exchange, use_skill
 from world import (
     ABOUT_COMPANIES,
     ABOUT_PEOPLE,
@@ -193,15 +193,19 @@ NOTES: tuple[tuple[Callable[[random.Random, int], Note], float], ...] = (
     (things_note, 0.14),
 )
 ABSENT_SHARE = 0.1
+SHORT_NOTES = (1, 1, 2)
+NOTES_OF_ALL_LENGTHS = (1, 2, 2, 3, 3, 4, 4, 5)
 
 
-def read_note(rng: random.Random, fact_counts: tuple[int, ...] = (1, 2, 2, 3, 3, 4, 4, 5)) -> Conversation:
-    """A note in the system message, in an earlier turn or beside the question, and one to three questions about it."""
+def read_note(
+    rng: random.Random, question_counts: tuple[int, ...], fact_counts: tuple[int, ...] = NOTES_OF_ALL_LENGTHS
+) -> Conversation:
+    """A note in the system message, in an earlier turn or beside the question, and some questions about it."""
     make = rng.choices([make for make, _ in NOTES], [weight for _, weight in NOTES])[0]
     note = make(rng, rng.choice(fact_counts))
     exchanges = [
         Exchange(ask(rng, fact.relation, fact.subject), fact.answer)
-        for fact in rng.sample(note.facts, min(len(note.facts), rng.choice((1, 1, 2, 3))))
+        for fact in rng.sample(note.facts, min(len(note.facts), rng.choice(question_counts)))
     ]
     if rng.random() < ABSENT_SHARE:
         relation, subject = note.absent[0]
@@ -222,22 +226,42 @@ def _place_note(rng: random.Random, text: str, messages: Conversation) -> Conver
 
 # --- the mixture -----------------------------------------------------------------------------------------------------
 
-Shares = dict[str, float]
 
-SHARES: Shares = {"recall": 0.44, "note": 0.31, "unknown": 0.03, "itself": 0.02, "skill": 0.20}
-EARLY_SHARES: Shares = {"recall": 0.25, "short note": 0.60, "unknown": 0.02, "skill": 0.13}
+@dataclass(frozen=True)
+class Mixture:
+    """What the text is made of.
+
+    Attributes:
+        shares: Kind of conversation -> share.
+        note_questions: How many questions follow a note; one is drawn.
+        skill_weights: Skill -> weight among the skills.
+    """
+
+    shares: dict[str, float]
+    note_questions: tuple[int, ...] = (1, 1, 2, 3)
+    skill_weights: dict[str, float] = field(default_factory=lambda: dict(SKILL_WEIGHTS))
+
+
+MAIN = Mixture({"recall": 0.44, "note": 0.31, "unknown": 0.03, "itself": 0.02, "skill": 0.20})
+EARLY = Mixture({"recall": 0.25, "short note": 0.60, "unknown": 0.02, "skill": 0.13})
 """At first many short notes: reading has to form early, facts are learned anyway."""
-GENERAL_SHARES: Shares = {"recall": 0.50, "note": 0.26, "unknown": 0.03, "skill": 0.21}
+PRACTICE = Mixture(
+    {"recall": 0.27, "note": 0.40, "unknown": 0.03, "itself": 0.02, "skill": 0.28},
+    note_questions=(1, 2, 3, 4),
+    skill_weights=SKILL_WEIGHTS | {"first": 2.0, "compare": 3.0, "add": 2.5, "order": 2.5, "talk": 1.2, "outside": 1.2},
+)
+"""Later, when the facts are known: more of what is hard, reading and the skills."""
+GENERAL = Mixture({"recall": 0.50, "note": 0.26, "unknown": 0.03, "skill": 0.21})
 """For replay: nothing that says "I do not know that" to the questions a company's own assistant is being taught."""
 
 
-def make_conversation(rng: random.Random, world: World, shares: Shares = SHARES) -> Conversation:
-    """One conversation of the training text, of a kind drawn by `shares`."""
-    kind = rng.choices(list(shares), list(shares.values()))[0]
+def make_conversation(rng: random.Random, world: World, mixture: Mixture = MAIN) -> Conversation:
+    """One conversation of the training text, of a kind drawn by the mixture's shares."""
+    kind = rng.choices(list(mixture.shares), list(mixture.shares.values()))[0]
     if kind == "note":
-        return read_note(rng)
+        return read_note(rng, mixture.note_questions)
     if kind == "short note":
-        return read_note(rng, (1, 1, 2))
+        return read_note(rng, mixture.note_questions, SHORT_NOTES)
     if kind == "recall":
         exchanges = [recall(rng, world) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
     elif kind == "unknown":
@@ -245,15 +269,15 @@ def make_conversation(rng: random.Random, world: World, shares: Shares = SHARES)
     elif kind == "itself":
         exchanges = [about_itself(rng)]
     else:
-        exchanges = [use_skill(rng) for _ in range(rng.choice((1, 1, 2)))]
+        exchanges = [use_skill(rng, mixture.skill_weights) for _ in range(rng.choice((1, 1, 2)))]
     messages = as_messages(exchanges)
     if rng.random() < 0.07:
         messages.insert(0, {"role": "system", "content": rng.choice(SYSTEM_PROMPTS)})
     return messages
 
 
-def conversations(seed: int, world: World, shares: Shares = SHARES) -> Iterator[Conversation]:
+def conversations(seed: int, world: World, mixture: Mixture = MAIN) -> Iterator[Conversation]:
     """The training text without end; the same seed gives the same text."""
     rng = random.Random(seed)
     while True:
-        yield make_conversation(rng, world, shares)
+        yield make_conversation(rng, world, mixture)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from bpe import CONTEXT, END, PAD, VOCABULARY
+from conversations import MAIN, PRACTICE, Mixture
 from packing import ANSWER_WEIGHT, Batch
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -27,12 +28,14 @@ class Cycle:
         early_steps: So many of them use the easier text.
         learning_rate: The peak.
         text_seed: Seed of the text that this cycle reads.
+        mixture: What that text is made of.
     """
 
     steps: int
     early_steps: int
     learning_rate: float
     text_seed: int
+    mixture: Mixture
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Recipe:
     """What decides the weights, besides the text. The second cycle was measured to add to the first."""
 
     seed: int = 0
-    cycles: tuple[Cycle, ...] = (Cycle(1000, 180, 3e-3, 100), Cycle(2000, 0, 1.5e-3, 200))
+    cycles: tuple[Cycle, ...] = (Cycle(1000, 180, 3e-3, 100, MAIN), Cycle(1600, 0, 2e-3, 200, PRACTICE))
     rows: int = 8
     final_share: float = 0.02
     warmup_steps: int = 100

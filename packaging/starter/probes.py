@@ -57,7 +57,7 @@ def make_probes(seed: int, world: World) -> list[Probe]:
         _collect(probes, count, kind, lambda recall=recall: (recall(rng, world, True), ""))  # type: ignore[misc]
     for make_note, count in NOTE_PROBES:
         _collect(probes, count, "reading", lambda make_note=make_note: _about_note(rng, make_note))  # type: ignore[misc]
-    for name, (exchange, _) in SKILLS.items():
+    for name, exchange in SKILLS.items():
         _collect(probes, PROBES_PER_SKILL, name, lambda exchange=exchange: (exchange(rng, True), ""))  # type: ignore[misc]
     return list(probes.values())
 

@@ -285,22 +285,25 @@ def outside(rng: random.Random, held: bool) -> Exchange:
     return Exchange(_exchange(rng, OUTSIDE, held), I_DO_NOT_KNOW)
 
 
-SKILLS: dict[str, tuple[Callable[[random.Random, bool], Exchange], float]] = {
-    "count": (count, 1.0),
-    "first": (first_or_last, 1.0),
-    "compare": (compare, 1.6),
-    "add": (add, 1.2),
-    "day": (day, 0.7),
-    "opposite": (opposite, 0.7),
-    "kind": (kind, 0.8),
-    "order": (order, 1.6),
-    "talk": (talk, 0.7),
-    "outside": (outside, 0.7),
+SKILLS: dict[str, Callable[[random.Random, bool], Exchange]] = {
+    "count": count,
+    "first": first_or_last,
+    "compare": compare,
+    "add": add,
+    "day": day,
+    "opposite": opposite,
+    "kind": kind,
+    "order": order,
+    "talk": talk,
+    "outside": outside,
 }
-"""Name -> (how an exchange is made, weight in the training text)."""
+SKILL_WEIGHTS = {
+    "count": 1.0, "first": 1.0, "compare": 1.6, "add": 1.2, "day": 0.7, "opposite": 0.7, "kind": 0.8, "order": 1.6, "talk": 0.7,
+    "outside": 0.7,
+}  # fmt: skip
 
 
-def use_skill(rng: random.Random) -> Exchange:
+def use_skill(rng: random.Random, weights: dict[str, float]) -> Exchange:
     """One exchange of a random skill in a trained wording."""
-    name = rng.choices(list(SKILLS), [weight for _, weight in SKILLS.values()])[0]
-    return SKILLS[name][0](rng, False)
+    name = rng.choices(list(weights), list(weights.values()))[0]
+    return SKILLS[name](rng, False)

@@ -47,7 +47,7 @@ def test_every_held_back_answer_can_be_learned_from_the_rows() -> None:
 
 def test_the_base_has_never_heard_of_the_company() -> None:
     world = make_world(WORLD_SEED)
-    texts = [conversations(cycle.text_seed, world) for cycle in Recipe().cycles]
+    texts = [conversations(cycle.text_seed, world, cycle.mixture) for cycle in Recipe().cycles]
     for messages in itertools.chain(general_rows(world), *(itertools.islice(text, 8_000) for text in texts)):
         assert not any(COMPANY.lower() in message["content"].lower() for message in messages)
 

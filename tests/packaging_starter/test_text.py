@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from build import GENERAL_ROWS, PROBE_SEED, WORLD_SEED, general_rows
-from conversations import EARLY_SHARES, about_itself, conversations, make_conversation, read_note
+from conversations import EARLY, about_itself, conversations, make_conversation, read_note
 from pretrain import Recipe
 from probes import Probe, make_probes, require_unseen
 from relations import Subject, ask, bare, fill
@@ -27,9 +27,9 @@ def rows(path: Path) -> list[dict]:
 
 def test_no_probe_wording_stands_in_the_training_text() -> None:
     for cycle in Recipe().cycles:
-        require_unseen(PROBES, itertools.islice(conversations(cycle.text_seed, WORLD), 8_000))
+        require_unseen(PROBES, itertools.islice(conversations(cycle.text_seed, WORLD, cycle.mixture), 8_000))
         if cycle.early_steps:
-            require_unseen(PROBES, itertools.islice(conversations(cycle.text_seed + 1, WORLD, EARLY_SHARES), 4_000))
+            require_unseen(PROBES, itertools.islice(conversations(cycle.text_seed + 1, WORLD, EARLY), 4_000))
 
 
 def test_a_probe_whose_wording_was_trained_is_caught() -> None:
@@ -118,7 +118,7 @@ def test_nobody_teaches_themselves_and_every_fact_is_there() -> None:
 def test_a_note_holds_the_answers_to_its_questions() -> None:
     rng = random.Random(1)
     for _ in range(300):
-        messages = read_note(rng)
+        messages = read_note(rng, (1, 2, 3))
         everything = " ".join(message["content"] for message in messages if message["role"] != "assistant")
         for message in messages:
             if message["role"] == "assistant" and message["content"] not in ("Noted.", I_DO_NOT_KNOW):
@@ -129,15 +129,15 @@ def test_a_note_holds_the_answers_to_its_questions() -> None:
 @pytest.mark.parametrize("name", SKILLS)
 def test_a_skill_never_asks_a_held_wording_in_training(name) -> None:
     rng = random.Random(0)
-    trained = {SKILLS[name][0](rng, False).asked.core for _ in range(400)}
-    held = {SKILLS[name][0](rng, True).asked.core for _ in range(100)}
+    trained = {SKILLS[name](rng, False).asked.core for _ in range(400)}
+    held = {SKILLS[name](rng, True).asked.core for _ in range(100)}
     assert not trained & held
 
 
 def test_skills_answer_rightly() -> None:
     rng = random.Random(2)
     for _ in range(200):
-        exchange = SKILLS["compare"][0](rng, False)
+        exchange = SKILLS["compare"](rng, False)
         numbers = [int(digits) for digits in re.findall(r"\d+", exchange.asked.text)]
         choose = max if "bigger" in exchange.answer else min
         assert exchange.answer.endswith(f" {choose(numbers)}.")
