@@ -1,6 +1,7 @@
 """Base models: which processor and number format, loading from a folder, adapters beside them for chat."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -246,7 +247,10 @@ def load_adapter(model: Any, folder: Path, name: str) -> Any:
     """
     options = adapter_folder.read_options(folder)
     weights = adapter_folder.read_weights(folder)
-    with light_peft(bool(getattr(model, "is_loaded_in_4bit", False))):
+    quantised = bool(getattr(model, "is_loaded_in_4bit", False))
+    with light_peft(quantised), warnings.catch_warnings():
+        # PEFT 0.21 reads a property that transformers 5.23 has renamed; nothing that a user could change.
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
         return _add_adapter(model, folder, name, options, weights)
 
 
@@ -270,13 +274,20 @@ def _add_adapter(model: Any, folder: Path, name: str, options: dict[str, Any], w
     except Exception:
         # The base must stay as it was: other adapters go on being used.
         if fresh:
-            model.unload()
+            _unload(model)
         else:
             model.delete_adapter(inner)
         raise
     model.studio_adapters = {**known, name: inner}
     model.eval()
     return model
+
+
+def _unload(model: Any) -> None:
+    from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
+
+    tqdm.monitor_interval = 0  # PEFT draws a progress bar here, whose watching thread would never end
+    model.unload()
 
 
 @contextmanager
