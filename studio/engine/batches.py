@@ -5,6 +5,8 @@ has to keep. Rows of similar length share a batch (less padding), but only withi
 order of the batches is shuffled again.
 """
 
+import hashlib
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,27 +21,54 @@ CHUNK_BATCHES = 8
 class Rows:
     """Encoded rows, compact: 4 bytes for an id and 1 for whether it is learned.
 
-    Attributes:
-        ids: All tokens of all rows, (tokens,), int32.
-        learned: Whether each is learned, (tokens,), bool; never a row's first token, which nothing predicts.
-        starts: Where each row begins, (rows + 1,).
+    A row's first token is never learned: nothing predicts it.
     """
 
-    def __init__(self, rows: Iterable[tuple[Sequence[int], Sequence[int]]]) -> None:
+    def __init__(self, rows: Iterable[tuple[Sequence[int], Sequence[int]]] = ()) -> None:
         """Take rows as (ids, labels), where a label of -100 is not learned."""
-        ids: list[np.ndarray] = []
-        learned: list[np.ndarray] = []
-        for row_ids, labels in rows:
-            ids.append(np.asarray(row_ids, dtype=np.int32))
-            mark = np.asarray(labels, dtype=np.int64) != -100
-            mark[:1] = False
-            learned.append(mark)
-        self.starts = np.concatenate(([0], np.cumsum([len(row) for row in ids], dtype=np.int64)))
-        self.ids = np.concatenate(ids) if ids else np.zeros(0, dtype=np.int32)
-        self.learned = np.concatenate(learned) if learned else np.zeros(0, dtype=bool)
+        self._ids, self._learned, self._starts = array("i"), bytearray(), array("q", [0])
+        for ids, labels in rows:
+            self.append(ids, labels)
+
+    def append(self, ids: Sequence[int], labels: Sequence[int]) -> None:
+        """Add one row, (tokens,) each; not while `row` or a property's array is in use."""
+        self._ids.extend(array("i", [int(i) for i in ids]))
+        self._learned.extend(bytes(place > 0 and label != -100 for place, label in enumerate(labels)))
+        self._starts.append(len(self._ids))
+
+    def joined(self, others: "Rows") -> "Rows":
+        """These rows and then the others."""
+        both = Rows()
+        both._ids, both._learned = self._ids + others._ids, self._learned + others._learned
+        both._starts = array("q", np.concatenate((self.starts, others.starts[1:] + len(self._ids))).tobytes())
+        return both
+
+    @property
+    def ids(self) -> np.ndarray:
+        """All tokens of all rows, (tokens,), int32."""
+        return np.frombuffer(self._ids, dtype=np.int32)
+
+    @property
+    def learned(self) -> np.ndarray:
+        """Whether each is learned, (tokens,), bool."""
+        return np.frombuffer(self._learned, dtype=bool)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Where each row begins, (rows + 1,), int64."""
+        return np.frombuffer(self._starts, dtype=np.int64)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row; 0 without rows."""
+        return int(self.lengths.max(initial=0))
+
+    def digest(self) -> str:
+        """SHA-256 of all rows."""
+        return hashlib.sha256(self._ids.tobytes() + self._learned + self._starts.tobytes()).hexdigest()
 
     def __len__(self) -> int:
-        return len(self.starts) - 1
+        return len(self._starts) - 1
 
     @property
     def lengths(self) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What a run learns from: rows of the dataset, encoded once, split, counted, and refused where nothing is learned."""
 
-import hashlib
+import heapq
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -84,7 +84,7 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
     settings = job.settings
     rules = tokens.Rules.of(settings)
     dataset = open_dataset(Path(job.dataset))
-    train, held = _Side(tokenizer, rules), _Side(tokenizer, rules)
+    train, held = _Side(tokenizer, rules), _Side(tokenizer, rules, sample=MOST_TESTED)
     own_test_file = False
     for number, record in enumerate(_polled(dataset.records(), len(dataset), "Reading the examples", emit, control)):
         own_test_file = own_test_file or record.side == "held_back"
@@ -96,30 +96,37 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
         for number, record in enumerate(_polled(extra, len(extra), "Reading the general examples", emit, control)):
             general.add(record, number)
     _refuse(train, held, settings.max_tokens)
-    tested = held.sample(MOST_TESTED)
-    rows = Rows(train.encoded + general.encoded)
+    tested = held.sample()
+    rows = train.rows.joined(general.rows)
     return Examples(
         rows=rows,
-        train_rows=len(train.encoded),
+        train_rows=len(train.rows),
         held=tested,
         asked=_asked(tested, MOST_ASKED_OWN if own_test_file else MOST_ASKED),
         report=_report(train, held, general, tokenizer),
         notices=(*tokenizer.notices, *_notices(job, train, held)),
-        fingerprint=hashlib.sha256(rows.ids.tobytes() + rows.learned.tobytes() + rows.starts.tobytes()).hexdigest(),
+        fingerprint=rows.digest(),
     )
 
 
 class _Side:
-    """Encodes the rows of one side and counts what becomes of them."""
+    """Encodes the rows of one side, keeps them compactly, and counts what becomes of them.
 
-    def __init__(self, tokenizer: Any, rules: Any) -> None:
+    Attributes:
+        rows: What is used.
+        fates: How many rows met which fate.
+        keys: How often each text (by a number made from its key) is there.
+    """
+
+    def __init__(self, tokenizer: Any, rules: tokens.Rules, sample: int = 0) -> None:
         self._tokenizer, self._rules = tokenizer, rules
-        self.encoded: list[tuple[Sequence[int], Sequence[int]]] = []
+        self.rows = Rows()
         self.fates: Counter[str] = Counter()
-        self.keys: Counter[str] = Counter()
-        self.tokens = self.learned = self.longest = self.bos_count = 0
+        self.keys: Counter[int] = Counter()
+        self.bos_count = 0
         self.end_always_learned = True
-        self._held: list[tuple[str, Held]] = []
+        self._most = sample
+        self._sample: list[tuple[int, int, Held]] = []
 
     def add(self, record: Record, number: int) -> None:
         try:
@@ -128,31 +135,32 @@ class _Side:
             problem = error.problem
             place = f"row {number + 1}" + (f", {problem.where}" if problem.where else "")
             raise StudioError.of(msgspec.structs.replace(problem, where=place)) from error
+        key = int(record.key, 16)
         self.fates[row.fate] += 1
-        self.keys[record.key] += 1
+        self.keys[key] += 1
         if row.fate not in ("kept", "cut"):
             return
-        self.encoded.append((row.ids, row.labels))
-        learned = sum(label != tokens.NOTHING for label in row.labels)
-        self.tokens += len(row.ids)
-        self.learned += learned
-        self.longest = max(self.longest, len(row.ids))
+        self.rows.append(row.ids, row.labels)
         # Where a row begins: later ones are a template's own marks of turns (ChatML's bos is <|im_start|>).
         bos = self._tokenizer.bos_token_id
         self.bos_count = max(self.bos_count, sum(1 for _ in itertools.takewhile(lambda i: i == bos, row.ids)))
         if not (row.fate == "cut" and self._rules.too_long == "cut_end"):
-            last = next((label for label in reversed(row.labels) if label != tokens.NOTHING), None)
-            self.end_always_learned = self.end_always_learned and self._has_end(row.labels, last)
-        self._held.append((record.key, Held(record.messages, row.ids, row.labels, learned)))
+            # A template may put a line feed behind the end token.
+            ends = self._tokenizer.end_ids
+            self.end_always_learned = self.end_always_learned and any(label in ends for label in row.labels[-4:])
+        if self._most:
+            learned = sum(label != tokens.NOTHING for label in row.labels)
+            self._keep(key, number, Held(record.messages, row.ids, row.labels, learned))
 
-    def _has_end(self, labels: Sequence[int], last: int | None) -> bool:
-        # A template may put a line feed after the end token; both count as the answer's end.
-        ends = self._tokenizer.end_ids
-        return last in ends or any(label in ends for label in labels[-4:])
+    def _keep(self, key: int, number: int, held: Held) -> None:
+        """Keep the rows with the smallest keys: chosen by their content alone, whatever the order of the file."""
+        heapq.heappush(self._sample, (-key, -number, held))
+        if len(self._sample) > self._most:
+            heapq.heappop(self._sample)
 
-    def sample(self, most: int) -> tuple[Held, ...]:
-        """At most this many rows, chosen by their content alone."""
-        return tuple(held for _, held in sorted(self._held, key=lambda pair: pair[0])[:most])
+    def sample(self) -> tuple[Held, ...]:
+        """The rows kept for tests."""
+        return tuple(held for _, _, held in sorted(self._sample, key=lambda entry: (-entry[0], -entry[1])))
 
 
 def _polled(records: Iterable[Record], total: int, stage: str, emit: Emit, control: Control) -> Iterator[Record]:
@@ -182,7 +190,7 @@ def _refuse(train: _Side, held: _Side, max_tokens: int) -> None:
             "Lower the share of held-back examples, or add more examples.",
             where="held_back_share",
         )
-    if train.encoded:
+    if len(train.rows):
         return
     if train.fates["left_out"]:
         raise StudioError(
@@ -211,20 +219,20 @@ def _asked(tested: Sequence[Held], most: int) -> tuple[Held, ...]:
 
 def _report(train: _Side, held: _Side, general: _Side, tokenizer: Any) -> DataReport:
     return DataReport(
-        train_rows=len(train.encoded),
-        held_back_rows=len(held.encoded),
-        general_rows=len(general.encoded),
+        train_rows=len(train.rows),
+        held_back_rows=len(held.rows),
+        general_rows=len(general.rows),
         kept=train.fates["kept"],
         cut=train.fates["cut"],
         left_out=train.fates["left_out"],
         nothing_to_learn=train.fates["nothing_to_learn"],
-        tokens=train.tokens,
-        learned_tokens=train.learned,
+        tokens=int(train.rows.lengths.sum()),
+        learned_tokens=int(train.rows.learned_counts.sum()),
         end_token=tokenizer.convert_ids_to_tokens(tokenizer.end_ids[0]) if tokenizer.end_ids else "",
         end_token_learned=train.end_always_learned,
         bos_count=max(train.bos_count, held.bos_count, general.bos_count),
         pad_token=str(tokenizer.pad_token or ""),
-        longest=max(train.longest, general.longest),
+        longest=max(train.rows.longest, general.rows.longest),
         duplicates=sum(count - 1 for count in train.keys.values()),
         overlap=sum(count for key, count in held.keys.items() if key in train.keys),
     )
@@ -240,7 +248,7 @@ def _notices(job: TrainJob, train: _Side, held: _Side) -> Iterator[Problem]:
             why="'Keep what it knew' is on, but no general examples were chosen.",
             fix="Choose general examples for this model, or switch the setting off; the model may forget.",
         )
-    if not held.encoded:
+    if not len(held.rows):
         yield Problem(
             code="train.no_held_back",
             where="held_back_share",

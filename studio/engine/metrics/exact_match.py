@@ -11,7 +11,9 @@ from studio.engine import generate
 
 FIRST_BATCH = 8
 """Small, so that a slow machine is noticed before much time is spent."""
-BATCH = 32
+BATCH, BATCH_OF_LARGE = 64, 16
+LARGE = 1_000_000_000
+"""Parameters from which on the memory for many answers at once counts."""
 PATIENCE_SECONDS = 20.0
 """A machine that is slower than this gets fewer questions; before and after, the same ones count."""
 
@@ -35,15 +37,19 @@ def ask(
     """
     right: list[bool] = []
     began = time.monotonic()
+    size = BATCH_OF_LARGE if sum(p.numel() for p in model.parameters()) >= LARGE else BATCH
+
+    def ended() -> bool:
+        return control.poll() in ("stop", "discard")
+
     while len(right) < len(questions):
-        if control.poll() in ("stop", "discard") and right:
-            break
-        spent = time.monotonic() - began
-        if right and spent > PATIENCE_SECONDS:
+        if right and time.monotonic() - began > PATIENCE_SECONDS:
             break
         emit(Progress(stage=stage, done=len(right), total=len(questions), unit="questions"))
-        batch = questions[len(right) : len(right) + (BATCH if right else FIRST_BATCH)]
-        replies = generate.answers(model, tokenizer, [list(talk) for talk, _ in batch], max_new_tokens)
+        batch = questions[len(right) : len(right) + (size if right else FIRST_BATCH)]
+        replies = generate.answers(model, tokenizer, [talk for talk, _ in batch], max_new_tokens, size, ended)
+        if ended():
+            break  # these answers may be cut
         right += [same(reply, wanted) for reply, (_, wanted) in zip(replies, batch, strict=True)]
     return right
 
