@@ -57,6 +57,7 @@ class MessageBar(QFrame):
         outer.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
         outer.addLayout(texts, 1)
         outer.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
+        self._fill_actions(())
         self.hide()
 
     @property

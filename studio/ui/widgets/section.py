@@ -28,9 +28,9 @@ class Section(QFrame):
         self.hint_label = label(hint, "muted", wrap=True)
         self.head.addWidget(self.title_label)
         self.head.addStretch(1)
-        if title:
-            outer.addLayout(self.head)
-            self.setAccessibleName(title)
+        outer.addLayout(self.head)
+        self.title_label.setVisible(bool(title))
+        self.setAccessibleName(title)
         self.hint_label.setVisible(bool(hint))
         outer.addWidget(self.hint_label)
         self.body = QVBoxLayout()

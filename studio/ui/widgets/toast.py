@@ -75,6 +75,7 @@ class Toasts(QWidget):
         toast = Toast(text, action, on_action, SHOWN_WITH_ACTION_MS if action else SHOWN_MS)
         toast.destroyed.connect(self._on_gone)
         self._column.addWidget(toast)
+        toast.show()
         for old in self.toasts()[:-MOST]:
             old.end()
         self.show()
