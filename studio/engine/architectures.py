@@ -57,7 +57,7 @@ def _layer(kind: str, config: Config) -> Iterator[tuple[str, Shape]]:
     head = _count(config, "head_dim", HEAD_SIZES.get(kind, hidden // heads))
     queries = heads * head
     keys = _count(config, "num_key_value_heads", heads) * head
-    bias = kind == "qwen2" or (config.get("attention_bias") is True and kind != "phi3")
+    bias = kind == "qwen2" or (config.get("attention_bias") is True and kind not in ("mistral", "phi3"))
     if kind == "phi3":
         yield "self_attn.qkv_proj.weight", (queries + 2 * keys, hidden)
         yield "mlp.gate_up_proj.weight", (2 * inner, hidden)
