@@ -188,8 +188,8 @@ class PlotPanel(pg.GraphicsView):
         self._left = NumberAxis("left")
         self._bottom = NumberAxis("bottom")
         self._lay_out()
-        self._marks = pg.ScatterPlotItem(pxMode=True)
-        self._best = pg.ScatterPlotItem(pxMode=True, symbol="star", size=16)
+        self._marks = pg.ScatterPlotItem(pxMode=True, useCache=False)  # cached dots are pixels in an SVG too
+        self._best = pg.ScatterPlotItem(pxMode=True, symbol="star", size=16, useCache=False)
         self._checkpoints = pg.PlotCurveItem(connect="pairs")
         self._crosshair = pg.InfiniteLine(angle=90, movable=False)
         self._crosshair.setVisible(False)

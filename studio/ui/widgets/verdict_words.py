@@ -13,6 +13,9 @@ Mood = Literal["success", "warning", "info"]
 _SURE = 1.645
 """Standard deviations: an improvement that luck alone would bring in less than one run of twenty."""
 
+_FEWEST_ASKED = 3
+"""Two right answers of two say nothing."""
+
 _KEPT_ENOUGH = 0.9
 
 
@@ -63,7 +66,7 @@ def judge(verdict: Verdict | None) -> Judgement:
 
 def learned_answers(verdict: Verdict) -> bool:
     """Clearly more held-back questions are answered right than before."""
-    if not verdict.asked or verdict.right_after is None:
+    if not verdict.asked or verdict.asked < _FEWEST_ASKED or verdict.right_after is None:
         return False
     before, after = verdict.right_before or 0, verdict.right_after
     pooled = (before + after) / (2 * verdict.asked)
@@ -76,8 +79,8 @@ def improved_loss(verdict: Verdict) -> bool:
     """Clearly more than half of the held-back rows got better, and so did their mean."""
     if not verdict.rows or verdict.rows_better is None or verdict.loss_base is None or verdict.loss_tuned is None:
         return False
-    most = verdict.rows / 2 + _SURE * math.sqrt(verdict.rows) / 2
-    return verdict.loss_tuned < verdict.loss_base and verdict.rows_better >= min(most, verdict.rows)
+    by_luck = verdict.rows / 2 + _SURE * math.sqrt(verdict.rows) / 2 + 0.5  # of a coin; half a row for continuity
+    return verdict.loss_tuned < verdict.loss_base and verdict.rows_better >= by_luck
 
 
 def kept_share(verdict: Verdict) -> float:

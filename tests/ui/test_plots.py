@@ -1,0 +1,275 @@
+"""The plot: what it draws, when it draws, and how its figures leave it."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QImage, QWheelEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from studio.ui import theme
+from studio.ui.widgets.curve import DRAWN_POINTS
+from studio.ui.widgets.loss_plot import REDRAW_MS, LossPlot
+from studio.ui.widgets.plot_panel import clock, round_spacing, short
+from studio.ui.widgets.run_curves import PlottedRun, RunCurves
+from studio.ui.widgets.run_note import notes
+from tests.ui import run_stream
+
+
+def curves_of(total: int = 100, *, tests: bool = True) -> RunCurves:
+    curves = RunCurves()
+    for event in run_stream.run(total):
+        if tests or event.__class__.__name__ != "Evaluated":
+            curves.feed(event)
+    return curves
+
+
+@pytest.fixture
+def plot(qtbot: QtBot) -> LossPlot:
+    made = LossPlot()
+    qtbot.addWidget(made)
+    made.resize(700, 480)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def show(plot: LossPlot, *runs: RunCurves) -> None:
+    plot.set_runs([PlottedRun(f"run-{number}", curves) for number, curves in enumerate(runs, start=1)])
+    plot.redraw()
+
+
+def test_a_long_run_is_drawn_with_few_points_and_all_of_its_range(plot: LossPlot) -> None:
+    curves = curves_of(20_000)
+    curves.series["loss"].values[12_345] = 9.0
+    show(plot, curves)
+    assert 500 < plot.main.drawn_points <= DRAWN_POINTS
+    assert plot.main.box.viewRange()[1][1] > 9.0
+
+
+def test_many_events_are_drawn_at_most_eight_times_a_second(plot: LossPlot, qtbot: QtBot) -> None:
+    assert REDRAW_MS >= 125
+    curves = RunCurves()
+    show(plot, curves)
+    drawn = 0
+    original = plot._hand_down_lines
+
+    def count() -> None:
+        nonlocal drawn
+        drawn += 1
+        original()
+
+    plot._hand_down_lines = count  # type: ignore[method-assign]
+    for number in range(1, 501):
+        curves.feed(run_stream.step(number, 1.0, 500))
+        plot.refresh()
+        QApplication.processEvents()
+    qtbot.waitUntil(lambda: plot.main.x_range()[1] > 499)
+    assert 1 <= drawn <= 5
+
+
+def test_without_news_nothing_is_drawn(plot: LossPlot, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot) -> None:
+    show(plot, curves_of())
+    qtbot.waitUntil(lambda: not plot._stale and not plot._timer.isActive())
+    monkeypatch.setattr(plot, "_hand_down_lines", lambda: pytest.fail("drawn without news"))
+    plot.redraw()
+
+
+def test_a_hidden_plot_draws_nothing_until_it_is_seen(plot: LossPlot, qtbot: QtBot) -> None:
+    curves = RunCurves()
+    show(plot, curves)
+    plot.hide()
+    curves.feed(run_stream.step(1, 1.0))
+    curves.feed(run_stream.step(2, 1.0))
+    plot.refresh()
+    assert not plot._timer.isActive()
+    plot.show()
+    qtbot.waitUntil(lambda: plot.main.drawn_points == 2)
+
+
+def test_zooming_stops_following_and_fit_restores_it(plot: LossPlot, qtbot: QtBot) -> None:
+    curves = curves_of()
+    show(plot, curves)
+    plot.main.box.scaleBy((0.5, 0.5))
+    plot.main.box.sigRangeChangedManually.emit([True, True])
+    plot.redraw()
+    assert not plot.following
+    zoomed = plot.main.x_range()
+    assert plot.small["memory"].x_range() == pytest.approx(zoomed)
+    curves.feed(run_stream.step(101, 1.0, 200))
+    plot.redraw()
+    assert plot.main.x_range() == pytest.approx(zoomed)
+    assert plot.controls.fit_button.isEnabled()
+    qtbot.mouseClick(plot.controls.fit_button, Qt.MouseButton.LeftButton)
+    plot.redraw()
+    assert plot.following
+    assert plot.main.x_range()[1] > 101
+
+
+def test_the_mouse_wheel_counts_as_zooming(plot: LossPlot, qtbot: QtBot) -> None:
+    show(plot, curves_of())
+    centre = QPoint(plot.main.width() // 2, plot.main.height() // 2)
+    spot = QPointF(centre)
+    wheel = QWheelEvent(
+        spot,
+        QPointF(plot.main.mapToGlobal(centre)),
+        QPoint(0, 0),
+        QPoint(0, 120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(plot.main.viewport(), wheel)
+    assert not plot.following
+
+
+def test_arrow_keys_move_one_crosshair_that_reads_every_curve(plot: LossPlot, qtbot: QtBot) -> None:
+    show(plot, curves_of())
+    plot.main.setFocus()
+    qtbot.keyClick(plot.main, Qt.Key.Key_Left)
+    assert plot.crosshair == 99
+    qtbot.keyClick(plot.small["speed"], Qt.Key.Key_Left, Qt.KeyboardModifier.ShiftModifier)
+    assert plot.crosshair == 89
+    qtbot.keyClick(plot.main, Qt.Key.Key_Home)
+    assert plot.crosshair == 1
+    words = plot.readout.text()
+    assert words.startswith("Step 1 ")
+    assert "loss 2.87" in words
+    assert "unseen 3.4" in words
+    assert plot.captions["speed"].text() == "Tokens/s 9,000"
+    assert plot.captions["learning_rate"].text() == "Learning rate 0.0002"
+    assert plot.captions["memory"].text() == "Memory (GB) 0.47"
+    qtbot.keyClick(plot.main, Qt.Key.Key_Escape)
+    assert plot.crosshair is None
+    assert plot.readout.text().startswith("Step 100 ")
+
+
+def test_the_mouse_finds_the_nearest_step_on_the_time_axis_too(plot: LossPlot) -> None:
+    show(plot, curves_of())
+    plot.controls.axis.setCurrentIndex(1)
+    plot.redraw()
+    assert plot.main.x_range()[1] == pytest.approx(10.1, abs=0.2)
+    plot.main.hovered.emit(5.04)
+    assert plot.crosshair == 50
+    plot.main.left_by_mouse.emit()
+    assert plot.crosshair is None
+
+
+def test_the_log_scale_shows_losses_at_or_below_zero_as_gaps(plot: LossPlot) -> None:
+    curves = curves_of()
+    curves.series["loss"].values[10] = 0.0
+    show(plot, curves)
+    plot.controls.log_box.setChecked(True)
+    plot.redraw()
+    raw = plot.main._items[0]
+    assert np.isnan(raw.yData[10])
+    assert raw.yData[11] == pytest.approx(np.log10(curves.series["loss"].values[11]))
+
+
+def test_the_slider_changes_the_smoothing_of_the_drawn_line(plot: LossPlot) -> None:
+    show(plot, curves_of())
+    plot.controls.slider.setValue(0)
+    plot.redraw()
+    raw, smoothed = plot.main._items[0].yData, plot.main._items[1].yData
+    assert smoothed == pytest.approx(raw)
+    plot.controls.slider.setValue(90)
+    plot.redraw()
+    assert plot.main._items[1].yData != pytest.approx(raw)
+
+
+def test_the_best_test_is_marked(plot: LossPlot) -> None:
+    curves = curves_of()
+    curves.feed(run_stream.held_back(101, 5.0, best=False))
+    show(plot, curves)
+    place, height = plot.main._best.getData()
+    assert (place[0], height[0]) == (100, pytest.approx(curves.series["held_back"].at(100)))
+
+
+def test_several_runs_differ_by_colour_and_dash(plot: LossPlot) -> None:
+    show(plot, curves_of(), curves_of(80), curves_of(60))
+    pens = [item.opts["pen"] for item, line in zip(plot.main._items, plot.main._drawn) if line.look.kind == "smooth"]
+    assert len({pen.color().name() for pen in pens}) == 3
+    assert len({pen.style() for pen in pens}) == 3
+    assert "run-2: " in plot.readout.text()
+
+
+def test_colours_follow_the_theme_at_once(plot: LossPlot, qapp: QApplication) -> None:
+    show(plot, curves_of())
+    theme.apply(qapp, "dark")
+    assert plot.main.backgroundBrush().color().name() == theme.DARK.surface
+    assert plot.main._items[1].opts["pen"].color().name() == theme.DARK.runs[0]
+    theme.apply(qapp, "light")
+    assert plot.main._items[1].opts["pen"].color().name() == theme.LIGHT.runs[0]
+
+
+def test_png_svg_and_csv_leave_whole_files(plot: LossPlot, tmp_path: Path) -> None:
+    show(plot, curves_of())
+    told: list[str] = []
+    plot.failed_to_save.connect(told.append)
+    for ending in ("png", "svg", "csv"):
+        plot.save(tmp_path / f"plot.{ending}")
+    assert told == []
+    image = QImage(str(tmp_path / "plot.png"))
+    assert image.width() >= 1280
+    colours = {image.pixelColor(x, y).name() for x in range(0, image.width(), 3) for y in range(0, image.height(), 3)}
+    assert theme.LIGHT.runs[0] in colours
+    svg = (tmp_path / "plot.svg").read_text()
+    assert len(re.findall(r"<(?:path|polyline)", svg)) > 10
+    assert "<image" not in svg
+    assert len((tmp_path / "plot.csv").read_text().splitlines()) == 102
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".part") == []
+
+
+def test_a_place_that_cannot_be_written_is_told_in_words(plot: LossPlot, tmp_path: Path, qtbot: QtBot) -> None:
+    show(plot, curves_of())
+    for ending in ("csv", "png", "svg"):
+        with qtbot.waitSignal(plot.failed_to_save) as told:
+            plot.save(tmp_path / "missing" / f"plot.{ending}")
+        assert "could not be saved" in told.args[0]
+
+
+def test_the_table_view_shows_every_point(plot: LossPlot) -> None:
+    show(plot, curves_of())
+    dialog = plot.show_table()
+    model = dialog.table.model()
+    assert model.rowCount() == 101
+    assert model.index(100, 1).data() == "100"
+    assert model.headerData(3, Qt.Orientation.Horizontal) == "Loss"
+    dialog.close()
+
+
+def test_notes_say_whether_it_still_improves() -> None:
+    curves = RunCurves()
+    curves.feed(run_stream.held_back(0, 3.0))
+    curves.feed(run_stream.step(10, 1.0))
+    curves.feed(run_stream.held_back(10, 2.0))
+    assert [note.text for note in notes(curves)] == ["Still improving on unseen examples."]
+    for number in (20, 30, 40):
+        curves.feed(run_stream.step(number, 1.0))
+        curves.feed(run_stream.held_back(number, 2.5, best=False))
+    assert notes(curves)[0].text.startswith("No better on unseen examples for 3 tests: it may be memorising.")
+    assert notes(curves)[0].mood == "warning"
+
+
+@pytest.mark.parametrize(
+    ("value", "spacing", "words"),
+    [
+        (0.25, 0.05, "0.25"),
+        (1500, 500, "1,500"),
+        (12_000, 2000, "12k"),
+        (2e-4, 1e-4, "2e-4"),
+        (0.0, 0.1, "0"),
+        (3_000_000, 1_000_000, "3M"),
+    ],
+)
+def test_ticks_have_no_more_digits_than_they_need(value: float, spacing: float, words: str) -> None:
+    assert short(value, spacing) == words
+
+
+def test_time_is_divided_as_clocks_are() -> None:
+    assert [round_spacing(least, time=True) for least in (3, 11, 70, 4000)] == [5, 15, 120, 7200]
+    assert [clock(seconds) for seconds in (5, 65, 3725)] == ["0:05", "1:05", "1:02:05"]

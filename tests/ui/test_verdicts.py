@@ -1,0 +1,132 @@
+"""The verdict never says more than its figures."""
+
+import msgspec
+import pytest
+from pytestqt.qtbot import QtBot
+
+from studio.contract import events
+from studio.contract.events import Verdict
+from studio.ui.widgets.data_report import DataReportCard
+from studio.ui.widgets.run_progress import RunProgress
+from studio.ui.widgets.sample_answer import SampleAnswerCard
+from studio.ui.widgets.verdict import VerdictCard
+from studio.ui.widgets.verdict_words import judge
+from tests.ui import run_stream
+
+LONG = Verdict(asked=119, right_before=0, right_after=0, rows=119, rows_better=84, loss_base=3.2, loss_tuned=1.1)
+
+
+def test_right_answers_are_counted_and_so_is_what_was_kept() -> None:
+    said = judge(run_stream.VERDICT)
+    assert said.headline == "Answers 55 of 58 new questions right, before: 0."
+    assert said.sentences == ("Still answers 174 of 180 that it could before.",)
+    assert (said.mood, said.short) == ("success", "55 of 58 right")
+
+
+def test_long_answers_are_judged_by_their_loss() -> None:
+    said = judge(LONG)
+    assert said.headline == "Better on 84 of 119 unseen examples; loss on them fell from 3.20 to 1.10."
+    assert said.short == "better on 84 of 119"
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        msgspec.structs.replace(LONG, rows_better=62, loss_tuned=3.19),  # as good as chance
+        Verdict(asked=58, right_before=20, right_after=22),  # two more may be luck
+        Verdict(asked=58, right_before=20, right_after=20),
+    ],
+)
+def test_what_may_be_luck_is_no_real_improvement(verdict: Verdict) -> None:
+    said = judge(verdict)
+    assert said.headline == "No real improvement on unseen examples."
+    assert said.mood == "warning"
+    assert said.sentences  # the figures are shown all the same
+
+
+def test_worse_is_called_worse() -> None:
+    verdict = Verdict(rows=50, rows_better=5, loss_base=1.0, loss_tuned=2.0)
+    said = judge(verdict)
+    assert said.headline == "Worse on unseen examples than before."
+    assert said.sentences == ("Better on 5 of 50 unseen examples; loss on them rose from 1.00 to 2.00.",)
+
+
+def test_forgetting_is_said_and_what_helps() -> None:
+    said = judge(msgspec.structs.replace(run_stream.VERDICT, known_after=20))
+    assert said.mood == "warning"
+    assert said.sentences[-1].startswith("Still answers 20 of 180 that it could before. It forgot the rest")
+
+
+@pytest.mark.parametrize("verdict", [None, Verdict(), Verdict(probes=200, known_before=180, known_after=180)])
+def test_without_held_back_rows_nothing_is_claimed(verdict: Verdict | None) -> None:
+    said = judge(verdict)
+    assert "nobody can say" in said.headline
+    assert said.short == "not tested"
+
+
+def test_few_rows_that_all_got_better_are_still_too_few() -> None:
+    assert judge(Verdict(rows=1, rows_better=1, loss_base=3.0, loss_tuned=1.0)).mood == "warning"
+
+
+def test_a_discarded_run_offers_nothing_to_compare(qtbot: QtBot) -> None:
+    card = VerdictCard()
+    qtbot.addWidget(card)
+    card.show()
+    card.show_end(events.Finished(adapter="", reason="discarded", steps=4, seconds=1.0))
+    assert "thrown away" in card.text()
+    assert not card.compare.isVisible()
+    card.show_end(run_stream.finished())
+    assert card.compare.isVisible()
+    assert card.text().splitlines()[-1] == "Done: 100 steps in 10 s."
+
+
+def test_the_data_report_warns_of_what_is_not_learned(qtbot: QtBot) -> None:
+    card = DataReportCard()
+    qtbot.addWidget(card)
+    report = msgspec.structs.replace(run_stream.report(), end_token_learned=False, pad_token="<|end|>", overlap=3)
+    card.show_report(report)
+    said = {words: fine for fine, words in card.sentences}
+    assert said["300 examples to learn from, 58 held back, 400 general ones"]
+    warned = [words for fine, words in card.sentences if not fine]
+    assert len(warned) == 4
+    assert any("2 left out as too long" in words for words in warned)
+    assert any("may not know when to stop" in words for words in warned)
+    assert any("padding token (<|end|>) is the end token" in words for words in warned)
+    assert any("3 held-back examples are also learned from" in words for words in warned)
+
+
+def test_sample_answers_stay_where_the_reader_paged_to(qtbot: QtBot) -> None:
+    card = SampleAnswerCard()
+    qtbot.addWidget(card)
+    card.show()
+    answers = [
+        events.SampleAnswer(step=number, question="Q", answer=f"<b>A{number}</b>", expected="E") for number in (0, 10)
+    ]
+    card.show_answers(answers)
+    assert card.answer.text() == "<b>A10</b>"  # never read as rich text
+    card.earlier.click()
+    assert card.answer_heading.text() == "Answer before training"
+    card.show_answers([*answers, events.SampleAnswer(step=20, question="Q", answer="E ", expected="E")])
+    assert card.answer.text() == "<b>A0</b>"
+    card.later.click()
+    card.later.click()
+    assert card.answer_heading.text() == "Answer at step 20, word for word right"
+    assert not card.later.isEnabled()
+
+
+def test_a_run_taken_up_again_is_no_failed_run() -> None:
+    progress = RunProgress()
+    progress.feed(events.Failed(problem=run_stream.PROBLEM))
+    assert progress.state == "failed"
+    progress.feed(events.Hello(protocol=1, pid=2, versions={}))
+    assert (progress.state, progress.failed) == ("preparing", None)
+
+
+def test_a_stop_that_was_asked_for_stays_asked_for() -> None:
+    progress = RunProgress()
+    progress.feed(run_stream.started())
+    progress.feed(events.Stopping(save=True))
+    progress.feed(events.Resumed(step=3))
+    assert progress.state == "stopping"
+    progress.feed(events.Paused(step=3, problem=run_stream.PROBLEM))
+    assert progress.state == "paused"
