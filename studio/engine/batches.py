@@ -33,7 +33,7 @@ class Rows:
     def append(self, ids: Sequence[int], labels: Sequence[int]) -> None:
         """Add one row, (tokens,) each; not while `row` or a property's array is in use."""
         self._ids.extend(array("i", [int(i) for i in ids]))
-        self._learned.extend(bytes(place > 0 and label != -100 for place, label in enumerate(labels)))
+        self._learned.extend(bytes(int(place > 0 and label != -100) for place, label in enumerate(labels)))
         self._starts.append(len(self._ids))
 
     def joined(self, others: "Rows") -> "Rows":
