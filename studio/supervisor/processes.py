@@ -49,7 +49,6 @@ def start_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
     Raises:
         OSError: The interpreter is missing or cannot be started.
     """
-    folder.commands.unlink(missing_ok=True)  # commands of an earlier worker are not for this one
     log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(

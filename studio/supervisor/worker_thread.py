@@ -51,6 +51,10 @@ class TrainerThread(QThread):
         self._forced = False
         self._final: events.AnyEvent | None = None
         self._last_sign = time.monotonic()
+        if not attach:
+            # Commands of an earlier worker are not for this one. Done here and not when the process starts, so that
+            # a command that is sent meanwhile is not lost.
+            folder.commands.unlink(missing_ok=True)
 
     # --- called from the window -------------------------------------------------------------------------
 

@@ -249,9 +249,7 @@ class ChatPage(Page):
         self.view.set_answering(False, chat)
         self._offer_questions(chat)
         self._list_saved()
-        if self.isVisible():
-            self.conversation.load()
-        self._show_state()
+        self._on_slot_changed()
 
     def _offer_questions(self, chat: Chat) -> None:
         run = self.targets.run(chat.run) if chat.run else None

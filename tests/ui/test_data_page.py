@@ -1,0 +1,236 @@
+"""The Data page with the real import worker and the real preview worker."""
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtWidgets import QFileDialog, QPushButton
+from pytestqt.qtbot import QtBot
+
+from studio.contract.events import MaskedRow
+from studio.contract.settings import TrainSettings
+from studio.supervisor import library
+from studio.supervisor.workplace import Workplace
+from studio.ui.pages.data import DataPage
+from studio.ui.widgets.mapping_form import MappingForm
+from studio.ui.widgets.records_table import BATCH_ROWS
+from tests.ui.finished_run import checked_model, make_model_and_adapter
+
+WAIT = 60_000
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model_and_adapter(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def page(qtbot: QtBot, workplace: Workplace) -> DataPage:
+    page = DataPage(workplace)
+    qtbot.addWidget(page)
+    page.resize(960, 640)
+    page.show()
+    page.on_shown()
+    return page
+
+
+@pytest.fixture
+def faq(tmp_path: Path) -> Path:
+    rows = [f'"How do I <b>reset</b> {n}?","Open Settings, number {n}.",note {n}' for n in range(500)]
+    path = tmp_path / "faq.csv"
+    path.write_text("question,answer,remark\n" + "\n".join([*rows, "No answer?,,x", ""]), encoding="utf-8")
+    return path
+
+
+def import_file(qtbot: QtBot, page: DataPage, path: Path) -> None:
+    with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        page.import_file(path)
+
+
+def choose(form: MappingForm, field: str, column: str) -> None:
+    """As a user chooses in a combo."""
+    combo = form._combos[field]
+    combo.setCurrentIndex(combo.findData(column))
+    combo.activated.emit(combo.currentIndex())
+
+
+def button(page: DataPage, text: str) -> QPushButton:
+    return next(found for found in page.findChildren(QPushButton) if found.text() == text and found.isVisible())
+
+
+def test_an_empty_page_offers_to_bring_a_file(page: DataPage) -> None:
+    assert page.drop_zone.isVisible()
+    assert page.sample_link.isVisible()
+    assert not page.tabs.isVisible()
+
+
+def test_an_import_tells_rows_usable_rows_and_those_that_need_attention(
+    qtbot: QtBot, page: DataPage, faq: Path
+) -> None:
+    import_file(qtbot, page, faq)
+    assert page.facts.rows.text() == "501 rows"
+    assert page.facts.usable.text() == "✓ 500 usable"
+    assert page.facts.attention.text() == "⚠ 1 needs attention"
+    button(page, "Show").click()
+    assert page.tabs.currentWidget() is page.problems
+    assert "the answer is empty" in page.problems.cards[0].text()
+    assert "Fill it in" in page.problems.cards[0].text()
+
+
+def test_the_guess_is_shown_with_its_reason(qtbot: QtBot, page: DataPage, faq: Path) -> None:
+    import_file(qtbot, page, faq)
+    assert page.mapping_form.chosen().prompt == "question"
+    assert page.mapping_form.chosen().completion == "answer"
+    assert '"question" is the question' in page.mapping_form.note.text()
+
+
+def test_the_table_reads_rows_as_they_are_scrolled_to(qtbot: QtBot, page: DataPage, faq: Path) -> None:
+    import_file(qtbot, page, faq)
+    model = page.rows.table.model()
+    assert model.rowCount() == BATCH_ROWS
+    while model.canFetchMore(QModelIndex()):
+        model.fetchMore(QModelIndex())
+    assert model.rowCount() == 500
+    assert model.index(499, 1).data(Qt.ItemDataRole.DisplayRole) == "How do I <b>reset</b> 499?"
+    page.rows.table.selectRow(499)
+    assert "Open Settings, number 499." in page.rows.detail.toPlainText()
+
+
+def test_changing_a_column_imports_the_same_dataset_anew(qtbot: QtBot, page: DataPage, faq: Path) -> None:
+    import_file(qtbot, page, faq)
+    before = page.workplace.dataset
+    assert before is not None
+    with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        choose(page.mapping_form, "completion", "remark")
+    after = page.workplace.dataset
+    assert after is not None
+    assert after.id == before.id
+    assert after.mapping.completion == "remark"
+    assert after.usable == 501
+    assert page.rows.table.model().index(0, 2).data() == "note 0"
+
+
+def test_the_same_column_twice_is_told_and_not_imported(qtbot: QtBot, page: DataPage, faq: Path) -> None:
+    import_file(qtbot, page, faq)
+    choose(page.mapping_form, "completion", "question")
+    assert page.mapping_form.note.text() == "The same column is chosen twice."
+    assert not page.workplace.importing
+
+
+def test_columns_that_cannot_be_guessed_are_chosen_by_hand(qtbot: QtBot, page: DataPage, tmp_path: Path) -> None:
+    path = tmp_path / "numbers.csv"
+    path.write_text("kind;size;mark\n1;10;x\n2;20;y\n3;30;z\n", encoding="utf-8")
+    import_file(qtbot, page, path)
+    assert page.by_hand.isVisible()
+    assert "No columns were found" in page.message.text()
+    assert page.by_hand.rows.item(1, 2).text() == "y"
+    choose(page.by_hand.form, "prompt", "kind")
+    with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        choose(page.by_hand.form, "completion", "size")
+    assert page.facts.usable.text() == "✓ 3 usable"
+    assert page.tabs.isVisible()
+    assert page.message.isHidden()
+
+
+def test_a_damaged_line_is_named_and_can_be_left_out(qtbot: QtBot, page: DataPage, tmp_path: Path) -> None:
+    path = tmp_path / "broken.jsonl"
+    good = '{"question": "a?", "answer": "b"}\n'
+    path.write_text(good * 3 + '{"question": \n' + good * 3, encoding="utf-8")
+    import_file(qtbot, page, path)
+    assert "broken.jsonl:4" in page.message.text()
+    with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        button(page, "Leave damaged lines out").click()
+    assert page.facts.usable.text() == "✓ 6 usable"
+
+
+def test_an_empty_file_is_told_in_words(qtbot: QtBot, page: DataPage, tmp_path: Path) -> None:
+    path = tmp_path / "empty.csv"
+    path.touch()
+    import_file(qtbot, page, path)
+    assert "There are no records" in page.message.text()
+    assert page.drop_zone.isVisible()
+
+
+def test_an_own_test_file_is_used_and_can_be_taken_away(
+    qtbot: QtBot, page: DataPage, faq: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test_file = tmp_path / "test.csv"
+    test_file.write_text("question,answer,remark\nNew?,Yes,\nOther?,No,\n", encoding="utf-8")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(test_file), ""))
+    import_file(qtbot, page, faq)
+    with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        button(page, "Use an own test file…").click()
+    assert page.facts.test_file.text() == "Tested with the 2 rows of test.csv"
+    with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        button(page, "Remove test file").click()
+    assert page.facts.test_file.text() == ""
+
+
+def test_a_cancelled_import_leaves_nothing(qtbot: QtBot, page: DataPage, tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    path.write_text('{"question": "a?", "answer": "b"}\n' * 300_000, encoding="utf-8")
+    page.import_file(path)
+    assert page.progress.isVisible()
+    page.progress.cancel.click()
+    assert not page.progress.isVisible()
+    assert page.drop_zone.isVisible()
+    qtbot.waitUntil(lambda: not page.workplace._tasks, timeout=WAIT)
+    assert page.workplace.datasets() == []
+
+
+def test_deleting_asks_first_and_keeps_the_original(qtbot: QtBot, page: DataPage, faq: Path) -> None:
+    import_file(qtbot, page, faq)
+    page.delete_button.click()
+    button(page, "Keep").click()
+    assert len(page.workplace.datasets()) == 1
+    page.delete_button.click()
+    button(page, "Delete dataset").click()
+    assert page.workplace.datasets() == []
+    assert page.drop_zone.isVisible()
+    assert faq.is_file()
+
+
+def test_continue_asks_for_the_train_page(qtbot: QtBot, page: DataPage, faq: Path) -> None:
+    import_file(qtbot, page, faq)
+    with qtbot.waitSignal(page.page_wanted) as wanted:
+        page.continue_button.click()
+    assert wanted.args == ["train"]
+
+
+def test_without_a_model_the_preview_says_what_is_missing(qtbot: QtBot, page: DataPage, faq: Path) -> None:
+    import_file(qtbot, page, faq)
+    page.tabs.setCurrentWidget(page.preview)
+    assert page.preview.empty.isVisible()
+    with qtbot.waitSignal(page.page_wanted) as wanted:
+        page.preview.empty.action.click()
+    assert wanted.args == ["models"]
+
+
+def test_the_preview_shows_the_trainers_own_labels(qtbot: QtBot, page: DataPage, faq: Path, made: Path) -> None:
+    library.put_model(checked_model(made))
+    page.workplace.choose_model(checked_model(made))
+    import_file(qtbot, page, faq)
+    page.rows.table.selectRow(7)
+    service = page.preview.service
+    told: list[MaskedRow] = []
+    service.row_shown.connect(told.append)
+    with qtbot.waitSignals([service.row_shown, service.surveyed], timeout=WAIT):
+        page.tabs.setCurrentWidget(page.preview)
+    shown = told[-1]
+    assert shown.row == 7
+    learned = "".join(piece for piece, is_learned in zip(shown.pieces, shown.learned, strict=True) if is_learned)
+    assert learned == "Open Settings, number 7.<|end|>"
+    assert "<b>reset</b> 7?" in page.preview.view.text.toPlainText()
+    assert "learned (" in page.preview.facts.text()
+    assert "This row is used whole." in page.preview.fate.text()
+    assert page.preview.survey.text() == "Of 200 rows looked at: all are used whole."
+    with qtbot.waitSignal(service.row_shown, timeout=WAIT):
+        page.preview.next.click()
+    assert "number 8." in page.preview.view.text.toPlainText()
+    # Other settings, other fate: as training would do it.
+    with qtbot.waitSignals([service.row_shown, service.surveyed], timeout=WAIT):
+        page.workplace.choose_settings(TrainSettings(max_tokens=16))
+    assert "This row is left out: it is longer than 16 tokens." in page.preview.fate.text()
+    assert page.preview.survey.text() == "Of 200 rows looked at: 100 % are too long and left out."
+    page.close_services()
+    qtbot.waitUntil(lambda: not page.workplace._tasks, timeout=WAIT)

@@ -1,0 +1,136 @@
+"""The Models page with the real check of model folders."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from studio.contract.events import ModelChecked
+from studio.contract.run_folder import starter_folder
+from studio.supervisor import library
+from studio.supervisor.workplace import Workplace
+from studio.ui.pages.models import ModelsPage
+from studio.ui.widgets.model_card import ModelCard, parameters_in_words
+from tests.ui.finished_run import checked_model, make_model_and_adapter
+
+WAIT = 60_000
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model_and_adapter(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def page(qtbot: QtBot, workplace: Workplace) -> ModelsPage:
+    page = ModelsPage(workplace)
+    qtbot.addWidget(page)
+    page.resize(960, 640)
+    page.show()
+    page.on_shown()
+    return page
+
+
+def words(card: ModelCard) -> str:
+    from PySide6.QtWidgets import QLabel
+
+    return "\n".join(label.text() for label in card.findChildren(QLabel))
+
+
+def buttons(card: ModelCard) -> list[str]:
+    from PySide6.QtWidgets import QPushButton
+
+    return [button.text() for button in card.findChildren(QPushButton)]
+
+
+def press(card: ModelCard, text: str) -> None:
+    from PySide6.QtWidgets import QPushButton
+
+    next(button for button in card.findChildren(QPushButton) if button.text() == text).click()
+
+
+def test_an_empty_page_says_what_a_model_is(page: ModelsPage) -> None:
+    assert page.empty.isVisible()
+    assert "config.json" in page.empty.hint.text()
+
+
+def test_a_folder_is_checked_added_and_told_about(qtbot: QtBot, page: ModelsPage, made: Path) -> None:
+    with qtbot.waitSignal(page.workplace.models_changed, timeout=WAIT):
+        page.add_folder(made / "model")
+    (card,) = page.cards
+    assert "llama" in card.model.model_type
+    assert card.model.parameters > 0
+    assert "has a chat template" in card.facts()
+    assert page.checking.text() == ""
+    assert page.workplace.model is not None
+
+
+def test_an_unusable_folder_is_listed_with_the_reason(qtbot: QtBot, page: ModelsPage, tmp_path: Path) -> None:
+    folder = tmp_path / "pickled"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}))
+    (folder / "pytorch_model.bin").write_bytes(b"\x80\x02}q\x00.")
+    with qtbot.waitSignal(page.workplace.models_changed, timeout=WAIT):
+        page.add_folder(folder)
+    (card,) = page.cards
+    assert not card.model.usable
+    assert card.model.problems[0].what in words(card)
+    assert "Use" not in buttons(card)
+    assert "Check again" in buttons(card)
+
+
+def test_use_chooses_and_marks_the_model(qtbot: QtBot, page: ModelsPage, made: Path) -> None:
+    library.put_model(checked_model(made))
+    page.on_shown()
+    with qtbot.waitSignal(page.workplace.model_chosen):
+        press(page.cards[0], "Use")
+    assert "In use" in words(page.cards[0])
+    assert "Use" not in buttons(page.cards[0])
+
+
+def test_remove_forgets_the_model_and_keeps_its_files(page: ModelsPage, made: Path) -> None:
+    library.put_model(checked_model(made))
+    page.on_shown()
+    press(page.cards[0], "Remove from list")
+    assert page.cards == []
+    assert (made / "model" / "config.json").is_file()
+
+
+def test_the_search_hides_what_does_not_match(page: ModelsPage, made: Path, tmp_path: Path) -> None:
+    library.put_model(checked_model(made))
+    (tmp_path / "other").mkdir()
+    library.put_model(
+        ModelChecked(
+            path=str(tmp_path / "other"), name="Qwen", architecture="Qwen3ForCausalLM", model_type="qwen3",
+            parameters=1_720_000_000, file_bytes=3_440_000_000, context=4096, vocabulary=1, licence="apache-2.0",
+            has_template=True, usable=True,
+        )
+    )  # fmt: skip
+    page.on_shown()
+    page.search.setText("qwen apache")
+    assert [card.model.name for card in page.cards if card.isVisible()] == ["Qwen"]
+    page.search.setText("nothing like it")
+    assert page.nothing_found.isVisible()
+    assert page.escape()
+    assert all(card.isVisible() for card in page.cards)
+
+
+def test_the_starter_cannot_be_removed_and_says_what_it_is(qtbot: QtBot) -> None:
+    starter = ModelChecked(
+        path=str(starter_folder()), name="Starter", architecture="LlamaForCausalLM", model_type="llama",
+        parameters=3_740_000, file_bytes=7_500_000, context=512, vocabulary=2048, licence="apache-2.0",
+        has_template=True, usable=True,
+    )  # fmt: skip
+    card = ModelCard(starter, chosen=False)
+    qtbot.addWidget(card)
+    assert "workshop of apprentices" in words(card)
+    assert "Remove from list" not in buttons(card)
+    assert "3.7 million parameters" in card.facts()
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(3_740_000, "3.7 million"), (7_000_000_000, "7 billion"), (115_008, "115,008"), (0, "0")]
+)
+def test_parameters_are_told_in_words(count: int, text: str) -> None:
+    assert parameters_in_words(count).replace("\u202f", ",") in (text, text.replace(",", ""))
