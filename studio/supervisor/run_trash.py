@@ -1,8 +1,9 @@
 """Runs into the system's trash, and back again."""
 
+import sys
 from pathlib import Path
 
-from PySide6.QtCore import QFile
+from PySide6.QtCore import QFile, QStandardPaths
 
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
@@ -19,6 +20,10 @@ def move_to_trash(folder: RunFolder) -> Path:
         StudioError: It must not be deleted, or this disk has no trash.
     """
     run_history.require_deletable(folder)
+    if sys.platform.startswith("linux"):
+        # On a fresh account Qt finds no place for the trash and does not make one.
+        data = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)
+        Path(data).mkdir(parents=True, exist_ok=True)
     file = QFile(str(folder.path))
     if not file.moveToTrash():
         raise StudioError(

@@ -1,6 +1,7 @@
 """The plot: what it draws, when it draws, and how its figures leave it."""
 
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -63,12 +64,14 @@ def test_many_events_are_drawn_at_most_eight_times_a_second(plot: LossPlot, qtbo
         original()
 
     plot._hand_down_lines = count  # type: ignore[method-assign]
+    began = time.monotonic()
     for number in range(1, 501):
         curves.feed(run_stream.step(number, 1.0, 500))
         plot.refresh()
         QApplication.processEvents()
     qtbot.waitUntil(lambda: plot.main.x_range()[1] > 499)
-    assert 1 <= drawn <= 5
+    assert 1 <= drawn <= 8 * (time.monotonic() - began) + 1
+    assert drawn < 250  # 500 events came
 
 
 def test_without_news_nothing_is_drawn(plot: LossPlot, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot) -> None:

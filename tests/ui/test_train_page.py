@@ -143,9 +143,7 @@ def test_the_summary_counts_the_rows_as_the_trainer_will(ready: BeforeRun, workp
 
 def test_a_wrong_setting_stops_the_start_and_is_shown(ready: BeforeRun) -> None:
     row = ready.setup.form.rows["early_stopping"]
-    ready.setup.form.set_settings(
-        msgspec.structs.replace(TrainSettings(), early_stopping=3, evaluations=0)
-    )
+    ready.setup.form.set_settings(msgspec.structs.replace(TrainSettings(), early_stopping=3, evaluations=0))
     assert ready.setup.start_button.text() == "Show the problem"
     assert "Stopping early needs tests" in ready.setup.summary.text()
     ready.start()
