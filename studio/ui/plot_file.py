@@ -6,6 +6,7 @@ The command line starts it as a process of its own, because it holds no Qt itsel
 import sys
 from pathlib import Path
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from studio.contract.run_folder import RunFolder
@@ -28,10 +29,13 @@ def main(arguments: list[str]) -> int:
     for event in read_events(folder):
         curves.feed(event)
     plot = LossPlot()
-    plot.resize(1000, 640)
+    plot.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)  # laid out as in the window, never shown
+    plot.resize(1200, 760)
     plot.set_runs([PlottedRun(summary.job.name, curves)])
-    plot.ensurePolished()
-    plot.redraw()
+    plot.show()
+    for _ in range(3):  # layouts settle in rounds: the axes' widths follow from what they show
+        application.processEvents()
+        plot.redraw()
     try:
         plot.save(picture)
     except OSError as error:
