@@ -10,6 +10,12 @@ from typing import Any
 from studio.contract.errors import Problem, StudioError
 from studio.contract.records import Message
 from studio.engine.chat_template import ChatTemplate, Span, check_source, run_limited
+from studio.engine.tokenizer_file import LARGEST_CONFIG
+from studio.engine.weights_file import Damaged, read_json
+
+GENERIC_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
+GENERIC_KINDS = ("llama", "qwen3", "mistral", "gemma2", "gemma3_text", "phi3")
+"""Of these AutoTokenizer believes a config that declares a generic class; it does not of qwen2 (transformers 5.23)."""
 
 TRIAL = (Message("user", "a"), Message("assistant", "b"))
 
@@ -26,8 +32,6 @@ def load_tokenizer(folder: Path) -> Any:
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from transformers import AutoTokenizer
-
     if not (folder / "tokenizer.json").is_file():
         raise StudioError(
             "model.no_tokenizer",
@@ -37,7 +41,7 @@ def load_tokenizer(folder: Path) -> Any:
             where=folder.name,
         )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        tokenizer = _tokenizer_class(folder).from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # foreign files: Rust and Python parsers raise whatever they like
         raise StudioError(
             "model.tokenizer_unreadable",
@@ -56,6 +60,25 @@ def load_tokenizer(folder: Path) -> Any:
         )
     prepare(tokenizer, folder)
     return tokenizer
+
+
+def _tokenizer_class(folder: Path) -> Any:
+    """The class that `AutoTokenizer` would choose; found without it where that is certain.
+
+    AutoTokenizer reads the model's config through classes that import torch, which costs the preview seconds.
+    """
+    try:
+        declared = read_json(folder / "tokenizer_config.json", LARGEST_CONFIG).get("tokenizer_class")
+        kind = read_json(folder / "config.json", LARGEST_CONFIG).get("model_type")
+    except Damaged:
+        declared = kind = None
+    if declared in GENERIC_CLASSES and kind in GENERIC_KINDS and not (folder / "tekken.json").exists():
+        from transformers import PreTrainedTokenizerFast
+
+        return PreTrainedTokenizerFast
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer
 
 
 def prepare(tokenizer: Any, folder: Path | None = None) -> None:

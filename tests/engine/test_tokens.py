@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from studio.contract.settings import TrainSettings
 from studio.engine import tokens
 from studio.engine.tokens import NOTHING, Encoded, Rules
 from tests.helpers.shared_data import shared_data
-from tests.helpers.tiny_models import tiny_tokenizer
+from tests.helpers.tiny_models import ARCHITECTURES, tiny_model, tiny_tokenizer
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "tokens"
 NAMES = ("qwen3", "mistral-v3", "minimind", "starter")
@@ -92,6 +94,7 @@ def test_ids_and_labels_are_the_golden_ones(name: str, case: str) -> None:
         golden[case] = {"ids": encoded.ids, "learned": [i for i, x in enumerate(encoded.labels) if x != NOTHING]}
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(golden, indent=None, sort_keys=True) + "\n", encoding="utf-8")
+    assert case in golden, "write it with WRITE_SAMPLES=1, then read what was written"
     assert list(encoded.ids) == list(golden[case]["ids"])
     assert [i for i, label in enumerate(encoded.labels) if label != NOTHING] == golden[case]["learned"]
 
@@ -403,6 +406,31 @@ def test_the_end_token_is_the_templates_own_and_generation_config_adds_more(tmp_
     names = tokenizer.convert_ids_to_tokens(list(tokenizer.end_ids))
     assert names == ["<|end|>", "<|bos|>", "<|pad|>"]
     assert tokenizer.pad_token == "<|start|>"
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_tokenizer_is_the_one_that_transformers_would_choose(tmp_path: Path, architecture: str) -> None:
+    from transformers import AutoTokenizer
+
+    folder = tiny_model(tmp_path / architecture, architecture)
+    ours, theirs = tokens.load_tokenizer(folder), AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    assert type(ours) is type(theirs)
+    assert ours.backend_tokenizer.to_str() == theirs.backend_tokenizer.to_str()
+    assert ours.special_tokens_map == theirs.special_tokens_map
+
+
+def test_a_generic_tokenizer_is_loaded_and_used_without_torch(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path / "m")
+    code = (
+        "import sys; from pathlib import Path; from studio.engine import tokens\n"
+        "from studio.contract.records import Message\n"
+        "tokenizer = tokens.load_tokenizer(Path(sys.argv[1]))\n"
+        "row = tokens.encode([Message('user', 'a'), Message('assistant', 'b')], tokenizer, tokens.Rules())\n"
+        "assert row.fate == 'kept' and tokens.pieces(row.ids, tokenizer)\n"
+        "print([m for m in ('torch', 'peft', 'accelerate') if m in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("content", ["", "not json", '{"model": 1}'])
