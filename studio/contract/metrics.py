@@ -22,3 +22,11 @@ METRICS: dict[str, Metric] = {
         "What it still knows", "Of the questions the model could answer before, how many it still answers.", True
     ),
 }
+
+
+def same_words(reply: str, wanted: str) -> bool:
+    """Whether two answers are the same word for word; how they are spaced does not matter.
+
+    The run's own test and the chat's mark both ask this function.
+    """
+    return reply.split() == wanted.split()

@@ -22,11 +22,6 @@ class Question(msgspec.Struct, frozen=True):
     system: str = ""
 
 
-def same_words(reply: str, expected: str) -> bool:
-    """Whether two answers are the same word for word; how they are spaced does not matter (as `exact_match` counts)."""
-    return reply.split() == expected.split()
-
-
 def questions(folder: Path, share: float, most: int = 60) -> list[Question]:
     """Held-back questions of a dataset, spread over it; none where the dataset is gone.
 

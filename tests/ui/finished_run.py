@@ -1,9 +1,11 @@
-"""A tiny random model with an adapter on it, made once a session in a process of its own: no torch beside the window."""
+"""A tiny random model with an adapter on it, made once a session in another process: no torch beside the window."""
 
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -32,8 +34,13 @@ get_peft_model(base, config).save_pretrained(folder / "adapter")
 """
 
 
-def make_model_and_adapter(folder: Path) -> Path:
-    """Writes `model` and `adapter` into a folder."""
+_session = tempfile.TemporaryDirectory(prefix="apprentice-tiny-")
+
+
+@cache
+def model_and_adapter() -> Path:
+    """A folder with `model` and `adapter`, made when the first test wants it."""
+    folder = Path(_session.name)
     subprocess.run([sys.executable, "-c", _MAKE, str(folder)], check=True, cwd=PROJECT, capture_output=True)
     return folder
 

@@ -17,14 +17,14 @@ from studio.supervisor.chats import Reply
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.chat import ChatPage
 from studio.ui.widgets.reply_view import GrowingText, ReplyView
-from tests.ui.finished_run import checked_model, finished_run, make_model_and_adapter
+from tests.ui.finished_run import checked_model, finished_run, model_and_adapter
 
 WAIT = 90_000
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_model_and_adapter(tmp_path_factory.mktemp("tiny"))
+@pytest.fixture
+def made() -> Path:
+    return model_and_adapter()
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ from studio.supervisor.workplace import Workplace
 from studio.ui.pages.data import DataPage
 from studio.ui.widgets.mapping_form import MappingForm
 from studio.ui.widgets.records_table import BATCH_ROWS
-from tests.ui.finished_run import checked_model, make_model_and_adapter
+from tests.ui.finished_run import checked_model, model_and_adapter
 
 WAIT = 60_000
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_model_and_adapter(tmp_path_factory.mktemp("tiny"))
+@pytest.fixture
+def made() -> Path:
+    return model_and_adapter()
 
 
 @pytest.fixture

@@ -81,7 +81,9 @@ def test_moving_the_text_cursor_tells_the_token(qtbot: QtBot) -> None:
     assert "learned" in view._pointed.text()
 
 
-@pytest.mark.parametrize(("hidden", "shown"), [("\u202e", "⟨U+202E⟩"), ("\x00", "⟨U+0000⟩"), ("\t", "⇥\t"), ("\r", "␍")])
+@pytest.mark.parametrize(
+    ("hidden", "shown"), [("\u202e", "⟨U+202E⟩"), ("\x00", "⟨U+0000⟩"), ("\t", "⇥\t"), ("\r", "␍")]
+)
 def test_invisible_characters_are_made_visible(hidden: str, shown: str) -> None:
     assert shown_text(f"a{hidden}b") == f"a{shown}b"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from studio.contract.control import Control, Emit
 from studio.contract.events import Progress
+from studio.contract.metrics import same_words
 from studio.contract.records import Message
 from studio.engine import generate
 
@@ -50,10 +51,5 @@ def ask(
         replies = generate.answers(model, tokenizer, [talk for talk, _ in batch], max_new_tokens, size, ended)
         if ended():
             break  # these answers may be cut
-        right += [same(reply, wanted) for reply, (_, wanted) in zip(replies, batch, strict=True)]
+        right += [same_words(reply, wanted) for reply, (_, wanted) in zip(replies, batch, strict=True)]
     return right
-
-
-def same(reply: str, wanted: str) -> bool:
-    """Whether two answers are the same word for word; how they are spaced does not matter."""
-    return reply.split() == wanted.split()

@@ -7,8 +7,8 @@ from PySide6.QtGui import QGuiApplication, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem
+from studio.contract.metrics import same_words
 from studio.supervisor.chats import Reply
-from studio.supervisor.held_back import same_words
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
