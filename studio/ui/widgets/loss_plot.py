@@ -202,7 +202,7 @@ class LossPlot(QWidget):
         best, checkpoints = None, []
         if len(self._runs) == 1:
             run = self._runs[0]
-            if run.curves.best is not None:
+            if run.curves.best is not None and len(run.curves.series["held_back"]) > 1:
                 best = (self._position(run, run.curves.best[0]), run.curves.best[1])
             checkpoints = [self._position(run, step) for step in run.curves.checkpoints]
         self.main.set_marks(tests, best, checkpoints)
