@@ -73,7 +73,7 @@ class ElidedLabel(QWidget):
         self.update()
 
     def set_role(self, role: str) -> None:
-        """ "", "muted", "error", "warning", "success" or "accent"."""
+        """Name a role: empty, muted, error, warning, success or accent."""
         self._role = role
         self.update()
 
