@@ -98,7 +98,10 @@ class NumberAxis(pg.AxisItem):
         least = (high - low) / unit / max(1.0, size / self._room_for(high))
         whole = self.orientation == "bottom"
         spacing = round_spacing(least, self.shows_time, whole) * unit
-        while math.floor(high / spacing) - math.ceil(low / spacing) < 1 and not (whole and spacing <= 1):
+        tight = not whole and size < 3 * self._metrics.height()
+        while math.floor(high / spacing) - math.ceil(low / spacing) < (0 if tight else 1) and not (
+            whole and spacing <= 1
+        ):
             spacing = round_spacing(spacing / unit / 2.5, self.shows_time, whole) * unit  # two ticks tell a scale
         first, last = math.ceil(low / spacing - 1e-9), math.floor(high / spacing + 1e-9)
         return [(spacing, [index * spacing for index in range(first, last + 1)])]

@@ -31,8 +31,8 @@ class SampleAnswerCard(Section):
         self.answer = label("", wrap=True, selectable=True)
         self.expected = label("", wrap=True, selectable=True)
         self.answer_heading = label("", "muted", wrap=True)
-        self._question_heading = label(self.tr("Question it has not seen"), "muted")
-        self._expected_heading = label(self.tr("Answer in your data"), "muted")
+        self._question_heading = label(self.tr("Question it has not seen"), "muted", wrap=True)
+        self._expected_heading = label(self.tr("Answer in your data"), "muted", wrap=True)
         for widget in (
             self._question_heading,
             self.question,
