@@ -4,9 +4,18 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
 
 from studio import __version__
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QObject
+    from PySide6.QtWidgets import QWidget
+
+WARM_UP_MS = 700
+"""The window stands and answers; then what the Train page needs is imported in the background."""
 
 HELP = """usage: apprentice-studio [--version] [--help]
 
@@ -15,8 +24,13 @@ Data, runs and chats lie in the folder that the variable APPRENTICE_HOME names, 
 """
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the program until its window is closed; gives the exit code."""
+def main(argv: list[str] | None = None, on_ready: Callable[[], object] | None = None) -> int:
+    """Run the program until its window is closed; gives the exit code.
+
+    Args:
+        argv: The command line without the program's name.
+        on_ready: Called once the window is painted and answers (benchmarks/startup.py).
+    """
     arguments = sys.argv[1:] if argv is None else argv
     if "--version" in arguments:
         print(f"Apprentice Studio {__version__}")
@@ -34,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    return _run()
+    return _run(on_ready)
 
 
 def _has_display() -> bool:
@@ -47,7 +61,7 @@ def _has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _run() -> int:
+def _run(on_ready: Callable[[], object] | None) -> int:
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
 
@@ -56,6 +70,7 @@ def _run() -> int:
     from studio.ui import theme
     from studio.ui.main_window import MainWindow
     from studio.ui.preferences import shared
+    from studio.ui.widgets import plot_loading
 
     application = QApplication(sys.argv[:1])
     application.setApplicationName("apprentice-studio")
@@ -72,18 +87,37 @@ def _run() -> int:
     window = MainWindow(workplace, preferences)
     _show_unexpected(workplace)
     watch = _close_on_interrupt(window.close_without_asking)
-    window.show()
 
     def begin() -> None:
         try:
             workplace.open()
         except StudioError as error:
             workplace.problem_raised.emit(error.problem)
+        if on_ready is not None:
+            QTimer.singleShot(0, on_ready)
+        QTimer.singleShot(WARM_UP_MS, plot_loading.warm_up)
 
-    QTimer.singleShot(0, begin)  # after the first paint
+    paint = _after_first_paint(window, begin)
+    window.show()
     code = application.exec()
-    del watch
+    del watch, paint
     return code
+
+
+def _after_first_paint(window: "QWidget", begin: Callable[[], None]) -> "QObject":
+    """Calls `begin` when the window has been drawn for the first time."""
+    from PySide6.QtCore import QEvent, QObject, QTimer
+
+    class FirstPaint(QObject):
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+            if event.type() == QEvent.Type.Paint:
+                window.removeEventFilter(self)
+                QTimer.singleShot(0, begin)
+            return False
+
+    made = FirstPaint()
+    window.installEventFilter(made)
+    return made
 
 
 def _show_unexpected(workplace: object) -> None:
