@@ -42,6 +42,7 @@ class State(msgspec.Struct, kw_only=True):
         evaluated_step: Last step that was followed by a test; 0 is the test of the base.
         best_loss, best_step: Of the best test so far (None: no test yet).
         worse: Tests in a row without improvement.
+        end_seconds: What the tests at the end will cost, by those at the start.
         optimiser, generators: JSON trees whose leaves name tensors.
     """
 
@@ -57,6 +58,7 @@ class State(msgspec.Struct, kw_only=True):
     best_loss: float | None
     best_step: int
     worse: int
+    end_seconds: float = 0.0
     optimiser: Any = None
     generators: Any = None
 

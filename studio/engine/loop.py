@@ -310,6 +310,7 @@ class Run:
             best_loss=self.best_loss,
             best_step=self.best_step,
             worse=self.worse,
+            end_seconds=self.pace.end_seconds,
             optimiser=checkpoint.take_apart(self.optimiser.state_dict(), optimiser),
             generators=checkpoint.take_apart(checkpoint.read_generators(), generators),
         )

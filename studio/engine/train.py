@@ -85,7 +85,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
         bf16=placement.precision == "bf16",
         fingerprint=print_of_job,
         spent_seconds=time.monotonic() - began,
-        end_seconds=test_seconds,
+        end_seconds=snapshot.state.end_seconds if snapshot else test_seconds,
     )
     run = Run(job, folder, emit, control, ready)
     if snapshot:

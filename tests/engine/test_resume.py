@@ -84,6 +84,25 @@ def test_a_run_that_died_after_any_step_ends_bit_for_bit_the_same(
     assert finished.seconds > sum(s.step_seconds for s in second.all(events.Step))
 
 
+@pytest.mark.parametrize("more", [{"optimiser": "adamw_8bit", "method__rank": 64}, {"quantisation": "nf4"}])
+def test_8_bit_optimisers_and_4_bit_models_are_taken_up_exactly_too(
+    llama: Path, sums: Path, tmp_path: Path, more: dict[str, Any]
+) -> None:
+    job = make_job(llama, sums, **VALUES | {"max_steps": 6} | more)
+    whole, folder = whole_run(job, tmp_path), new_run(tmp_path)
+
+    def die(event: events.Event) -> None:
+        if isinstance(event, events.CheckpointSaved) and event.step == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train.train(job, folder, (first := Person(die)), first)
+    second = Person()
+    train.train(job, folder, second, second)
+    assert told(second) == told(whole[1], 3)
+    assert same_weights(folder, whole[0])
+
+
 def test_a_step_that_was_not_saved_is_done_again(
     llama: Path, sums: Path, tmp_path: Path, uninterrupted: tuple[RunFolder, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
