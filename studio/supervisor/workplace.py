@@ -186,7 +186,7 @@ class Workplace(QObject):
         waiting, self._after_import = self._after_import, None
         if isinstance(event, events.Imported):
             self.import_work = None
-            self.choose_dataset(dataset.open_dataset(Path(event.folder)).info)
+            self.choose_dataset(dataset.read_info(Path(event.folder)))  # opening it would import pyarrow here
             self.datasets_changed.emit()
         self.import_ended.emit(event)
         if isinstance(event, events.Imported) and waiting is not None:

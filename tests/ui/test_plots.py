@@ -251,6 +251,7 @@ def test_notes_say_whether_it_still_improves() -> None:
     curves.feed(run_stream.step(10, 1.0))
     curves.feed(run_stream.held_back(10, 2.0))
     assert [note.text for note in notes(curves)] == ["Still improving on unseen examples."]
+    assert [note.text for note in notes(curves, ended=True)] == ["It was best on unseen examples at its last test."]
     for number in (20, 30, 40):
         curves.feed(run_stream.step(number, 1.0))
         curves.feed(run_stream.held_back(number, 2.5, best=False))

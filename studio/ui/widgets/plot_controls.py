@@ -22,7 +22,7 @@ def figure(name: str, value: float) -> str:
         return f"{value / 2**30:.2f}"
     if name == "speed":
         return f"{value:,.0f}"
-    if name == "learning_rate":
+    if name in ("learning_rate", "grad_norm"):
         return f"{value:.2g}".replace("e-0", "e-")
     return f"{value:.2e}" if value and abs(value) < 1e-3 else f"{value:.3g}"
 

@@ -20,18 +20,23 @@ def _tr(text: str, count: int = -1) -> str:
     return QCoreApplication.translate("RunNote", text, None, count)
 
 
-def notes(curves: RunCurves) -> list[Note]:
-    """What an experienced person would say when looking at the curves; most telling first."""
+def notes(curves: RunCurves, ended: bool = False) -> list[Note]:
+    """What an experienced person would say when looking at the curves; most telling first.
+
+    Args:
+        curves: Of one run.
+        ended: Nothing more will come, so that it is spoken of in the past.
+    """
     found: list[Note] = []
     if curves.broken_step:
         text = _tr("The loss was no number at step {step}: the learning speed may be too high.")
         found.append(Note(text.format(step=curves.broken_step), "warning"))
-    found += _about_tests(curves)
+    found += _about_tests(curves, ended)
     found += _about_spikes(curves)
     return found
 
 
-def _about_tests(curves: RunCurves) -> list[Note]:
+def _about_tests(curves: RunCurves, ended: bool) -> list[Note]:
     best = curves.best
     if best is None:
         if curves.held_back_rows == 0:
@@ -44,7 +49,11 @@ def _about_tests(curves: RunCurves) -> list[Note]:
     if without == 1:
         return [Note(_tr("The last test on unseen examples was no better than the one before."), "neutral")]
     if len(curves.series["held_back"]) < 2:
+        if ended:
+            return []
         return [Note(_tr("First test on unseen examples done; the next one shows whether it learns."), "neutral")]
+    if ended:
+        return [Note(_tr("It was best on unseen examples at its last test."), "good")]
     return [Note(_tr("Still improving on unseen examples."), "good")]
 
 

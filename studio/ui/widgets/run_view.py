@@ -147,7 +147,7 @@ class RunView(QWidget):
         progress = self.feed.progress
         if self.plot is not None:
             self.plot.refresh()
-        self.note_list.show_notes(notes(self.feed.curves))
+        self.note_list.show_notes(notes(self.feed.curves, progress.ended))
         self.answers.show_answers(progress.answers)
         if progress.report is not self._report_shown:
             self._report_shown = progress.report
