@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -93,7 +94,8 @@ def prepare(tokenizer: Any, folder: Path | None = None) -> None:
     run_limited(lambda: tokenizer.chat.render(TRIAL))
     added = tokenizer.backend_tokenizer.get_added_tokens_decoder()
     tokenizer.control_ids = frozenset(i for i, token in added.items() if token.special)
-    tokenizer.control_texts = tuple(token.content for token in added.values() if token.special)
+    marks = sorted((token.content for token in added.values() if token.special), key=len, reverse=True)
+    tokenizer.control_pattern = re.compile("|".join(map(re.escape, marks)) or r"(?!)")
     tokenizer.end_ids = _end_ids(tokenizer, folder)
     tokenizer.notices = tuple(_choose_pad(tokenizer))
     tokenizer.padding_side = "left"
@@ -195,10 +197,10 @@ def tokenise(tokenizer: Any, text: str, contents: Sequence[Span] = ()) -> tuple[
     machine.encode_special_tokens = False
     read = machine.encode(text, add_special_tokens=False)
     ids, offsets = list(read.ids), list(read.offsets)
-    if not contents or not any(text.find(mark, *span) >= 0 for span in contents for mark in tokenizer.control_texts):
-        return ids, offsets
     controls = [i for i, id_ in enumerate(ids) if id_ in tokenizer.control_ids]
     own = [i for i in controls if not _is_typed(tokenizer, ids[i], offsets[i], text, contents)]
+    if len(own) == len(controls):
+        return ids, offsets
     edges = [-1, *own, len(ids)]
     # From the back, so that earlier places stay valid.
     for before, after in reversed(list(pairwise(edges))):
@@ -213,8 +215,11 @@ def tokenise(tokenizer: Any, text: str, contents: Sequence[Span] = ()) -> tuple[
 
 def _is_typed(tokenizer: Any, id_: int, offset: Span, text: str, contents: Sequence[Span]) -> bool:
     """Whether a control token touches a message (a token may also swallow white space beside it)."""
+    first, last = offset
+    if not any(first < end and begin < last for begin, end in contents):
+        return False
     mark = str(tokenizer.convert_ids_to_tokens(id_))
-    start = max(text.find(mark, *offset), offset[0])
+    start = max(text.find(mark, first, last), first)
     return any(start < end and begin < start + len(mark) for begin, end in contents)
 
 

@@ -206,7 +206,7 @@ def _reply_ids(tokenizer: Any, turns: Sequence[Message]) -> tuple[int, ...]:
             "The last turn of the conversation must be the user's.",
             "Ask something.",
         )
-    if any(text in message.content for message in turns for text in tokenizer.control_texts):
+    if any(tokenizer.control_pattern.search(message.content) for message in turns):
         traced = tokenizer.chat.trace(turns, generation_prompt=True)
         ids, _ = tokenise(tokenizer, traced.text, traced.contents)
     else:
