@@ -183,12 +183,14 @@ class Workplace(QObject):
         if not isinstance(event, events.Imported | events.Failed):
             return
         self._importing = None
-        waiting, self._after_import = self._after_import, None
+        if isinstance(event, events.Failed):
+            self._after_import = None  # on success it stays set until it starts: pages show it as waiting
         if isinstance(event, events.Imported):
             self.import_work = None
             self.choose_dataset(dataset.read_info(Path(event.folder)))  # opening it would import pyarrow here
             self.datasets_changed.emit()
         self.import_ended.emit(event)
+        waiting, self._after_import = self._after_import, None
         if isinstance(event, events.Imported) and waiting is not None:
             self.start_training(waiting)
 

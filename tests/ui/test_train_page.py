@@ -339,6 +339,21 @@ def test_a_page_made_in_mid_run_knows_what_came_before(workplace: Workplace, qtb
         page.deleteLater()
 
 
+def test_a_resumed_run_is_preparing_until_its_new_worker_says_more(page: TrainPage, workplace: Workplace) -> None:
+    folder = run_stream.write_run("run-4", list(run_stream.run())[:40], seed=4)
+    loaded = job.load(folder.job)
+    assert isinstance(loaded, job.TrainJob)
+    workplace.active_job = loaded
+    workplace.run_started.emit(folder)
+    while page.feed.replaying:
+        page.feed._replay_slice()
+    assert page.header.state.text() == "Starting the trainer…"
+    assert page.feed.curves.last_step > 20
+    workplace.run_event.emit(run_stream.started(first_step=11, at=5000.0))
+    assert page.feed.curves.last_step == 10
+    assert page.header.state.text() == "Learning"
+
+
 def test_an_import_that_a_run_waits_for_is_shown_as_its_preparation(page: TrainPage, workplace: Workplace) -> None:
     workplace._after_import = run_stream.summary_of(run_stream.write_run("run-1", [])).job
     page.on_shown()

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 from studio.contract import events
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
+from studio.data.run_history import living_worker
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.page import Page
 from studio.ui.pages.train_before import BeforeRun
@@ -82,7 +83,6 @@ class TrainPage(Page):
         self.view.told.connect(workplace.told)
         self.view.failed_to_save.connect(lambda words: self.saving.show_text("error", words))
         self.feed.changed.connect(self._show_progress)
-        self.feed.replayed.connect(self._on_replayed)
         workplace.dataset_chosen.connect(self._show_right_view)
         workplace.datasets_changed.connect(self._show_right_view)
         workplace.import_progressed.connect(self._on_import_progressed)
@@ -185,15 +185,9 @@ class TrainPage(Page):
         work = self.workplace.active_job
         self.header.begin(work)
         self.saving.clear()
-        self.feed.begin(folder, work.name if work is not None else folder.id)
-        self.feed.progress.begin_again()
+        name = work.name if work is not None else folder.id
+        self.feed.begin(folder, name, starting=living_worker(folder) is None)
         self._show_right_view()
-
-    def _on_replayed(self) -> None:
-        active = self.workplace.active
-        if active is not None and active.folder == self.feed.folder and self.feed.progress.ended:
-            self.feed.progress.begin_again()  # what was replayed is the earlier part of a run that goes on
-            self._show_progress()
 
     def _on_run_ended(self, folder: RunFolder) -> None:
         if folder == self.feed.folder and not self.feed.progress.ended and not self.feed.replaying:

@@ -39,6 +39,7 @@ class RunFeed(QObject):
         self._events: Iterator[object] = iter(())
         self._waiting: list[object] = []
         self._newest = 0.0
+        self._starting = False
         self.replaying = False
         self._calm = QTimer(self)
         self._calm.setSingleShot(True)
@@ -50,8 +51,15 @@ class RunFeed(QObject):
         self.curves = RunCurves()
         self.progress = RunProgress()
 
-    def begin(self, folder: RunFolder, name: str) -> None:
-        """Take up a run: a new one, or one whose folder holds events that are replayed first."""
+    def begin(self, folder: RunFolder, name: str, starting: bool = False) -> None:
+        """Take up a run: a new one, or one whose folder holds events that are replayed first.
+
+        Args:
+            folder: Of the run.
+            name: Shown name.
+            starting: A worker is being started for it: what the folder tells of is an earlier part.
+        """
+        self._starting = starting
         self._slices.stop()
         self.folder, self.name = folder, name
         self.curves, self.progress = RunCurves(), RunProgress()
@@ -107,6 +115,8 @@ class RunFeed(QObject):
                 return
         self._slices.stop()
         self.replaying = False
+        if self._starting:
+            self.progress.begin_again()
         waiting, self._waiting = self._waiting, []
         for event in waiting:
             if not self._is_known(event):
