@@ -163,7 +163,7 @@ class TrainPage(Page):
             self.stack.setCurrentWidget(self.empty)
         else:
             if self.before is None:
-                self.before = BeforeRun(self.workplace)
+                self.before = BeforeRun(self.workplace, self.stack)
                 self.before.page_wanted.connect(self.page_wanted)
                 self.stack.addWidget(self.before)
             self.stack.setCurrentWidget(self.before)

@@ -26,14 +26,14 @@ class BeforeRun(QWidget):
 
     page_wanted = Signal(str)
 
-    def __init__(self, workplace: Workplace) -> None:
-        super().__init__()
+    def __init__(self, workplace: Workplace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.workplace = workplace
         self._split: RowSplit | None = None
         self._touched = False  # the user has settings of his own: they are not replaced by the sample's
-        self.setup = setup = TrainSetup()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
+        self.setup = setup = TrainSetup(self)
         outer.addWidget(setup)
         if workplace.settings is not None:
             setup.form.set_settings(workplace.settings)

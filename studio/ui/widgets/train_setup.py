@@ -66,24 +66,28 @@ class TrainSetup(QWidget):
     general_removed = Signal()
     start_clicked = Signal()
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.model_box = ChoiceBox(self.tr("Model"), self.tr("Choose a model"))
         self.data_box = ChoiceBox(self.tr("Data"), self.tr("Choose a dataset"))
         self.name_edit = QLineEdit()
         self.name_edit.setMaxLength(80)
         self.name_edit.setAccessibleName(self.tr("Name of the run"))
-        self.form = SettingsForm()
         self.model_box.picked.connect(self.model_picked)
         self.data_box.picked.connect(self.dataset_picked)
-        scroll = ScrollColumn(widest=1120)
-        scroll.body.addWidget(self._what())
-        scroll.body.addWidget(self._how())
-        scroll.body.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
+        scroll = ScrollColumn(widest=1120)
         outer.addWidget(scroll, 1)
+        scroll.body.addWidget(self._what())
+        # From the outside in: Qt styles a whole subtree anew each time that it gets another parent, and the form of
+        # all settings is a large one.
+        how = Section(self.tr("How it learns"))
+        scroll.body.addWidget(how)
+        scroll.body.addStretch(1)
+        self.form = SettingsForm(how)
+        self._fill_how(how)
         outer.addWidget(self._start_bar())
 
     def _what(self) -> Section:
@@ -109,8 +113,7 @@ class TrainSetup(QWidget):
         card.add(grid)
         return card
 
-    def _how(self) -> Section:
-        card = Section(self.tr("How it learns"))
+    def _fill_how(self, card: Section) -> None:
         self.sample_words = label("", "muted", wrap=True)
         self.sample_button = buttons.flat(self.tr("Use the sample’s settings"), self.use_sample_settings)
         self._sample_line = QWidget()
@@ -128,7 +131,6 @@ class TrainSetup(QWidget):
         card.add(self._sample_line)
         card.add(self.form)
         card.add(general)
-        return card
 
     def _start_bar(self) -> QFrame:
         bar = QFrame()
