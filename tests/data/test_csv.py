@@ -39,6 +39,11 @@ def test_commas_in_sentences_do_not_beat_the_semicolon(tmp_path: Path) -> None:
     assert [list(row) for row in read(path)] == [["Frage", "Antwort"]] * 2
 
 
+def test_commas_in_a_name_do_not_beat_what_cuts_every_row_alike(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "question;answer, short, exact\nWho?;Me.\nWhere?;Here.\n")
+    assert [list(row.values()) for row in read(path)] == [["Who?", "Me."], ["Where?", "Here."]]
+
+
 def test_a_space_after_each_comma_is_no_part_of_the_cell(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", '"question", "answer"\n"A, b?", "C, d."\n')
     assert list(read(path)) == [{"question": "A, b?", "answer": "C, d."}]

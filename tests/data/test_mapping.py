@@ -223,6 +223,11 @@ def test_a_chat_row_becomes_its_messages() -> None:
     )
 
 
+def test_a_blank_system_message_is_left_away() -> None:
+    row = {"messages": turns(("system", " "), ("user", "Hi"), ("assistant", "Hello"))}
+    assert [message.role for message in to_record(row, CHAT, 1).messages] == ["user", "assistant"]
+
+
 def test_roles_are_known_under_many_spellings() -> None:
     row = {"messages": [{"from": "Human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}
     assert [message.role for message in to_record(row, CHAT, 1).messages] == ["user", "assistant"]
