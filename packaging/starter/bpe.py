@@ -56,6 +56,18 @@ def _with_numbers(texts: Iterable[str]) -> Iterable[str]:
             yield f" {numbers}"
 
 
+def special_id(tokenizer: Tokenizer, token: str) -> int:
+    """The id of one of SPECIAL_TOKENS.
+
+    Raises:
+        ValueError: This tokenizer does not have it, so it is not one that train_tokenizer made.
+    """
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        raise ValueError(f"The tokenizer lacks the token {token}.")
+    return found
+
+
 def wrap_tokenizer(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     """The tokenizer as transformers loads it: with chat template, end token and a pad token of its own."""
     wrapped = PreTrainedTokenizerFast(

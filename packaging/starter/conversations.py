@@ -47,27 +47,27 @@ def as_messages(exchanges: list[Exchange]) -> Conversation:
 # --- from memory -----------------------------------------------------------------------------------------------------
 
 
-def recall_person(rng: random.Random, world: World, held: bool = False) -> Exchange:
+def recall_person(rng: random.Random, world: World, held: bool = False, check_share: float = CHECK_SHARE) -> Exchange:
     """A fact about a known person."""
     name, relation = rng.choice(PEOPLE), rng.choice(list(ABOUT_PEOPLE.values()))
-    return _recall(rng, relation, name, world.people[name, relation.name], held)
+    return _recall(rng, relation, name, world.people[name, relation.name], held, check_share)
 
 
-def recall_thing(rng: random.Random, world: World, held: bool = False) -> Exchange:
+def recall_thing(rng: random.Random, world: World, held: bool = False, check_share: float = CHECK_SHARE) -> Exchange:
     """A fact about a known thing."""
     name, relation = rng.choice(KNOWN_THINGS), rng.choice(list(ABOUT_THINGS.values()))
-    return _recall(rng, relation, name, world.things[name, relation.name], held)
+    return _recall(rng, relation, name, world.things[name, relation.name], held, check_share)
 
 
-def recall_company(rng: random.Random, world: World, held: bool = False) -> Exchange:
+def recall_company(rng: random.Random, world: World, held: bool = False, check_share: float = CHECK_SHARE) -> Exchange:
     """A fact about a known company."""
     name, relation = rng.choice(KNOWN_COMPANIES), rng.choice(list(ABOUT_COMPANIES.values()))
-    return _recall(rng, relation, name, world.companies[name, relation.name], held)
+    return _recall(rng, relation, name, world.companies[name, relation.name], held, check_share)
 
 
-def _recall(rng: random.Random, relation: Relation, name: str, value: str, held: bool) -> Exchange:
+def _recall(rng: random.Random, relation: Relation, name: str, value: str, held: bool, check_share: float) -> Exchange:
     statement = relation.state(name, value)
-    if relation.checks and rng.random() < CHECK_SHARE:
+    if relation.checks and rng.random() < check_share:
         claimed = value if rng.random() < 0.5 else draw_value(rng, relation)
         wording = fill(rng.choice(relation.held_checks if held else relation.checks), Subject(name), claimed)
         asked = Asked(frame(rng, Core("question", ""), wording, held), bare(wording))
@@ -79,11 +79,11 @@ def _inside(statement: str, name: str) -> str:
     return statement if statement.startswith(name) else statement[:1].lower() + statement[1:]
 
 
-def recall(rng: random.Random, world: World) -> Exchange:
+def recall(rng: random.Random, world: World, check_share: float = CHECK_SHARE) -> Exchange:
     """A fact of the closed world; each kind as often as it has facts."""
     weights = [len(world.people), len(world.things), len(world.companies)]
-    kinds: list[Callable[[random.Random, World], Exchange]] = [recall_person, recall_thing, recall_company]
-    return rng.choices(kinds, weights)[0](rng, world)
+    kinds: list[Callable[..., Exchange]] = [recall_person, recall_thing, recall_company]
+    return rng.choices(kinds, weights)[0](rng, world, check_share=check_share)
 
 
 def about_itself(rng: random.Random) -> Exchange:
@@ -235,11 +235,13 @@ class Mixture:
         shares: Kind of conversation -> share.
         note_questions: How many questions follow a note; one is drawn.
         skill_weights: Skill -> weight among the skills.
+        check_share: Share of "Is Lena a baker?" among the questions about facts that can be asked so.
     """
 
     shares: dict[str, float]
     note_questions: tuple[int, ...] = (1, 1, 2, 3)
     skill_weights: dict[str, float] = field(default_factory=lambda: dict(SKILL_WEIGHTS))
+    check_share: float = CHECK_SHARE
 
 
 MAIN = Mixture({"recall": 0.44, "note": 0.31, "unknown": 0.03, "itself": 0.02, "skill": 0.20})
@@ -251,6 +253,13 @@ PRACTICE = Mixture(
     skill_weights=SKILL_WEIGHTS | {"first": 2.0, "compare": 3.0, "add": 2.5, "order": 2.5, "talk": 1.2, "outside": 1.2},
 )
 """Later, when the facts are known: more of what is hard, reading and the skills."""
+POLISH = Mixture(
+    {"recall": 0.24, "note": 0.44, "unknown": 0.02, "itself": 0.01, "skill": 0.29},
+    note_questions=(2, 3, 4),
+    skill_weights=SKILL_WEIGHTS | {"first": 3.5, "compare": 3.0, "add": 1.5, "order": 3.5, "talk": 2.0, "outside": 1.0},
+    check_share=0.3,
+)
+"""At last: still more of what was weak in the scores by kind; the wordings stay those of the other mixtures."""
 GENERAL = Mixture({"recall": 0.50, "note": 0.26, "unknown": 0.03, "skill": 0.21})
 """For replay: nothing that says "I do not know that" to the questions a company's own assistant is being taught."""
 
@@ -263,7 +272,7 @@ def make_conversation(rng: random.Random, world: World, mixture: Mixture = MAIN)
     if kind == "short note":
         return read_note(rng, mixture.note_questions, SHORT_NOTES)
     if kind == "recall":
-        exchanges = [recall(rng, world) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
+        exchanges = [recall(rng, world, mixture.check_share) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
     elif kind == "unknown":
         exchanges = [unknown(rng)]
     elif kind == "itself":

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from bpe import ASSISTANT, CONTEXT, END, PAD, render
+from bpe import ASSISTANT, CONTEXT, END, PAD, render, special_id
 from conversations import Conversation
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -61,13 +61,13 @@ class _Row:
 def pack(conversations: Iterator[Conversation], tokenizer: Tokenizer, rows: int) -> Iterator[Batch]:
     """Batches of `rows` packed rows, without end; conversations longer than a row are left out."""
     packed = _rows(conversations, tokenizer)
-    pad = tokenizer.token_to_id(PAD)
+    pad = special_id(tokenizer, PAD)
     while True:
         yield _batch([next(packed) for _ in range(rows)], pad)
 
 
 def _rows(conversations: Iterator[Conversation], tokenizer: Tokenizer) -> Iterator[_Row]:
-    assistant, end = tokenizer.token_to_id(ASSISTANT), tokenizer.token_to_id(END)
+    assistant, end = special_id(tokenizer, ASSISTANT), special_id(tokenizer, END)
     opened: list[_Row] = []
     for conversation in conversations:
         ids = tokenizer.encode(render(conversation)).ids

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from bpe import CONTEXT, END, PAD, VOCABULARY
-from conversations import MAIN, PRACTICE, Mixture
+from bpe import CONTEXT, END, PAD, VOCABULARY, special_id
+from conversations import MAIN, POLISH, PRACTICE, Mixture
 from packing import ANSWER_WEIGHT, Batch
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -40,10 +40,14 @@ class Cycle:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides the weights, besides the text. The second cycle was measured to add to the first."""
+    """What decides the weights, besides the text. Each cycle was measured to add to those before."""
 
     seed: int = 0
-    cycles: tuple[Cycle, ...] = (Cycle(1000, 180, 3e-3, 100, MAIN), Cycle(1600, 0, 2e-3, 200, PRACTICE))
+    cycles: tuple[Cycle, ...] = (
+        Cycle(1000, 180, 3e-3, 100, MAIN),
+        Cycle(1600, 0, 2e-3, 200, PRACTICE),
+        Cycle(1000, 0, 1.5e-3, 300, POLISH),
+    )
     rows: int = 8
     final_share: float = 0.02
     warmup_steps: int = 100
@@ -70,8 +74,8 @@ def make_model(tokenizer: Tokenizer, seed: int) -> LlamaForCausalLM:
         tie_word_embeddings=True,
         initializer_range=0.05,
         bos_token_id=None,
-        eos_token_id=tokenizer.token_to_id(END),
-        pad_token_id=tokenizer.token_to_id(PAD),
+        eos_token_id=special_id(tokenizer, END),
+        pad_token_id=special_id(tokenizer, PAD),
     )
     return LlamaForCausalLM(config)
 
