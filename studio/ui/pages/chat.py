@@ -22,7 +22,7 @@ from studio.ui.widgets.chat_targets import SidesCombo, TargetCombo
 from studio.ui.widgets.chat_view import ChatView
 from studio.ui.widgets.chips import Chips
 from studio.ui.widgets.empty import EmptyState
-from studio.ui.widgets.labels import label
+from studio.ui.widgets.labels import ElidedLabel, label
 from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.question_box import QuestionBox
 from studio.ui.widgets.sampling_form import SamplingForm
@@ -66,7 +66,7 @@ class ChatPage(Page):
     def _build(self) -> QWidget:
         self.targets = TargetCombo()
         self.sides = SidesCombo()
-        self.status = label("", "muted")
+        self.status = ElidedLabel("", "muted")
         self.new_button = buttons.secondary(self.tr("New chat"), self._on_new_chat, "plus")
         self.side_button = buttons.icon_button("settings", self.tr("Sampling and saved chats"), self._on_side_toggled)
         self.side_button.setCheckable(True)
@@ -94,7 +94,9 @@ class ChatPage(Page):
         inside = QVBoxLayout(page)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(GRID + 4)
-        inside.addLayout(row(self.targets, self.sides, self.status, 1, self.new_button, self.side_button))
+        head = row(self.targets, self.sides, self.status, self.new_button, self.side_button)
+        head.setStretch(2, 1)
+        inside.addLayout(head)
         inside.addLayout(body, 1)
         return page
 
@@ -317,20 +319,20 @@ class ChatPage(Page):
             self.view.set_answering(talk.answering, talk.chat)
         state = talk.service.state
         if talk.waits_for:
-            self.status.setText(self.tr("Waiting for {run}").format(run=talk.waits_for))
+            self.status.set_text(self.tr("Waiting for {run}").format(run=talk.waits_for))
         elif state == "loading":
-            self.status.setText(self.tr("Loading the model…"))
+            self.status.set_text(self.tr("Loading the model…"))
         elif state == "ready" and talk.service.ready is not None:
-            self.status.setText(self._ready_in_words(talk.service.ready.device, talk.service.ready.quantisation))
+            self.status.set_text(self._ready_in_words(talk.service.ready.device, talk.service.ready.quantisation))
         else:
-            self.status.clear()
+            self.status.set_text("")
 
     def _ready_in_words(self, device: str, quantisation: str) -> str:
         where = self.tr("Ready on the processor") if device == "cpu" else self.tr("Ready on the graphics processor")
         return self.tr("{where}, 4-bit").format(where=where) if quantisation == "nf4" else where
 
     def _on_progressed(self, progress: Progress) -> None:
-        self.status.setText(progress.stage + "…")
+        self.status.set_text(progress.stage + "…")
 
     def _on_slot_changed(self) -> None:
         run = self.conversation.waits_for

@@ -55,7 +55,7 @@ class DataPage(Page):
         outer.addWidget(self.message)
         outer.addWidget(self.progress)
         outer.addWidget(self.stack, 1)
-        workplace.dataset_chosen.connect(self._on_dataset_chosen)
+        workplace.dataset_chosen.connect(self._on_datasets_changed)
         workplace.datasets_changed.connect(self._on_datasets_changed)
         workplace.import_started.connect(self._on_import_started)
         workplace.import_progressed.connect(self._on_import_progressed)
@@ -223,8 +223,7 @@ class DataPage(Page):
     def _on_import_ended(self, event: object) -> None:
         self.progress.hide()
         if isinstance(event, Imported):
-            self._stale = True
-            self._show_if_visible()
+            self._on_datasets_changed()
         elif isinstance(event, Failed):
             self._show_failure(event.problem)
         self._show_busy()
@@ -270,15 +269,8 @@ class DataPage(Page):
 
     # --- the chosen dataset -----------------------------------------------------------------------------
 
-    def _on_dataset_chosen(self, _info: object) -> None:
-        self._stale = True
-        self._show_if_visible()
-
     def _on_datasets_changed(self) -> None:
         self._stale = True
-        self._show_if_visible()
-
-    def _show_if_visible(self) -> None:
         if self.isVisible():
             self._show_chosen()
 

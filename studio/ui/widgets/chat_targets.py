@@ -87,7 +87,7 @@ class SidesCombo(QComboBox):
             return
         name = chat.name_of(chat.run)
         choices: list[tuple[str, tuple[str, ...]]] = [
-            (self.tr("Side by side with the base"), (BASE, chat.run)),
+            (self.tr("Side by side with base"), (BASE, chat.run)),
             (self.tr("{run} alone").format(run=name), (chat.run,)),
             (self.tr("The base alone"), (BASE,)),
         ]

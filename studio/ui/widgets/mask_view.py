@@ -49,6 +49,7 @@ class TokenText(QTextEdit):
         self.setAcceptRichText(False)
         self.setUndoRedoEnabled(False)
         self.setTabChangesFocus(True)
+        self.setMinimumHeight(8 * self.fontMetrics().lineSpacing())
         self.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
@@ -194,7 +195,7 @@ class Legend(QWidget):
         row.setSpacing(theme.GRID * 2)
         self._learned = QLabel(self)
         self._learned.setTextFormat(Qt.TextFormat.RichText)  # our own words only
-        self._read = label(self.tr("Grey: read only, never corrected"), "muted")
+        self._read = label(self.tr("Grey: read only"), "muted")
         row.addWidget(self._learned)
         row.addWidget(self._read)
         row.addStretch(1)
@@ -204,7 +205,7 @@ class Legend(QWidget):
     def _on_theme_changed(self) -> None:
         colors = theme.tokens()
         mark = self.tr("Green and underlined")
-        rest = self.tr("learned: the model is corrected on these")
+        rest = self.tr("learned")
         self._learned.setText(
             f'<span style="color:{colors.learned};background-color:{colors.learned_soft};'
             f'text-decoration:underline;font-weight:500">{mark}</span>: {rest}'

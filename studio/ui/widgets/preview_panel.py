@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QSpinBox, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QScrollArea, QSpinBox, QStackedWidget, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem
 from studio.contract.events import MaskedRow, Progress
@@ -89,7 +89,15 @@ class PreviewPanel(QWidget):
         content.addLayout(below)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty)
-        self.stack.addWidget(rows)
+        scroll = QScrollArea()  # large text in a low window: nothing is squeezed
+        scroll.setWidgetResizable(True)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        rows.setObjectName("scroll_content")
+        scroll.setWidget(rows)
+        rows.setAutoFillBackground(False)
+        scroll.viewport().setAutoFillBackground(False)
+        self.stack.addWidget(scroll)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self.message)
