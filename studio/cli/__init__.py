@@ -131,6 +131,7 @@ def _looking(commands: "Subparsers") -> None:
     importing.add_argument(
         "--shape", choices=["chat", "sharegpt", "alpaca", "prompt_completion"], help="shape of a row"
     )
+    importing.add_argument("--skip-damaged", action="store_true", help="leave damaged lines out and count them")
     for part in ("messages", "prompt", "context", "completion", "system"):
         importing.add_argument(f"--{part}", metavar="COLUMN", help=f"column of the {part}")
     models = commands.add_parser("models", help="look at model folders").add_subparsers(required=True, metavar="WHAT")

@@ -164,7 +164,9 @@ def data_import(arguments: argparse.Namespace) -> int:
     if not path.exists():
         raise StudioError("data.missing", f"There is no file {arguments.file}.")
     held_back = str(Path(arguments.held_back).expanduser().resolve()) if arguments.held_back else ""
-    imported = places.import_file(path.resolve(), arguments.to or path.name, held_back, mapping)
+    imported = places.import_file(
+        path.resolve(), arguments.to or path.name, held_back, mapping, skip_damaged=arguments.skip_damaged
+    )
     if arguments.json:
         output.print_json(imported)
         return 0

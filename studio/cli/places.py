@@ -49,7 +49,12 @@ def find_dataset(word: str, held_back: str = "", beside: Path | None = None) -> 
 
 
 def import_file(
-    path: Path, name: str, held_back: str = "", mapping: job.Mapping | None = None, id: str = ""
+    path: Path,
+    name: str,
+    held_back: str = "",
+    mapping: job.Mapping | None = None,
+    id: str = "",
+    skip_damaged: bool = False,
 ) -> events.Imported:
     """Import a file in this process.
 
@@ -60,7 +65,12 @@ def import_file(
 
     destination = datasets_folder() / id if id else datasets_folder() / RunFolder.create(jobs_folder(), "data").id
     work = job.ImportJob(
-        source=str(path), destination=str(destination), name=name, mapping=mapping, held_back=held_back
+        source=str(path),
+        destination=str(destination),
+        name=name,
+        mapping=mapping,
+        held_back=held_back,
+        skip_damaged=skip_damaged,
     )
     return importing.import_dataset(work, lambda event: None, Going())
 

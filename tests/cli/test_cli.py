@@ -27,7 +27,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, st
     assert main(list(arguments)) == 2
     plain = capsys.readouterr()
     assert plain.out == ""
-    assert plain.err.startswith("apprentice: ")
+    assert plain.err.count("apprentice: ") == 1  # after what was told of the progress
     assert "Traceback" not in plain.err
     assert main([*arguments, "--json"]) == 2
     as_json = capsys.readouterr()
@@ -109,6 +109,14 @@ def test_a_bad_data_file_is_refused_with_its_place(
     assert problem["code"].startswith(code)
     assert words in json.dumps(problem)
     assert path.read_text() == content
+
+
+def test_damaged_lines_can_be_left_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text(GOOD + "{broken\n")
+    assert "leave damaged lines out" in refused(capsys, "data", "import", str(path))["fix"]
+    assert main(["data", "import", str(path), "--skip-damaged", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["usable"] == 6
 
 
 def test_missing_things_are_named(capsys: pytest.CaptureFixture[str], rows: Path) -> None:
