@@ -286,8 +286,7 @@ class Run:
                     fix=f"Free about {max(needed / 1e9, 0.01):.2f} GB on the disk of {self.folder.path}, then resume.",
                     where=str(self.folder.path),
                 )
-                already_ending = self.control.poll() in ("stop", "discard")
-                if already_ending:
+                if self.control.poll() in ("stop", "discard"):
                     raise StudioError.of(problem) from error
                 self._pause_for(problem)
                 if self.control.poll() in ("stop", "discard"):
