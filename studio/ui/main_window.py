@@ -253,6 +253,11 @@ class MainWindow(QMainWindow):
     def _shower(self, name: str) -> Callable[[], None]:
         return lambda: self.show_page(name)
 
+    @property
+    def help_window(self) -> HelpWindow | None:
+        """The help, once it was opened."""
+        return self._help
+
     def open_help(self) -> None:
         """Help for what has the focus, else for the page."""
         from studio.ui.help import HelpWindow, topic_of
