@@ -97,7 +97,7 @@ class ModelCard(QFrame):
 
     def _name(self) -> str:
         if self.built_in:
-            return self.tr("{name} (built in)").format(name=self.model.name)
+            return self.tr("Starter (built in)")
         return self.model.name or Path(self.model.path).name
 
     def _about_starter(self) -> str:
