@@ -14,7 +14,8 @@ from studio.contract import events
 from studio.contract.errors import Problem
 from studio.contract.run_folder import RunFolder
 from studio.data.formats import FORMATS
-from studio.supervisor.workplace import Workplace
+from studio.data.run_history import summarise
+from studio.supervisor.workplace import SAMPLE, Workplace
 from studio.ui import drop_routing, icons, panes, theme
 from studio.ui import preferences as window_preferences
 from studio.ui.closing import Closing
@@ -151,10 +152,13 @@ class MainWindow(QMainWindow):
 
     def _on_chat_requested(self, folder: RunFolder) -> None:
         self.show_page("chat")
-        self._ask("chat", "show_run", folder)
+        # Own data: the first held-back question asks itself. The sample's are for the newcomer to click.
+        summary = summarise(folder)
+        own = summary is not None and Path(summary.job.dataset).name != SAMPLE
+        self._ask("chat", "show_run", folder, own)
 
-    def _ask(self, page: str, method: str, argument: object) -> None:
-        getattr(self.page(page), method)(argument)
+    def _ask(self, page: str, method: str, *arguments: object) -> None:
+        getattr(self.page(page), method)(*arguments)
 
     # --- messages ---------------------------------------------------------------------------------------
 
