@@ -41,7 +41,9 @@ def main() -> int:
         for percent in (int(size) for size in arguments.sizes.split(",")):
             arguments.out.mkdir(parents=True, exist_ok=True)
             command = [sys.executable, "-P", __file__, "--take", str(percent), "--out", str(arguments.out.resolve())]
-            environment = {**os.environ, "APPRENTICE_HOME": home, "QT_SCALE_FACTOR": str(percent / 100)}
+            # HOME too: no picture shows a folder of the person who takes it.
+            own = {"APPRENTICE_HOME": home, "HOME": home, "QT_SCALE_FACTOR": str(percent / 100)}
+            environment = {**os.environ, **own}
             done = subprocess.run(command, env=environment, timeout=3 * PATIENCE_SECONDS)
             if done.returncode:
                 return done.returncode

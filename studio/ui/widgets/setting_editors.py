@@ -52,6 +52,7 @@ class NumberEditor(QAbstractSpinBox):
         self._whole = field.kind == "int"
         self._factor = 100 if field.unit == "share" else 1
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.lineEdit().setTextMargins(6, 0, 0, 0)
         self.lineEdit().textEdited.connect(self.edited)
         self.setMinimumWidth(112)
 
