@@ -140,7 +140,7 @@ def test_the_learning_rate_rises_and_falls() -> None:
     for cycle in recipe.cycles:
         rates = [learning_rate_at(step, cycle, recipe) for step in range(cycle.steps)]
         assert max(rates) <= cycle.learning_rate
-        assert max(rates) == pytest.approx(cycle.learning_rate, rel=0.03)
+        assert max(rates) > 0.8 * cycle.learning_rate
         assert rates[-1] < 0.05 * cycle.learning_rate
 
 
