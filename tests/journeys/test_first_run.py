@@ -24,7 +24,7 @@ def test_three_clicks_lead_from_the_first_start_to_an_answer_that_only_the_adapt
     chat = window.page("chat")
     assert isinstance(chat, ChatPage)
     qtbot.waitUntil(lambda: bool(chat.chips.chips) and chat.chips.chips[0].isVisible(), timeout=30_000)
-    person.click("Ask: ", seconds=60)
+    person.click("Ask: By whom", seconds=60)
     qtbot.waitUntil(lambda: _replies(chat) == 2, timeout=60_000)
     seconds = time.monotonic() - began
 
