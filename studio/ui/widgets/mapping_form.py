@@ -33,6 +33,8 @@ class MappingForm(QWidget):
             self._shape.addItem(words, shape)
         self._shape.setAccessibleName(self.tr("Shape of the rows"))
         self._shape.activated.connect(self._on_chosen)
+        self._shape.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._shape.setMinimumContentsLength(24)  # the longest name is whole in the list; 1,100 pixels hold all columns
         self._labels: dict[str, QLabel] = {}
         self._combos: dict[str, QComboBox] = {}
         self._grid = QGridLayout()
@@ -64,6 +66,7 @@ class MappingForm(QWidget):
         row.addStretch(1)
         column.addLayout(row)
         column.addWidget(self.note)
+        self._show_fields()
 
     def _add(self, place: int, name: str, combo: QComboBox) -> QLabel:
         title = label(name, "muted")
