@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the starter model and the sample from nothing but this folder's own text: one command, under 30 minutes.
+"""Builds the starter model and the sample from nothing but this folder's own text, in one command.
 
 python packaging/starter/build.py            writes resources/starter and resources/sample
 python packaging/starter/build.py --rows     only the files of rows (probes, general, sample): seconds
