@@ -67,6 +67,10 @@ class Series:
         return float(self.values[index]) if index >= 0 else None
 
 
+_LEAST_WEIGHT = 1e-250
+"""Below this all known points lie so far back that their quotient would be rounding noise: nothing is drawn."""
+
+
 class Smoother:
     """The debiased moving average of one curve, kept up to date point by point.
 
@@ -100,7 +104,7 @@ class Smoother:
             self._state[1, old:count] = weights
             self._count = count
         state = self._state[:, :count]
-        return np.divide(state[0], state[1], out=np.full(count, np.nan), where=state[1] > 0)
+        return np.divide(state[0], state[1], out=np.full(count, np.nan), where=state[1] > _LEAST_WEIGHT)
 
     def _reserve(self, count: int) -> None:
         if count > self._state.shape[1]:
@@ -139,7 +143,7 @@ def weighted_sums(steps: Floats, values: Floats, smoothing: float) -> tuple[Floa
 def smooth(steps: Floats, values: Floats, smoothing: float) -> Floats:
     """The debiased moving average of a whole curve, (points); NaN until the first finite value."""
     sums, weights = weighted_sums(steps, values, smoothing)
-    return np.divide(sums, weights, out=np.full(len(values), np.nan), where=weights > 0)
+    return np.divide(sums, weights, out=np.full(len(values), np.nan), where=weights > _LEAST_WEIGHT)
 
 
 def _finite(values: Floats) -> tuple[Floats, Floats]:
