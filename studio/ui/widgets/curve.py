@@ -67,8 +67,8 @@ class Series:
         return float(self.values[index]) if index >= 0 else None
 
 
-_LEAST_WEIGHT = 1e-250
-"""Below this all known points lie so far back that their quotient would be rounding noise: nothing is drawn."""
+_LEAST_WEIGHT = 1e-9
+"""Below this all known points lie so far back that they say nothing about here: nothing is drawn."""
 
 
 class Smoother:
