@@ -62,8 +62,7 @@ def test_five_clicks_lead_from_a_dropped_file_to_a_chat_with_a_run_that_was_stop
 
 def choose_columns(page: DataPage, prompt: str, completion: str) -> None:
     """What choosing in the two lists does; how many clicks a list takes is the platform's affair."""
-    form = page.findChild(MappingForm)
-    assert form is not None
+    (form,) = (form for form in page.findChildren(MappingForm) if form.isVisible())
     for field, column in (("prompt", prompt), ("completion", completion)):
         combo = form._combos[field]
         combo.setCurrentIndex(combo.findData(column))
