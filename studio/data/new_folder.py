@@ -68,7 +68,7 @@ def _put_in_place(temporary: Path, destination: Path) -> None:
         delete(old)
     else:
         temporary.rename(destination)
-    _sync_folder(destination.parent)
+    sync_folder(destination.parent)
 
 
 def _sweep(parent: Path) -> None:
@@ -78,7 +78,7 @@ def _sweep(parent: Path) -> None:
             delete(folder)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """A new name is safe from a power cut only when its folder is written, too; Windows does that by itself."""
     if os.name == "nt":
         return

@@ -13,6 +13,7 @@ from studio.contract.errors import StudioError
 from studio.contract.events import Exported
 from studio.contract.run_folder import RunFolder
 from studio.data.model_card import write_card
+from studio.data.new_folder import sync_folder
 from studio.data.run_history import summarise
 from studio.engine.tokenizer_file import read_template
 from studio.engine.weights_file import Damaged, read_header, read_json
@@ -51,7 +52,7 @@ def write(run: Path, destination: Path) -> Exported:
             _sync(temporary)
             _require_free(destination)  # again: time has passed
             temporary.rename(destination)
-            _sync_folder(destination.parent)
+            sync_folder(destination.parent)
         finally:
             if temporary.exists():
                 shutil.rmtree(temporary)
@@ -148,17 +149,7 @@ def _sync(folder: Path) -> None:
     for path in folder.iterdir():
         with path.open("rb+") as file:
             os.fsync(file.fileno())
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(folder)
 
 
 def _unwritable(destination: Path, error: OSError) -> StudioError:
