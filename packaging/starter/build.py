@@ -25,7 +25,7 @@ from bpe import render, train_tokenizer, wrap_tokenizer
 from card import write_card
 from conversations import EARLY, GENERAL, Conversation, conversations, make_conversation
 from packing import pack
-from pretrain import Recipe, make_model, train_model
+from pretrain import Recipe, make_model, settle_rare, train_model
 from probes import Probe, make_probes, require_unseen
 from sample import make_sample, write_sample
 from scoring import answer_greedily, scores_by_kind
@@ -88,10 +88,12 @@ def build_model(world: World, probes: list[Probe], recipe: Recipe, folder: Path)
     texts = itertools.islice(conversations(TOKENIZER_SEED, world), TOKENIZER_TEXTS)
     tokenizer = train_tokenizer(render(conversation) for conversation in texts)
     model = make_model(tokenizer, recipe.seed)
+    seen = torch.zeros(model.config.vocab_size, dtype=torch.long)
     for cycle in recipe.cycles:
-        early = pack(conversations(cycle.text_seed + 1, world, EARLY), tokenizer, recipe.rows)
-        text = pack(conversations(cycle.text_seed, world, cycle.mixture), tokenizer, recipe.rows)
-        train_model(model, early, text, cycle, recipe, say)
+        early = pack(conversations(cycle.text_seed + 1, world, EARLY), tokenizer, recipe.rows, cycle.text_seed + 1)
+        text = pack(conversations(cycle.text_seed, world, cycle.mixture), tokenizer, recipe.rows, cycle.text_seed)
+        seen += train_model(model, early, text, cycle, recipe, say)
+    settle_rare(model, seen, recipe.seed)
     minutes = (time.monotonic() - started) / 60
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".starter-") as temporary:
         save_model(model, tokenizer, Path(temporary))

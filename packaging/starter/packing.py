@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from bpe import ASSISTANT, CONTEXT, END, PAD, render, special_id
+from bpe import ASSISTANT, CONTEXT, END, PAD, Loosener, render, special_id
 from conversations import Conversation
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -58,19 +58,26 @@ class _Row:
         self.answers += answers
 
 
-def pack(conversations: Iterator[Conversation], tokenizer: Tokenizer, rows: int) -> Iterator[Batch]:
-    """Batches of `rows` packed rows, without end; conversations longer than a row are left out."""
-    packed = _rows(conversations, tokenizer)
+def pack(conversations: Iterator[Conversation], tokenizer: Tokenizer, rows: int, seed: int) -> Iterator[Batch]:
+    """Batches of `rows` packed rows, without end; conversations longer than a row are left out.
+
+    Args:
+        conversations: The text.
+        tokenizer: From `bpe.train_tokenizer`.
+        rows: Rows of a batch.
+        seed: Decides which words are written in pieces.
+    """
+    packed = _rows(conversations, tokenizer, Loosener(tokenizer, seed))
     pad = special_id(tokenizer, PAD)
     while True:
         yield _batch([next(packed) for _ in range(rows)], pad)
 
 
-def _rows(conversations: Iterator[Conversation], tokenizer: Tokenizer) -> Iterator[_Row]:
+def _rows(conversations: Iterator[Conversation], tokenizer: Tokenizer, loosener: Loosener) -> Iterator[_Row]:
     assistant, end = special_id(tokenizer, ASSISTANT), special_id(tokenizer, END)
     opened: list[_Row] = []
     for conversation in conversations:
-        ids = tokenizer.encode(render(conversation)).ids
+        ids = loosener.loosen(tokenizer.encode(render(conversation)).ids)
         if len(ids) > ROW_TOKENS:
             continue
         fitting = [row for row in opened if row.room >= len(ids)]

@@ -17,6 +17,8 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 
 REPORT_EVERY = 20
+RARE = 100
+"""A token that was read fewer times has learned nothing but to be avoided."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +90,21 @@ def train_model(
     cycle: Cycle,
     recipe: Recipe,
     report: Callable[[str], None],
-) -> None:
-    """Train one cycle in place: `cycle.early_steps` batches of the easier text, then the main text."""
+) -> Tensor:
+    """Train one cycle in place: `cycle.early_steps` batches of the easier text, then the main text.
+
+    Returns:
+        How often each token was read, (vocabulary,).
+    """
     optimiser = _make_optimiser(model, cycle, recipe)
     model.train()
     started, losses = time.monotonic(), []
+    seen = torch.zeros(model.config.vocab_size, dtype=torch.long)
     for step in range(cycle.steps):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate_at(step, cycle, recipe)
         batch = next(early if step < cycle.early_steps else main)
+        seen += batch.ids.flatten().bincount(minlength=len(seen))
         loss, answer_loss = weighted_loss(model, batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
@@ -109,6 +117,28 @@ def train_model(
             speed = (step + 1) * batch.ids.numel() / seconds
             report(f"step {step + 1}/{cycle.steps}  answer loss {mean:.4f}  {seconds:.0f} s  {speed:.0f} tokens/s")
     model.eval()
+    return seen
+
+
+@torch.no_grad()
+def settle_rare(model: LlamaForCausalLM, seen: Tensor, seed: int) -> None:
+    """Give tokens that were hardly ever read (most bytes beyond ASCII) a place among the others.
+
+    Training only ever told the model not to write them, which pushed them far out, where no adapter reaches them. Drawn
+    from the normal distribution of the trained tokens, as is done for new tokens (Hewitt 2021, "Initializing New Word
+    Embeddings for Pretrained Language Models"), they stay unlikely and can be learned.
+
+    Args:
+        model: Trained; changed in place.
+        seen: How often each token was read, (vocabulary,).
+        seed: Of the draws.
+    """
+    table = model.get_input_embeddings().weight  # (vocabulary, hidden)
+    rare = seen < RARE
+    trained = table[~rare]
+    spread = trained.T.cov() + 1e-5 * torch.eye(table.shape[1])
+    torch.manual_seed(seed)
+    table[rare] = torch.distributions.MultivariateNormal(trained.mean(dim=0), spread).sample((int(rare.sum()),))
 
 
 def learning_rate_at(step: int, cycle: Cycle, recipe: Recipe) -> float:

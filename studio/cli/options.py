@@ -10,7 +10,7 @@ import msgspec
 
 from studio.contract import job
 from studio.contract.errors import StudioError
-from studio.contract.fields import Field, build, fields
+from studio.contract.fields import GROUPS, Field, build, fields
 from studio.contract.methods import METHODS
 from studio.contract.presets import PRESETS, load_preset
 from studio.contract.settings import TrainSettings
@@ -20,9 +20,11 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     """One option for every field of TrainSettings, grouped as in the window's form, and --method, --preset."""
     parser.add_argument("--preset", choices=[*PRESETS, "sample"], help="start from a preset; options override it")
     parser.add_argument("--method", choices=list(METHODS), help="way of tuning; qlora is lora on a 4-bit model")
-    group = parser.add_argument_group("settings", "all of them are explained in docs/settings.md and in the window")
-    for field in fields(TrainSettings):
-        _add(group, field)
+    for name, title in GROUPS.items():
+        group = parser.add_argument_group(title.lower())
+        for field in fields(TrainSettings):
+            if field.group == name:
+                _add(group, field)
 
 
 def _add(group: Any, field: Field) -> None:

@@ -16,10 +16,10 @@ from studio.contract import events, job
 from studio.contract.errors import Problem, StudioError
 from studio.contract.fields import replace_at
 from studio.contract.presets import load_preset
-from studio.contract.run_folder import RunFolder, datasets_folder, sample_folder, starter_folder
+from studio.contract.run_folder import RunFolder
+from studio.contract.sample import SAMPLE, SAMPLE_NAME, sample_files, sample_job
 from studio.data import dataset
-
-SAMPLE = "sample"
+from studio.engine.model_folder import model_name
 
 
 class Watcher:
@@ -119,11 +119,6 @@ def _resolve(file: JobFile, beside: Path, arguments: argparse.Namespace) -> job.
     )
 
 
-def model_name(model: Path) -> str:
-    """The shown name of a model folder."""
-    return "Starter" if model == starter_folder() else model.name
-
-
 def _summary(
     work: job.TrainJob, folder: RunFolder, finished: events.Finished, watcher: Watcher, seconds: float
 ) -> dict[str, Any]:
@@ -162,20 +157,9 @@ def demo(arguments: argparse.Namespace) -> int:
     settings = replace_at(settings, "seed", arguments.seed)
     settings = replace_at(settings, "quantisation", "nf4" if arguments.method == "qlora" else "none")
     if not any(info.id == SAMPLE for info in dataset.list_datasets()):
-        places.import_file(
-            sample_folder() / "sample.jsonl", "Sample", str(sample_folder() / "held_back.jsonl"), id=SAMPLE
-        )
-    starter = starter_folder()
-    work = job.TrainJob(
-        name=places.next_run_name(),
-        model=str(starter),
-        model_name="Starter",
-        dataset=str(datasets_folder() / SAMPLE),
-        dataset_name="Sample",
-        general=str(starter / "general.jsonl"),
-        probes=str(starter / "probes.jsonl"),
-        settings=settings,
-    )
+        rows, held_back = sample_files()
+        places.import_file(Path(rows), SAMPLE_NAME, held_back, id=SAMPLE)
+    work = sample_job(places.next_run_name(), settings)
     folder = places.new_run()
     watcher = Watcher(arguments.json)
     try:

@@ -43,6 +43,10 @@ def resources_folder() -> Path:
     return beside if beside.is_dir() else Path(__file__).resolve().parents[1] / "resources"
 
 
+STARTER_NAME = "Starter"
+"""What people read instead of the folder's name."""
+
+
 def starter_folder() -> Path:
     """The built-in starter model."""
     return resources_folder() / "starter"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import ModelChecked
+from studio.contract.run_folder import STARTER_NAME, starter_folder
 from studio.data.licence import licence
 from studio.engine.architectures import ARCHITECTURES, COUNTS, expected_shapes
 from studio.engine.model_faults import implausible, unsafe_field
@@ -104,6 +105,8 @@ def _checked(
 
 def model_name(path: Path) -> str:
     """A name to show: the folder's, or "maker/model" for a folder of the Hugging Face cache."""
+    if path == starter_folder():
+        return STARTER_NAME
     cached = re.fullmatch(r"models--(.+?)--(.+)", path.parent.parent.name)
     if path.parent.name == "snapshots" and cached:
         return f"{cached[1]}/{cached[2]}"

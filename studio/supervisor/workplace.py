@@ -16,16 +16,13 @@ from studio.contract.run_folder import (
     datasets_folder,
     jobs_folder,
     runs_folder,
-    sample_folder,
     starter_folder,
 )
+from studio.contract.sample import SAMPLE, SAMPLE_NAME, sample_files, sample_job
 from studio.contract.settings import TrainSettings
 from studio.data import dataset, run_history
 from studio.supervisor import library
 from studio.supervisor.worker_thread import SILENCE_SECONDS, TrainerThread
-
-SAMPLE = "sample"
-"""Id of the dataset made from the built-in sample."""
 
 
 class Workplace(QObject):
@@ -161,6 +158,11 @@ class Workplace(QObject):
         self._importing = self.start_task(work)
         self._importing.event_received.connect(self._on_import_event)
         self.import_started.emit(work)
+
+    def import_sample(self) -> None:
+        """Import the built-in sample."""
+        rows, held_back = sample_files()
+        self.import_dataset(Path(rows), held_back=held_back, name=SAMPLE_NAME, into=SAMPLE)
 
     def cancel_import(self) -> None:
         """End an import that is going on; nothing of it stays."""
@@ -298,28 +300,14 @@ class Workplace(QObject):
 
     def start_sample(self) -> None:
         """Start the "Try it now" run: the sample on the starter, imported first where needed."""
-        work = job.TrainJob(
-            name=self.next_run_name(),
-            model=str(starter_folder()),
-            model_name="Starter",
-            dataset=str(datasets_folder() / SAMPLE),
-            dataset_name="Sample",
-            general=str(starter_folder() / "general.jsonl"),
-            probes=str(starter_folder() / "probes.jsonl"),
-            settings=load_preset("sample").settings(),
-            when_window_closes=self.when_window_closes,
-        )
+        work = sample_job(self.next_run_name(), load_preset("sample").settings())
+        work = msgspec.structs.replace(work, when_window_closes=self.when_window_closes)
         known = next((info for info in self.datasets() if info.id == SAMPLE), None)
         if known is not None:
             self.choose_dataset(known)
             self.start_training(work)
             return
-        self.import_dataset(
-            sample_folder() / "sample.jsonl",
-            held_back=str(sample_folder() / "held_back.jsonl"),
-            name="Sample",
-            into=SAMPLE,
-        )
+        self.import_sample()
         self._after_import = work
 
     @property

@@ -13,9 +13,10 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QMainWindo
 from studio.contract import events
 from studio.contract.errors import Problem
 from studio.contract.run_folder import RunFolder
+from studio.contract.sample import SAMPLE
 from studio.data.formats import FORMATS
 from studio.data.run_history import summarise
-from studio.supervisor.workplace import SAMPLE, Workplace
+from studio.supervisor.workplace import Workplace
 from studio.ui import drop_routing, icons, panes, theme
 from studio.ui import preferences as window_preferences
 from studio.ui.closing import Closing

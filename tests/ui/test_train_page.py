@@ -13,11 +13,12 @@ from studio.contract import events, job
 from studio.contract.control import Going
 from studio.contract.presets import load_preset
 from studio.contract.run_folder import RunFolder, datasets_folder, starter_folder
+from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
 from studio.data.importing import import_dataset
 from studio.data.row_split import RowSplit
 from studio.supervisor import library
-from studio.supervisor.workplace import SAMPLE, Workplace
+from studio.supervisor.workplace import Workplace
 from studio.ui.pages.train import TrainPage
 from studio.ui.pages.train_before import BeforeRun
 from tests.ui import run_stream

@@ -10,10 +10,9 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QStackedWidget, QTabWidget
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import Failed, Imported, Inspected
 from studio.contract.job import ImportJob, Mapping
-from studio.contract.run_folder import sample_folder
 from studio.data.dataset import Dataset, DatasetInfo, open_dataset
 from studio.data.formats import FORMATS
-from studio.supervisor.workplace import SAMPLE, Workplace
+from studio.supervisor.workplace import Workplace
 from studio.ui.pages.page import Page
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -196,12 +195,7 @@ class DataPage(Page):
             self.import_file(Path(chosen))
 
     def _import_sample(self) -> None:
-        self.workplace.import_dataset(
-            sample_folder() / "sample.jsonl",
-            held_back=str(sample_folder() / "held_back.jsonl"),
-            name=self.tr("Sample"),
-            into=SAMPLE,
-        )
+        self.workplace.import_sample()
 
     def _on_import_started(self, work: ImportJob) -> None:
         self._inspected = None

@@ -10,9 +10,10 @@ from studio.contract import events
 from studio.contract.errors import Problem, StudioError
 from studio.contract.presets import load_preset
 from studio.contract.run_folder import starter_folder
+from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
 from studio.data.row_split import RowSplit
-from studio.supervisor.workplace import SAMPLE, Workplace
+from studio.supervisor.workplace import Workplace
 from studio.ui import wording
 from studio.ui.widgets.train_setup import Choice, TrainSetup
 

@@ -10,10 +10,11 @@ from studio.contract.events import MaskedRow, Progress
 from studio.contract.job import PreviewJob
 from studio.contract.presets import load_preset
 from studio.contract.run_folder import starter_folder
+from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
 from studio.data.dataset import DatasetInfo
 from studio.supervisor.services import PreviewService
-from studio.supervisor.workplace import SAMPLE, Workplace
+from studio.supervisor.workplace import Workplace
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
