@@ -25,6 +25,7 @@ from studio.cli.options import add_settings
 from studio.contract.commands import Sampling
 from studio.contract.errors import StudioError
 from studio.contract.exports import EXPORTS
+from studio.data.source import KINDS
 from studio.worker.failures import explain
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _training(commands: "Subparsers") -> None:
     train.add_argument("job", nargs="?", metavar="JOB.toml|.json", help="a job file, or a run's job.json")
     train.add_argument("--resume", metavar="RUN", help="go on with a run from its newest checkpoint")
     train.add_argument("--model", help="model folder, or 'starter' (default)")
-    train.add_argument("--data", help="JSONL, JSON or CSV file, or an imported dataset")
+    train.add_argument("--data", help=f"{KINDS} file, or an imported dataset")
     train.add_argument("--held-back", metavar="FILE", help="an own test file")
     train.add_argument("--general", metavar="FILE", help="general rows to mix in (default: what the model brings)")
     train.add_argument("--probes", metavar="FILE", help="questions to test what it still knows")
@@ -115,7 +116,7 @@ def _looking(commands: "Subparsers") -> None:
     preview = _add(
         commands, "preview", "looking:preview", "show one row as the model sees it: what is read, what learned"
     )
-    preview.add_argument("data", help="JSONL, JSON or CSV file, or an imported dataset")
+    preview.add_argument("data", help=f"{KINDS} file, or an imported dataset")
     preview.add_argument("--model", default="starter", help="model folder, or 'starter' (default)")
     preview.add_argument("--row", type=int, default=1, help="row, counted from 1")
     add_settings(preview)
@@ -125,7 +126,7 @@ def _looking(commands: "Subparsers") -> None:
     data = commands.add_parser("data", help="import and list datasets").add_subparsers(required=True, metavar="WHAT")
     _add(data, "list", "looking:data_list", "all imported datasets")
     importing = _add(data, "import", "looking:data_import", "import a file")
-    importing.add_argument("file", help="JSONL, JSON or CSV")
+    importing.add_argument("file", help=f"{KINDS} file")
     importing.add_argument("--to", metavar="NAME", help="name of the dataset (default: the file's)")
     importing.add_argument("--held-back", metavar="FILE", help="an own test file")
     importing.add_argument(

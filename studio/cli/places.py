@@ -7,6 +7,7 @@ from studio.contract.errors import StudioError
 from studio.contract.run_folder import MARKER, RunFolder, datasets_folder, jobs_folder, runs_folder, starter_folder
 from studio.data import dataset, importing
 from studio.data.run_history import RunSummary, list_runs, summarise
+from studio.data.source import KINDS
 
 
 def find_model(word: str, beside: Path | None = None) -> Path:
@@ -41,7 +42,7 @@ def find_dataset(word: str, held_back: str = "", beside: Path | None = None) -> 
         raise StudioError(
             "data.missing",
             f"There is no file and no imported dataset {word}.",
-            fix="Give a JSONL, JSON or CSV file, or a name that `apprentice data list` shows.",
+            fix=f"Give a {KINDS} file, or a name that `apprentice data list` shows.",
         )
     test = str(((beside or Path()) / Path(held_back).expanduser()).resolve()) if held_back else ""
     imported = import_file(path.resolve(), name=path.name, held_back=test)

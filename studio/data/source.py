@@ -18,12 +18,11 @@ from studio.data.wording import shown
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 HEAD_BYTES = 256 * 1024
+KINDS = "JSON, JSONL, CSV, Parquet or Arrow"
 _CHUNK = 1024 * 1024
 
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "excel_file", "an old Excel or Word file"),
-    (b"PAR1", "parquet_file", "a Parquet file"),
-    (b"ARROW1", "binary", "an Arrow file"),
     (b"SQLite format 3\x00", "binary", "an SQLite database"),
     (b"\x1f\x8b", "archive", "a gzip archive"),
     (b"BZh", "archive", "a bzip2 archive"),
@@ -32,6 +31,11 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "archive", "a Zstandard archive"),
     (b"%PDF-", "binary", "a PDF document"),
     (b"GGUF", "binary", "a GGUF model"),
+)
+_TABLES: tuple[tuple[bytes, str], ...] = (
+    (b"PAR1", "parquet"),
+    (b"ARROW1", "arrow"),
+    (b"\xff\xff\xff\xff", "arrow"),  # an IPC stream: `datasets` writes them
 )
 _BOMS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -83,12 +87,13 @@ class _Transcoder(io.RawIOBase):
 
 
 class Source:
-    """A regular text file, open for one reading from top to bottom. Use as a context manager.
+    """A regular file, open for one reading from top to bottom. Use as a context manager.
 
     Attributes:
         path, name: Where it is; the name is fit for a sentence.
         size: Bytes when it was opened.
-        encoding: "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32" or "cp1252".
+        table: The format of a table that is no text (a key of FORMATS), else "".
+        encoding: "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32" or "cp1252"; "" for a table.
         head: The first 256 KiB, decoded as well as possible; for detection only.
         notes: What the user should know about how the file was read.
         signature: Changes when the file does.
@@ -107,6 +112,7 @@ class Source:
         self.path = path
         self.name = shown(path.name, 120)
         self.notes: list[Problem] = []
+        self.table = ""
         self._on_fault = on_fault
         descriptor = self._open()
         try:
@@ -122,9 +128,9 @@ class Source:
             raise
         self._file = _HashingFile(descriptor)
         self._readers: list[io.IOBase] = []  # kept: a reader that is garbage collected closes the file under it
-        self.head = start.decode(self.encoding, "ignore")
+        self.head = start.decode(self.encoding, "ignore") if self.encoding else ""
         self.head_is_whole = len(start) == self.size
-        if not self.head.strip():
+        if not self.table and not self.head.strip():
             self._file.close()
             blank = "the file is blank" if self.head_is_whole else "the file begins with 256 KB of blanks"
             raise StudioError("data.empty_file", f"There are no records: {blank}.", where=self.name)
@@ -136,6 +142,9 @@ class Source:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+        if self.table:
+            for reader in self._readers:
+                reader.close()
 
     @property
     def bytes_read(self) -> int:
@@ -185,6 +194,21 @@ class Source:
         text = io.TextIOWrapper(io.BufferedReader(self._file, _CHUNK), encoding=self.encoding, newline="")
         self._readers.append(text)
         return text
+
+    def open_table(self) -> io.BufferedIOBase:
+        """The file for reading here and there, as tables want it; its hash is taken before."""
+        chunk = bytearray(_CHUNK)
+        while self._file.readinto(chunk):
+            pass
+        self._file.position = 0
+        file = os.fdopen(os.dup(self._file.fileno()), "rb")
+        file.seek(0)
+        self._readers.append(file)
+        return file
+
+    def reached(self, position: int) -> None:
+        """How far a table was read, in bytes of the file."""
+        self._file.position = position
 
     def settle_encoding(self) -> None:
         """Read the file once to make sure of its encoding: UTF-8, else Windows-1252 where all of it looks so.
@@ -274,7 +298,7 @@ class Source:
             "data.not_a_file",
             "This is not a regular file.",
             "It is a folder, a pipe or a device.",
-            "Choose a JSON, JSONL or CSV file.",
+            f"Choose a {KINDS} file.",
             where=self.name,
         )
 
@@ -286,10 +310,14 @@ class Source:
                 "script",
                 "This is a program, not data.",
                 "Scripts that come with data sets are never run.",
-                "Choose the data file itself: JSON, JSONL or CSV.",
+                f"Choose the data file itself: {KINDS}.",
             )
         if start.startswith(b"PK\x03\x04"):
             raise self._zip(start)
+        for magic, table in _TABLES:
+            if start.startswith(magic):
+                self.table = table
+                return ""
         for magic, code, kind in _MAGIC:
             if start.startswith(magic):
                 raise self._binary(code, kind)
@@ -317,7 +345,7 @@ class Source:
             code,
             f"This is {kind}.",
             "Its content decides, not its name." if self.path.suffix else "",
-            fixes.get(code, "Choose a JSON, JSONL or CSV file."),
+            fixes.get(code, f"Choose a {KINDS} file."),
         )
 
 

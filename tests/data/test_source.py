@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from studio.data.formats import FORMATS, Rows, read
-from studio.data.source import HEAD_BYTES, Source
+from studio.data.source import HEAD_BYTES, KINDS, Source
 from tests.data.files import QA, reading_refused, refused, write, write_jsonl
 
 TABLE = "question,answer\nWo läge Köln?,Am Rhein – schön.\n"
@@ -61,7 +61,6 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     ("start", "code"),
     [
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "excel_file"),
-        (b"PAR1", "parquet_file"),
         (b"\x1f\x8b\x08", "archive"),
         (b"%PDF-1.7", "binary"),
         (b"\x80\x04\x95\x00\x01", "binary"),
@@ -189,3 +188,4 @@ def test_every_format_of_the_table_has_its_module() -> None:
         module = import_module(row.module)
         assert module.__name__.endswith(f".{name}")
         assert callable(module.rows)
+        assert any(word in KINDS for word in (row.label, name.upper())), "what people are told to choose"

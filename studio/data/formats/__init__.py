@@ -8,7 +8,7 @@ import msgspec
 
 from studio.contract.errors import Problem
 from studio.data.json_text import JsonFault, decode
-from studio.data.source import Source
+from studio.data.source import KINDS, Source
 
 
 class Format(msgspec.Struct, frozen=True):
@@ -23,6 +23,8 @@ FORMATS: dict[str, Format] = {
     "jsonl": Format("JSON lines", (".jsonl", ".ndjson"), "studio.data.formats.jsonl"),
     "json": Format("JSON", (".json",), "studio.data.formats.json"),
     "csv": Format("CSV", (".csv", ".tsv", ".tab", ".txt"), "studio.data.formats.csv"),
+    "parquet": Format("Parquet", (".parquet", ".pq"), "studio.data.formats.parquet"),
+    "arrow": Format("Arrow", (".arrow", ".feather", ".ipc"), "studio.data.formats.arrow"),
 }
 
 
@@ -94,6 +96,8 @@ def detect(source: Source) -> str:
     Raises:
         StudioError: No known format.
     """
+    if source.table:
+        return source.table
     text = source.head.lstrip()
     suffix = source.path.suffix.lower()
     lines = suffix in FORMATS["jsonl"].suffixes
@@ -114,7 +118,7 @@ def detect(source: Source) -> str:
         "unknown_format",
         "This file holds no rows that can be told apart." if text else "The file is blank.",
         "It is neither JSON nor a table with columns.",
-        "Choose a JSON, JSONL or CSV file with a question and an answer in each row.",
+        f"Choose a {KINDS} file with a question and an answer in each row.",
     )
 
 

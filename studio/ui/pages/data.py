@@ -66,7 +66,7 @@ class DataPage(Page):
 
     def _build_empty(self) -> QWidget:
         self.drop_zone = DropZone(
-            self.tr("Drop a CSV, JSON or JSONL file with questions and answers here, or"), filters()
+            self.tr("Drop a CSV, JSON, JSONL or Parquet file with questions and answers here, or"), filters()
         )
         self.drop_zone.path_chosen.connect(self.import_file)
         self.sample_link = buttons.flat(self.tr("Look at the sample data instead"), self._import_sample)

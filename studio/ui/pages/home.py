@@ -82,7 +82,7 @@ class HomePage(Page):
         card.add(self.try_hint)
         patterns = " ".join(f"*{suffix}" for row in FORMATS.values() for suffix in row.suffixes)
         self.drop_zone = DropZone(
-            self.tr("Drop your own examples here (CSV, JSON or JSONL), or"),
+            self.tr("Drop your own examples here (CSV, JSON, JSONL or Parquet), or"),
             self.tr("Datasets ({patterns})").format(patterns=patterns),
         )
         self.drop_zone.path_chosen.connect(self._on_path_chosen)

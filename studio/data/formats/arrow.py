@@ -1,0 +1,83 @@
+"""Arrow IPC: a file or a stream of record batches, as `datasets` and data frames write them."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from studio.contract.errors import StudioError
+from studio.data.source import Source
+
+BATCH_ROWS = 500
+MAX_BATCH_BYTES = 2 * 1024**3
+"""A batch is in memory whole; what writers make is a hundredth of this."""
+
+
+def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
+    """Yield number (from 1) and row; nested values as lists and dicts.
+
+    Raises:
+        StudioError: The file is cut off or damaged.
+    """
+    file = source.open_table()
+    try:
+        yield from enumerate(_rows(file, source), start=1)
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise damaged(source, "Arrow", error) from error
+
+
+def _rows(file: Any, source: Source) -> Iterator[dict[str, object]]:
+    is_file = file.read(6) == b"ARROW1"
+    file.seek(0)
+    reader = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
+    check_columns(source, reader.schema.names)
+    batches = (reader.get_batch(i) for i in range(reader.num_record_batches)) if is_file else iter(reader)
+    for batch in batches:
+        batch.validate(full=True)
+        if batch.nbytes > MAX_BATCH_BYTES:
+            raise too_large(source)
+        source.reached(file.tell())
+        yield from as_rows(batch)
+
+
+def as_rows(batch: Any) -> Iterator[dict[str, object]]:
+    """The rows of a record batch, some hundreds at a time."""
+    for start in range(0, batch.num_rows, BATCH_ROWS):
+        yield from batch.slice(start, BATCH_ROWS).to_pylist()
+
+
+def check_columns(source: Source, names: list[str]) -> None:
+    """Refuse a table whose columns cannot be told apart.
+
+    Raises:
+        StudioError: `data.duplicate_columns`.
+    """
+    twice = sorted({name for name, group in itertools.groupby(sorted(names)) if len(list(group)) > 1})
+    if twice:
+        raise source.error(
+            "duplicate_columns",
+            f"Column names occur twice: {', '.join(twice[:5])}.",
+            "It would not be clear which of them is meant.",
+            "Give each column its own name.",
+        )
+
+
+def damaged(source: Source, kind: str, error: Exception) -> StudioError:
+    """The library cannot read the table."""
+    return source.error(
+        "damaged_table",
+        f"This {kind} file is cut off or damaged.",
+        f"{str(error).splitlines()[0][:300]}." if str(error) else "",
+        "Get or write it again.",
+    )
+
+
+def too_large(source: Source) -> StudioError:
+    """One piece of a table claims more memory than a computer should lend it."""
+    return source.error(
+        "exceeds_limit",
+        "A part of this table is larger than 2 GB when unpacked.",
+        "Tables of texts are written in smaller parts; the file may be damaged, or made to fill the memory.",
+        "Write it again with smaller row groups.",
+    )
