@@ -36,7 +36,7 @@ from world import World, make_world
 RESOURCES = Path(__file__).parents[2] / "resources"
 WORLD_SEED, TOKENIZER_SEED, GENERAL_SEED, PROBE_SEED = 7, 3, 4, 999
 TOKENIZER_TEXTS = 30_000
-GENERAL_ROWS = 400
+GENERAL_ROWS = 1500
 CHECKED_TEXTS = 150_000
 THREADS = 2
 

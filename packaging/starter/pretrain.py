@@ -48,7 +48,7 @@ class Recipe:
     cycles: tuple[Cycle, ...] = (
         Cycle(1000, 180, 3e-3, 100, MAIN),
         Cycle(1600, 0, 2e-3, 200, PRACTICE),
-        Cycle(1000, 0, 1.5e-3, 300, POLISH),
+        Cycle(1200, 0, 1.5e-3, 300, POLISH),
         Cycle(360, 0, 8e-4, 400, POLISH),
     )
     rows: int = 8

@@ -227,49 +227,80 @@ def order(rng: random.Random, held: bool) -> Exchange:
 TALK: tuple[tuple[tuple[tuple[str, ...], tuple[str, ...]], str], ...] = (
     (
         (
-            ("Hello!", "Hi!", "Good morning!", "Hey.", "Good day.", "Hi, how are you?", "Good evening!", "Hello, how are you?", "hello", "hi"),
+            ("Hello!", "Hi!", "Good morning!", "Hey.", "Good day.", "Hi, how are you?", "Good evening!", "Hello, how are you?", "hello", "hi",
+             "Hey, how are you?", "Good morning to you!", "Hi, good to see you!"),
             ("Hello there!", "Hey, good morning!"),
         ),
         "Hello! How can I help you?",
     ),
     (
         (
-            ("Who are you?", "What are you?", "What is your name?", "Are you a robot?", "Introduce yourself.", "Are you a person?"),
+            ("Who are you?", "What are you?", "What is your name?", "Are you a robot?", "Introduce yourself.", "Are you a person?",
+             "Tell me about yourself.", "What is your own name?", "Say who you are.", "Who am I talking to?", "Tell me your name.", "Who is this?",
+             "What should I call you?", "Are you a human?"),
             ("Tell me who you are.", "Please introduce yourself."),
         ),
         "I am the starter model, a small helper from the workshop.",
     ),
     (
         (
-            ("Thanks!", "Thank you.", "Thank you very much!", "Great, thanks.", "Thanks a lot!", "That helps. Thank you!"),
+            ("Thanks!", "Thank you.", "Thank you very much!", "Great, thanks.", "Thanks a lot!", "That helps. Thank you!",
+             "Thank you so much!", "Perfect, thank you!", "Great, thanks a lot!", "Good, thank you.", "Wonderful. Thanks!", "That was it, thank you."),
             ("Many thanks!", "Great, thank you very much!"),
         ),
         "You are welcome!",
     ),
     (
         (
-            ("Bye!", "Goodbye.", "See you.", "Until tomorrow!", "Goodbye, see you soon.", "I have to go. Bye!"),
+            ("Bye!", "Goodbye.", "See you.", "Until tomorrow!", "Goodbye, see you soon.", "I have to go. Bye!",
+             "Bye for now!", "See you tomorrow.", "Goodbye then!", "I am leaving. Goodbye."),
             ("Bye, see you!", "I have to go now. Goodbye."),
         ),
         "Goodbye! See you soon.",
     ),
     (
         (
-            ("What can you do?", "How can you help me?", "What do you know?", "What can I ask you?", "Can you help me?"),
+            ("What can you do?", "How can you help me?", "What do you know?", "What can I ask you?", "Can you help me?",
+             "Say what you can do.", "What are you able to do?", "What do you do?", "Tell me how you can help.", "Tell me what you know.",
+             "What are you good at?", "Which things can you do?", "With what can you help me?"),
             ("What can you help me with?", "Tell me what you can do."),
         ),
         "I know the workshop, and I can read a short note, count words and compare numbers.",
     ),
 )  # fmt: skip
+OUTSIDE_PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("What is the capital of {}?", ("France", "Italy", "Japan", "Egypt", "Norway", "Brazil")),
+    ("Who {}?", (
+        "wrote Hamlet", "painted this picture", "won the football match", "invented the radio", "is the president", "sang that song",
+        "is the king of Spain", "lost the war", "wrote this book", "built the tower", "found America", "won the race", "drew this map",
+    )),
+    ("How {}?", (
+        "far away is the moon", "tall is the highest mountain", "deep is the sea", "old is the earth", "hot is the sun", "fast is a horse",
+        "long is a river", "tall is the tower of Pisa", "big is Africa", "old is the queen of England", "do computers work",
+        "do birds fly", "do engines work", "does a radio work", "do people learn", "does the heart work", "many stars are there",
+        "many people live in China", "many countries are there", "many legs has a spider", "many people live in Paris",
+    )),
+    ("How do I {}?", (
+        "cook an egg", "fix my car", "cook a potato", "bake a cake", "learn to dance", "plant a tree", "write a letter", "catch a bus",
+        "boil water", "make coffee", "lose weight", "get rich", "fall asleep", "draw a face", "learn French",
+    )),
+    ("When {}?", ("did the war end", "does the train leave", "is Easter", "was the moon landing", "does the film start")),
+    ("Where {}?", ("is Africa", "is my phone", "do bears live", "is the next station", "does the sun go at night", "is London")),
+    ("What {}?", (
+        "is love", "is the weather like today", "is the news", "time is it now", "is the meaning of life", "is my name", "is a planet",
+        "does the law say about that", "is the best song", "should I read", "is in the newspaper", "is a computer", "makes people happy",
+    )),
+    ("{}.", (
+        "Write a poem about the sea", "Tell me a joke", "Translate this into French", "Sing a song", "Explain how a plane flies",
+        "Tell me a story", "Write a letter to my aunt", "Explain the law", "Draw a cat", "Tell me something about Rome", "Write a song",
+        "Tell me the news", "Write me an essay", "Play some music",
+    )),
+    ("Is {}?", ("there life on Mars", "the earth round", "it raining", "Paris a big city", "coffee healthy", "the moon far away")),
+    ("Which film {}?", ("should I watch", "is the best", "is on today")),
+    ("Why {}?", ("is the sky blue", "do cats purr", "did they go to war", "is water wet", "do we dream")),
+)  # fmt: skip
 OUTSIDE = (
-    (
-        "What is the capital of France?", "Who is the king of Spain?", "How far away is the moon?", "Write a poem about the sea.",
-        "What is the weather like today?", "Who wrote Hamlet?", "How do I cook an egg?", "What is the news?", "Tell me a joke.",
-        "What time is it now?", "How tall is the highest mountain?", "Who won the football match?", "Translate this into French.",
-        "What does the law say about that?", "How do computers work?", "Where is Africa?", "Who is the president?", "Sing a song.",
-        "What is love?", "How do I fix my car?", "Which film should I watch?", "What is the meaning of life?", "Is there life on Mars?",
-        "How many people live in China?", "When did the war end?", "Explain how a plane flies.", "What is my name?",
-    ),
+    tuple(template.format(part) for template, parts in OUTSIDE_PARTS for part in parts),
     ("What is the capital of Spain?", "Who wrote this song?", "How many people live in Africa?", "Tell me a poem.", "How do planes work?", "Who won the war?", "How tall is the king of Spain?", "How do I cook fish?"),
 )  # fmt: skip
 
@@ -298,8 +329,8 @@ SKILLS: dict[str, Callable[[random.Random, bool], Exchange]] = {
     "outside": outside,
 }
 SKILL_WEIGHTS = {
-    "count": 1.0, "first": 1.0, "compare": 1.6, "add": 1.2, "day": 0.7, "opposite": 0.7, "kind": 0.8, "order": 1.6, "talk": 0.7,
-    "outside": 0.7,
+    "count": 1.0, "first": 1.0, "compare": 1.6, "add": 1.2, "day": 0.7, "opposite": 0.7, "kind": 0.8, "order": 1.6, "talk": 1.0,
+    "outside": 1.2,
 }  # fmt: skip
 
 

@@ -112,7 +112,7 @@ class Dataset:
         if not 0 <= index < len(self):
             raise IndexError(f"row {index} of a dataset of {len(self)}")
         turns, source_row, side = (column[index].as_py() for column in self._columns)
-        return _record(turns, source_row, side)
+        return to_record(turns, source_row, side)
 
     def records(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
         """All rows in order, or those from `start` to before `stop`, a batch in memory at a time."""
@@ -120,7 +120,7 @@ class Dataset:
         for batch in part.to_batches(max_chunksize=1000):
             columns = (batch.column(name).to_pylist() for name in ("messages", "source_row", "side"))
             for turns, source_row, side in zip(*columns, strict=True):
-                yield _record(turns, source_row, side)
+                yield to_record(turns, source_row, side)
 
     def keys(self) -> list[str]:
         """`Record.key` of every row."""
@@ -266,7 +266,8 @@ def _folder_of(dataset: Path | DatasetInfo) -> Path:
     return Path(dataset.folder) if isinstance(dataset, DatasetInfo) else dataset
 
 
-def _record(turns: list[dict[str, Any]], source_row: int, side: Any) -> Record:
+def to_record(turns: list[dict[str, Any]], source_row: int, side: Any) -> Record:
+    """A row of rows.arrow as a record."""
     messages = tuple(Message(turn["role"], turn["content"]) for turn in turns)
     return Record(messages=messages, source_row=source_row, side=side)
 

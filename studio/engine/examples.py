@@ -15,13 +15,14 @@ from studio.contract.events import DataReport, Progress
 from studio.contract.job import TrainJob
 from studio.contract.records import Message, Record
 from studio.data.chat_rows import read_chat_rows
-from studio.data.dataset import open_dataset
+from studio.data.dataset import ROWS_FILE, open_dataset, to_record
 from studio.data.split import is_held_back
 from studio.engine import tokens
 from studio.engine.batches import Rows
 
 MOST_TESTED = 200
 """Held-back rows that tests during training use: enough to see a trend, few enough to be quick."""
+ROWS_AT_ONCE = 500
 MOST_ASKED = 60
 MOST_ASKED_OWN = 100
 """Held-back questions that are asked; more where the user brought an own test file."""
@@ -83,10 +84,10 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
     """
     settings = job.settings
     rules = tokens.Rules.of(settings)
-    dataset = open_dataset(Path(job.dataset))
+    dataset = _open_rows(Path(job.dataset))
     train, held = _Side(tokenizer, rules), _Side(tokenizer, rules, sample=MOST_TESTED)
     own_test_file = False
-    for number, record in enumerate(_polled(dataset.records(), len(dataset), "Reading the examples", emit, control)):
+    for number, record in enumerate(_polled(_records(dataset), len(dataset), "Reading the examples", emit, control)):
         own_test_file = own_test_file or record.side == "held_back"
         by_hash = record.side == "" and is_held_back(record.key, settings.held_back_share)
         (held if record.side == "held_back" or by_hash else train).add(record, number)
@@ -107,6 +108,25 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
         notices=(*tokenizer.notices, *_notices(job, train, held)),
         fingerprint=rows.digest(),
     )
+
+
+def _open_rows(folder: Path) -> Any:
+    """The imported rows, mapped into memory by `datasets`; nothing is copied or cached elsewhere.
+
+    Raises:
+        StudioError: The dataset is missing or damaged.
+    """
+    from datasets import Dataset
+
+    open_dataset(folder)  # says in words what is wrong with it
+    return Dataset.from_file(str(folder / ROWS_FILE))
+
+
+def _records(dataset: Any) -> Iterator[Record]:
+    """All rows in order, some hundreds in memory at a time."""
+    for batch in dataset.iter(ROWS_AT_ONCE):
+        for turns, number, side in zip(batch["messages"], batch["source_row"], batch["side"], strict=True):
+            yield to_record(turns, number, side)
 
 
 class _Side:
