@@ -21,7 +21,7 @@ from pathlib import Path
 os.environ.update({"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"})
 
 import torch
-from bpe import render, train_tokenizer, wrap_tokenizer
+from bpe import Loosener, render, train_tokenizer, wrap_tokenizer
 from card import write_card
 from conversations import EARLY, GENERAL, Conversation, conversations, make_conversation
 from packing import pack
@@ -37,7 +37,7 @@ RESOURCES = Path(__file__).parents[2] / "resources"
 WORLD_SEED, TOKENIZER_SEED, GENERAL_SEED, PROBE_SEED = 7, 3, 4, 999
 TOKENIZER_TEXTS = 30_000
 GENERAL_ROWS = 1500
-CHECKED_TEXTS = 150_000
+CHECKED_TEXTS = 120_000
 THREADS = 2
 
 
@@ -90,8 +90,9 @@ def build_model(world: World, probes: list[Probe], recipe: Recipe, folder: Path)
     model = make_model(tokenizer, recipe.seed)
     seen = torch.zeros(model.config.vocab_size, dtype=torch.long)
     for cycle in recipe.cycles:
-        early = pack(conversations(cycle.text_seed + 1, world, EARLY), tokenizer, recipe.rows, cycle.text_seed + 1)
-        text = pack(conversations(cycle.text_seed, world, cycle.mixture), tokenizer, recipe.rows, cycle.text_seed)
+        loosener = Loosener(tokenizer, cycle.text_seed) if cycle.loose else None
+        early = pack(conversations(cycle.text_seed + 1, world, EARLY), tokenizer, recipe.rows, loosener)
+        text = pack(conversations(cycle.text_seed, world, cycle.mixture), tokenizer, recipe.rows, loosener)
         seen += train_model(model, early, text, cycle, recipe, say)
     settle_rare(model, seen, recipe.seed)
     minutes = (time.monotonic() - started) / 60

@@ -58,26 +58,30 @@ class _Row:
         self.answers += answers
 
 
-def pack(conversations: Iterator[Conversation], tokenizer: Tokenizer, rows: int, seed: int) -> Iterator[Batch]:
+def pack(
+    conversations: Iterator[Conversation], tokenizer: Tokenizer, rows: int, loosener: Loosener | None
+) -> Iterator[Batch]:
     """Batches of `rows` packed rows, without end; conversations longer than a row are left out.
 
     Args:
         conversations: The text.
         tokenizer: From `bpe.train_tokenizer`.
         rows: Rows of a batch.
-        seed: Decides which words are written in pieces.
+        loosener: Writes some words in pieces; None: none.
     """
-    packed = _rows(conversations, tokenizer, Loosener(tokenizer, seed))
+    packed = _rows(conversations, tokenizer, loosener)
     pad = special_id(tokenizer, PAD)
     while True:
         yield _batch([next(packed) for _ in range(rows)], pad)
 
 
-def _rows(conversations: Iterator[Conversation], tokenizer: Tokenizer, loosener: Loosener) -> Iterator[_Row]:
+def _rows(conversations: Iterator[Conversation], tokenizer: Tokenizer, loosener: Loosener | None) -> Iterator[_Row]:
     assistant, end = special_id(tokenizer, ASSISTANT), special_id(tokenizer, END)
     opened: list[_Row] = []
     for conversation in conversations:
-        ids = loosener.loosen(tokenizer.encode(render(conversation)).ids)
+        ids = tokenizer.encode(render(conversation)).ids
+        if loosener is not None:
+            ids = loosener.loosen(ids)
         if len(ids) > ROW_TOKENS:
             continue
         fitting = [row for row in opened if row.room >= len(ids)]

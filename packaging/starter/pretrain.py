@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from bpe import CONTEXT, END, PAD, VOCABULARY, special_id
-from conversations import MAIN, POLISH, PRACTICE, Mixture
+from conversations import FINISH, MAIN, POLISH, PRACTICE, Mixture
 from packing import ANSWER_WEIGHT, Batch
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -31,6 +31,7 @@ class Cycle:
         learning_rate: The peak.
         text_seed: Seed of the text that this cycle reads.
         mixture: What that text is made of.
+        loose: Whether some words are written in pieces.
     """
 
     steps: int
@@ -38,6 +39,7 @@ class Cycle:
     learning_rate: float
     text_seed: int
     mixture: Mixture
+    loose: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class Recipe:
     cycles: tuple[Cycle, ...] = (
         Cycle(1000, 180, 3e-3, 100, MAIN),
         Cycle(1600, 0, 2e-3, 200, PRACTICE),
-        Cycle(1200, 0, 1.5e-3, 300, POLISH),
-        Cycle(360, 0, 8e-4, 400, POLISH),
+        Cycle(1000, 0, 1.5e-3, 300, POLISH),
+        Cycle(900, 0, 1.2e-3, 500, FINISH, loose=False),
     )
     rows: int = 8
     final_share: float = 0.02

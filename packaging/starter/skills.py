@@ -329,8 +329,8 @@ SKILLS: dict[str, Callable[[random.Random, bool], Exchange]] = {
     "outside": outside,
 }
 SKILL_WEIGHTS = {
-    "count": 1.0, "first": 1.0, "compare": 1.6, "add": 1.2, "day": 0.7, "opposite": 0.7, "kind": 0.8, "order": 1.6, "talk": 1.0,
-    "outside": 1.2,
+    "count": 1.0, "first": 1.0, "compare": 1.6, "add": 1.2, "day": 0.7, "opposite": 0.7, "kind": 0.8, "order": 1.6, "talk": 0.7,
+    "outside": 0.7,
 }  # fmt: skip
 
 

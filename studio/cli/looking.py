@@ -36,7 +36,7 @@ def preview(arguments: argparse.Namespace) -> int:
     if not rows:
         raise StudioError("preview.no_row", f"There is no row {arguments.row}.", f"The dataset has {len(opened)} rows.")
     if arguments.json:
-        output.print_json(rows[0])
+        output.print_json(msgspec.structs.replace(rows[0], row=arguments.row))  # counted from 1, as it was asked for
     else:
         _say_masked(rows[0])
     return 0

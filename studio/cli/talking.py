@@ -46,6 +46,8 @@ def chat(arguments: argparse.Namespace) -> int:
         StudioError: Model or adapter cannot be loaded, or a sampling value is out of range.
     """
     sampling = _sampling(arguments)
+    if arguments.prompt is not None and not arguments.prompt.strip():
+        raise StudioError("chat.no_prompt", "The prompt is empty.", fix="Give --prompt TEXT with a question.")
     adapter, model = _adapter_and_model(arguments)
     replies = _Replies(arguments.json)
     talker = Talker(

@@ -224,6 +224,7 @@ def test_a_short_training_by_options_can_be_listed_shown_previewed_chatted_with_
     assert main(["preview", "rows.jsonl", "--row", "2", "--json"]) == 0
     row = json.loads(capsys.readouterr().out)
     learned = "".join(piece for piece, is_learned in zip(row["pieces"], row["learned"], strict=True) if is_learned)
+    assert row["row"] == 2
     assert "It is 1." in learned
     assert "What is" not in learned
 
@@ -236,6 +237,10 @@ def test_a_short_training_by_options_can_be_listed_shown_previewed_chatted_with_
     assert (tmp_path / "out" / "README.md").is_file()
     assert "adapter_model.safetensors" in " ".join(exported["files"])
     assert refused(capsys, "export", "mine", "--to", str(tmp_path / "out"))["code"].startswith("export.")
+
+
+def test_an_empty_prompt_is_refused(capsys: pytest.CaptureFixture[str], own_home: Path) -> None:
+    assert refused(capsys, "chat", "--prompt", " ")["code"] == "chat.no_prompt"
 
 
 def test_doctor_says_what_was_found(capsys: pytest.CaptureFixture[str]) -> None:

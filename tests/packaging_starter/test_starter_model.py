@@ -108,7 +108,7 @@ def test_numbers_up_to_99_are_one_token(tokenizer) -> None:
 
 
 def test_packed_rows_weigh_answers_fully_and_never_look_across(bare_tokenizer: Tokenizer) -> None:
-    batch = next(pack(conversations(1, make_world(WORLD_SEED)), bare_tokenizer, 2, 1))
+    batch = next(pack(conversations(1, make_world(WORLD_SEED)), bare_tokenizer, 2, Loosener(bare_tokenizer, 1)))
     assert batch.ids.shape == (2, ROW_TOKENS)
     starts = (batch.positions[:, 1:] == 0) & (batch.ids[:, 1:] != bare_tokenizer.token_to_id(PAD))
     assert starts.any()
@@ -153,7 +153,7 @@ def test_no_token_lies_where_an_adapter_cannot_write_it(model, tokenizer) -> Non
 
 def test_training_lowers_the_loss_of_a_batch(bare_tokenizer: Tokenizer) -> None:
     fresh = make_model(bare_tokenizer, 0)
-    batch = next(pack(conversations(1, make_world(WORLD_SEED)), bare_tokenizer, 2, 1))
+    batch = next(pack(conversations(1, make_world(WORLD_SEED)), bare_tokenizer, 2, Loosener(bare_tokenizer, 1)))
     optimiser = torch.optim.AdamW(fresh.parameters(), lr=1e-3)
     losses = []
     for _ in range(6):
