@@ -1,5 +1,6 @@
 """What a word on the command line may mean: a model, a dataset, a run."""
 
+import hashlib
 from pathlib import Path
 
 from studio.contract import events, job
@@ -29,15 +30,21 @@ def find_model(word: str, beside: Path | None = None) -> Path:
 
 
 def find_dataset(word: str, held_back: str = "", beside: Path | None = None) -> dataset.DatasetInfo:
-    """An imported dataset by id or name, or a file, which is imported first.
+    """A file, which is imported first (once, as long as it stays the same), or an imported dataset by id or name.
 
     Raises:
         StudioError: There is neither, or the file cannot be imported.
     """
-    for info in dataset.list_datasets():
-        if word in (info.id, info.name) and not held_back:
-            return info
     path = (beside or Path()) / Path(word).expanduser()
+    known = dataset.list_datasets()
+    if path.is_file() and not held_back:
+        same = next((info for info in known if _holds(info, path.resolve())), None)
+        if same is not None:
+            return same
+    elif not held_back:
+        for info in known:
+            if word in (info.id, info.name):
+                return info
     if not path.exists():
         raise StudioError(
             "data.missing",
@@ -47,6 +54,14 @@ def find_dataset(word: str, held_back: str = "", beside: Path | None = None) -> 
     test = str(((beside or Path()) / Path(held_back).expanduser()).resolve()) if held_back else ""
     imported = import_file(path.resolve(), name=path.name, held_back=test)
     return dataset.open_dataset(Path(imported.folder)).info
+
+
+def _holds(info: dataset.DatasetInfo, path: Path) -> bool:
+    """Whether the dataset is this file alone, as it is now."""
+    if [source.path for source in info.sources] != [str(path)] or info.sources[0].size_bytes != path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == info.sources[0].sha256
 
 
 def import_file(

@@ -10,7 +10,9 @@ import msgspec
 from studio.cli import output, places
 from studio.contract import commands, events, job
 from studio.contract.errors import StudioError
+from studio.contract.fields import build
 from studio.contract.records import Message
+from studio.contract.settings import TrainSettings
 from studio.worker.chat import BASE, Talker
 
 TUNED = "adapter"
@@ -48,6 +50,9 @@ def chat(arguments: argparse.Namespace) -> int:
     sampling = _sampling(arguments)
     if arguments.prompt is not None and not arguments.prompt.strip():
         raise StudioError("chat.no_prompt", "The prompt is empty.", fix="Give --prompt TEXT with a question.")
+    build(TrainSettings, {"device": arguments.device})
+    if arguments.prompt is None and arguments.json:
+        raise StudioError("chat.no_prompt", "There is no prompt.", fix="Give --prompt TEXT with --json.")
     adapter, model = _adapter_and_model(arguments)
     replies = _Replies(arguments.json)
     talker = Talker(
@@ -79,16 +84,30 @@ def _talk(
     histories = {side: list(system) for side in sides}
     output.say("An empty line ends the conversation.")
     request = 0
-    while prompt := input("> ").strip():
+    while prompt := _typed():
         for side, history in histories.items():
             request += 1
             if len(sides) > 1:
                 output.say("[base]" if side == BASE else "[adapter]")
             history.append(Message("user", prompt))
             command = commands.Generate(request=request, messages=tuple(history), sides=(side,), sampling=sampling)
-            talker.answer(command, replies)
+            try:
+                talker.answer(command, replies)
+            except StudioError as error:
+                history.pop()  # the conversation goes on without that question
+                output.say(error.problem.sentence())
+                continue
             history.append(Message("assistant", replies.done[side].text))
     return 0
+
+
+def _typed() -> str:
+    """What was typed; the end of the input ends the conversation as an empty line does."""
+    try:
+        return input("> ").strip()
+    except EOFError:
+        output.say("")
+        return ""
 
 
 def _adapter_and_model(arguments: argparse.Namespace) -> tuple[Path | None, Path]:

@@ -14,12 +14,17 @@ from studio.cli import output, places, running
 from studio.cli.options import JobFile, job_file_settings, read_job_file, settings_from
 from studio.contract import events, job
 from studio.contract.errors import Problem, StudioError
-from studio.contract.fields import replace_at
+from studio.contract.fields import build
 from studio.contract.presets import load_preset
 from studio.contract.run_folder import RunFolder
 from studio.contract.sample import SAMPLE, SAMPLE_NAME, sample_files, sample_job
+from studio.contract.settings import TrainSettings
 from studio.data import dataset
+from studio.data.run_history import RunSummary, living_worker
 from studio.engine.model_folder import model_name
+
+JOB_OPTIONS = ("data", "held_back", "general", "probes", "name")
+"""Options of `train` that a job file has its own keys for."""
 
 
 class Watcher:
@@ -55,7 +60,7 @@ def train(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     try:
         if arguments.resume:
-            summary = places.find_run(arguments.resume)
+            summary = _resumable(arguments)
             folder, work = RunFolder(summary.folder), summary.job
             finished = running.resume(folder, work, watcher)
         else:
@@ -75,11 +80,51 @@ def train(arguments: argparse.Namespace) -> int:
     return 0 if watcher.problem is None else 2
 
 
+def _resumable(arguments: argparse.Namespace) -> RunSummary:
+    """The run that --resume names.
+
+    Raises:
+        StudioError: It goes on by itself, has ended, or other options were given, which a resumed run cannot have.
+    """
+    _refuse_others(arguments, "--resume", ("job", "model", *JOB_OPTIONS), settings=True)
+    summary = places.find_run(arguments.resume)
+    if living_worker(RunFolder(summary.folder)) is not None:
+        raise StudioError("run.busy", f"The run {summary.job.name} is going on.", fix="Wait for it to end, or stop it.")
+    if not summary.can_resume:
+        raise StudioError(
+            "run.done", f"The run {summary.job.name} has ended: there is nothing to go on with.", fix="Start a new run."
+        )
+    return summary
+
+
+def _refuse_others(arguments: argparse.Namespace, beside: str, names: tuple[str, ...], settings: bool = False) -> None:
+    """Refuse options that would be ignored.
+
+    Raises:
+        StudioError: Some were given; all are named.
+    """
+    given = [name for name in names if getattr(arguments, name) is not None]
+    if settings:
+        chosen = (name for name, value in vars(arguments).items() if name.startswith("set:") and value is not None)
+        given += ["preset"] * bool(arguments.preset) + ["method"] * bool(arguments.method)
+        given += [name.rpartition(".")[2].removeprefix("set:") for name in chosen]
+    if given:
+        told = ", ".join("the job file" if name == "job" else "--" + name.replace("_", "-") for name in given)
+        raise StudioError(
+            "train.options",
+            f"{beside} cannot be combined with {told}.",
+            "What is trained on what is already decided there.",
+            "Leave it out, or change the job file.",
+        )
+
+
 def _job(arguments: argparse.Namespace) -> job.TrainJob:
     if arguments.job:
         path = Path(arguments.job)
+        _refuse_others(arguments, "A job file", JOB_OPTIONS)
         file = read_job_file(path)
         if isinstance(file, job.TrainJob):
+            _refuse_others(arguments, "A run's job.json", ("model",))
             return msgspec.structs.replace(file, settings=settings_from(arguments, file.settings))
         return _resolve(file, path.resolve().parent, arguments)
     if not arguments.data:
@@ -154,8 +199,8 @@ def demo(arguments: argparse.Namespace) -> int:
     """
     began = time.monotonic()
     settings = load_preset("sample").settings()
-    settings = replace_at(settings, "seed", arguments.seed)
-    settings = replace_at(settings, "quantisation", "nf4" if arguments.method == "qlora" else "none")
+    quantisation = "nf4" if arguments.method == "qlora" else "none"
+    settings = build(TrainSettings, {"seed": arguments.seed, "quantisation": quantisation}, settings)
     if not any(info.id == SAMPLE for info in dataset.list_datasets()):
         rows, held_back = sample_files()
         places.import_file(Path(rows), SAMPLE_NAME, held_back, id=SAMPLE)

@@ -26,13 +26,17 @@ def home_folder() -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise StudioError(
-            "disk.not_writable",
-            f"The program's folder {folder} cannot be made.",
-            f"{error.strerror}.",
-            "Change its permissions, or name another folder in the variable APPRENTICE_HOME.",
-        ) from error
+        raise _not_writable(folder, error) from error
     return folder
+
+
+def _not_writable(folder: Path, error: OSError) -> StudioError:
+    return StudioError(
+        "disk.not_writable",
+        f"The program's folder {folder} cannot be made.",
+        f"{error.strerror}.",
+        "Change its permissions, or name another folder in the variable APPRENTICE_HOME.",
+    )
 
 
 def resources_folder() -> Path:
@@ -58,9 +62,16 @@ def sample_folder() -> Path:
 
 
 def make_folder(folder: Path) -> Path:
-    """A folder of ours: mode 0700, with the marker in it."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / MARKER).touch(mode=0o600)
+    """A folder of ours: mode 0700, with the marker in it.
+
+    Raises:
+        StudioError: `disk.not_writable`.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / MARKER).touch(mode=0o600)
+    except OSError as error:
+        raise _not_writable(folder, error) from error
     return folder
 
 
@@ -150,5 +161,8 @@ def chats_folder() -> Path:
 
 def _ours(name: str) -> Path:
     folder = home_folder() / name
-    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(folder, error) from error
     return folder

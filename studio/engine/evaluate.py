@@ -14,6 +14,7 @@ from studio.engine.batches import Rows
 from studio.engine.examples import Examples, Held
 from studio.engine.metrics import exact_match, held_back_loss
 from studio.engine.metrics.held_back_loss import Losses
+from studio.engine.tokens import has_room
 from studio.engine.verdict import Measured
 
 SAMPLE_TOKENS = 64
@@ -31,9 +32,11 @@ class Tester:
         emit: Told how far a long test is.
         """
         self._rows = Rows((held.ids, held.labels) for held in examples.held)
-        self._asked = examples.asked
-        self._sample: Held | None = next(iter(examples.asked or examples.held), None)
-        self._probes = read_probes(Path(probes)) if probes else []
+        self._asked = [held for held in examples.asked if has_room(held.question, tokenizer)]
+        held_first = (held for held in self._asked or examples.held if has_room(held.question, tokenizer))
+        self._sample: Held | None = next(held_first, None)
+        known = read_probes(Path(probes)) if probes else []
+        self._probes = [probe for probe in known if has_room(probe.messages, tokenizer)]
         self._tokenizer, self._device = tokenizer, device
         self._emit = emit
 

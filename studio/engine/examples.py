@@ -96,7 +96,8 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
         extra = read_chat_rows(Path(job.general))
         for number, record in enumerate(_polled(extra, len(extra), "Reading the general examples", emit, control)):
             general.add(record, number)
-    _refuse(train, held, settings.max_tokens)
+    most = tokens.limit(tokenizer, rules)
+    _refuse(train, held, most)
     tested = held.sample()
     rows = train.rows.joined(general.rows)
     return Examples(
@@ -105,7 +106,7 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
         held=tested,
         asked=_asked(tested, MOST_ASKED_OWN if own_test_file else MOST_ASKED),
         report=_report(train, held, general, tokenizer),
-        notices=(*tokenizer.notices, *_notices(job, train, held)),
+        notices=(*tokenizer.notices, *_notices(job, train, held, most)),
         fingerprint=rows.digest(),
     )
 
@@ -258,7 +259,7 @@ def _report(train: _Side, held: _Side, general: _Side, tokenizer: Any) -> DataRe
     )
 
 
-def _notices(job: TrainJob, train: _Side, held: _Side) -> Iterator[Problem]:
+def _notices(job: TrainJob, train: _Side, held: _Side, most: int) -> Iterator[Problem]:
     settings = job.settings
     if settings.replay_share > 0 and not job.general:
         yield Problem(
@@ -283,8 +284,11 @@ def _notices(job: TrainJob, train: _Side, held: _Side) -> Iterator[Problem]:
                 code=f"train.rows_{fate}",
                 where="max_tokens",
                 what=f"{train.fates[fate]} of {total} examples are {word}.",
-                why=f"The longest text is {settings.max_tokens} tokens.",
-                fix="Raise the longest text if the memory allows it.",
+                why=f"The longest text is {most} tokens"
+                + (": more the model cannot read." if most < settings.max_tokens else "."),
+                fix="Choose a model with a longer context, or shorten the examples."
+                if most < settings.max_tokens
+                else "Raise the longest text if the memory allows it.",
             )
     if train.fates["nothing_to_learn"]:
         yield Problem(

@@ -24,7 +24,8 @@ TRIAL = (Message("user", "a"), Message("assistant", "b"))
 def load_tokenizer(folder: Path) -> Any:
     """Load a model's tokenizer from its folder alone.
 
-    Three attributes are added to it: `end_ids`, the tokens that end an answer, the chat template's own first;
+    Four attributes are added to it: `context`, the longest text in tokens (where the model says it); `end_ids`, the
+    tokens that end an answer, the chat template's own first;
     `notices`, a tuple of `Problem` that are risky but allowed (a pad token that had to be chosen); `chat`, its
     `ChatTemplate`. Its pad token is never an end token.
 
@@ -60,7 +61,19 @@ def load_tokenizer(folder: Path) -> Any:
             where="tokenizer.json",
         )
     prepare(tokenizer, folder)
+    if (context := _context(folder)) is not None:
+        tokenizer.context = context
     return tokenizer
+
+
+def _context(folder: Path) -> int | None:
+    """Longest text that the model in the folder was made for, in tokens; None where it does not say."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # the check of the model folder says what is wrong with it
+    most = config.get("max_position_embeddings") if isinstance(config, dict) else None
+    return most if isinstance(most, int) and most > 0 else None
 
 
 def _tokenizer_class(folder: Path) -> Any:

@@ -44,6 +44,17 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def limit(tokenizer: Any, rules: Rules) -> int:
+    """Longest text in tokens: what the user chose, and never more than the model was made to read."""
+    return min(rules.max_tokens, getattr(tokenizer, "context", rules.max_tokens))
+
+
+def has_room(messages: Sequence[Message], tokenizer: Any) -> bool:
+    """Whether an answer still fits into the model's context behind these messages."""
+    most = getattr(tokenizer, "context", None)
+    return most is None or len(encode(messages, tokenizer, Rules(), reply=True).ids) < most
+
+
 class Encoded(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation as the model reads it.
 
@@ -84,10 +95,10 @@ def encode(messages: Sequence[Message], tokenizer: Any, rules: Rules, reply: boo
     whole = _Whole.of(tokenizer, turns, rules)
     if not any(whole.learned):
         return _encoded(whole.ids, whole.learned, "nothing_to_learn", whole)
-    if len(whole.ids) <= rules.max_tokens:
+    most = limit(tokenizer, rules)
+    if len(whole.ids) <= most:
         return _encoded(whole.ids, whole.learned, "kept", whole)
     if rules.too_long == "cut_end":
-        most = rules.max_tokens
         return _encoded(whole.ids[:most], whole.learned[:most], "cut", whole)
     if rules.too_long == "cut_question":
         return _cut_question(tokenizer, turns, rules, whole)
@@ -185,7 +196,7 @@ def _cut_question(tokenizer: Any, turns: Sequence[Message], rules: Rules, whole:
     head = list(turns[:1]) if turns[0].role == "system" else []
     rest = list(turns[len(head) :])
     shorter = whole
-    while (excess := len(shorter.ids) - rules.max_tokens) > 0:
+    while (excess := len(shorter.ids) - limit(tokenizer, rules)) > 0:
         first, last = shorter.question
         if excess < last - first:
             kept = [*range(first), *range(first + excess, len(shorter.ids))]

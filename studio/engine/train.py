@@ -54,7 +54,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     except Ended:
         return _ended_before(control)
     emit(examples.report)
-    for problem in (*placement.notices, *getattr(tokenizer, "notices", ()), *examples.notices):
+    for problem in (*placement.notices, *examples.notices):
         emit(Notice(problem=problem))
 
     emit(Progress(stage="Loading the model"))

@@ -216,6 +216,7 @@ def test_a_short_training_by_options_can_be_listed_shown_previewed_chatted_with_
     assert result["steps"] == 3
     assert Path(result["adapter"], "adapter_model.safetensors").is_file()
 
+    assert refused(capsys, "train", "--resume", "mine")["code"] == "run.done"
     assert main(["runs", "show", "mine", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["state"] == "done"
@@ -237,6 +238,47 @@ def test_a_short_training_by_options_can_be_listed_shown_previewed_chatted_with_
     assert (tmp_path / "out" / "README.md").is_file()
     assert "adapter_model.safetensors" in " ".join(exported["files"])
     assert refused(capsys, "export", "mine", "--to", str(tmp_path / "out"))["code"].startswith("export.")
+
+
+def test_a_file_wins_over_a_dataset_of_its_name_and_is_imported_once_while_it_stays_the_same(
+    tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from studio.cli.places import find_dataset
+    from studio.data.dataset import list_datasets
+
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "rows.jsonl"
+    file.write_text(GOOD)
+    first = find_dataset("rows.jsonl")
+    assert find_dataset("rows.jsonl").id == first.id
+    assert find_dataset(str(file)).id == first.id
+    file.write_text(GOOD + GOOD.replace("What is", "Which is"))
+    assert find_dataset("rows.jsonl").usable == 2 * first.usable
+    assert len(list_datasets()) == 2
+    file.unlink()
+    assert find_dataset("rows.jsonl").name == "rows.jsonl"
+
+
+def test_options_that_a_job_file_or_a_resumed_run_would_ignore_are_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, own_home: Path, rows: Path
+) -> None:
+    job = tmp_path / "job.toml"
+    job.write_text('data = "rows.jsonl"')
+    problem = refused(capsys, "train", str(job), "--name", "mine", "--data", str(rows))
+    assert problem["code"] == "train.options"
+    assert "--data, --name" in problem["what"]
+    assert "--max-steps" in refused(capsys, "train", "--resume", "run-1", "--max-steps", "5")["what"]
+
+
+def test_a_seed_that_is_none_is_refused_before_anything_is_made(
+    capsys: pytest.CaptureFixture[str], own_home: Path
+) -> None:
+    assert "seed" in refused(capsys, "demo", "--seed", "-1")["where"]
+    assert not (own_home / "runs").exists() or not list((own_home / "runs").iterdir())
+
+
+def test_a_device_that_is_none_is_refused_in_chat(capsys: pytest.CaptureFixture[str], own_home: Path) -> None:
+    assert "device" in refused(capsys, "chat", "--prompt", "Hello!", "--device", "foo")["where"]
 
 
 def test_an_empty_prompt_is_refused(capsys: pytest.CaptureFixture[str], own_home: Path) -> None:

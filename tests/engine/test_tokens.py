@@ -289,3 +289,15 @@ def test_pieces_of_broken_bytes_are_shown_all_the_same(tmp_path: Path) -> None:
     ids = tokenizer.encode("😀", add_special_tokens=False)
     assert tokens.pieces(ids[:2], tokenizer)[-1] == tokenizer.decode(ids[:2])
     assert tokens.pieces([], tokenizer) == []
+
+
+def test_nothing_is_longer_than_the_model_can_read_whatever_the_setting_says() -> None:
+    """A held-back question beyond the context once ended a run in its middle."""
+    tokenizer = tokens.load_tokenizer(starter_folder())
+    assert tokenizer.context == 512
+    talk = [Message("user", "Which tool? " * 300), Message("assistant", "The saw.")]
+    assert tokens.encode(talk, tokenizer, Rules(max_tokens=4096)).fate == "left_out"
+    assert len(tokens.encode(talk, tokenizer, Rules(max_tokens=4096, too_long="cut_end")).ids) == 512
+    assert len(tokens.encode(talk, tokenizer, Rules(max_tokens=4096, too_long="cut_question")).ids) == 512
+    assert not tokens.has_room(talk[:1], tokenizer)
+    assert tokens.has_room([Message("user", "Which tool?")], tokenizer)
