@@ -84,7 +84,11 @@ def _run(on_ready: Callable[[], object] | None) -> int:
         return 2
     theme.apply(application, preferences.appearance, preferences.text_percent)
     workplace = Workplace()
-    window = MainWindow(workplace, preferences)
+    try:
+        window = MainWindow(workplace, preferences)
+    except StudioError as error:  # the program's folder cannot be written: there is nothing to show yet
+        print(error.problem.sentence(), file=sys.stderr)
+        return 2
     _show_unexpected(workplace)
     watch = _close_on_interrupt(window.close_without_asking)
 

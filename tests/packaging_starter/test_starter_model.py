@@ -145,10 +145,13 @@ def test_a_token_that_was_hardly_read_gets_a_place_among_the_others(bare_tokeniz
 
 
 def test_no_token_lies_where_an_adapter_cannot_write_it(model, tokenizer) -> None:
-    """Tokens that training only pushed away lay at twice the distance of others; then "wifi" came out as "wlowi"."""
+    """Those that training only pushed away, a third of all, lay at twice the distance of others: "wifi" became "wlowi".
+
+    A few drawn ones may lie farther out by chance.
+    """
     norms = model.get_input_embeddings().weight.norm(dim=1)
     norms = norms[torch.arange(len(norms)) != tokenizer.pad_token_id]
-    assert norms.max() < 1.6 * norms.median()
+    assert norms.quantile(0.995) < 1.6 * norms.median()
 
 
 def test_training_lowers_the_loss_of_a_batch(bare_tokenizer: Tokenizer) -> None:

@@ -131,6 +131,7 @@ class DataPage(Page):
         tabs.addTab(self.rows, self.tr("Table"))
         tabs.addTab(self.preview, self.tr("As the model sees it"))
         tabs.addTab(self.problems, self.tr("Problems"))
+        tabs.setAccessibleName(self.tr("Views of the dataset"))
         tabs.tabBar().setAccessibleName(self.tr("Views of the dataset"))
         tabs.currentChanged.connect(self._on_tab_changed)
         return tabs

@@ -50,6 +50,7 @@ class RunDetail(QWidget):
         self._side = self.view.take_side()
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
+        self.tabs.setAccessibleName(self.tr("Views of the run"))
         for widget, words in (
             (self.view, self.tr("Plot")),
             (self.settings, self.tr("Settings")),

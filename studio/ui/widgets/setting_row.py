@@ -3,7 +3,7 @@
 from typing import Any
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QToolTip, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem
 from studio.contract.fields import Field
@@ -64,7 +64,8 @@ class SettingRow(QWidget):
         right.setSpacing(GRID // 2)
         wide = self.field.kind in ("choice", "text")
         self.editor.setFixedWidth(_EDITOR_WIDTH + (_UNIT_WIDTH + GRID // 2 if wide else 0))
-        self._unit.setFixedWidth(max(_UNIT_WIDTH, self._unit.sizeHint().width()))
+        self._unit.setMinimumWidth(_UNIT_WIDTH)  # not fixed: larger text must not be cut
+        self._unit.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         self._unit.setVisible(not wide)
         for widget in (self.editor, self._unit, self.reset, self.explain):
             right.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
