@@ -66,6 +66,7 @@ class PreviewPanel(QWidget):
         self.empty.action_wanted.connect(self.models_wanted)
         self.view = MaskView()
         self.number = QSpinBox()
+        self.number.lineEdit().setTextMargins(6, 0, 0, 0)
         self.number.setAccessibleName(self.tr("Row number"))
         self.number.setKeyboardTracking(False)
         self.number.setGroupSeparatorShown(True)

@@ -139,6 +139,7 @@ class SamplingForm(QWidget):
 
 def _decimal(low: float, high: float, step: float) -> QDoubleSpinBox:
     made = QDoubleSpinBox()
+    made.lineEdit().setTextMargins(6, 0, 0, 0)  # the style sheet's padding does not reach it
     made.setDecimals(2)
     made.setRange(low, high)
     made.setSingleStep(step)
@@ -148,6 +149,7 @@ def _decimal(low: float, high: float, step: float) -> QDoubleSpinBox:
 
 def _whole(low: int, high: int) -> QSpinBox:
     made = QSpinBox()
+    made.lineEdit().setTextMargins(6, 0, 0, 0)
     made.setRange(low, high)
     _narrow(made)
     return made
