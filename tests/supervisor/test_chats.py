@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from studio.contract import job
-from studio.contract.commands import Sampling
 from studio.contract.control import Going
 from studio.contract.errors import StudioError
 from studio.contract.metrics import same_words
 from studio.contract.records import Message
 from studio.contract.run_folder import chats_folder, datasets_folder
+from studio.contract.sampling import Sampling
 from studio.data.importing import import_dataset
 from studio.supervisor import chats, held_back
 from studio.supervisor.chats import Chat, Exchange, Reply
