@@ -122,6 +122,15 @@ def test_the_users_own_test_file_is_where_questions_come_from(tmp_path: Path) ->
     assert len(found) == 7
 
 
+def test_questions_that_the_run_saw_become_right_come_first_once_each(tmp_path: Path) -> None:
+    folder = _import(tmp_path, 50, 7)
+    plain = [question.text for question in held_back.questions(folder, 0.5)]
+    wanted = [plain[-1], "a question that is not there", plain[2]]
+    found = [question.text for question in held_back.questions(folder, 0.5, wanted)]
+    assert found[:2] == [plain[-1], plain[2]]
+    assert sorted(found) == sorted(plain)
+
+
 def test_a_dataset_that_is_gone_gives_no_questions(tmp_path: Path) -> None:
     assert held_back.questions(tmp_path / "gone", 0.1) == []
 
