@@ -74,6 +74,7 @@ class ChatTemplate:
         self.places: dict[str, bool] = {}
         """What the template has a place for, as `rich_template` found out."""
         self._folds_system: bool | None = None
+        self._arguments_as_text: bool | None = None
 
     def render(self, messages: Turns, generation_prompt: bool = False, thinking: bool = False, tools: str = "") -> str:
         """The text of a conversation.
@@ -91,7 +92,7 @@ class ChatTemplate:
         options: dict[str, Any] = {} if thinking else {"enable_thinking": False}
         try:
             text = self._tokenizer.apply_chat_template(
-                to_template(messages),
+                to_template(messages, self._wants_text(messages)),
                 tools=tools_of(tools),
                 tokenize=False,
                 add_generation_prompt=generation_prompt,
@@ -108,6 +109,22 @@ class ChatTemplate:
             ) from error
         assert isinstance(text, str)
         return text
+
+    def _wants_text(self, messages: Turns) -> bool:
+        """Whether arguments of calls must be JSON text.
+
+        Mistral's templates mark objects as safe, and Jinja then writes what stands beside them as HTML (`&#34;`).
+        """
+        if not any(m.tool_calls for m in messages):
+            return False
+        if self._arguments_as_text is None:
+            self._arguments_as_text = False  # for the trial itself
+            call = Message("assistant", "", tool_calls='[{"id": "call00001", "name": "a", "arguments": {"b": "c"}}]')
+            try:
+                self._arguments_as_text = "&#34;" in self.render((Message("user", "a"), call))
+            except StudioError:
+                pass
+        return self._arguments_as_text
 
     @property
     def control_pattern(self) -> re.Pattern[str]:
@@ -175,7 +192,7 @@ class ChatTemplate:
         if not re.search(r"{%-?\s*generation\s*-?%}", source):
             return None
         (text,), (spans,) = render_jinja_template(
-            conversations=[to_template(messages)],
+            conversations=[to_template(messages, self._wants_text(messages))],
             tools=tools_of(tools),
             chat_template=source,
             return_assistant_tokens_mask=True,

@@ -176,7 +176,7 @@ class _Side:
         self.bos_count = 0
         self.end_always_learned = True
         self._most = sample
-        self._sample: list[tuple[int, int, Held]] = []
+        self._sample: list[tuple[tuple[int, int, int], Held]] = []
 
     def add(self, record: Record, number: int) -> None:
         try:
@@ -190,7 +190,11 @@ class _Side:
         self.keys[key] += 1
         if row.fate not in ("kept", "cut"):
             return
-        self.rows.append(row.ids, row.labels)
+        for window, (ids, labels) in enumerate(tokens.windows(row, tokens.limit(self._tokenizer, self._rules))):
+            self.rows.append(ids, labels)
+            if self._most:
+                learned = sum(label != tokens.NOTHING for label in labels)
+                self._keep((-key, -number, -window), Held(record, ids, labels, learned))
         # Where a row begins: later ones are a template's own marks of turns (ChatML's bos is <|im_start|>).
         bos = self._tokenizer.bos_token_id
         self.bos_count = max(self.bos_count, sum(1 for _ in itertools.takewhile(lambda i: i == bos, row.ids)))
@@ -198,19 +202,16 @@ class _Side:
             # A template may put a line feed behind the end token.
             ends = self._tokenizer.end_ids
             self.end_always_learned = self.end_always_learned and any(label in ends for label in row.labels[-4:])
-        if self._most:
-            learned = sum(label != tokens.NOTHING for label in row.labels)
-            self._keep(key, number, Held(record, row.ids, row.labels, learned))
 
-    def _keep(self, key: int, number: int, held: Held) -> None:
+    def _keep(self, order: tuple[int, int, int], held: Held) -> None:
         """Keep the rows with the smallest keys: chosen by their content alone, whatever the order of the file."""
-        heapq.heappush(self._sample, (-key, -number, held))
+        heapq.heappush(self._sample, (order, held))
         if len(self._sample) > self._most:
             heapq.heappop(self._sample)
 
     def sample(self) -> tuple[Held, ...]:
         """The rows kept for tests."""
-        return tuple(held for _, _, held in sorted(self._sample, key=lambda entry: (-entry[0], -entry[1])))
+        return tuple(held for _, held in sorted(self._sample, key=lambda entry: entry[0], reverse=True))
 
 
 def _polled(records: Iterable[Record], total: int, stage: str, emit: Emit, control: Control) -> Iterator[Record]:

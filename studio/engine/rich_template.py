@@ -59,10 +59,33 @@ def trace_rich(template: "ChatTemplate", messages: Sequence[Message], tools: str
         if start < end:
             number = next(i for i, span in enumerate(written) if span[0] == start)
             raise untraceable(number, messages[number].role)
-    # What precedes an answer without a generation prompt is the model's to write: <think>, a space, a header.
-    lead = template.lead(messages, text, written, tools)
-    answers = answers_of(messages, text, written, lead)
+    answers = _answers(template, messages, tools, text, written)
     return Traced(text, tuple(contents), answers, _typed(template, messages, tools, generation_prompt, text))
+
+
+def _answers(
+    template: "ChatTemplate", messages: Sequence[Message], tools: str, text: str, written: Sequence[Span]
+) -> tuple[Span, ...]:
+    """The assistant's spans, each with what stands between the generation prompt and itself: `<think>`, a space.
+
+    Unlike plain conversations every answer is looked at: one may begin with reasoning and the next without.
+    """
+    last = max((i for i, m in enumerate(messages) if m.role == "assistant"), default=0)
+    before = template.render(messages[:last], tools=tools) if last else ""
+    prompts = []
+    for thinking in (False, True):
+        prompt = template.render(messages[:last], True, thinking, tools) if last else ""
+        if len(prompt) <= len(before) or not prompt.startswith(before):
+            return answers_of(messages, text, written, template.lead(messages, text, written, tools))
+        prompts.append(prompt[len(before) :])
+    answers = []
+    for number, (start, end) in enumerate(written):
+        if messages[number].role != "assistant":
+            continue
+        floor = max((e for _, e in written if e <= start), default=0)
+        places = (place + len(p) for p in prompts if (place := text.rfind(p, floor, start)) >= 0)
+        answers.append((next(places, start), end))
+    return tuple(answers)
 
 
 def require_places(template: "ChatTemplate", messages: Sequence[Message], tools: str) -> None:
@@ -82,8 +105,8 @@ def require_places(template: "ChatTemplate", messages: Sequence[Message], tools:
             raise StudioError(
                 "model.no_place",
                 f"This model's chat template has no place for {_PLACES[part]}.",
-                "The model was not made for them, and they would be left out in silence.",
-                "Choose a model that was made for them (Qwen3, say), or rows without them.",
+                "What a model was not made for would be left out in silence.",
+                "Choose a model that was made for it (Qwen3, say), or rows without it.",
                 where="chat template",
             )
 

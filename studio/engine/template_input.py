@@ -11,9 +11,14 @@ ID_LENGTH = 9
 """Mistral's templates refuse call ids of any other length; the other families' do not show them."""
 
 
-def to_template(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """The turns, each with what it has."""
-    return [_turn(message) for message in messages]
+def to_template(messages: Sequence[Message], arguments_as_text: bool = False) -> list[dict[str, Any]]:
+    """The turns, each with what it has.
+
+    Args:
+        messages: The turns.
+        arguments_as_text: Give the arguments of calls as JSON text. Objects are what most templates are written for.
+    """
+    return [_turn(message, arguments_as_text) for message in messages]
 
 
 def tools_of(tools: str) -> list[dict[str, Any]] | None:
@@ -26,7 +31,7 @@ def calls_of(message: Message) -> list[dict[str, Any]]:
     return json.loads(message.tool_calls) if message.tool_calls else []
 
 
-def _turn(message: Message) -> dict[str, Any]:
+def _turn(message: Message, arguments_as_text: bool) -> dict[str, Any]:
     turn: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.is_plain:
         return turn
@@ -37,7 +42,12 @@ def _turn(message: Message) -> dict[str, Any]:
             {
                 "type": "function",
                 "id": _short(call["id"]),
-                "function": {"name": call["name"], "arguments": call["arguments"]},
+                "function": {
+                    "name": call["name"],
+                    "arguments": json.dumps(call["arguments"], ensure_ascii=False)
+                    if arguments_as_text
+                    else call["arguments"],
+                },
             }
             for call in calls_of(message)
         ]

@@ -7,7 +7,8 @@ are injections; they are read as ordinary text.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
@@ -80,7 +81,8 @@ def encode(example: Example, tokenizer: Any, rules: Rules, reply: bool = False) 
     """Turn an example into ids and labels.
 
     Of two answers that are compared the better one is encoded; `worse_of` gives the other. A text without messages is
-    learned whole: the token that begins a text where the tokenizer puts one, the text, the token that ends it.
+    learned whole: the token that begins a text where the tokenizer puts one, the text, the token that ends it. It may
+    be longer than the limit, and is then learned in `windows`.
 
     Args:
         example: A row, or turns, a system prompt first or none.
@@ -96,7 +98,7 @@ def encode(example: Example, tokenizer: Any, rules: Rules, reply: bool = False) 
         prepare(tokenizer)
     messages, tools = (example.messages, example.tools) if isinstance(example, Record) else (example, "")
     if isinstance(example, Record) and example.text and not messages:
-        return _encode_text(example.text, tokenizer, rules)
+        return _encode_text(example.text, tokenizer)
     turns = tokenizer.chat.fold(messages)
     if reply:
         ids = _reply_ids(tokenizer, turns, tools)
@@ -119,21 +121,29 @@ def worse_of(record: Record) -> Record:
     return Record(messages=record.messages[: record.shared] + record.rejected, tools=record.tools)
 
 
-def _encode_text(text: str, tokenizer: Any, rules: Rules) -> Encoded:
-    """A document: nothing of it is a question, so every token is learned, and only its end can be cut."""
+def windows(encoded: Encoded, most: int) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
+    """Ids and labels as the model gets them: a text that is too long in stretches of about the same length.
+
+    Args:
+        encoded: From `encode`; only texts, which have no question to lose, are ever longer than `most`.
+        most: From `limit`.
+    """
+    count = -(-len(encoded.ids) // most)
+    edges = [len(encoded.ids) * number // count for number in range(count + 1)]
+    for start, end in pairwise(edges):
+        yield encoded.ids[start:end], encoded.labels[start:end]
+
+
+def _encode_text(text: str, tokenizer: Any) -> Encoded:
+    """A document: nothing of it is a question, so every token is learned, and none is lost to its length."""
     ids, _ = tokenise(tokenizer, text, [(0, len(text))])
     begin = tokenizer.bos_token_id
     if begin is not None and tokenizer("a")["input_ids"][:1] == [begin]:
         ids = [begin, *ids]
     end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else next(iter(tokenizer.end_ids), None)
-    ids = ids if end is None else [*ids, end]
-    whole = _Whole(ids, [True] * len(ids), (0, 0))
-    most = limit(tokenizer, rules)
-    if len(ids) <= most:
-        return _encoded(ids, whole.learned, "kept", whole)
-    if rules.too_long == "leave_out":
-        return _encoded(ids, whole.learned, "left_out", whole)
-    return _encoded(ids[:most], whole.learned[:most], "cut", whole)
+    if end is not None:
+        ids = [*ids, end]
+    return Encoded(ids=tuple(ids), labels=tuple(ids), fate="kept")
 
 
 class _Whole(msgspec.Struct, frozen=True):
