@@ -80,6 +80,7 @@ class MaskedRow(msgspec.Struct, frozen=True, kw_only=True):
         fate: What the settings do with the row.
         cut_tokens: Tokens lost to cutting; `cut_answer_tokens` of them belonged to learned text.
         held_back: On the test side.
+        rejected: The worse answer of two with the same question, as the model would see it; nothing of it is learned.
     """
 
     row: int
@@ -90,6 +91,7 @@ class MaskedRow(msgspec.Struct, frozen=True, kw_only=True):
     cut_tokens: int = 0
     cut_answer_tokens: int = 0
     held_back: bool = False
+    rejected: "MaskedRow | None" = None
 
 
 class RowsShown(Event, frozen=True, kw_only=True, tag="rows_shown"):

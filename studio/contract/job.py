@@ -8,21 +8,30 @@ from typing import Any, Literal, cast
 import msgspec
 
 from studio.contract.errors import StudioError
+from studio.contract.records import Kind
 from studio.contract.settings import MIGRATIONS, VERSION, TrainSettings
 
-Shape = Literal["chat", "sharegpt", "alpaca", "prompt_completion"]
+Shape = Literal["chat", "sharegpt", "alpaca", "prompt_completion", "text", "preference", "label"]
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Which columns of a source hold what; the user can change every one of them.
 
     Attributes:
-        shape: How a row becomes a conversation.
-        messages: Column of the list of turns (chat, sharegpt).
-        prompt: Column of the question (alpaca: the instruction).
+        shape: How a row becomes a record.
+        messages: Column of the list of turns (chat, sharegpt, label).
+        prompt: Column of the question (alpaca: the instruction). Preference: may be empty where `completion` and
+            `rejected` hold whole conversations.
         context: Optional column of further input, put below the question.
-        completion: Column of the answer.
+        completion: Column of the answer (preference: the better one).
+        rejected: Column of the worse answer (preference).
+        label: Column that says whether the answer is good (label).
+        text: Column of the text (text).
         system: Optional column of the system prompt.
+        tools: Optional column of the tools that may be called.
+        history: Optional column of earlier exchanges, `[["question", "answer"], …]`.
+        instances: Optional column of a list of `{context: …, completion: …}` that share one instruction.
+        reasoning: Optional column of what was thought before the answer.
         reason: Why this was guessed, in words.
     """
 
@@ -31,8 +40,34 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     prompt: str = ""
     context: str = ""
     completion: str = ""
+    rejected: str = ""
+    label: str = ""
+    text: str = ""
     system: str = ""
+    tools: str = ""
+    history: str = ""
+    instances: str = ""
+    reasoning: str = ""
     reason: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """What can be learned from the rows."""
+        match self.shape:
+            case "chat" | "sharegpt":
+                return "chat"
+            case "alpaca" | "prompt_completion":
+                return "prompt_completion"
+            case "text" | "preference" | "label":
+                return self.shape
+
+    def same_columns(self, other: "Mapping") -> bool:
+        """Whether the other one reads rows in the same way; why it was chosen does not matter."""
+        return msgspec.structs.replace(self, reason="") == msgspec.structs.replace(other, reason="")
+
+
+COLUMN_FIELDS = tuple(name for name in Mapping.__struct_fields__ if name not in ("shape", "reason"))
+"""The fields of a mapping that name a column (of `instances`: `context` and `completion` name what is in them)."""
 
 
 class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="import"):

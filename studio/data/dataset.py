@@ -14,7 +14,7 @@ import msgspec
 
 from studio.contract.errors import Problem, StudioError
 from studio.contract.job import Mapping
-from studio.contract.records import Message, Record
+from studio.contract.records import Kind, Record
 from studio.contract.run_folder import MARKER, datasets_folder
 from studio.data.split import is_held_back
 from studio.data.wording import shown
@@ -65,6 +65,11 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     folder: str = ""
     version: int = 1
 
+    @property
+    def kind(self) -> Kind:
+        """What can be learned from its rows."""
+        return self.mapping.kind
+
 
 _decoder: msgspec.json.Decoder[DatasetInfo] = msgspec.json.Decoder(DatasetInfo)
 
@@ -75,14 +80,13 @@ class Dataset:
     Attributes:
         folder: Where it lies.
         info: What is known about it.
-        table: Memory-mapped pyarrow table: messages, key, source_row, side.
+        table: Memory-mapped pyarrow table; its columns are those of `arrow_file.SCHEMA`, or an older version's.
     """
 
     def __init__(self, folder: Path, info: DatasetInfo, table: Any) -> None:
         self.folder = folder
         self.info = info
         self.table = table
-        self._columns = [table.column(name) for name in ("messages", "source_row", "side")]
 
     def __len__(self) -> int:
         return cast(int, self.table.num_rows)
@@ -111,16 +115,15 @@ class Dataset:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"row {index} of a dataset of {len(self)}")
-        turns, source_row, side = (column[index].as_py() for column in self._columns)
-        return to_record(turns, source_row, side)
+        return next(self.records(index, index + 1))
 
     def records(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
         """All rows in order, or those from `start` to before `stop`, a batch in memory at a time."""
+        from studio.data.arrow_file import records_of
+
         part = self.table.slice(start, None if stop is None else max(0, stop - start))
         for batch in part.to_batches(max_chunksize=1000):
-            columns = (batch.column(name).to_pylist() for name in ("messages", "source_row", "side"))
-            for turns, source_row, side in zip(*columns, strict=True):
-                yield to_record(turns, source_row, side)
+            yield from records_of(batch)
 
     def keys(self) -> list[str]:
         """`Record.key` of every row."""
@@ -264,12 +267,6 @@ def bears_marker(folder: Path) -> bool:
 
 def _folder_of(dataset: Path | DatasetInfo) -> Path:
     return Path(dataset.folder) if isinstance(dataset, DatasetInfo) else dataset
-
-
-def to_record(turns: list[dict[str, Any]], source_row: int, side: Any) -> Record:
-    """A row of rows.arrow as a record."""
-    messages = tuple(Message(turn["role"], turn["content"]) for turn in turns)
-    return Record(messages=messages, source_row=source_row, side=side)
 
 
 def _damaged(folder: Path, reason: str) -> StudioError:

@@ -2,7 +2,7 @@
 
 import array
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from studio.contract.errors import Problem, StudioError
 from studio.contract.events import Imported, Inspected, Progress
 from studio.contract.job import ImportJob, Mapping
 from studio.contract.records import Record
+from studio.data import known_mappings
 from studio.data import mapping as mappings
 from studio.data.arrow_file import RowWriter
 from studio.data.dataset import ROWS_FILE, DatasetInfo, SourceFile, write_info
 from studio.data.formats import Rows
 from studio.data.inspecting import Look, look
+from studio.data.markers import MarkTally
 from studio.data.new_folder import check_destination, new_folder
 from studio.data.row_faults import FaultTally
 from studio.data.wording import count, row_numbers, shown
@@ -63,6 +65,7 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
             ]
         _check_enough(readings)
         info = _describe(job, destination, chosen, seen.columns, readings)
+        info = msgspec.structs.replace(info, problems=(*info.problems, *_keep_choice(job, seen)))
         write_info(folder, info)
         pace.check()
     return Imported(
@@ -136,10 +139,11 @@ def _choose_mapping(job: ImportJob, seen: Look, emit: Emit) -> Mapping:
             first_rows=seen.first_rows(),
         )
 
-    if job.mapping is not None:
-        emit(inspected(job.mapping))
-        mappings.check(job.mapping, seen.columns)
-        return job.mapping
+    given = job.mapping or _known(seen)
+    if given is not None:
+        emit(inspected(given))
+        mappings.check(given, seen.columns)
+        return given
     try:
         mapping = mappings.guess(seen.columns, seen.rows)
     except StudioError as error:
@@ -147,6 +151,43 @@ def _choose_mapping(job: ImportJob, seen: Look, emit: Emit) -> Mapping:
         raise _placed(error, Path(job.source)) from error
     emit(inspected(mapping))
     return mapping
+
+
+def _known(seen: Look) -> Mapping | None:
+    """The user's own choice for an earlier file of the same columns, where it still fits."""
+    known = known_mappings.recall(seen.columns)
+    try:
+        if known is not None:
+            mappings.check(known, seen.columns)
+    except StudioError:  # a version that knew other shapes wrote it
+        return None
+    return known
+
+
+def _keep_choice(job: ImportJob, seen: Look) -> list[Problem]:
+    """Remember a mapping that the user chose against the guess, for files of the same columns; forget it if not."""
+    if job.mapping is None:
+        return []
+    try:
+        guessed = mappings.guess(seen.columns, seen.rows)
+        by_hand = not job.mapping.same_columns(guessed)
+    except StudioError:
+        by_hand = True
+    try:
+        if by_hand:
+            known_mappings.remember(seen.columns, job.mapping, Path(job.source).name)
+        else:
+            known_mappings.forget(seen.columns)
+    except (OSError, StudioError, UnicodeEncodeError) as error:  # the dataset is whole; only the comfort is lost
+        return [
+            Problem(
+                code="data.choice_not_kept",
+                what="The choice of columns could not be kept for the next file.",
+                why=str(error),
+                fix="Choose the columns again when you import such a file.",
+            )
+        ]
+    return []
 
 
 def _check_test_columns(mapping: Mapping, test: Look, path: Path) -> None:
@@ -172,6 +213,7 @@ def _read(
 ) -> _Reading:
     """Write every usable row of one file."""
     tally = FaultTally()
+    marks = MarkTally()
     keys, numbers = array.array("Q"), array.array("Q")
     good = 0
 
@@ -184,13 +226,15 @@ def _read(
             rows.source.signature = seen.signature  # it changed since it was looked at: this says so
             rows.source.check_unchanged()
         for row in rows:
-            try:
-                record = mappings.to_record(row, mapping, rows.number)
-            except StudioError as error:
-                tally.add(error.problem, rows.number)
-            else:
+            for part in _parts(row, mapping, rows.number, tally):
+                try:
+                    record = mappings.to_record(part, mapping, rows.number)
+                except StudioError as error:
+                    tally.add(error.problem, rows.number)
+                    continue
                 key = record.key
                 writer.add(_with_side(record, side), key)
+                marks.look(record)
                 keys.append(int(key, 16))
                 numbers.append(rows.number)
                 good += 1
@@ -206,9 +250,19 @@ def _read(
             encoding=rows.source.encoding,
             rows=good + tally.total,
         )
-        return _Reading(
-            file=file, keys=keys, numbers=numbers, problems=[*tally.problems(file.name), *rows.source.notes]
-        )
+        problems = [*tally.problems(file.name), *marks.problems(file.name), *rows.source.notes]
+        return _Reading(file=file, keys=keys, numbers=numbers, problems=problems)
+
+
+def _parts(row: dict[str, object], mapping: Mapping, number: int, tally: FaultTally) -> Sequence[dict[str, object]]:
+    """The rows that one row of the file stands for; none, and counted, where that cannot be told."""
+    if not mapping.instances:
+        return (row,)
+    try:
+        return list(mappings.rows_of(row, mapping, number))
+    except StudioError as error:
+        tally.add(error.problem, number)
+        return ()
 
 
 def _with_side(record: Record, side: str) -> Record:

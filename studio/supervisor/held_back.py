@@ -65,6 +65,9 @@ def _held_back(dataset: Dataset, share: float) -> Iterator[Record]:
 
 
 def _single(record: Record) -> Question | None:
+    """The row as one question and one answer; None for longer talks, texts, and what needs tools."""
+    if not record.messages or record.tools or record.rejected or record.label is not None:
+        return None
     system = record.messages[0].content if record.messages[0].role == "system" else ""
     turns = [message for message in record.messages if message.role != "system"]
     if [turn.role for turn in turns] != ["user", "assistant"]:

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import msgspec
+
 from studio.contract import commands, events, job
 from studio.contract.control import Emit
+from studio.contract.records import Record
 from studio.data.dataset import Dataset, open_dataset
 from studio.data.split import is_held_back
 from studio.engine import model_folder, tokens
@@ -41,7 +44,15 @@ class RowReader:
 
     def _row(self, row: int) -> events.MaskedRow:
         record = self._dataset.record(row)
-        encoded = tokens.encode(record.messages, self._tokenizer, self._rules)
+        shown = self._masked(row, record)
+        if not record.rejected:
+            return shown
+        worse = self._masked(row, tokens.worse_of(record))
+        nothing = (False,) * len(worse.learned)
+        return msgspec.structs.replace(shown, rejected=msgspec.structs.replace(worse, learned=nothing))
+
+    def _masked(self, row: int, record: Record) -> events.MaskedRow:
+        encoded = tokens.encode(record, self._tokenizer, self._rules)
         return events.MaskedRow(
             row=row,
             pieces=tuple(tokens.pieces(encoded.ids, self._tokenizer)),

@@ -134,14 +134,14 @@ def test_a_mapping_of_the_users_own_is_followed(tmp_path: Path, destination: Pat
 
 def test_what_cannot_be_mapped_is_shown_before_it_is_refused(tmp_path: Path, destination: Path) -> None:
     events: list[Event] = []
-    path = write_jsonl(tmp_path / "a.jsonl", [{"text": "Chapter 1"}, {"text": "Chapter 2"}])
+    path = write_jsonl(tmp_path / "a.jsonl", [{"when": "2026-01-01"}, {"when": "2026-01-02"}])
     problem = refused(lambda: run_import(path, destination, events=events))
     assert (problem.code, problem.where) == ("data.no_mapping", "a.jsonl")
-    assert '"text"' in problem.why
+    assert '"when"' in problem.why
     inspected = events[0]
     assert isinstance(inspected, Inspected)
     assert inspected.mapping is None
-    assert inspected.columns == ("text",)
+    assert inspected.columns == ("when",)
 
 
 @pytest.mark.parametrize(

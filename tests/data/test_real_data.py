@@ -7,7 +7,7 @@ import pytest
 
 from studio.contract.job import Mapping
 from studio.data.dataset import open_dataset
-from tests.data.files import reading_refused, refused, run_import
+from tests.data.files import reading_refused, run_import
 from tests.helpers.shared_data import shared_data
 
 
@@ -34,11 +34,25 @@ def test_alpaca_is_imported_whole(tmp_path: Path) -> None:
     assert [problem.code for problem in imported.problems] == ["data.duplicates"]
 
 
-@pytest.mark.parametrize("name", ["dpo_en_demo.json", "kto_en_demo.json"])
-def test_preference_data_is_refused_in_words(tmp_path: Path, name: str) -> None:
-    problem = refused(lambda: run_import(shared_data(name), tmp_path / "out"))
-    assert (problem.code, problem.where) == ("data.preference_not_supported", name)
-    assert not (tmp_path / "out").exists()
+def test_compared_answers_are_imported_whole(tmp_path: Path) -> None:
+    imported = run_import(shared_data("dpo_en_demo.json"), tmp_path / "out")
+    assert (imported.rows, imported.usable, imported.mapping.shape) == (300, 300, "preference")
+    dataset = open_dataset(tmp_path / "out")
+    assert dataset.info.kind == "preference"
+    for record in dataset.records():
+        assert record.chosen
+        assert record.rejected
+        assert record.chosen != record.rejected
+        assert record.messages[record.shared - 1].role == "user"
+
+
+def test_rated_answers_are_imported_whole(tmp_path: Path) -> None:
+    imported = run_import(shared_data("kto_en_demo.json"), tmp_path / "out")
+    assert (imported.rows, imported.usable, imported.mapping.shape) == (300, 300, "label")
+    dataset = open_dataset(tmp_path / "out")
+    assert dataset.info.kind == "label"
+    labels = [record.label for record in dataset.records()]
+    assert (labels.count(True), labels.count(False)) == (150, 150)
 
 
 def test_the_better_answers_of_preference_data_can_be_chosen_by_hand(tmp_path: Path) -> None:
