@@ -173,6 +173,8 @@ class Source:
 
     def read_to_end(self) -> None:
         """Take what nobody wanted to read into the hash."""
+        if self._member:
+            return
         chunk = bytearray(_CHUNK)
         while self._file.readinto(chunk):
             pass

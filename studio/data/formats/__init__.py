@@ -23,7 +23,7 @@ class Format(msgspec.Struct, frozen=True):
 FORMATS: dict[str, Format] = {
     "jsonl": Format("JSON lines", (".jsonl", ".ndjson"), "studio.data.formats.jsonl"),
     "json": Format("JSON", (".json",), "studio.data.formats.json"),
-    "csv": Format("CSV", (".csv", ".tsv", ".tab", ".txt"), "studio.data.formats.csv"),
+    "csv": Format("CSV", (".csv", ".tsv", ".tab"), "studio.data.formats.csv"),
     "xlsx": Format("Excel", (".xlsx", ".xlsm"), "studio.data.formats.xlsx"),
     "parquet": Format("Parquet", (".parquet", ".pq"), "studio.data.formats.parquet"),
     "arrow": Format("Arrow", (".arrow", ".feather", ".ipc"), "studio.data.formats.arrow"),

@@ -6,6 +6,8 @@ A document is the whole file, a line, or a block of lines between blank ones.
 from collections.abc import Iterator
 from typing import Literal
 
+import msgspec
+
 from studio.data.source import MAX_LINE_BYTES, Source
 
 Documents = Literal["file", "line", "block"]
@@ -26,6 +28,7 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
     """
     source.settle_encoding()
     documents = source.reading.documents or guess_documents(source.head)
+    source.reading = msgspec.structs.replace(source.reading, documents=documents)
     source.note("read_as_text", _WORDS[documents], "Choose differently if its texts are divided in another way.")
     try:
         for number, text in _documents(_lines(source), documents, source):

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from studio.contract.errors import StudioError
 from studio.data import archive
 from studio.data.formats.csv import column_names
@@ -50,6 +52,7 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
     else:
         name, table = _first_filled(workbook, sheets, source)
     source.choices = tuple(sheets)
+    source.reading = msgspec.structs.replace(source.reading, sheet=name)
     _say_sheet(source, name, sheets)
     yield from table
 
