@@ -144,12 +144,13 @@ def unpack(file: HashingFile, kind: str, name: str) -> Unpacked:
         kind: "gzip" or "zstd".
         name: For sentences.
     """
+    packed = io.BufferedReader(file, _PIECE)  # it asks by `readinto`, which is what counts and hashes
     if kind == "gzip":
-        stream: Any = gzip.GzipFile(fileobj=io.BufferedReader(file, _PIECE), mode="rb")
+        stream: Any = gzip.GzipFile(fileobj=packed, mode="rb")
     else:
         import pyarrow as pa
 
-        stream = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
+        stream = pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
     return Unpacked(stream.read, lambda: file.position, kind, name)
 
 
