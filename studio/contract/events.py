@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from studio.contract.errors import Problem
-from studio.contract.job import Mapping
+from studio.contract.job import Mapping, Reading
 from studio.contract.verdict import Verdict as Verdict
 
 PROTOCOL = 1
@@ -55,6 +55,11 @@ class Inspected(Event, frozen=True, kw_only=True, tag="inspected"):
     mapping: Mapping | None
     first_rows: tuple[dict[str, str], ...]
     """Up to 5 rows, values as shortened text."""
+    reading: Reading = Reading()
+    """Sheet and kind of documents of the first file as they were read, chosen or guessed."""
+    sheets: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    """What can be chosen instead."""
 
 
 class Imported(Event, frozen=True, kw_only=True, tag="imported"):

@@ -70,11 +70,32 @@ COLUMN_FIELDS = tuple(name for name in Mapping.__struct_fields__ if name not in 
 """The fields of a mapping that name a column (of `instances`: `context` and `completion` name what is in them)."""
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How files that leave a choice are read; "" leaves it to the import, which says what it chose.
+
+    Attributes:
+        sheet: Name of the sheet of an Excel file; "": the first with a header and rows.
+        documents: What one row of a text file is: the file, a line, or a block between blank lines.
+        split: The split of a `datasets` folder (or of files named train, test ...) that is learned from.
+    """
+
+    sheet: str = ""
+    documents: Literal["", "file", "line", "block"] = ""
+    split: str = ""
+
+
 class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="import"):
     """Read dataset files into `destination` (a dataset folder that does not exist yet, or is replaced whole).
 
-    `held_back` is an optional own test file of the same shape. `mapping` None: detect it. `skip_damaged`: leave out
-    lines that cannot be read, and count them, instead of ending at the first.
+    Attributes:
+        source: A file, a ZIP archive, or a folder of files or of a saved `datasets` dataset.
+        mapping: None: detect it.
+        held_back: Optional own test file of the same shape, "" for none.
+        skip_damaged: Leave out lines that cannot be read, and count them, instead of ending at the first.
+        more: Further files of the same dataset; mapping and columns are those of `source`.
+        reading: How files that leave a choice are read.
+        weights: None, or one for `source` and each of `more`: how often its rows are learned from. 2 writes every row
+            twice, 0.5 every second one; 1 changes nothing.
     """
 
     source: str
@@ -83,6 +104,9 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     mapping: Mapping | None = None
     held_back: str = ""
     skip_damaged: bool = False
+    more: tuple[str, ...] = ()
+    reading: Reading = Reading()
+    weights: tuple[float, ...] = ()
 
 
 class PreviewJob(

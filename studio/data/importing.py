@@ -1,35 +1,40 @@
 """The worker's import job: a file's rows become a dataset folder, whole or not at all."""
 
-import array
+import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import numpy as np
 
 from studio.contract.control import Control, Emit
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import Imported, Inspected, Progress
-from studio.contract.job import ImportJob, Mapping
+from studio.contract.job import ImportJob, Mapping, Reading
 from studio.contract.records import Record
-from studio.data import known_mappings
+from studio.data import known_mappings, parts
 from studio.data import mapping as mappings
 from studio.data.arrow_file import RowWriter
 from studio.data.dataset import ROWS_FILE, DatasetInfo, SourceFile, write_info
 from studio.data.formats import Rows
-from studio.data.inspecting import Look, look
+from studio.data.inspecting import SAMPLE_ROWS, Look, look
 from studio.data.markers import MarkTally
 from studio.data.new_folder import check_destination, new_folder
+from studio.data.parts import Choice, Chosen
+from studio.data.repeats import FileRows, overlapping, repeated
 from studio.data.row_faults import FaultTally
-from studio.data.wording import count, row_numbers, shown
+from studio.data.weights import copies
+from studio.data.wording import count, shown
 
 PROGRESS_SECONDS = 0.1
+_CHECKED_ROWS = 20
+"""Of every file after the first: enough to see its columns."""
+_MOST_OF_A_KIND = 5
 
 
 def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
-    """Read a dataset file (and the user's own test file) into a dataset folder.
+    """Read dataset files (and the user's own test rows) into a dataset folder.
 
     Emits `Inspected` first, then `Progress` in bytes, at most ten a second. Rows that cannot be learned from are left
     out and counted; exact duplicates are counted and kept. The files themselves are only read. The folder appears
@@ -49,23 +54,22 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
     """
     destination = Path(job.destination)
     check_destination(destination)
-    seen = look(Path(job.source), job.skip_damaged)
-    chosen = _choose_mapping(job, seen, emit)
-    sources = [(Path(job.source), seen)]
-    if job.held_back:
-        test = look(Path(job.held_back), job.skip_damaged)
-        _check_test_columns(chosen, test, Path(job.held_back))
-        sources.append((Path(job.held_back), test))
-    pace = _Pace(emit, control, sum(seen.signature[1] for _, seen in sources))
+    choice = parts.of_job(job)
+    files, notes = _look_at_all(choice, job.skip_damaged)
+    chosen = _choose_mapping(job, files[0].seen, choice.splits, emit)
+    for file in files[1:]:
+        _check_columns(chosen, file)
+    with_tests = any(file.chosen.test for file in files)
+    pace = _Pace(emit, control, sum(file.seen.packed_bytes for file in files))
+    hashes = _Hashes()
     with new_folder(destination) as folder:
         with RowWriter(folder / ROWS_FILE) as writer:
             readings = [
-                _read(path, seen, chosen, _side(job, index), writer, pace, job.skip_damaged)
-                for index, (path, seen) in enumerate(sources)
+                _read(file, chosen, _side(file, with_tests), writer, pace, hashes, job.skip_damaged) for file in files
             ]
         _check_enough(readings)
-        info = _describe(job, destination, chosen, seen.columns, readings)
-        info = msgspec.structs.replace(info, problems=(*info.problems, *_keep_choice(job, seen)))
+        info = _describe(job, destination, chosen, files[0].seen.columns, readings, [*choice.notes, *notes])
+        info = msgspec.structs.replace(info, problems=(*info.problems, *_keep_choice(job, files[0].seen)))
         write_info(folder, info)
         pace.check()
     return Imported(
@@ -79,17 +83,45 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
     )
 
 
-class _Reading(msgspec.Struct, kw_only=True):
-    """What came of one file. `keys` are the leading 8 bytes of the usable rows' keys, `numbers` their rows."""
+class _File(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that is read, and what its first rows look like."""
 
-    file: SourceFile
-    keys: "array.array[int]"
-    numbers: "array.array[int]"
-    problems: list[Problem]
+    chosen: Chosen
+    seen: Look
 
     @property
-    def usable(self) -> int:
-        return len(self.keys)
+    def name(self) -> str:
+        return shown(self.chosen.part.name or self.chosen.part.path.name, 120)
+
+
+class _Reading(msgspec.Struct, kw_only=True):
+    """What came of one file.
+
+    Attributes:
+        rows: Those that can be learned from (some of them, where a weight below 1 asks for fewer).
+        written: Rows in the dataset; more or fewer where a weight says so.
+        left_out: Rows that cannot be learned from.
+    """
+
+    file: SourceFile
+    test: bool
+    rows: FileRows
+    written: int
+    left_out: int
+    problems: list[Problem]
+
+
+class _Hashes:
+    """SHA-256 of ZIP archives, each taken once although many of its members are read."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, str] = {}
+
+    def of(self, path: Path) -> str:
+        if path not in self._known:
+            with path.open("rb") as file:
+                self._known[path] = hashlib.file_digest(file, "sha256").hexdigest()
+        return self._known[path]
 
 
 class _Pace:
@@ -130,13 +162,36 @@ class _Pace:
             raise StudioError("data.cancelled", "The import was cancelled; nothing was kept.")
 
 
-def _choose_mapping(job: ImportJob, seen: Look, emit: Emit) -> Mapping:
+def _look_at_all(choice: Choice, skip_damaged: bool) -> tuple[list[_File], list[Problem]]:
+    """The first rows of every file; of several, those without rows are left out and named."""
+    files: list[_File] = []
+    notes: list[Problem] = []
+    refused: StudioError | None = None
+    for chosen in choice.files:
+        try:
+            seen = look(chosen.part, skip_damaged, SAMPLE_ROWS if not files else _CHECKED_ROWS)
+        except StudioError as error:
+            if error.problem.code not in ("data.empty_file", "data.no_rows") or not chosen.part.name:
+                raise
+            refused = refused or error
+            notes.append(error.problem)
+        else:
+            files.append(_File(chosen=chosen, seen=seen))
+    if refused is not None and (not files or files[0].chosen.test):
+        raise refused
+    return files, notes
+
+
+def _choose_mapping(job: ImportJob, seen: Look, splits: tuple[str, ...], emit: Emit) -> Mapping:
     def inspected(mapping: Mapping | None) -> Inspected:
         return Inspected(
             columns=tuple(shown(name, 200) for name in seen.columns),
             rows_seen=len(seen.rows),
             mapping=mapping,
             first_rows=seen.first_rows(),
+            reading=_fit_for_the_wire(seen.reading),
+            sheets=tuple(shown(name, 200) for name in seen.sheets),
+            splits=tuple(shown(name, 200) for name in splits),
         )
 
     given = job.mapping or _known(seen)
@@ -148,7 +203,7 @@ def _choose_mapping(job: ImportJob, seen: Look, emit: Emit) -> Mapping:
         mapping = mappings.guess(seen.columns, seen.rows)
     except StudioError as error:
         emit(inspected(None))
-        raise _placed(error, Path(job.source)) from error
+        raise _placed(error, shown(Path(job.source).name, 120)) from error
     emit(inspected(mapping))
     return mapping
 
@@ -190,68 +245,97 @@ def _keep_choice(job: ImportJob, seen: Look) -> list[Problem]:
     return []
 
 
-def _check_test_columns(mapping: Mapping, test: Look, path: Path) -> None:
+def _fit_for_the_wire(reading: Reading) -> Reading:
+    return msgspec.structs.replace(reading, sheet=shown(reading.sheet, 200))
+
+
+def _check_columns(mapping: Mapping, file: _File) -> None:
     try:
-        mappings.check(mapping, test.columns)
+        mappings.check(mapping, file.seen.columns)
     except StudioError as error:
-        raise _placed(error, path) from error
+        raise _placed(error, file.name) from error
 
 
-def _placed(error: StudioError, path: Path) -> StudioError:
+def _placed(error: StudioError, name: str) -> StudioError:
     problem = error.problem
-    return StudioError(problem.code, problem.what, problem.why, problem.fix, shown(path.name, 120), problem.details)
+    return StudioError(problem.code, problem.what, problem.why, problem.fix, name, problem.details)
 
 
-def _side(job: ImportJob, index: int) -> str:
-    if not job.held_back:
+def _side(file: _File, with_tests: bool) -> str:
+    if not with_tests:
         return ""
-    return "held_back" if index else "train"
+    return "held_back" if file.chosen.test else "train"
 
 
 def _read(
-    path: Path, seen: Look, mapping: Mapping, side: str, writer: RowWriter, pace: _Pace, skip_damaged: bool
+    file: _File,
+    mapping: Mapping,
+    side: str,
+    writer: RowWriter,
+    pace: _Pace,
+    hashes: _Hashes,
+    skip_damaged: bool,
 ) -> _Reading:
-    """Write every usable row of one file."""
+    """Write every usable row of one file, as often as its weight says."""
     tally = FaultTally()
+    usable = FileRows(name=file.name)
     marks = MarkTally()
-    keys, numbers = array.array("Q"), array.array("Q")
-    good = 0
+    part, weight = file.chosen.part, file.chosen.weight
+    good = written = 0
 
     def leave_out(problem: Problem) -> None:
         tally.add(problem, _line_of(problem))
 
     on_fault: Callable[[Problem], None] | None = leave_out if skip_damaged else None
-    with Rows(path, on_fault) as rows:
-        if rows.source.signature != seen.signature:
-            rows.source.signature = seen.signature  # it changed since it was looked at: this says so
-            rows.source.check_unchanged()
+    with Rows(part, on_fault) as rows:
+        source = rows.source
+        if source.signature != file.seen.signature:
+            source.signature = file.seen.signature  # it changed since it was looked at: this says so
+            source.check_unchanged()
         for row in rows:
-            for part in _parts(row, mapping, rows.number, tally):
+            for piece in _parts(row, mapping, rows.number, tally):
                 try:
-                    record = mappings.to_record(part, mapping, rows.number)
+                    record = mappings.to_record(piece, mapping, rows.number)
                 except StudioError as error:
                     tally.add(error.problem, rows.number)
                     continue
                 key = record.key
-                writer.add(_with_side(record, side), key)
                 marks.look(record)
-                keys.append(int(key, 16))
-                numbers.append(rows.number)
                 good += 1
-            pace.row(rows.source.bytes_read)
-        rows.source.check_unchanged()
-        pace.next_file(rows.source.bytes_read)
-        file = SourceFile(
-            name=rows.source.name,
-            path=shown(str(path.absolute()), 4096),
-            sha256=rows.source.sha256,
-            size_bytes=rows.source.size,
+                times = copies(key, weight)
+                if times:
+                    usable.add(key, rows.number)
+                for _ in range(times):
+                    writer.add(_with_side(record, side), key)
+                written += times
+            pace.row(source.bytes_read)
+        source.read_to_end()
+        sha256 = source.sha256 or hashes.of(part.path)
+        source.check_unchanged()
+        pace.next_file(file.seen.packed_bytes)
+        described = SourceFile(
+            name=source.name,
+            path=shown(str(part.path.absolute()), 4096),
+            sha256=sha256,
+            size_bytes=source.signature[1],
             format=rows.format,
-            encoding=rows.source.encoding,
+            encoding=source.encoding,
             rows=good + tally.total,
         )
-        problems = [*tally.problems(file.name), *marks.problems(file.name), *rows.source.notes]
-        return _Reading(file=file, keys=keys, numbers=numbers, problems=problems)
+        problems = [
+            *tally.problems(source.name),
+            *marks.problems(source.name),
+            *source.notes,
+            *_weighted(source.name, weight, good, written),
+        ]
+        return _Reading(
+            file=described,
+            test=file.chosen.test,
+            rows=usable,
+            written=written,
+            left_out=tally.total,
+            problems=problems,
+        )
 
 
 def _parts(row: dict[str, object], mapping: Mapping, number: int, tally: FaultTally) -> Sequence[dict[str, object]]:
@@ -265,6 +349,13 @@ def _parts(row: dict[str, object], mapping: Mapping, number: int, tally: FaultTa
         return ()
 
 
+def _weighted(name: str, weight: float, good: int, written: int) -> list[Problem]:
+    if weight == 1:
+        return []
+    what = f"Its rows count {weight:g} times: {count(good, 'usable row')} became {count(written, 'row')}."
+    return [Problem(code="data.weighted", what=what, where=name)]
+
+
 def _with_side(record: Record, side: str) -> Record:
     return record if not side else msgspec.structs.replace(record, side=side)
 
@@ -276,9 +367,9 @@ def _line_of(problem: Problem) -> int:
 
 def _check_enough(readings: list[_Reading]) -> None:
     for reading in readings:
-        if reading.usable == 0:
+        if not reading.rows.keys:
             raise _nothing_usable(reading)
-    if sum(reading.usable for reading in readings) < 2:
+    if sum(reading.written for reading in readings) < 2:
         only = readings[0]
         raise StudioError(
             "data.one_row",
@@ -293,6 +384,14 @@ def _check_enough(readings: list[_Reading]) -> None:
 def _nothing_usable(reading: _Reading) -> StudioError:
     if not reading.file.rows:
         return StudioError("data.no_rows", "There are no records in the file.", where=reading.file.name)
+    if reading.left_out < reading.file.rows:
+        return StudioError(
+            "data.weights",
+            "Its weight leaves none of its rows.",
+            f"It has {count(reading.file.rows - reading.left_out, 'usable row')}.",
+            "Give it a larger weight, or leave the file out.",
+            where=reading.file.name,
+        )
     first = reading.problems[0]
     return StudioError(
         "data.no_usable_rows",
@@ -304,60 +403,42 @@ def _nothing_usable(reading: _Reading) -> StudioError:
 
 
 def _describe(
-    job: ImportJob, destination: Path, mapping: Mapping, columns: tuple[str, ...], readings: list[_Reading]
+    job: ImportJob,
+    destination: Path,
+    mapping: Mapping,
+    columns: tuple[str, ...],
+    readings: list[_Reading],
+    notes: list[Problem],
 ) -> DatasetInfo:
+    learned = [reading.rows for reading in readings if not reading.test]
+    tests = [reading.rows for reading in readings if reading.test]
     problems = [problem for reading in readings for problem in reading.problems]
-    problems += _duplicates(readings)
-    if len(readings) > 1:
-        problems += _overlap(*readings)
+    problems += [*repeated(learned), *repeated(tests), *overlapping(learned, tests)]
     return DatasetInfo(
         id=destination.name,
         name=shown(job.name.strip(), 200) or shown(Path(job.source).stem, 200),
         sources=tuple(reading.file for reading in readings),
         mapping=mapping,
         columns=columns,
-        rows=sum(reading.file.rows for reading in readings),
-        usable=sum(reading.usable for reading in readings),
-        held_back_rows=sum(reading.usable for reading in readings[1:]),
-        problems=tuple(problems),
+        rows=sum(reading.written + reading.left_out for reading in readings),
+        usable=sum(reading.written for reading in readings),
+        held_back_rows=sum(reading.written for reading in readings if reading.test),
+        problems=(*_few_of_each(problems), *notes),
         created=time.time(),
     )
 
 
-def _duplicates(readings: list[_Reading]) -> list[Problem]:
-    problems = []
-    for reading in readings:
-        keys = np.frombuffer(reading.keys, dtype=np.uint64)
-        _, first = np.unique(keys, return_index=True)
-        again = len(keys) - len(first)
-        if again:
-            repeats: Any = np.ones(len(keys), dtype=bool)
-            repeats[first] = False
-            examples = [reading.numbers[int(index)] for index in np.flatnonzero(repeats)[:3]]
-            problems.append(
-                Problem(
-                    code="data.duplicates",
-                    what=f"{count(again, 'row repeats', 'rows repeat')} an earlier row word for word; all were kept.",
-                    why="What is repeated is learned more strongly.",
-                    fix="Delete the repetitions if you do not want that.",
-                    where=f"{reading.file.name}, {row_numbers(examples, again)}",
-                )
-            )
-    return problems
-
-
-def _overlap(main: _Reading, test: _Reading) -> list[Problem]:
-    both = np.isin(np.frombuffer(test.keys, dtype=np.uint64), np.frombuffer(main.keys, dtype=np.uint64))
-    number = int(both.sum())
-    if not number:
-        return []
-    examples = [test.numbers[int(index)] for index in np.flatnonzero(both)[:3]]
-    return [
-        Problem(
-            code="data.overlap",
-            what=f"{count(number, 'test row is', 'test rows are')} also learned from.",
-            why="Such rows say nothing about unseen questions.",
-            fix="Delete them from one of the two files.",
-            where=f"{test.file.name}, {row_numbers(examples, number)}",
-        )
-    ]
+def _few_of_each(problems: list[Problem]) -> list[Problem]:
+    """At most so many problems of one kind; a folder of thousands of files must not hide the others."""
+    counts = Counter(problem.code for problem in problems)
+    seen: Counter[str] = Counter()
+    kept = []
+    for problem in problems:
+        seen[problem.code] += 1
+        rest = counts[problem.code] - _MOST_OF_A_KIND
+        if seen[problem.code] == _MOST_OF_A_KIND and rest > 0:
+            more = f"{problem.what} The same goes for {count(rest, 'more file')}."
+            problem = msgspec.structs.replace(problem, what=more)
+        if seen[problem.code] <= _MOST_OF_A_KIND:
+            kept.append(problem)
+    return kept

@@ -7,7 +7,8 @@ import pytest
 
 from studio.contract.job import Mapping
 from studio.data.dataset import open_dataset
-from tests.data.files import reading_refused, run_import
+from studio.data.formats import Rows
+from tests.data.files import run_import
 from tests.helpers.shared_data import shared_data
 
 
@@ -61,9 +62,14 @@ def test_the_better_answers_of_preference_data_can_be_chosen_by_hand(tmp_path: P
     assert imported.usable == 300
 
 
-@pytest.mark.parametrize("name", ["wiki_demo.txt", "tinyshakespeare.txt"])
-def test_prose_is_refused_in_words(name: str) -> None:
-    assert reading_refused(shared_data(name)).code == "data.unknown_format"
+@pytest.mark.parametrize(
+    ("name", "documents", "rows"), [("wiki_demo.txt", "line", 30), ("tinyshakespeare.txt", "block", 7222)]
+)
+def test_prose_is_divided_into_texts(name: str, documents: str, rows: int) -> None:
+    with Rows(shared_data(name)) as texts:
+        assert sum(1 for _ in texts) == rows
+        assert texts.source.reading.documents == documents
+        assert [note.code for note in texts.source.notes] == ["data.read_as_text"]
 
 
 def test_seven_thousand_rows_take_less_than_two_seconds(tmp_path: Path) -> None:

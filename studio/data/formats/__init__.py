@@ -8,6 +8,7 @@ import msgspec
 
 from studio.contract.errors import Problem
 from studio.data.json_text import JsonFault, decode
+from studio.data.part import Part
 from studio.data.source import KINDS, Source
 
 
@@ -22,9 +23,11 @@ class Format(msgspec.Struct, frozen=True):
 FORMATS: dict[str, Format] = {
     "jsonl": Format("JSON lines", (".jsonl", ".ndjson"), "studio.data.formats.jsonl"),
     "json": Format("JSON", (".json",), "studio.data.formats.json"),
-    "csv": Format("CSV", (".csv", ".tsv", ".tab", ".txt"), "studio.data.formats.csv"),
+    "csv": Format("CSV", (".csv", ".tsv", ".tab"), "studio.data.formats.csv"),
+    "xlsx": Format("Excel", (".xlsx", ".xlsm"), "studio.data.formats.xlsx"),
     "parquet": Format("Parquet", (".parquet", ".pq"), "studio.data.formats.parquet"),
     "arrow": Format("Arrow", (".arrow", ".feather", ".ipc"), "studio.data.formats.arrow"),
+    "text": Format("text", (".txt", ".text", ".md", ".markdown"), "studio.data.formats.text"),
 }
 
 
@@ -37,13 +40,13 @@ class Rows:
         number: Row of the file that was yielded last, from 1.
     """
 
-    def __init__(self, path: Path, on_fault: Callable[[Problem], None] | None = None) -> None:
+    def __init__(self, file: Path | Part, on_fault: Callable[[Problem], None] | None = None) -> None:
         """Open the file and find out its format.
 
         Raises:
             StudioError: See `Source` and `detect`.
         """
-        self.source = Source(path, on_fault)
+        self.source = Source(file, on_fault)
         self.number = 0
         try:
             self.format = detect(self.source)
@@ -80,13 +83,13 @@ class Rows:
             raise self.source.error("unreadable", "The file could not be read to its end.", str(error)) from error
 
 
-def read(path: Path) -> Iterator[dict[str, object]]:
+def read(file: Path | Part) -> Iterator[dict[str, object]]:
     """Yield the rows of a file of any known format.
 
     Raises:
         StudioError: The file is missing, damaged, or of no known format; the line is named.
     """
-    with Rows(path) as rows:
+    with Rows(file) as rows:
         yield from rows
 
 
@@ -99,27 +102,31 @@ def detect(source: Source) -> str:
     if source.table:
         return source.table
     text = source.head.lstrip()
-    suffix = source.path.suffix.lower()
+    suffix = source.suffix
     lines = suffix in FORMATS["jsonl"].suffixes
     if text[:1] == "[" and _begins_json_list(text):
         if lines and _first_line_is_json(text) and text.partition("\n")[2].strip():
             return "jsonl"  # a list in each line: refused there, line by line
         if lines:
-            what = "The file holds one JSON list, not a row a line; it was read so."
-            source.notes.append(source.at(Problem(code="data.json_list_in_jsonl", what=what)))
+            source.note("json_list_in_jsonl", "The file holds one JSON list, not a row a line; it was read so.")
         return "json"
     if text[:1] == "{":
         return "jsonl" if _is_lines(text, suffix, source.head_is_whole) else "json"
     if lines or suffix in FORMATS["json"].suffixes:
         return "jsonl" if lines else "json"
-    if suffix in (".csv", ".tsv", ".tab") or _is_table(source):
+    if suffix in (".csv", ".tsv", ".tab") or (suffix not in _MARKDOWN and _is_table(source)):
         return "csv"
-    raise source.error(
-        "unknown_format",
-        "This file holds no rows that can be told apart." if text else "The file is blank.",
-        "It is neither JSON nor a table with columns.",
-        f"Choose a {KINDS} file with a question and an answer in each row.",
-    )
+    if text[:1] == "<" and not suffix.startswith(FORMATS["text"].suffixes):
+        raise source.error(
+            "unknown_format",
+            "This file holds no rows that can be told apart.",
+            "It looks like a web page or XML: neither JSON nor a table with columns.",
+            f"Choose a {KINDS} file with a question and an answer in each row.",
+        )
+    return "text"
+
+
+_MARKDOWN = (".md", ".markdown")  # a table in it is part of the text
 
 
 def _begins_json_list(text: str) -> bool:

@@ -1,5 +1,6 @@
 """Arrow IPC: a file or a stream of record batches, as `datasets` and data frames write them."""
 
+import io
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -28,6 +29,8 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
 
 
 def _rows(file: Any, source: Source) -> Iterator[dict[str, object]]:
+    whole = file.seek(0, io.SEEK_END)
+    file.seek(0)
     is_file = file.read(6) == b"ARROW1"
     file.seek(0)
     reader = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
@@ -37,7 +40,7 @@ def _rows(file: Any, source: Source) -> Iterator[dict[str, object]]:
         batch.validate(full=True)
         if batch.nbytes > MAX_BATCH_BYTES:
             raise too_large(source)
-        source.reached(file.tell())
+        source.reached(file.tell(), whole)
         yield from as_rows(batch)
 
 

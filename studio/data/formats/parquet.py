@@ -50,5 +50,5 @@ def _rows(file: Any, source: Source) -> Iterator[dict[str, object]]:
     for index in range(len(groups)):
         for batch in table.iter_batches(batch_size=BATCH_ROWS, row_groups=[index], use_threads=False):
             done += batch.num_rows
-            source.reached(source.size * done // max(1, meta.num_rows))
+            source.reached(done, meta.num_rows)
             yield from as_rows(batch)
