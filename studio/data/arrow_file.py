@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from studio.contract.errors import StudioError
 from studio.contract.records import Message, Record
+from studio.data.quick_lane import ROLE_NAMES, Plain
 
 _TURN_FIELDS = Message.__struct_fields__
 _TURNS = pa.list_(pa.struct([pa.field(name, pa.string()) for name in _TURN_FIELDS]))
@@ -33,6 +34,16 @@ file lacks is empty."""
 _ALWAYS = ("messages", "key", "source_row", "side")
 _BATCH_ROWS = 1000
 _BATCH_CHARACTERS = 4_000_000
+
+
+_TEXT = pa.string()
+_ROLES = pa.array(ROLE_NAMES, _TEXT)
+
+
+def _hex(keys: bytes) -> Any:
+    """Keys of 8 bytes each as a column of 16 digits."""
+    ends = pa.py_buffer(np.arange(0, 2 * len(keys) + 16, 16, dtype=np.int32).tobytes())
+    return pa.StringArray.from_buffers(len(keys) // 8, ends, pa.py_buffer(keys.hex().encode()))
 
 
 class _TurnColumn:
@@ -109,6 +120,34 @@ class RowWriter:
         self._tools.append(record.tools)
         if len(self._keys) >= _BATCH_ROWS or self._characters >= _BATCH_CHARACTERS:
             self._flush()
+
+    def add_plain(self, plain: Plain, keys: bytes, side: str) -> None:
+        """Append many plain conversations at once.
+
+        Args:
+            plain: The rows.
+            keys: `Plain.digests` of them.
+            side: Of all of them.
+        """
+        self._flush()
+        rows, turns = len(plain), len(plain.codes)
+        blank = pa.repeat(pa.scalar("", _TEXT), turns)
+        roles = _ROLES.take(pa.array(plain.codes))
+        fields = [roles, plain.contents, *[blank] * (len(_TURN_FIELDS) - 2)]
+        told = pa.StructArray.from_arrays(fields, fields=list(_TURNS.value_type))
+        nothing = pa.repeat(pa.scalar("", _TEXT), rows)
+        columns = {
+            "messages": pa.ListArray.from_arrays(pa.array(plain.ends.astype(np.int32)), told).cast(_TURNS),
+            "key": _hex(keys),
+            "source_row": pa.array(plain.numbers),
+            "side": pa.repeat(pa.scalar(side, _TEXT), rows),
+            "text": nothing,
+            "rejected": pa.ListArray.from_arrays(pa.array(np.zeros(rows + 1, np.int32)), told.slice(0, 0)).cast(_TURNS),
+            "shared": pa.array(np.zeros(rows, np.int32)),
+            "label": pa.nulls(rows, pa.bool_()),
+            "tools": nothing,
+        }
+        self._writer.write_batch(pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA))
 
     def _start_batch(self) -> None:
         self._messages, self._rejected = _TurnColumn(), _TurnColumn()

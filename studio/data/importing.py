@@ -10,18 +10,20 @@ import msgspec
 
 from studio.contract.control import Control, Emit
 from studio.contract.errors import Problem, StudioError
-from studio.contract.events import Imported, Inspected, Progress
-from studio.contract.job import ImportJob, Mapping, Reading
+from studio.contract.events import Imported, Progress
+from studio.contract.job import ImportJob, Mapping
 from studio.contract.records import Record
-from studio.data import known_mappings, parts
 from studio.data import mapping as mappings
+from studio.data import parts
 from studio.data.arrow_file import RowWriter
+from studio.data.choosing import check_columns, choose_mapping, keep_choice
 from studio.data.dataset import ROWS_FILE, DatasetInfo, SourceFile, write_info
 from studio.data.formats import Rows
 from studio.data.inspecting import SAMPLE_ROWS, Look, look
 from studio.data.markers import MarkTally
 from studio.data.new_folder import check_destination, new_folder
 from studio.data.parts import Choice, Chosen
+from studio.data.quick_lane import Plain, lane_for
 from studio.data.repeats import FileRows, overlapping, repeated
 from studio.data.row_faults import FaultTally
 from studio.data.weights import copies
@@ -56,9 +58,9 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
     check_destination(destination)
     choice = parts.of_job(job)
     files, notes = _look_at_all(choice, job.skip_damaged)
-    chosen = _choose_mapping(job, files[0].seen, choice.splits, emit)
+    chosen = choose_mapping(job, files[0].seen, choice.splits, emit)
     for file in files[1:]:
-        _check_columns(chosen, file)
+        check_columns(chosen, file.seen, file.name)
     with_tests = any(file.chosen.test for file in files)
     pace = _Pace(emit, control, sum(file.seen.packed_bytes for file in files))
     hashes = _Hashes()
@@ -69,7 +71,7 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
             ]
         _check_enough(readings)
         info = _describe(job, destination, chosen, files[0].seen.columns, readings, [*choice.notes, *notes])
-        info = msgspec.structs.replace(info, problems=(*info.problems, *_keep_choice(job, files[0].seen)))
+        info = msgspec.structs.replace(info, problems=(*info.problems, *keep_choice(job, files[0].seen)))
         write_info(folder, info)
         pace.check()
     return Imported(
@@ -182,85 +184,6 @@ def _look_at_all(choice: Choice, skip_damaged: bool) -> tuple[list[_File], list[
     return files, notes
 
 
-def _choose_mapping(job: ImportJob, seen: Look, splits: tuple[str, ...], emit: Emit) -> Mapping:
-    def inspected(mapping: Mapping | None) -> Inspected:
-        return Inspected(
-            columns=tuple(shown(name, 200) for name in seen.columns),
-            rows_seen=len(seen.rows),
-            mapping=mapping,
-            first_rows=seen.first_rows(),
-            reading=_fit_for_the_wire(seen.reading),
-            sheets=tuple(shown(name, 200) for name in seen.sheets),
-            splits=tuple(shown(name, 200) for name in splits),
-        )
-
-    given = job.mapping or _known(seen)
-    if given is not None:
-        emit(inspected(given))
-        mappings.check(given, seen.columns)
-        return given
-    try:
-        mapping = mappings.guess(seen.columns, seen.rows)
-    except StudioError as error:
-        emit(inspected(None))
-        raise _placed(error, shown(Path(job.source).name, 120)) from error
-    emit(inspected(mapping))
-    return mapping
-
-
-def _known(seen: Look) -> Mapping | None:
-    """The user's own choice for an earlier file of the same columns, where it still fits."""
-    known = known_mappings.recall(seen.columns)
-    try:
-        if known is not None:
-            mappings.check(known, seen.columns)
-    except StudioError:  # a version that knew other shapes wrote it
-        return None
-    return known
-
-
-def _keep_choice(job: ImportJob, seen: Look) -> list[Problem]:
-    """Remember a mapping that the user chose against the guess, for files of the same columns; forget it if not."""
-    if job.mapping is None:
-        return []
-    try:
-        guessed = mappings.guess(seen.columns, seen.rows)
-        by_hand = not job.mapping.same_columns(guessed)
-    except StudioError:
-        by_hand = True
-    try:
-        if by_hand:
-            known_mappings.remember(seen.columns, job.mapping, Path(job.source).name)
-        else:
-            known_mappings.forget(seen.columns)
-    except (OSError, StudioError, UnicodeEncodeError) as error:  # the dataset is whole; only the comfort is lost
-        return [
-            Problem(
-                code="data.choice_not_kept",
-                what="The choice of columns could not be kept for the next file.",
-                why=str(error),
-                fix="Choose the columns again when you import such a file.",
-            )
-        ]
-    return []
-
-
-def _fit_for_the_wire(reading: Reading) -> Reading:
-    return msgspec.structs.replace(reading, sheet=shown(reading.sheet, 200))
-
-
-def _check_columns(mapping: Mapping, file: _File) -> None:
-    try:
-        mappings.check(mapping, file.seen.columns)
-    except StudioError as error:
-        raise _placed(error, file.name) from error
-
-
-def _placed(error: StudioError, name: str) -> StudioError:
-    problem = error.problem
-    return StudioError(problem.code, problem.what, problem.why, problem.fix, name, problem.details)
-
-
 def _side(file: _File, with_tests: bool) -> str:
     if not with_tests:
         return ""
@@ -281,7 +204,6 @@ def _read(
     usable = FileRows(name=file.name)
     marks = MarkTally()
     part, weight = file.chosen.part, file.chosen.weight
-    good = written = 0
 
     def leave_out(problem: Problem) -> None:
         tally.add(problem, _line_of(problem))
@@ -292,22 +214,13 @@ def _read(
         if source.signature != file.seen.signature:
             source.signature = file.seen.signature  # it changed since it was looked at: this says so
             source.check_unchanged()
-        for row in rows:
-            for piece in _parts(row, mapping, rows.number, tally):
-                try:
-                    record = mappings.to_record(piece, mapping, rows.number)
-                except StudioError as error:
-                    tally.add(error.problem, rows.number)
-                    continue
-                key = record.key
-                marks.look(record)
-                good += 1
-                times = copies(key, weight)
-                if times:
-                    usable.add(key, rows.number)
-                for _ in range(times):
-                    writer.add(_with_side(record, side), key)
-                written += times
+        taker = _Taker(mapping, side, weight, writer, tally, marks, usable)
+        lane = lane_for(mapping, file.seen.rows) if weight == 1 else None
+        for item in rows.sorted_by(lane):
+            if isinstance(item, Plain):
+                taker.take_plain(item)
+            else:
+                taker.take(item, rows.number)
             pace.row(source.bytes_read)
         source.read_to_end()
         sha256 = source.sha256 or hashes.of(part.path)
@@ -320,33 +233,78 @@ def _read(
             size_bytes=source.signature[1],
             format=rows.format,
             encoding=source.encoding,
-            rows=good + tally.total,
+            rows=taker.good + tally.total,
         )
         problems = [
             *tally.problems(source.name),
             *marks.problems(source.name),
             *source.notes,
-            *_weighted(source.name, weight, good, written),
+            *_weighted(source.name, weight, taker.good, taker.written),
         ]
         return _Reading(
             file=described,
             test=file.chosen.test,
             rows=usable,
-            written=written,
+            written=taker.written,
             left_out=tally.total,
             problems=problems,
         )
 
 
-def _parts(row: dict[str, object], mapping: Mapping, number: int, tally: FaultTally) -> Sequence[dict[str, object]]:
-    """The rows that one row of the file stands for; none, and counted, where that cannot be told."""
-    if not mapping.instances:
-        return (row,)
-    try:
-        return list(mappings.rows_of(row, mapping, number))
-    except StudioError as error:
-        tally.add(error.problem, number)
-        return ()
+class _Taker:
+    """Writes the usable rows of one file, as often as its weight says, and counts all of them."""
+
+    def __init__(
+        self,
+        mapping: Mapping,
+        side: str,
+        weight: float,
+        writer: RowWriter,
+        tally: FaultTally,
+        marks: MarkTally,
+        usable: FileRows,
+    ) -> None:
+        self._mapping, self._side, self._weight, self._writer = mapping, side, weight, writer
+        self._tally, self._marks, self._usable = tally, marks, usable
+        self.good = self.written = 0
+
+    def take_plain(self, plain: Plain) -> None:
+        """Many rows at once."""
+        keys = plain.digests()
+        self._writer.add_plain(plain, keys, self._side)
+        self._usable.add_many(keys, plain.numbers)
+        for row, mark in plain.marked():
+            self._marks.add(int(plain.numbers[row]), mark)
+        self.good += len(plain)
+        self.written += len(plain)
+
+    def take(self, row: dict[str, object], number: int) -> None:
+        """One row, or the instances in it."""
+        for piece in self._pieces(row, number):
+            try:
+                record = mappings.to_record(piece, self._mapping, number)
+            except StudioError as error:
+                self._tally.add(error.problem, number)
+                continue
+            key = record.key
+            self._marks.look(record)
+            self.good += 1
+            times = copies(key, self._weight)
+            if times:
+                self._usable.add(key, number)
+            for _ in range(times):
+                self._writer.add(_with_side(record, self._side), key)
+            self.written += times
+
+    def _pieces(self, row: dict[str, object], number: int) -> Sequence[dict[str, object]]:
+        """The rows that one row of the file stands for; none, and counted, where that cannot be told."""
+        if not self._mapping.instances:
+            return (row,)
+        try:
+            return list(mappings.rows_of(row, self._mapping, number))
+        except StudioError as error:
+            self._tally.add(error.problem, number)
+            return ()
 
 
 def _weighted(name: str, weight: float, good: int, written: int) -> list[Problem]:

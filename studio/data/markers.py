@@ -19,12 +19,17 @@ _HINTS = ("<|", "<｜", "[INST", "[/INST", "<<", "s>", "_of_turn>", "<bos>", "<e
 
 def mark_in(record: Record) -> str:
     """The first mark in what a row says; "" where there is none."""
-    for text in _texts(record):
-        if any(hint in text for hint in _HINTS):  # ten times as quick as the pattern
-            found = MARKS.search(text)
-            if found:
-                return found.group()
-    return ""
+    return next((mark for text in _texts(record) if (mark := mark_in_text(text))), "")
+
+
+def mark_in_text(text: str) -> str:
+    """The first mark in a text; "" where there is none."""
+    if "<" not in text and "[" not in text and "###" not in text:  # most texts, and ten times as quick
+        return ""
+    if not any(hint in text for hint in _HINTS):
+        return ""
+    found = MARKS.search(text)
+    return found.group() if found else ""
 
 
 def _texts(record: Record) -> Iterator[str]:
@@ -45,11 +50,14 @@ class MarkTally:
     def look(self, record: Record) -> None:
         """Count a row if it has marks."""
         mark = mark_in(record)
-        if not mark:
-            return
+        if mark:
+            self.add(record.source_row, mark)
+
+    def add(self, row: int, mark: str) -> None:
+        """Count a row that has this mark."""
         self._count += 1
         if len(self._rows) < 3:
-            self._rows.append(record.source_row)
+            self._rows.append(row)
         if len(self._marks) < 3:
             self._marks[mark] = None
 

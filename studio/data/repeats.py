@@ -29,6 +29,11 @@ class FileRows(msgspec.Struct, kw_only=True):
         self.keys.append(int(key, 16))
         self.numbers.append(number)
 
+    def add_many(self, keys: bytes, numbers: Any) -> None:
+        """Count many rows: 8 bytes of key each, and their numbers (rows,) int64."""
+        self.keys.frombytes(np.frombuffer(keys, ">u8").astype(np.uint64).tobytes())
+        self.numbers.frombytes(numbers.astype(np.uint64).tobytes())
+
 
 def repeated(files: Sequence[FileRows]) -> list[Problem]:
     """Rows that repeat an earlier row of the same or of an earlier file; one problem for each file that has some."""

@@ -1,19 +1,29 @@
 """The table of dataset formats, and which of them a file is: its content decides, not its name."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy as np
+import pyarrow as pa
 
 from studio.contract.errors import Problem
+from studio.data.ahead import ahead
+from studio.data.formats.batch import Batch
 from studio.data.json_text import JsonFault, decode
 from studio.data.part import Part
+from studio.data.quick_lane import Lane, Plain, runs
 from studio.data.source import KINDS, Source
 
 
 class Format(msgspec.Struct, frozen=True):
-    """A row of the table; `module` has `rows(source) -> Iterator[tuple[int, dict[str, object]]]`."""
+    """A row of the table; `module` has `rows(source) -> Iterator[tuple[int, dict[str, object]]]`.
+
+    A module that can read many rows at once also has `batches(source, schema) -> Iterator[Batch]`.
+    """
 
     label: str
     suffixes: tuple[str, ...]
@@ -66,11 +76,62 @@ class Rows:
         Raises:
             StudioError: The file is damaged; the line is named.
         """
-        reader = import_module(FORMATS[self.format].module).rows
-        try:
-            for number, row in reader(self.source):
+        with self._told():
+            for number, row in import_module(FORMATS[self.format].module).rows(self.source):
                 self.number = number
                 yield row
+
+    def sorted_by(self, lane: Lane | None) -> Iterator[Plain | dict[str, object]]:
+        """Yield the rows in order: plain ones many at once, each other one as iterating would.
+
+        Args:
+            lane: Tells which rows are plain; None: all are looked at one by one.
+
+        Raises:
+            StudioError: As iterating does.
+        """
+        module = import_module(FORMATS[self.format].module)
+        if lane is None or not (lane.is_flat or hasattr(module, "batches")):
+            yield from self
+            return
+        with self._told():
+            batches = module.batches(self.source, lane.schema) if hasattr(module, "batches") else self._gathered(lane)
+            for batch, converted in ahead((batch, lane.convert(batch.table, batch.numbers)) for batch in batches):
+                yield from self._in_order(batch, converted)
+
+    def _in_order(self, batch: Batch, converted: tuple[Plain, Any] | None) -> Iterator[Plain | dict[str, object]]:
+        places: Iterator[Plain | int] = iter(range(len(batch.numbers)))
+        if converted is not None and 2 * int(converted[1].sum()) > len(batch.numbers):
+            places = runs(*converted)
+        for item in places:
+            if isinstance(item, Plain):
+                self.number = int(item.numbers[-1])
+                yield item
+                continue
+            row = batch.row(item)
+            if row is not None:
+                self.number = int(batch.numbers[item])
+                yield row
+
+    def _gathered(self, lane: Lane) -> Iterator[Batch]:
+        """Rows of a format that reads them one by one, put together again."""
+        rows: list[dict[str, object]] = []
+        numbers: list[int] = []
+        characters = 0
+        for number, row in import_module(FORMATS[self.format].module).rows(self.source):
+            rows.append(row)
+            numbers.append(number)
+            characters += sum(len(value) for value in row.values() if isinstance(value, str))
+            if len(rows) >= _GATHERED_ROWS or characters >= _GATHERED_CHARACTERS:
+                yield _batch(rows, numbers, lane)
+                rows, numbers, characters = [], [], 0
+        if rows:
+            yield _batch(rows, numbers, lane)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except (MemoryError, RecursionError) as error:
             raise self.source.error(
                 "too_big",
@@ -81,6 +142,19 @@ class Rows:
             raise self.source.encoding_error(error) from error
         except OSError as error:
             raise self.source.error("unreadable", "The file could not be read to its end.", str(error)) from error
+
+
+_GATHERED_ROWS = 1000
+_GATHERED_CHARACTERS = 4_000_000
+
+
+def _batch(rows: list[dict[str, object]], numbers: list[int], lane: Lane) -> Batch:
+    try:
+        columns = [pa.array([row.get(name) for row in rows], pa.string()) for name in lane.schema.names]
+        table = pa.RecordBatch.from_arrays(columns, schema=lane.schema)
+    except (pa.ArrowException, TypeError, UnicodeEncodeError):  # a value that is no text
+        table = None
+    return Batch(table, np.array(numbers, np.int64), rows.__getitem__)
 
 
 def read(file: Path | Part) -> Iterator[dict[str, object]]:
