@@ -7,9 +7,9 @@ import msgspec
 from studio.contract.errors import Problem, StudioError
 from studio.contract.records import Message, Record
 from studio.data.conversation import to_messages
-from studio.data.formats import Rows
 from studio.data.inspecting import look
 from studio.data.mapping import guess, rows_of, to_record
+from studio.data.rows import Rows
 from studio.data.wording import shown
 
 

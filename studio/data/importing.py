@@ -18,7 +18,6 @@ from studio.data import parts
 from studio.data.arrow_file import RowWriter
 from studio.data.choosing import check_columns, choose_mapping, keep_choice
 from studio.data.dataset import ROWS_FILE, DatasetInfo, SourceFile, write_info
-from studio.data.formats import Rows
 from studio.data.inspecting import SAMPLE_ROWS, Look, look
 from studio.data.markers import MarkTally
 from studio.data.new_folder import check_destination, new_folder
@@ -26,6 +25,7 @@ from studio.data.parts import Choice, Chosen
 from studio.data.quick_lane import Plain, lane_for
 from studio.data.repeats import FileRows, overlapping, repeated
 from studio.data.row_faults import FaultTally
+from studio.data.rows import Rows
 from studio.data.weights import copies
 from studio.data.wording import count, shown
 

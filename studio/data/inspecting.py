@@ -6,9 +6,9 @@ import msgspec
 
 from studio.contract.errors import StudioError
 from studio.contract.job import Reading
-from studio.data.formats import Rows
 from studio.data.part import Part
 from studio.data.parts import expand
+from studio.data.rows import Rows
 from studio.data.wording import shown
 
 SAMPLE_ROWS = 200

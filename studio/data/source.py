@@ -71,6 +71,7 @@ class Source:
         self._on_fault = on_fault
         self._readers: list[io.IOBase] = []  # kept: a reader that is garbage collected closes the file under it
         self._reached: int | None = None
+        self._is_hashed = False
         self._file = self._open()
         try:
             status = os.fstat(self._file.fileno())
@@ -160,7 +161,7 @@ class Source:
         if isinstance(self._stream, Unpacked):
             file = _spooled(io.BufferedReader(self._stream, _CHUNK))
         else:
-            self.read_to_end()
+            self.read_to_end()  # now: the copy of the descriptor shares its place in the file
             file = os.fdopen(os.dup(self._file.fileno()), "rb")
             file.seek(0)
         self._reached = 0
@@ -173,8 +174,9 @@ class Source:
 
     def read_to_end(self) -> None:
         """Take what nobody wanted to read into the hash."""
-        if self._member:
+        if self._member or self._is_hashed:
             return
+        self._is_hashed = True
         chunk = bytearray(_CHUNK)
         while self._file.readinto(chunk):
             pass

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from studio.data.formats import Rows, read
 from studio.data.formats.csv import detect_layout
+from studio.data.rows import Rows, read
 from tests.data.files import reading_refused, write
 
 ROWS = [

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from studio.data.formats import read
 from studio.data.parts import expand
+from studio.data.rows import read
 from tests.data.samples import TEXT_ROWS, save_dataset
 
 # XML, and so Excel, cannot hold most control characters; "_x000D_" is its own way to write one.

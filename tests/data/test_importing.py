@@ -15,6 +15,7 @@ from studio.contract.job import ImportJob, Mapping
 from studio.contract.run_folder import MARKER, make_folder
 from studio.data import importing, new_folder
 from studio.data.dataset import list_datasets, open_dataset, read_info
+from studio.data.formats import jsonl
 from studio.data.importing import import_dataset
 from tests.data.files import QA, refused, run_import, write, write_jsonl
 
@@ -204,6 +205,7 @@ def test_a_cancelled_import_leaves_nothing_and_keeps_what_was_there(
     source: Path, destination: Path, wish: Wish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importing, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 200)  # so that the file is several batches
     run_import(source, destination)
     before = (destination / "rows.arrow").read_bytes()
     work = ImportJob(source=str(source), destination=str(destination), name="Other")
@@ -352,10 +354,10 @@ def long_rows(path: Path, rows: int) -> Path:
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, destination: Path) -> None:
-    path = long_rows(tmp_path / "a.jsonl", 16_000)
+    path = long_rows(tmp_path / "a.jsonl", 100_000)
     size = path.stat().st_size
-    assert size > 8_000_000
-    small = peak_bytes(long_rows(tmp_path / "b.jsonl", 4_000), destination)
+    assert size > 50_000_000
+    small = peak_bytes(long_rows(tmp_path / "b.jsonl", 40_000), destination)
     assert peak_bytes(path, destination) - small < 0.1 * size
 
 

@@ -13,8 +13,8 @@ import pytest
 from studio.contract.events import Event, Progress
 from studio.data import archive, importing, streams
 from studio.data.dataset import open_dataset
-from studio.data.formats import Rows, read
 from studio.data.parts import expand
+from studio.data.rows import Rows, read
 from tests.data.files import QA, reading_refused, refused, run_import, write
 from tests.data.samples import TEXT_ROWS, jsonl_bytes, zip_bytes, zstd_bytes
 

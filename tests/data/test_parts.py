@@ -189,7 +189,7 @@ def test_a_saved_dataset_is_read_without_the_library_that_wrote_it(tmp_path: Pat
     folder = save_dataset(tmp_path / "saved", {"": QA})
     check = (
         "import sys; from pathlib import Path\n"
-        "from studio.data.parts import expand; from studio.data.formats import read\n"
+        "from studio.data.parts import expand; from studio.data.rows import read\n"
         "rows = [r for p in expand(Path(sys.argv[1])).learned for r in read(p)];"
         "assert len(rows) == 20 and 'datasets' not in sys.modules"
     )

@@ -7,7 +7,7 @@ import pytest
 
 from studio.contract.job import Mapping
 from studio.data.dataset import open_dataset
-from studio.data.formats import Rows
+from studio.data.rows import Rows
 from tests.data.files import run_import
 from tests.helpers.shared_data import shared_data
 

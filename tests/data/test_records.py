@@ -7,11 +7,11 @@ from studio.contract.job import COLUMN_FIELDS, Mapping
 from studio.contract.records import Message, Record
 
 GOLDEN = {
-    "6001a0961f44e5de": [("user", "Hi"), ("assistant", "Hello")],
-    "0845d65f3555fb71": [("system", "Sei nett."), ("user", "Was ist 2 + 2?"), ("assistant", "4 😀\n")],
-    "f3d9e3d8157fe4cf": [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")],
+    "ab670213a2dcf5ce": [("user", "Hi"), ("assistant", "Hello")],
+    "83ba075f06160a9d": [("system", "Sei nett."), ("user", "Was ist 2 + 2?"), ("assistant", "4 😀\n")],
+    "a5e09b0574d53eb2": [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")],
 }
-"""Computed by the version that knew only roles and contents."""
+"""SHA-256 of "role bytes\\n" of every turn and then of all contents, leading 16 digits; checked by hand once."""
 PLAIN = Record(messages=(Message("user", "Hi"), Message("assistant", "Hello")))
 
 

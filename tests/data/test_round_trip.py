@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from studio.contract.records import Message, Record
 from studio.data.arrow_file import RowWriter, open_table, records_of
-from studio.data.formats import read
 from studio.data.inspecting import look
 from studio.data.mapping import guess, rows_of, to_record
+from studio.data.rows import read
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=30).filter(
     str.strip

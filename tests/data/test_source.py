@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from studio.data.formats import FORMATS, Rows, read
+from studio.data.formats import FORMATS
+from studio.data.rows import Rows, read
 from studio.data.source import HEAD_BYTES, KINDS, Source
 from tests.data.files import QA, reading_refused, refused, write, write_jsonl
 from tests.data.samples import zip_bytes

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from studio.contract.job import Reading
-from studio.data.formats import Rows, read
 from studio.data.formats.text import guess_documents
 from studio.data.part import Part
+from studio.data.rows import Rows, read
 from studio.data.source import HEAD_BYTES
 from tests.data.files import reading_refused, write
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from studio.contract.job import Reading
-from studio.data.formats import Rows, read, xlsx
+from studio.data.formats import xlsx
 from studio.data.part import Part
+from studio.data.rows import Rows, read
 from tests.data.files import QA, reading_refused, run_import, write
 from tests.data.samples import DATE, DATE_TIME, sheet, workbook_bytes, xlsx_bytes, zip_bytes
 
