@@ -160,7 +160,10 @@ def test_a_reply_to_a_result_begins_with_what_precedes_the_answer_in_training() 
     ],
 )
 def test_what_the_template_has_no_place_for_is_refused_in_words(tmp_path: Path, record: Record, words: str) -> None:
-    silent = "{% for m in messages %}<|start|>{{ m['role'] }}\n{% if m['role'] != 'tool' %}{{ m['content'] }}{% endif %}<|end|>\n{% endfor %}"
+    silent = (
+        "{% for m in messages %}<|start|>{{ m['role'] }}\n{% if m['role'] != 'tool' %}{{ m['content'] }}{% endif %}"
+        "<|end|>\n{% endfor %}"
+    )
     for tokenizer in (
         load("starter"),
         tokens.load_tokenizer(edit_tokenizer(tiny_tokenizer(tmp_path), chat_template=silent)),
@@ -218,7 +221,7 @@ def test_whatever_is_said_results_and_questions_are_never_learned(said: list[str
     assert len(parts) == 2
     assert json.dumps({"a": value}, ensure_ascii=False) in parts[0]
     assert "</tool_response>" not in "".join(parts)
-    assert parts[1].strip().endswith(f"{said[3].strip()}<|im_end|>") or said[3].strip() in parts[1]
+    assert said[3].strip() in parts[1]
 
 
 # --- texts ------------------------------------------------------------------------------------------------
