@@ -165,7 +165,7 @@ def test_rated_answers_come_back_as_they_were(writer: str, shape: str, rows: lis
 @given(texts=st.lists(TEXT.filter(lambda text: any(char.isalpha() for char in text)), min_size=1, max_size=4))
 @QUICK
 def test_texts_come_back_as_they_were(writer: str, texts: list[str]) -> None:
-    assert read_records([{"text": text} for text in texts], writer) == [
+    assert read_records([{"id": "7", "text": text} for text in texts], writer) == [
         Record(text=text, source_row=1) for text in texts
     ]
 
