@@ -70,7 +70,7 @@ def test_a_name_with_test_in_it_takes_no_rows_away_where_there_is_no_train(tmp_p
     folder = tmp_path / "faq"
     folder.mkdir()
     write_jsonl(folder / "test_questions.jsonl", QA[:10])
-    write_jsonl(folder / "other.jsonl", QA[10:])
+    write_jsonl(folder / "dev_questions.jsonl", QA[10:])
     imported = run_import(folder, tmp_path / "out")
     assert (imported.usable, imported.held_back_rows) == (20, 0)
 
