@@ -145,16 +145,17 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _check_link(entry: os.DirEntry[str], root: Path, name: str) -> None:
+    shown_name = f"{root.name}/{name}"
     try:
         target = Path(entry.path).resolve()
         is_folder = target.is_dir()
     except (OSError, RuntimeError):  # links that lead to each other
-        raise _loop(name) from None
+        raise _loop(shown_name) from None
     if is_folder and root.joinpath(name).parent.is_relative_to(target):
-        raise _loop(name)
+        raise _loop(shown_name)
     if is_folder or not target.is_relative_to(root):
         kind = "another folder" if is_folder else "a file outside this folder"
-        raise _refused("link_refused", name, f"This is a link to {kind}; such links are refused.")
+        raise _refused("link_refused", shown_name, f"This is a link to {kind}; such links are refused.")
 
 
 def _loop(name: str) -> StudioError:

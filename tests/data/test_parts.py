@@ -70,7 +70,7 @@ def test_a_name_with_test_in_it_takes_no_rows_away_where_there_is_no_train(tmp_p
     folder = tmp_path / "faq"
     folder.mkdir()
     write_jsonl(folder / "test_questions.jsonl", QA[:10])
-    write_jsonl(folder / "other.jsonl", QA[10:])
+    write_jsonl(folder / "dev_questions.jsonl", QA[10:])
     imported = run_import(folder, tmp_path / "out")
     assert (imported.usable, imported.held_back_rows) == (20, 0)
 
@@ -148,7 +148,7 @@ def test_a_folder_that_leads_back_to_itself_is_called_a_loop(tmp_path: Path) -> 
     write_jsonl(folder / "a.jsonl", QA)
     (folder / "sub" / "again").symlink_to(folder, target_is_directory=True)
     problem = refused(lambda: run_import(folder, tmp_path / "out"))
-    assert (problem.code, problem.where) == ("data.folder_loop", "sub/again")
+    assert (problem.code, problem.where) == ("data.folder_loop", "faq/sub/again")
     assert "loop" in problem.what
     (folder / "sub" / "again").unlink()
     (folder / "b.jsonl").symlink_to(folder / "c.jsonl")
@@ -165,7 +165,7 @@ def test_links_out_of_a_folder_are_refused_and_those_within_it_followed(tmp_path
     assert [part.name for part in expand(folder).learned] == ["a.jsonl"]
     (folder / "b.jsonl").symlink_to(secret)
     problem = refused(lambda: run_import(folder, tmp_path / "out"))
-    assert (problem.code, problem.where) == ("data.link_refused", "b.jsonl")
+    assert (problem.code, problem.where) == ("data.link_refused", "faq/b.jsonl")
     (folder / "b.jsonl").unlink()
     (folder / "far").symlink_to(tmp_path, target_is_directory=True)
     assert refused(lambda: expand(folder)).code in ("data.link_refused", "data.folder_loop")
