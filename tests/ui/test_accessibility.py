@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QAccessibleInterface, QImage
-from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QApplication, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractScrollArea,
+    QApplication,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from studio.supervisor.services import Service
@@ -18,6 +27,7 @@ from studio.ui.pages import PAGES
 from studio.ui.preferences import shared
 from studio.ui.theme import Mode
 from studio.ui.widgets.labels import ElidedLabel
+from studio.ui.widgets.section import ScrollColumn
 from tests.ui.keys import bring_to_front
 from tests.ui.views import VIEWS
 
@@ -146,7 +156,7 @@ def _parent_class(widget: QWidget) -> str:
 
 
 def _clipped(root: QWidget) -> list[str]:
-    """Labels and buttons that are narrower or lower than their text, or stick out of what holds them."""
+    """Labels and buttons smaller than their text or sticking out of what holds them, and columns cut sideways."""
     found = []
     for label in root.findChildren(QLabel):
         if not label.isVisible() or not label.text():
@@ -158,6 +168,10 @@ def _clipped(root: QWidget) -> list[str]:
             found.append(f"{label.text()!r}: {label.height()} of {needed} high")
         if label.geometry().right() > label.parentWidget().width():
             found.append(f"{label.text()!r}: ends at {label.geometry().right()} of {label.parentWidget().width()}")
+    for area in root.findChildren(QScrollArea):
+        off = area.horizontalScrollBarPolicy() == Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        if off and area.isVisible() and area.widget().width() > area.viewport().width():
+            found.append(f"what scrolls is {area.widget().width()} wide and seen {area.viewport().width()}")
     for button in root.findChildren(QAbstractButton):
         needs = button.minimumSizeHint()
         small = button.width() < needs.width() - 1 or button.height() < needs.height() - 1
@@ -175,8 +189,12 @@ def test_the_walk_finds_text_that_is_cut(qtbot: QtBot) -> None:
     wide.setGeometry(0, 0, 20, 30)
     low.setGeometry(0, 40, 180, 20)
     out.setGeometry(190, 100, 60, 30)
+    column = ScrollColumn()
+    column.setParent(holder)
+    column.setGeometry(0, 140, 60, 40)
+    column.body.addWidget(QPushButton("Wider than its column"))
     holder.show()
-    assert len(_clipped(holder)) == 3
+    assert len(_clipped(holder)) == 4
 
 
 @pytest.mark.parametrize("percent", [100, 150])

@@ -1,7 +1,7 @@
 """The Chat page: base and adapter answer side by side, by the very model that was trained."""
 
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import Progress
@@ -104,8 +104,8 @@ class ChatPage(Page):
         self.saved = SavedChats()
         self.side = QFrame()
         self.side.setProperty("role", "card")
-        self.side.setFixedWidth(SIDE_WIDTH)
-        scroll = ScrollColumn(margin=GRID + 4)
+        self.side.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+        scroll = ScrollColumn(margin=GRID + 4, narrowest=SIDE_WIDTH)
         scroll.body.addWidget(label(self.tr("How replies are drawn"), "strong"))
         scroll.body.addWidget(self.sampling)
         scroll.body.addWidget(self.saved, 1)
