@@ -37,7 +37,8 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     """Read dataset files into `destination` (a dataset folder that does not exist yet, or is replaced whole).
 
     `held_back` is an optional own test file of the same shape. `mapping` None: detect it. `skip_damaged`: leave out
-    lines that cannot be read, and count them, instead of ending at the first.
+    lines that cannot be read, and count them, instead of ending at the first. `group`, `time`: columns whose values are
+    kept, so that rows can be split by them; where one is given, the dataset is split by it from the start.
     """
 
     source: str
@@ -46,6 +47,8 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     mapping: Mapping | None = None
     held_back: str = ""
     skip_damaged: bool = False
+    group: str = ""
+    time: str = ""
 
 
 class PreviewJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="preview"):
@@ -54,6 +57,19 @@ class PreviewJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
     dataset: str
     model: str
     settings: TrainSettings
+
+
+class DoctorJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="doctor"):
+    """Look for what is wrong with a dataset. Needs no torch.
+
+    `model`: folder whose tokens are counted, or "" for characters. `test`: a dataset folder or a file of rows that must
+    not be among these, or "".
+    """
+
+    dataset: str
+    model: str = ""
+    settings: TrainSettings = msgspec.field(default_factory=TrainSettings)
+    test: str = ""
 
 
 class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="train"):
@@ -116,7 +132,7 @@ class DeviceJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     """Say what this computer offers for training and what is missing. Needs no torch."""
 
 
-Job = ImportJob | PreviewJob | TrainJob | ChatJob | CheckModelJob | ExportJob | DeviceJob
+Job = ImportJob | PreviewJob | DoctorJob | TrainJob | ChatJob | CheckModelJob | ExportJob | DeviceJob
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Job] = msgspec.json.Decoder(Job)

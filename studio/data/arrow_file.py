@@ -1,6 +1,7 @@
 """The rows of a dataset on disk: an Arrow IPC stream, which this program and `datasets` both map into memory."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,6 +19,8 @@ SCHEMA = pa.schema(
         pa.field("side", pa.string()),
     ]
 )
+OPTIONAL = {"group": pa.field("group", pa.string()), "time": pa.field("time", pa.float64())}
+"""Columns that only some datasets have, behind the others: what rows are split by (see data/split.py)."""
 _BATCH_ROWS = 1000
 _BATCH_CHARACTERS = 4_000_000
 
@@ -25,9 +28,20 @@ _BATCH_CHARACTERS = 4_000_000
 class RowWriter:
     """Writes records in batches: memory for one batch, whatever the number of rows. Use as a context manager."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, optional: Sequence[str] = ()) -> None:
+        """Begin a file.
+
+        Args:
+            path: Where; it must not exist.
+            optional: Names of OPTIONAL columns that this file has.
+
+        Raises:
+            OSError: It cannot be made.
+        """
         self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _binary(), 0o600), "wb")
-        self._writer = pa.ipc.new_stream(self._file, SCHEMA)
+        self._optional = tuple(optional)
+        self._schema = pa.schema([*SCHEMA, *(OPTIONAL[name] for name in self._optional)])
+        self._writer = pa.ipc.new_stream(self._file, self._schema)
         self._start_batch()
 
     def __enter__(self) -> "RowWriter":
@@ -45,8 +59,14 @@ class RowWriter:
         finally:
             self._file.close()
 
-    def add(self, record: Record, key: str) -> None:
-        """Append one record."""
+    def add(self, record: Record, key: str, optional: Mapping[str, object] | None = None) -> None:
+        """Append one record.
+
+        Args:
+            record: It.
+            key: Its key.
+            optional: Its values of this file's OPTIONAL columns; None where it has none.
+        """
         for message in record.messages:
             self._roles.append(message.role)
             self._contents.append(message.content)
@@ -55,6 +75,8 @@ class RowWriter:
         self._keys.append(key)
         self._source_rows.append(record.source_row)
         self._sides.append(record.side)
+        for name in self._optional:
+            self._values[name].append(optional.get(name) if optional else None)
         if len(self._keys) >= _BATCH_ROWS or self._characters >= _BATCH_CHARACTERS:
             self._flush()
 
@@ -65,6 +87,7 @@ class RowWriter:
         self._keys: list[str] = []
         self._source_rows: list[int] = []
         self._sides: list[str] = []
+        self._values: dict[str, list[object]] = {name: [] for name in self._optional}
         self._characters = 0
 
     def _flush(self) -> None:
@@ -79,8 +102,9 @@ class RowWriter:
             pa.array(self._keys, text),
             pa.array(self._source_rows, pa.int64()),
             pa.array(self._sides, text),
+            *(pa.array(self._values[name], OPTIONAL[name].type) for name in self._optional),
         ]
-        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
+        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
         self._start_batch()
 
 
@@ -95,7 +119,10 @@ def open_table(path: Path) -> Any:
         table.validate()
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, str(error)) from error
-    if not table.schema.equals(SCHEMA):
+    usual = len(SCHEMA)
+    if list(table.schema)[:usual] != list(SCHEMA) or any(
+        field != OPTIONAL.get(field.name) for field in list(table.schema)[usual:]
+    ):
         raise _damaged(path, "Its columns are not those of a dataset.")
     return table
 

@@ -21,6 +21,7 @@ from studio.data.formats import Rows
 from studio.data.inspecting import Look, look
 from studio.data.new_folder import check_destination, new_folder
 from studio.data.row_faults import FaultTally
+from studio.data.split import SplitColumns
 from studio.data.wording import count, row_numbers, shown
 
 PROGRESS_SECONDS = 0.1
@@ -48,6 +49,8 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
     destination = Path(job.destination)
     check_destination(destination)
     seen = look(Path(job.source), job.skip_damaged)
+    split_by = SplitColumns(job.group, job.time)
+    split_by.check(seen.columns, shown(Path(job.source).name, 120))
     chosen = _choose_mapping(job, seen, emit)
     sources = [(Path(job.source), seen)]
     if job.held_back:
@@ -56,13 +59,14 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
         sources.append((Path(job.held_back), test))
     pace = _Pace(emit, control, sum(seen.signature[1] for _, seen in sources))
     with new_folder(destination) as folder:
-        with RowWriter(folder / ROWS_FILE) as writer:
+        with RowWriter(folder / ROWS_FILE, split_by.names) as writer:
             readings = [
-                _read(path, seen, chosen, _side(job, index), writer, pace, job.skip_damaged)
+                _read(path, seen, chosen, _side(job, index), writer, pace, job.skip_damaged, split_by)
                 for index, (path, seen) in enumerate(sources)
             ]
         _check_enough(readings)
         info = _describe(job, destination, chosen, seen.columns, readings)
+        info = msgspec.structs.replace(info, split=split_by.split)
         write_info(folder, info)
         pace.check()
     return Imported(
@@ -168,7 +172,14 @@ def _side(job: ImportJob, index: int) -> str:
 
 
 def _read(
-    path: Path, seen: Look, mapping: Mapping, side: str, writer: RowWriter, pace: _Pace, skip_damaged: bool
+    path: Path,
+    seen: Look,
+    mapping: Mapping,
+    side: str,
+    writer: RowWriter,
+    pace: _Pace,
+    skip_damaged: bool,
+    split_by: SplitColumns,
 ) -> _Reading:
     """Write every usable row of one file."""
     tally = FaultTally()
@@ -190,7 +201,7 @@ def _read(
                 tally.add(error.problem, rows.number)
             else:
                 key = record.key
-                writer.add(_with_side(record, side), key)
+                writer.add(_with_side(record, side), key, split_by.values(row) if split_by.names else None)
                 keys.append(int(key, 16))
                 numbers.append(rows.number)
                 good += 1

@@ -16,7 +16,7 @@ from studio.contract.job import TrainJob
 from studio.contract.records import Message, Record
 from studio.data.chat_rows import read_chat_rows
 from studio.data.dataset import ROWS_FILE, open_dataset, to_record
-from studio.data.split import is_held_back
+from studio.data.dataset import Dataset as Opened
 from studio.engine import tokens
 from studio.engine.batches import Rows
 
@@ -84,13 +84,13 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
     """
     settings = job.settings
     rules = tokens.Rules.of(settings)
-    dataset = _open_rows(Path(job.dataset))
+    dataset = open_dataset(Path(job.dataset))
+    sides = dataset.sides(settings.held_back_share)
     train, held = _Side(tokenizer, rules), _Side(tokenizer, rules, sample=MOST_TESTED)
     own_test_file = False
     for number, record in enumerate(_polled(_records(dataset), len(dataset), "Reading the examples", emit, control)):
         own_test_file = own_test_file or record.side == "held_back"
-        by_hash = record.side == "" and is_held_back(record.key, settings.held_back_share)
-        (held if record.side == "held_back" or by_hash else train).add(record, number)
+        (held if sides[number] else train).add(record, number)
     general = _Side(tokenizer, rules)
     if job.general and settings.replay_share > 0:
         extra = read_chat_rows(Path(job.general))
@@ -111,23 +111,16 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
     )
 
 
-def _open_rows(folder: Path) -> Any:
-    """The imported rows, mapped into memory by `datasets`; nothing is copied or cached elsewhere.
-
-    Raises:
-        StudioError: The dataset is missing or damaged.
-    """
+def _records(opened: Opened) -> Iterator[Record]:
+    """All rows in order as they read now, some hundreds in memory at a time; nothing is copied or cached elsewhere."""
     from datasets import Dataset
 
-    open_dataset(folder)  # says in words what is wrong with it
-    return Dataset.from_file(str(folder / ROWS_FILE))
-
-
-def _records(dataset: Any) -> Iterator[Record]:
-    """All rows in order, some hundreds in memory at a time."""
-    for batch in dataset.iter(ROWS_AT_ONCE):
+    edits, row = opened.edits, 0
+    for batch in Dataset.from_file(str(opened.folder / ROWS_FILE)).iter(ROWS_AT_ONCE):
         for turns, number, side in zip(batch["messages"], batch["source_row"], batch["side"], strict=True):
-            yield to_record(turns, number, side)
+            if row not in edits.excluded:
+                yield edits.edited(row, to_record(turns, number, side))
+            row += 1
 
 
 class _Side:
