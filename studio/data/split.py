@@ -41,7 +41,8 @@ def positions(
     """Where each row lies between 0 and 1: it is held back where this is below the share.
 
     A row whose source gives it a side lies below 0 ("held_back") or at 1 ("train"). A row without a group stands for
-    itself. By time, 0 is the newest; rows of one time lie in the middle of the room that they take up, so they stay together.
+    itself. By time, 0 is the newest; rows of one time lie in the middle of the room that they take up, so they stay
+    together.
     A row without a time is learned from.
 
     Args:
