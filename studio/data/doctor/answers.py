@@ -36,7 +36,7 @@ class AnswerHashes(Check):
         """Of each short answer: the first row that gives it, and how many do, most frequent first."""
         short = np.flatnonzero(self._short.joined(bool) & (self.hashes() != 0))
         _, first, times = np.unique(self.hashes()[short], return_index=True, return_counts=True)
-        order = np.argsort(-times, kind="stable")
+        order = np.lexsort((first, -times))
         return short[first[order]], times[order]
 
     def are_classes(self) -> bool:

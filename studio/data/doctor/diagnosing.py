@@ -23,8 +23,9 @@ from studio.data.doctor.found import save
 from studio.data.doctor.similar import Similar, common_runs
 
 PROGRESS_SECONDS = 0.1
-SAMPLED_BATCHES = 20
-"""Batches, spread over the dataset, from which it is told what stands in so many rows that it says nothing."""
+SAMPLED_BATCHES, SAMPLED_ROWS = 20, 200
+"""Batches, spread over the dataset, and the rows of each from which it is told what stands in so many rows that it says
+nothing."""
 
 _ORDER = {"error": 0, "warning": 1, "hint": 2}
 
@@ -115,7 +116,8 @@ class _Pace:
 def _sample(dataset: Dataset) -> Iterator[Batch]:
     """Some batches, spread evenly, as they read now."""
     step = max(1, len(dataset) // (1000 * SAMPLED_BATCHES))
-    stored = (pair for number, pair in enumerate(dataset.batches()) if number % step == 0)
+    few = SAMPLED_ROWS if len(dataset) > 1000 * SAMPLED_BATCHES else 1000
+    stored = ((rows[:few], arrow.slice(0, few)) for n, (rows, arrow) in enumerate(dataset.batches()) if n % step == 0)
     return batches(stored)
 
 

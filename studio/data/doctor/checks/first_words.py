@@ -58,7 +58,7 @@ class Check(Base):
         hashes: Hashes = self._hashes.joined(np.uint64)
         long = np.flatnonzero(hashes)
         _, first, times = np.unique(hashes[long], return_index=True, return_counts=True)
-        order = np.argsort(-times, kind="stable")
+        order = np.lexsort((first, -times))
         return hashes, long[first[order]], times[order]
 
     def _words(self, row: int) -> str:

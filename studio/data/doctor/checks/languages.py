@@ -29,8 +29,8 @@ LATIN_LANGUAGES = tuple(STOP_WORDS)
 LANGUAGES = ("", *LATIN_LANGUAGES, *SCRIPTS[1:7], "Japanese", "Chinese", "Korean")
 """Code -> name; 0: cannot be told."""
 FEWEST_LETTERS, FEWEST_WORDS, LEAD = 12, 3, 1.5
-"""A text is judged from so many letters on (a Chinese or Korean one counts three); a language needs so many of its words
-and so much more of them than the second."""
+"""A text is judged from so many letters on (a Chinese or Korean one counts three); a language needs so many of its
+words, and so much more of them than the second."""
 _WEIGHT = np.array([1, 1, 1, 1, 1, 1, 1, 3, 3, 3])
 
 

@@ -13,8 +13,8 @@ from studio.data.wording import count
 _EMAIL = r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.[A-Za-z]{2,24}"
 _PHONE = (
     r"(?:\+|\b00)[1-9]\d{0,2}[ ./-]?(?:\(0?\d{1,4}\)|\d)(?:[ ./-]?\d){5,12}"  # with the country's number
-    r"|\b0\d{2,5}[ /-]{1,3}\d{3,4}(?:[ -]?\d){1,5}\b"  # with a leading 0 and a gap
-    r"|\(\d{3}\) ?\d{3}[-. ]\d{4}\b|\b\d{3}[-.]\d{3}[-.]\d{4}\b"  # North America
+    r"|(?<!\d[ ./-])\b0\d{2,5}[ /-]{1,3}\d{3,4}(?:[ -]?\d){1,5}\b(?![ ./-]\d)"  # with a leading 0 and a gap
+    r"|\(\d{3}\) ?\d{3}[-. ]\d{4}\b|(?<!\d[ ./-])\b\d{3}[-.]\d{3}[-.]\d{4}\b(?![ ./-]\d)"  # North America
 )
 _CARD = r"\b\d(?:[ -]?\d){12,18}\b"
 _KEY = (

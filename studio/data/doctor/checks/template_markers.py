@@ -10,7 +10,7 @@ from studio.data.wording import count
 MARKERS = (
     r"<\|[a-z0-9_]{2,40}\|>"  # <|im_start|>, <|eot_id|>, <|endoftext|>, <|user|>
     r"|\[/?INST\]|<</?SYS>>|\[/?(AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]"  # Llama 2, Mistral
-    r"|</?s>\s*(\[INST\]|$)|^<s>"  # <s> alone inside a text is HTML for struck-out words
+    r"|</?s>\s*\[INST\]|</s>$"  # <s> alone inside a text is HTML for struck-out words
     r"|<(start|end)_of_turn>|<(bos|eos|pad|unk)>"  # Gemma
     r"|<｜[^｜]{1,30}｜>"  # DeepSeek
     r"|(^|\n)### ?(Instruction|Response):"  # Alpaca
