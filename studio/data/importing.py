@@ -66,7 +66,7 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
             ]
         _check_enough(readings)
         info = _describe(job, destination, chosen, seen.columns, readings)
-        info = msgspec.structs.replace(info, split=split_by.split)
+        info = msgspec.structs.replace(info, split=split_by.split, problems=info.problems + split_by.problems())
         write_info(folder, info)
         pace.check()
     return Imported(

@@ -2,12 +2,13 @@
 
 import datetime
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from studio.contract.errors import StudioError
+from studio.contract.errors import Problem, StudioError
 from studio.contract.splits import Split
-from studio.data.wording import listed, shown
+from studio.data.wording import count, listed, shown
 
 _WHOLE = 2**64
 
@@ -75,6 +76,12 @@ def _ranks(times: Sequence[float | None]) -> dict[float, float]:
     return dict(zip((-values).tolist(), middles.tolist(), strict=True))
 
 
+_MISSING = {
+    "group": "Each of them is split by itself, so rows that belong together may come to stand on both sides.",
+    "time": "They are learned from, however new they are. Dates such as 05/06/2024 could mean two days.",
+}
+
+
 class SplitColumns:
     """The values of a source's rows that a dataset can be split by.
 
@@ -85,6 +92,7 @@ class SplitColumns:
 
     def __init__(self, group: str = "", time: str = "") -> None:
         self._group, self._time = group, time
+        self._missing: Counter[str] = Counter()
         self.names = (("group",) if group else ()) + (("time",) if time else ())
         by_time = Split(by="time", column=time) if time else Split()
         self.split = Split(by="group", column=group) if group else by_time
@@ -112,7 +120,21 @@ class SplitColumns:
             found["group"] = group_of(row.get(self._group))
         if self._time:
             found["time"] = time_of(row.get(self._time))
+        self._missing.update(name for name, value in found.items() if value is None)
         return found
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What should be known about the values seen so far."""
+        return tuple(
+            Problem(
+                code=f"data.no_{name}",
+                what=f"{count(number, 'row has', 'rows have')} no {name} that can be read.",
+                why=_MISSING[name],
+                fix=f'Look at the column "{shown(column)}" there.',
+            )
+            for name, column in (("group", self._group), ("time", self._time))
+            if (number := self._missing[name])
+        )
 
 
 def group_of(value: object) -> str | None:

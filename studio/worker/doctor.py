@@ -21,11 +21,15 @@ def run(work: DoctorJob, emit: Emit, control: Control) -> Diagnosed:
     if not work.model:
         return diagnose(work, emit, control)
     emit(Progress(stage="Loading the tokenizer"))
-    return diagnose(work, emit, control, measure(Path(work.model), work.settings))
+    counter, limit = measure(Path(work.model), work.settings)
+    return diagnose(work, emit, control, counter, limit)
 
 
-def measure(model: Path, settings: TrainSettings) -> Measure:
+def measure(model: Path, settings: TrainSettings) -> tuple[Measure, int]:
     """How a model and these settings see a row; in a process that has chosen no model, none of this is imported.
+
+    Returns:
+        What counts a row's tokens, and the longest text in tokens.
 
     Raises:
         StudioError: The model cannot be used.
@@ -46,4 +50,4 @@ def measure(model: Path, settings: TrainSettings) -> Measure:
             left_out=left_out,
         )
 
-    return measured
+    return measured, tokens.limit(tokenizer, rules)

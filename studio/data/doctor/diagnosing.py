@@ -30,7 +30,9 @@ nothing."""
 _ORDER = {"error": 0, "warning": 1, "hint": 2}
 
 
-def diagnose(work: DoctorJob, emit: Emit, control: Control, measure: Measure | None = None) -> Diagnosed:
+def diagnose(
+    work: DoctorJob, emit: Emit, control: Control, measure: Measure | None = None, limit: int = 0
+) -> Diagnosed:
     """Look for what is wrong with a dataset, and keep what was found in its folder.
 
     Args:
@@ -38,6 +40,7 @@ def diagnose(work: DoctorJob, emit: Emit, control: Control, measure: Measure | N
         emit: Gets `Progress` in rows, at most ten a second.
         control: Asked meanwhile; any wish to end ends it, and what was found before stays.
         measure: Counts the tokens of a row as the trainer will; None: characters are counted.
+        limit: Longest text in tokens where the model allows less than the settings; 0: as the settings say.
 
     Returns:
         The final event; the caller emits it.
@@ -53,7 +56,7 @@ def diagnose(work: DoctorJob, emit: Emit, control: Control, measure: Measure | N
         held=np.array(dataset.sides(work.settings.held_back_share), bool),
         similar=Similar(common_runs(_sample(dataset))),
         measure=measure,
-        limit=work.settings.max_tokens,
+        limit=limit or work.settings.max_tokens,
         tick=pace.tick,
     )
     checks = make_checks(context)
@@ -67,7 +70,7 @@ def diagnose(work: DoctorJob, emit: Emit, control: Control, measure: Measure | N
     figures: dict[str, Any] = {}
     for check in checks:
         figures |= check.figures()
-    diagnosed = _diagnosed(work, dataset, found, figures, time.monotonic() - began)
+    diagnosed = _diagnosed(work, context, found, figures, time.monotonic() - began)
     save(diagnosed, found)
     return diagnosed
 
@@ -136,16 +139,17 @@ def _add_test_rows(context: Context, test: str) -> None:
 
 
 def _diagnosed(
-    work: DoctorJob, dataset: Dataset, found: list[Found], figures: dict[str, Any], seconds: float
+    work: DoctorJob, context: Context, found: list[Found], figures: dict[str, Any], seconds: float
 ) -> Diagnosed:
     bad = {int(row) for one in found if one.finding.level == "error" for row in one.rows}
+    dataset = context.dataset
     usable = len(dataset) - len(bad)
     findings = tuple(one.finding for one in found)
     return Diagnosed(
         dataset=str(dataset.folder),
         rows=dataset.info.rows,
         usable=usable,
-        verdict=verdict(usable, dataset.info.rows, findings, work, len(dataset)),
+        verdict=verdict(usable, dataset.info.rows, findings, context.limit, len(dataset)),
         findings=findings,
         edits=dataset.edits.digest,
         model=work.model,
@@ -154,10 +158,10 @@ def _diagnosed(
     )
 
 
-def verdict(usable: int, rows: int, findings: tuple[Finding, ...], work: DoctorJob, kept: int) -> str:
+def verdict(usable: int, rows: int, findings: tuple[Finding, ...], max_tokens: int, kept: int) -> str:
     """The state of a dataset in one or two sentences."""
     head = f"{usable:,} of {rows:,} rows are usable." if usable < rows else f"All {rows:,} rows are usable."
-    limit = f"{work.settings.max_tokens:,} tokens"
+    limit = f"{max_tokens:,} tokens"
     by_code: dict[str, Callable[[str], str]] = {
         "doctor.answers_cut": lambda share: f"{share} lose part of their answer at {limit}.",
         "doctor.left_out_as_too_long": lambda share: f"{share} are longer than {limit} and left out.",

@@ -16,9 +16,9 @@ from studio.data.doctor.batch import SYSTEM, Batch, Hashes, Ints, mixed
 
 BANDS, PLACES = 20, 6
 ORDERS = BANDS * PLACES
-ALIKE = 0.85
-"""Share of equal places from which rows count as almost the same. The estimate's spread is 0.03, so hardly any pair
-whose sets overlap by less than three quarters passes."""
+ALIKE = 0.8
+"""Share of equal places from which rows count as almost the same. The estimate's spread is 0.04, so hardly any pair
+whose sets overlap by less than 70 % passes."""
 COMMON_SHARE, COMMON_ROWS = 0.2, 20
 
 _generator = np.random.default_rng(20261124)

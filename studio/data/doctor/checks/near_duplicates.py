@@ -35,8 +35,8 @@ class Check(Base):
             "warning" if len(rows) > 0.01 * len(held) else "hint",
             f"{count(len(rows), 'row is', 'rows are')} almost the same as an earlier row.",
             rows,
-            why="Texts that differ in a few words are learned more strongly. About 85 % of the runs of three words "
-            "are the same in both.",
+            why="Texts that differ in a few words are learned more strongly. About 80 % or more of the runs "
+            "of three words are the same in both.",
             fix="drop_near_duplicates",
             because=stored[np.asarray(earlier)[order]],
             part="row",
