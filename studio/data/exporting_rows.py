@@ -69,16 +69,18 @@ def _write(dataset: Dataset, path: Path) -> int:
 
 def to_row(record: Record) -> dict[str, Any]:
     """A record as a row of a JSONL file."""
-    if not record.messages and getattr(record, "text", ""):
-        return {"text": getattr(record, "text", "")}
+    text: Any = getattr(record, "text", "")
+    if text and not record.messages:
+        return {"text": text}
     turns = [_turn(message) for message in record.messages]
     rejected = [_turn(message) for message in getattr(record, "rejected", ())]
     if rejected:
         return {"prompt": turns[:-1], "chosen": turns[-1:], "rejected": rejected}
     row: dict[str, Any] = {"messages": turns}
     for name in ("tools", "label"):
-        if getattr(record, name, None) not in (None, "", ()):
-            row[name] = msgspec.to_builtins(getattr(record, name))
+        value: Any = getattr(record, name, None)
+        if value is not None and value not in ("", ()):
+            row[name] = msgspec.to_builtins(value)
     return row
 
 

@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from studio.data.doctor.batch import Batch, hash_words
 from studio.data.doctor.similar import ORDERS, Similar, runs_of
 from tests.data.doctor.sets import sentence, write_set
 
-LIMIT_BYTES = 700 * 10**6
+LIMIT_BYTES = 400 * 10**6
 
 
 def signed(texts: list[str]) -> Similar:
@@ -91,6 +92,7 @@ def test_runs_are_three_words_and_never_reach_into_the_next_row() -> None:
     assert len(set(alone)) == 5
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read as Linux tells it")
 def test_fifty_thousand_rows_are_looked_through_in_bounded_memory(tmp_path: Path) -> None:
     """In a process of its own, so that only the doctor's memory counts."""
     generator = random.Random(3)
@@ -99,14 +101,15 @@ def test_fifty_thousand_rows_are_looked_through_in_bounded_memory(tmp_path: Path
     rows += [rows[n] for n in range(500, 1000)]
     folder = write_set(tmp_path / "set", rows).folder
     script = (
-        "import resource, sys\n"
+        "import re, sys\n"
+        "from pathlib import Path\n"
         "from studio.contract.control import Going\n"
         "from studio.contract.job import DoctorJob\n"
         "from studio.data.doctor.diagnosing import diagnose\n"
         "done = diagnose(DoctorJob(dataset=sys.argv[1]), lambda event: None, Going())\n"
         "print({one.code: one.count for one in done.findings}['doctor.exact_duplicates'])\n"
         "print({one.code: one.count for one in done.findings}['doctor.near_duplicates'])\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)\n"
+        "print(int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) * 1024)\n"
         "print([name for name in ('torch', 'transformers', 'datasets', 'PySide6') if name in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
