@@ -68,22 +68,36 @@ def _write(dataset: Dataset, path: Path) -> int:
 
 
 def to_row(record: Record) -> dict[str, Any]:
-    """A record as a row of a JSONL file."""
+    """A record as a row of a JSONL file, in the words that OpenAI's and TRL's files use."""
     text: Any = getattr(record, "text", "")
     if text and not record.messages:
         return {"text": text}
     turns = [_turn(message) for message in record.messages]
     rejected = [_turn(message) for message in getattr(record, "rejected", ())]
-    if rejected:
-        return {"prompt": turns[:-1], "chosen": turns[-1:], "rejected": rejected}
     row: dict[str, Any] = {"messages": turns}
-    for name in ("tools", "label"):
-        value: Any = getattr(record, name, None)
-        if value is not None and value not in ("", ()):
-            row[name] = msgspec.to_builtins(value)
+    if rejected:
+        shared = getattr(record, "shared", 0) or len(turns) - 1
+        row = {"prompt": turns[:shared], "chosen": turns[shared:], "rejected": rejected}
+    if getattr(record, "tools", ""):
+        row["tools"] = msgspec.json.decode(getattr(record, "tools", ""))
+    if getattr(record, "label", None) is not None:
+        row["label"] = getattr(record, "label", None)
     return row
 
 
+_NAMES = {"reasoning": "reasoning_content", "name": "name", "call_id": "tool_call_id"}
+
+
 def _turn(message: Message) -> dict[str, Any]:
-    fields = msgspec.to_builtins(message)
-    return {name: value for name, value in fields.items() if name in ("role", "content") or value not in (None, "", [])}
+    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+    turn |= {theirs: getattr(message, ours) for ours, theirs in _NAMES.items() if getattr(message, ours, "")}
+    if getattr(message, "tool_calls", ""):
+        calls = msgspec.json.decode(getattr(message, "tool_calls", ""))
+        turn["tool_calls"] = [_call(call) for call in calls]
+    return turn
+
+
+def _call(call: dict[str, Any]) -> dict[str, Any]:
+    function = {"name": call.get("name", ""), "arguments": call.get("arguments", {})}
+    identity = {"id": call["id"]} if call.get("id") else {}
+    return {**identity, "type": "function", "function": function}

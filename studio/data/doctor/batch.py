@@ -87,6 +87,7 @@ class Batch:
         first: Number of the first row among all rows that are looked at.
         contents: Texts of all messages in order, an Arrow array of strings, (messages).
         roles: Role of each message, (messages).
+        calls: Whether each message calls a tool, (messages).
         row_of: Which row of the batch each message belongs to, (messages).
         starts: Where the messages of each row begin, (rows + 1).
         data: Bytes of all texts, one behind the other.
@@ -109,8 +110,18 @@ class Batch:
         known = pa.array(["system", "user", "assistant"])
         roles = _ints(pc.fill_null(pc.index_in(pc.struct_field(values, "role"), known), OTHER)).astype(np.uint8)
         row_of = np.repeat(np.arange(len(rows)), lengths)
+        calls = _calls_of(values)
         if "text" in columns and not lengths.all():
-            contents, roles, row_of, lengths = _with_texts(columns["text"], contents, roles, row_of, lengths)
+            bare = np.flatnonzero(lengths == 0)  # rows without turns get their plain text as their one message
+            lengths[bare] = 1
+            row_of = np.concatenate((row_of, bare))
+            order = np.argsort(row_of, kind="stable")
+            texts = pc.fill_null(columns["text"].take(pa.array(bare)), "").cast(contents.type)
+            contents = pa.concat_arrays([contents, texts]).take(pa.array(order))
+            roles = np.concatenate((roles, np.full(len(bare), TEXT, np.uint8)))[order]
+            calls = np.concatenate((calls, np.zeros(len(bare), bool)))[order]
+            row_of = row_of[order]
+        self.calls = calls
         self.contents, self.roles, self.row_of = contents, roles, row_of
         self.starts = np.concatenate(([0], np.cumsum(lengths)))
         self.data, self.offsets = _bytes_of(contents)
@@ -232,16 +243,11 @@ def _ints(array: Any) -> Ints:
     return array.to_numpy(zero_copy_only=False).astype(np.int64)  # type: ignore[no-any-return]
 
 
-def _with_texts(texts: Any, contents: Any, roles: Any, row_of: Any, lengths: Any) -> tuple[Any, Any, Any, Any]:
-    """Rows without turns get their plain text as their one message."""
-    bare = np.flatnonzero(lengths == 0)
-    extra = pc.fill_null(texts.take(pa.array(bare)), "").cast(contents.type)
-    rows = np.concatenate((row_of, bare))
-    order = np.argsort(rows, kind="stable")
-    joined = pa.concat_arrays([contents, extra]).take(pa.array(order))
-    codes = np.concatenate((roles, np.full(len(bare), TEXT, np.uint8)))
-    lengths[bare] = 1
-    return joined, codes[order], rows[order], lengths
+def _calls_of(turns: Any) -> NDArray[np.bool_]:
+    if turns.type.get_field_index("tool_calls") < 0:
+        return np.zeros(len(turns), bool)
+    sizes = pc.fill_null(pc.binary_length(pc.struct_field(turns, "tool_calls")), 0)
+    return _ints(sizes) > 0
 
 
 def _bytes_of(strings: Any) -> tuple[NDArray[np.uint8], Ints]:

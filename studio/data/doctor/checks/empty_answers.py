@@ -29,6 +29,8 @@ class Check(Base):
         empty, stand_ins = [], []
         for row in np.flatnonzero(sizes <= _LONGEST):
             text = batch.text(int(answers[row])) if answers[row] >= 0 else ""
+            if answers[row] >= 0 and batch.calls[answers[row]]:
+                continue  # it calls a tool, which says enough
             if not any(letter.isprintable() and not letter.isspace() for letter in text):
                 empty.append(batch.rows[row])
             elif text.strip().casefold() in PLACEHOLDERS:

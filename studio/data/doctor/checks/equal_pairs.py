@@ -30,7 +30,8 @@ class Check(Base):
         last = pa.array(np.cumsum(lengths)[rows] - 1)
         theirs = pc.struct_field(rejected.flatten(), "content").take(last)
         ours = batch.contents.take(pa.array(batch.answers[rows]))
-        equal = pc.equal(pc.utf8_trim_whitespace(ours), pc.utf8_trim_whitespace(theirs))
+        said = pc.utf8_trim_whitespace(ours)
+        equal = pc.and_(pc.equal(said, pc.utf8_trim_whitespace(theirs)), pc.greater(pc.binary_length(said), 0))
         self._rows.add(batch.rows[rows[pc.fill_null(equal, False).to_numpy(zero_copy_only=False)]])
 
     def findings(self) -> Iterator[Found]:
