@@ -4,17 +4,13 @@ from typing import Literal
 
 import msgspec
 
+from studio.contract.diagnosis import Diagnosed as Diagnosed
 from studio.contract.errors import Problem
+from studio.contract.event import Event as Event
 from studio.contract.job import Mapping, Reading
 from studio.contract.verdict import Verdict as Verdict
 
 PROTOCOL = 1
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
-    """Base of all events. `at` is Unix time in seconds, put in by the wire."""
-
-    at: float = 0.0
 
 
 class Hello(Event, frozen=True, kw_only=True, tag="hello"):
@@ -372,9 +368,10 @@ AnyEvent = (
     | ModelChecked
     | Exported
     | DeviceReport
+    | Diagnosed
 )
 
-FINAL = (Finished, Failed, Imported, ModelChecked, Exported, DeviceReport)
+FINAL = (Finished, Failed, Imported, ModelChecked, Exported, DeviceReport, Diagnosed)
 """A worker that ends without one of these (and was not told to end) has crashed."""
 
 _encoder = msgspec.json.Encoder()

@@ -96,6 +96,8 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
         reading: How files that leave a choice are read.
         weights: None, or one for `source` and each of `more`: how often its rows are learned from. 2 writes every row
             twice, 0.5 every second one; 1 changes nothing.
+        group, time: Columns whose values are kept, so that rows can be split by them; where one is given, the dataset
+            is split by it from the start.
     """
 
     source: str
@@ -107,6 +109,8 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     more: tuple[str, ...] = ()
     reading: Reading = Reading()
     weights: tuple[float, ...] = ()
+    group: str = ""
+    time: str = ""
 
 
 class PreviewJob(
@@ -117,6 +121,19 @@ class PreviewJob(
     dataset: str
     model: str
     settings: TrainSettings
+
+
+class DoctorJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="doctor"):
+    """Look for what is wrong with a dataset. Needs no torch.
+
+    `model`: folder whose tokens are counted, or "" for characters. `test`: a dataset folder or a file of rows that must
+    not be among these, or "".
+    """
+
+    dataset: str
+    model: str = ""
+    settings: TrainSettings = msgspec.field(default_factory=TrainSettings)
+    test: str = ""
 
 
 class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="train"):
@@ -181,11 +198,11 @@ class DeviceJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     """Say what this computer offers for training and what is missing. Needs no torch."""
 
 
-Job = ImportJob | PreviewJob | TrainJob | ChatJob | CheckModelJob | ExportJob | DeviceJob
+Job = ImportJob | PreviewJob | DoctorJob | TrainJob | ChatJob | CheckModelJob | ExportJob | DeviceJob
 
 _KINDS: dict[str, type[msgspec.Struct]] = {
     kind.__struct_config__.tag: kind  # type: ignore[misc]
-    for kind in (ImportJob, PreviewJob, TrainJob, ChatJob, CheckModelJob, ExportJob, DeviceJob)
+    for kind in (ImportJob, PreviewJob, DoctorJob, TrainJob, ChatJob, CheckModelJob, ExportJob, DeviceJob)
 }
 _encoder = msgspec.json.Encoder()
 

@@ -1,7 +1,7 @@
 """The rows of a dataset on disk: an Arrow IPC stream, which this program and `datasets` both map into memory."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,8 @@ SCHEMA = pa.schema(
 """What is written. Datasets of version 0.1 have the first four columns and turns of the first two fields only; what a
 file lacks is empty."""
 _ALWAYS = ("messages", "key", "source_row", "side")
+OPTIONAL = {"group": pa.field("group", pa.string()), "time": pa.field("time", pa.float64())}
+"""Columns that only some datasets have, behind the others: what rows are split by (see data/split.py)."""
 _BATCH_ROWS = 1000
 _BATCH_CHARACTERS = 4_000_000
 
@@ -87,9 +89,20 @@ class _TurnColumn:
 class RowWriter:
     """Writes records in batches: memory for one batch, whatever the number of rows. Use as a context manager."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, optional: Sequence[str] = ()) -> None:
+        """Begin a file.
+
+        Args:
+            path: Where; it must not exist.
+            optional: Names of OPTIONAL columns that this file has.
+
+        Raises:
+            OSError: It cannot be made.
+        """
         self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _binary(), 0o600), "wb")
-        self._writer = pa.ipc.new_stream(self._file, SCHEMA)
+        self._optional = tuple(optional)
+        self._schema = pa.schema([*SCHEMA, *(OPTIONAL[name] for name in self._optional)])
+        self._writer = pa.ipc.new_stream(self._file, self._schema)
         self._start_batch()
 
     def __enter__(self) -> "RowWriter":
@@ -107,8 +120,14 @@ class RowWriter:
         finally:
             self._file.close()
 
-    def add(self, record: Record, key: str) -> None:
-        """Append one record."""
+    def add(self, record: Record, key: str, optional: Mapping[str, object] | None = None) -> None:
+        """Append one record.
+
+        Args:
+            record: It.
+            key: Its key.
+            optional: Its values of this file's OPTIONAL columns; None where it has none.
+        """
         self._characters += self._messages.add(record.messages) + self._rejected.add(record.rejected)
         self._characters += len(record.text) + len(record.tools)
         self._keys.append(key)
@@ -118,6 +137,8 @@ class RowWriter:
         self._shared.append(record.shared)
         self._labels.append(record.label)
         self._tools.append(record.tools)
+        for name in self._optional:
+            self._values[name].append(optional.get(name) if optional else None)
         if len(self._keys) >= _BATCH_ROWS or self._characters >= _BATCH_CHARACTERS:
             self._flush()
 
@@ -158,6 +179,7 @@ class RowWriter:
         self._shared: list[int] = []
         self._labels: list[bool | None] = []
         self._tools: list[str] = []
+        self._values: dict[str, list[object]] = {name: [] for name in self._optional}
         self._characters = 0
 
     def _flush(self) -> None:
@@ -174,8 +196,9 @@ class RowWriter:
             pa.array(self._shared, pa.int32()),
             pa.array(self._labels, pa.bool_()),
             pa.array(self._tools, text),
+            *(pa.array(self._values[name], OPTIONAL[name].type) for name in self._optional),
         ]
-        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
+        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
         self._start_batch()
 
 
@@ -264,11 +287,11 @@ def open_table(path: Path) -> Any:
 
 def _fits(schema: Any) -> bool:
     """Whether a file's columns are ours, or those of an older version: some of ours."""
-    if not set(_ALWAYS) <= set(schema.names) <= set(SCHEMA.names):
+    known = {**{field.name: field for field in SCHEMA}, **OPTIONAL}
+    if not set(_ALWAYS) <= set(schema.names) <= set(known):
         return False
     return all(
-        field.type == SCHEMA.field(field.name).type
-        or (field.name in ("messages", "rejected") and _are_turns(field.type))
+        field.type == known[field.name].type or (field.name in ("messages", "rejected") and _are_turns(field.type))
         for field in schema
     )
 

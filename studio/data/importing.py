@@ -26,6 +26,7 @@ from studio.data.quick_lane import Plain, lane_for
 from studio.data.repeats import FileRows, overlapping, repeated
 from studio.data.row_faults import FaultTally
 from studio.data.rows import Rows
+from studio.data.split import SplitColumns
 from studio.data.weights import copies
 from studio.data.wording import count, shown
 
@@ -58,6 +59,9 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
     check_destination(destination)
     choice = parts.of_job(job)
     files, notes = _look_at_all(choice, job.skip_damaged)
+    split_by = SplitColumns(job.group, job.time)
+    for file in files:
+        split_by.check(file.seen.columns, file.name)
     chosen = choose_mapping(job, files[0].seen, choice.splits, emit)
     for file in files[1:]:
         check_columns(chosen, file.seen, file.name)
@@ -65,13 +69,15 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
     pace = _Pace(emit, control, sum(file.seen.packed_bytes for file in files))
     hashes = _Hashes()
     with new_folder(destination) as folder:
-        with RowWriter(folder / ROWS_FILE) as writer:
+        with RowWriter(folder / ROWS_FILE, split_by.names) as writer:
             readings = [
-                _read(file, chosen, _side(file, with_tests), writer, pace, hashes, job.skip_damaged) for file in files
+                _read(file, chosen, _side(file, with_tests), writer, pace, hashes, job.skip_damaged, split_by)
+                for file in files
             ]
         _check_enough(readings)
+        notes += [*split_by.problems(), *keep_choice(job, files[0].seen)]
         info = _describe(job, destination, chosen, files[0].seen.columns, readings, [*choice.notes, *notes])
-        info = msgspec.structs.replace(info, problems=(*info.problems, *keep_choice(job, files[0].seen)))
+        info = msgspec.structs.replace(info, split=split_by.split)
         write_info(folder, info)
         pace.check()
     return Imported(
@@ -198,6 +204,7 @@ def _read(
     pace: _Pace,
     hashes: _Hashes,
     skip_damaged: bool,
+    split_by: SplitColumns,
 ) -> _Reading:
     """Write every usable row of one file, as often as its weight says."""
     tally = FaultTally()
@@ -214,8 +221,9 @@ def _read(
         if source.signature != file.seen.signature:
             source.signature = file.seen.signature  # it changed since it was looked at: this says so
             source.check_unchanged()
-        taker = _Taker(mapping, side, weight, writer, tally, marks, usable)
-        lane = lane_for(mapping, file.seen.rows) if weight == 1 else None
+        taker = _Taker(mapping, side, weight, writer, tally, marks, usable, split_by)
+        is_plain = weight == 1 and not split_by.names
+        lane = lane_for(mapping, file.seen.rows) if is_plain else None
         for item in rows.sorted_by(lane):
             if isinstance(item, Plain):
                 taker.take_plain(item)
@@ -263,9 +271,10 @@ class _Taker:
         tally: FaultTally,
         marks: MarkTally,
         usable: FileRows,
+        split_by: SplitColumns,
     ) -> None:
         self._mapping, self._side, self._weight, self._writer = mapping, side, weight, writer
-        self._tally, self._marks, self._usable = tally, marks, usable
+        self._tally, self._marks, self._usable, self._split_by = tally, marks, usable, split_by
         self.good = self.written = 0
 
     def take_plain(self, plain: Plain) -> None:
@@ -280,6 +289,7 @@ class _Taker:
 
     def take(self, row: dict[str, object], number: int) -> None:
         """One row, or the instances in it."""
+        optional = self._split_by.values(row) if self._split_by.names else None
         for piece in self._pieces(row, number):
             try:
                 record = mappings.to_record(piece, self._mapping, number)
@@ -293,7 +303,7 @@ class _Taker:
             if times:
                 self._usable.add(key, number)
             for _ in range(times):
-                self._writer.add(_with_side(record, self._side), key)
+                self._writer.add(_with_side(record, self._side), key, optional)
             self.written += times
 
     def _pieces(self, row: dict[str, object], number: int) -> Sequence[dict[str, object]]:

@@ -17,7 +17,7 @@ from studio.contract.records import Message, Record
 from studio.data.arrow_file import records_of
 from studio.data.chat_rows import read_chat_rows
 from studio.data.dataset import ROWS_FILE, DatasetInfo, open_dataset
-from studio.data.split import is_held_back
+from studio.data.dataset import Dataset as Opened
 from studio.engine import tokens
 from studio.engine.batches import Rows
 
@@ -83,18 +83,19 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
     """Read, split, encode and count everything a run learns from.
 
     Raises:
-        StudioError: There is nothing to learn from, and why.
+        StudioError: There is nothing to learn from, or the rows compare or rate answers; and why.
         Ended: The user ended the run meanwhile.
     """
     settings = job.settings
     rules = tokens.Rules.of(settings)
-    dataset = _open_rows(Path(job.dataset))
+    dataset = open_dataset(Path(job.dataset))
+    _check_kind(dataset.info)
+    sides = dataset.sides(settings.held_back_share)
     train, held = _Side(tokenizer, rules), _Side(tokenizer, rules, sample=MOST_TESTED)
     own_test_file = False
     for number, record in enumerate(_polled(_records(dataset), len(dataset), "Reading the examples", emit, control)):
         own_test_file = own_test_file or record.side == "held_back"
-        by_hash = record.side == "" and is_held_back(record.key, settings.held_back_share)
-        (held if record.side == "held_back" or by_hash else train).add(record, number)
+        (held if sides[number] else train).add(record, number)
     general = _Side(tokenizer, rules)
     if job.general and settings.replay_share > 0:
         extra = read_chat_rows(Path(job.general))
@@ -115,18 +116,14 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
     )
 
 
-def _open_rows(folder: Path) -> Any:
-    """The imported rows, mapped into memory by `datasets`; nothing is copied or cached elsewhere.
+def _check_kind(info: DatasetInfo) -> None:
+    """Refuse rows that compare or rate answers.
 
     Raises:
-        StudioError: The dataset is missing or damaged, or its rows compare or rate answers.
+        StudioError: They do.
     """
-    from datasets import Dataset
-
-    info = open_dataset(folder).info  # says in words what is wrong with it
     if info.kind in ("preference", "label"):
         raise _compared(info)
-    return Dataset.from_file(str(folder / ROWS_FILE))
 
 
 def _compared(info: DatasetInfo) -> StudioError:
@@ -152,11 +149,21 @@ def _compared(info: DatasetInfo) -> StudioError:
     )
 
 
-def _records(dataset: Any) -> Iterator[Record]:
-    """All rows in order, some hundreds in memory at a time."""
-    for table in dataset.with_format("arrow").iter(ROWS_AT_ONCE):
+def _records(opened: Opened) -> Iterator[Record]:
+    """All rows in order as they read now, some hundreds in memory at a time.
+
+    `datasets` maps them into memory; nothing is copied or cached elsewhere.
+    """
+    from datasets import Dataset
+
+    edits, row = opened.edits, 0
+    rows = Dataset.from_file(str(opened.folder / ROWS_FILE)).with_format("arrow")
+    for table in rows.iter(ROWS_AT_ONCE):
         for batch in table.to_batches():
-            yield from records_of(batch)
+            for record in records_of(batch):
+                if row not in edits.excluded:
+                    yield edits.edited(row, record)
+                row += 1
 
 
 class _Side:

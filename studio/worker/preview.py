@@ -8,7 +8,6 @@ from studio.contract import commands, events, job
 from studio.contract.control import Emit
 from studio.contract.records import Record
 from studio.data.dataset import Dataset, open_dataset
-from studio.data.split import is_held_back
 from studio.engine import model_folder, tokens
 from studio.worker.commands import CommandReader
 
@@ -61,5 +60,5 @@ class RowReader:
             fate=encoded.fate,
             cut_tokens=encoded.cut_tokens,
             cut_answer_tokens=encoded.cut_answer_tokens,
-            held_back=record.side == "held_back" or (record.side == "" and is_held_back(record.key, self._share)),
+            held_back=self._dataset.is_held_back(row, self._share),
         )
