@@ -176,9 +176,9 @@ def outcome(path: Path, destination: Path, skip_damaged: bool) -> str:
     from studio.contract.errors import StudioError
     from studio.contract.events import encode
     from studio.contract.job import ImportJob
-    from studio.data.formats import read
     from studio.data.importing import import_dataset
     from studio.data.parts import expand
+    from studio.data.rows import read
 
     work = ImportJob(source=str(path), destination=str(destination), name="x", skip_damaged=skip_damaged)
     try:

@@ -12,8 +12,8 @@ from studio.contract.run_folder import datasets_folder
 from studio.data.dataset import Dataset, open_dataset
 from studio.data.edits import EDITS_FILE, Cell, EditLog, Edits, Exclude, Include, Operation, Replace, read_edits
 from studio.data.exporting_rows import export
-from studio.data.formats import read
 from studio.data.row_split import RowSplit
+from studio.data.rows import read
 from studio.data.split import is_held_back
 from tests.data.files import QA, refused, run_import, write_jsonl
 

@@ -13,7 +13,7 @@ from studio.contract.control import Going, Wish
 from studio.contract.events import Event, Inspected, Progress, encode
 from studio.contract.job import ImportJob, Mapping
 from studio.contract.run_folder import MARKER, make_folder
-from studio.data import importing, new_folder
+from studio.data import importing, intake, new_folder
 from studio.data.dataset import list_datasets, open_dataset, read_info
 from studio.data.formats import jsonl
 from studio.data.importing import import_dataset
@@ -50,7 +50,7 @@ def test_an_import_tells_what_it_sees_and_writes_what_it_read(source: Path, dest
 def test_progress_counts_bytes_up_to_the_size_of_the_files(
     source: Path, destination: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(intake, "PROGRESS_SECONDS", 0)
     events: list[Event] = []
     run_import(source, destination, held_back=write_jsonl(source.parent / "test.jsonl", QA[:3]), events=events)
     progress = [event for event in events if isinstance(event, Progress)]
@@ -204,7 +204,7 @@ class Wishing:
 def test_a_cancelled_import_leaves_nothing_and_keeps_what_was_there(
     source: Path, destination: Path, wish: Wish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(intake, "PROGRESS_SECONDS", 0)
     monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 200)  # so that the file is several batches
     run_import(source, destination)
     before = (destination / "rows.arrow").read_bytes()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from studio.contract.events import Event, Progress
-from studio.data import archive, importing, streams
+from studio.data import archive, intake, streams
 from studio.data.dataset import open_dataset
 from studio.data.parts import expand
 from studio.data.rows import Rows, read
@@ -32,7 +32,7 @@ def test_a_packed_file_becomes_a_dataset_with_the_hash_of_the_file_as_it_lies(tm
 
 
 def test_progress_of_a_packed_file_reaches_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(intake, "PROGRESS_SECONDS", 0)
     for name in ("jsonl.gz", "zip"):
         path = write(tmp_path / f"a.{name}", TEXT_ROWS[name](QA * 3))
         events: list[Event] = []
