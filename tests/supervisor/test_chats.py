@@ -1,16 +1,17 @@
 """Chats on disk, and what each side of a chat reads."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from studio.contract import job
-from studio.contract.commands import Sampling
 from studio.contract.control import Going
 from studio.contract.errors import StudioError
 from studio.contract.metrics import same_words
 from studio.contract.records import Message
 from studio.contract.run_folder import chats_folder, datasets_folder
+from studio.contract.sampling import Sampling
 from studio.data.importing import import_dataset
 from studio.supervisor import chats, held_back
 from studio.supervisor.chats import Chat, Exchange, Reply
@@ -122,8 +123,34 @@ def test_the_users_own_test_file_is_where_questions_come_from(tmp_path: Path) ->
     assert len(found) == 7
 
 
+def test_questions_that_the_run_saw_become_right_come_first_once_each(tmp_path: Path) -> None:
+    folder = _import(tmp_path, 50, 7)
+    plain = [question.text for question in held_back.questions(folder, 0.5)]
+    wanted = [plain[-1], "a question that is not there", plain[2]]
+    found = [question.text for question in held_back.questions(folder, 0.5, wanted)]
+    assert found[:2] == [plain[-1], plain[2]]
+    assert sorted(found) == sorted(plain)
+
+
 def test_a_dataset_that_is_gone_gives_no_questions(tmp_path: Path) -> None:
     assert held_back.questions(tmp_path / "gone", 0.1) == []
+
+
+def test_held_back_texts_and_compared_or_rated_answers_are_no_questions(tmp_path: Path) -> None:
+    for number, row in enumerate(
+        (
+            {"text": "Once."},
+            {"prompt": "a?", "chosen": "b", "rejected": "c"},
+            {"prompt": "a?", "completion": "b", "label": True},
+        )
+    ):
+        source = tmp_path / f"{number}.jsonl"
+        source.write_text("\n".join(json.dumps({**row, "id": n}) for n in range(9)), encoding="utf-8")
+        target = tmp_path / f"data-{number}"
+        import_dataset(
+            job.ImportJob(source=str(source), destination=str(target), name="x"), lambda event: None, Going()
+        )
+        assert held_back.questions(target, 1.0) == []
 
 
 def test_answers_are_compared_word_for_word_whatever_their_spaces() -> None:
