@@ -270,24 +270,26 @@ def _read(
         sha256 = source.sha256 or hashes.of(part.path)
         source.check_unchanged()
         pace.next_file(file.seen.packed_bytes)
-        described = SourceFile(
-            name=source.name,
-            path=shown(str(part.path.absolute()), 4096),
-            sha256=sha256,
-            size_bytes=source.signature[1],
-            format=rows.format,
-            encoding=source.encoding,
-            rows=good + tally.total,
-        )
-        problems = [*tally.problems(source.name), *source.notes, *_weighted(source.name, weight, good, written)]
         return _Reading(
-            file=described,
+            file=_described(rows, part.path, sha256, good + tally.total),
             test=file.chosen.test,
             rows=usable,
             written=written,
             left_out=tally.total,
-            problems=problems,
+            problems=[*tally.problems(file.name), *source.notes, *_weighted(file.name, weight, good, written)],
         )
+
+
+def _described(rows: Rows, path: Path, sha256: str, number: int) -> SourceFile:
+    return SourceFile(
+        name=rows.source.name,
+        path=shown(str(path.absolute()), 4096),
+        sha256=sha256,
+        size_bytes=rows.source.signature[1],
+        format=rows.format,
+        encoding=rows.source.encoding,
+        rows=number,
+    )
 
 
 def _weighted(name: str, weight: float, good: int, written: int) -> list[Problem]:

@@ -8,6 +8,7 @@ import msgspec
 
 from studio.contract.errors import Problem
 from studio.data.json_text import JsonFault, decode
+from studio.data.kinds import PACKED_SUFFIXES
 from studio.data.part import Part
 from studio.data.source import KINDS, Source
 
@@ -29,6 +30,9 @@ FORMATS: dict[str, Format] = {
     "arrow": Format("Arrow", (".arrow", ".feather", ".ipc"), "studio.data.formats.arrow"),
     "text": Format("text", (".txt", ".text", ".md", ".markdown"), "studio.data.formats.text"),
 }
+
+SUFFIXES = (*(suffix for row in FORMATS.values() for suffix in row.suffixes), *PACKED_SUFFIXES, ".zip")
+"""Endings of files that can be chosen; a folder can be, too."""
 
 
 class Rows:
