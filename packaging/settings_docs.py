@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 from studio.contract.fields import GROUPS, Field, fields
+from studio.contract.sampling import Sampling
 from studio.contract.settings import TrainSettings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 HEAD = """# Settings
 
-Made from `studio/contract/settings.py` and `methods.py` by `python3 packaging/dev.py docs`; do not edit.
+Made from `studio/contract/settings.py`, `methods.py` and `sampling.py` by `python3 packaging/dev.py docs`; do not edit.
 The window's form, the command line's options (`apprentice train --help`) and the checks are made from the same.
 """
 
@@ -26,18 +27,26 @@ def page() -> str:
     for group, title in GROUPS.items():
         parts.append(f"## {title}\n")
         parts += [_entry(field) for field in declared if field.group == group]
+    parts.append("## How a chat draws the next word\n")
+    parts += [_entry(field) for field in fields(Sampling)]
     return "\n".join(parts)
 
 
 def _entry(field: Field) -> str:
-    lines = [f"### {field.label}", "", field.help, "", f"- In a job file: `{field.path}`"]
+    option = f"--{field.name.replace('_', '-')}"
+    place = (
+        f"Option of `apprentice chat`: `{option}`" if field.group == "sampling" else f"In a job file: `{field.path}`"
+    )
+    lines = [f"### {field.label}", "", field.help, "", f"- {place}"]
     if field.choices:
         lines += ["- Choices: " + "; ".join(f"`{value}` ({words})" for value, words in field.choices.items())]
     limits = _limits(field)
     if limits:
         lines += [f"- Limits: {limits}"]
     lines += [f"- Default: {_value(field.default)}{_unit(field)}", f"- Why this default: {field.source}"]
-    lines += ["- Shown at: " + ("Simple and Full" if field.simple else "Full"), ""]
+    if field.group != "sampling":
+        lines += ["- Shown at: " + ("Simple and Full" if field.simple else "Full")]
+    lines.append("")
     return "\n".join(lines)
 
 

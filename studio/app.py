@@ -3,16 +3,15 @@
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from studio import __version__
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QObject
-    from PySide6.QtWidgets import QWidget
+    from PySide6.QtWidgets import QApplication, QWidget
 
 WARM_UP_MS = 700
 """The window stands and answers; then what the Train page needs is imported in the background."""
@@ -67,7 +66,7 @@ def _run(on_ready: Callable[[], object] | None) -> int:
 
     from studio.contract.errors import StudioError
     from studio.supervisor.workplace import Workplace
-    from studio.ui import theme
+    from studio.ui import failures, theme
     from studio.ui.main_window import MainWindow
     from studio.ui.preferences import shared
     from studio.ui.widgets import plot_loading
@@ -79,24 +78,19 @@ def _run(on_ready: Callable[[], object] | None) -> int:
     application.setDesktopFileName("apprentice-studio")
     try:
         preferences = shared()
-    except OSError as error:
-        print(f"The program's folder cannot be used: {error}", file=sys.stderr)
-        return 2
-    theme.apply(application, preferences.appearance, preferences.text_percent)
-    workplace = Workplace()
-    try:
+        theme.apply(application, preferences.appearance, preferences.text_percent)
+        workplace = Workplace()
         window = MainWindow(workplace, preferences)
-    except StudioError as error:  # the program's folder cannot be written: there is nothing to show yet
-        print(error.problem.sentence(), file=sys.stderr)
-        return 2
-    _show_unexpected(workplace)
+    except (StudioError, OSError) as error:  # the program's folder cannot be used: there is no window to say it in
+        return _refuse(application, error)
+    failures.show_unexpected(workplace)
     watch = _close_on_interrupt(window.close_without_asking)
 
     def begin() -> None:
         try:
             workplace.open()
-        except StudioError as error:
-            workplace.problem_raised.emit(error.problem)
+        except (StudioError, OSError) as error:
+            workplace.problem_raised.emit(failures.problem_of(error))
         if on_ready is not None:
             QTimer.singleShot(0, on_ready)
         QTimer.singleShot(WARM_UP_MS, plot_loading.warm_up)
@@ -106,6 +100,17 @@ def _run(on_ready: Callable[[], object] | None) -> int:
     code = application.exec()
     del watch, paint
     return code
+
+
+def _refuse(application: "QApplication", error: Exception) -> int:
+    """Say why no window opens, to those who look at the screen and to those who look at the terminal."""
+    from studio.ui import failures, theme
+
+    problem = failures.problem_of(error)
+    print(problem.sentence(), file=sys.stderr, flush=True)
+    theme.apply(application, "system", 100)  # the chosen one lies in the folder that cannot be read
+    failures.StartRefused(problem).exec()
+    return 2
 
 
 def _after_first_paint(window: "QWidget", begin: Callable[[], None]) -> "QObject":
@@ -122,27 +127,6 @@ def _after_first_paint(window: "QWidget", begin: Callable[[], None]) -> "QObject
     made = FirstPaint()
     window.installEventFilter(made)
     return made
-
-
-def _show_unexpected(workplace: object) -> None:
-    """A mistake of ours in the window is shown there, with a report to copy; the window goes on."""
-    from studio.contract.errors import Problem
-    from studio.supervisor.workplace import Workplace
-
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        sys.__excepthook__(kind, error, trace)
-        if isinstance(workplace, Workplace) and issubclass(kind, Exception):
-            workplace.problem_raised.emit(
-                Problem(
-                    code="window.unexpected",
-                    what="Something went wrong in the window.",
-                    why="This is a mistake in the program; a run that is going on is not touched.",
-                    fix="Go on working. If it happens again, copy the report and send it to the developers.",
-                    details="".join(traceback.format_exception(kind, error, trace)),
-                )
-            )
-
-    sys.excepthook = hook
 
 
 def _close_on_interrupt(close: object) -> object:

@@ -3,10 +3,11 @@
 import argparse
 import importlib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 os.environ.update(
     HF_HUB_OFFLINE="1",
@@ -17,14 +18,12 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
 )
 
-import msgspec
-
 from studio import __version__
 from studio.cli import output
-from studio.cli.options import add_settings
-from studio.contract.commands import Sampling
+from studio.cli.options import READING, add_settings, add_values
 from studio.contract.errors import StudioError
 from studio.contract.exports import EXPORTS
+from studio.contract.sampling import Sampling
 from studio.data.source import KINDS
 from studio.worker.failures import explain
 
@@ -40,7 +39,12 @@ def main(argv: list[str] | None = None) -> int:
     """
     os.umask(0o077)
     warnings.simplefilter("ignore", FutureWarning)  # a library's note to its developers is no news for a user
-    arguments = build_parser().parse_args(argv)
+    words = _joined(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = build_parser().parse_args(words)
+    except StudioError as error:  # bad options are bad input like any other
+        output.report_error(error, "--json" in words)
+        return 2
     try:
         return int(_find(arguments.do)(arguments))
     except StudioError as error:
@@ -57,6 +61,31 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the options as every other fault is said."""
+
+    def error(self, message: str) -> NoReturn:
+        raise StudioError(
+            "cli.options",
+            message[:1].upper() + message[1:].rstrip(".") + ".",
+            fix=f"`{self.prog} --help` lists what there is.",
+        )
+
+
+def _joined(words: list[str]) -> list[str]:
+    """`--learning-rate -1e-4` as `--learning-rate=-1e-4`: argparse takes -1e-4 for an option."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1].startswith("--") and "=" not in joined[-1] and _NEGATIVE.fullmatch(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+_NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|-inf|-nan", re.IGNORECASE)
+
+
 def _find(name: str) -> Callable[[argparse.Namespace], int]:
     """Import a command's module only when it is the one that was asked for: `--help` must be quick."""
     module, _, function = name.partition(":")
@@ -65,7 +94,7 @@ def _find(name: str) -> Callable[[argparse.Namespace], int]:
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="apprentice", description="Fine-tune language models on your own computer. Nothing leaves it."
     )
     parser.add_argument("--version", action="version", version=f"apprentice {__version__}")
@@ -108,8 +137,7 @@ def _talking(commands: "Subparsers") -> None:
     chat.add_argument("--compare", action="store_true", help="answer with the base too")
     chat.add_argument("--quantisation", choices=["auto", "none", "nf4"], default="auto", help="4-bit loading")
     chat.add_argument("--device", default="auto", help="auto, cpu or cuda:0")
-    for field in msgspec.structs.fields(Sampling):
-        chat.add_argument("--" + field.name.replace("_", "-"), dest=field.name, help=f"(default: {field.default})")
+    add_values(chat.add_argument_group("how the next word is drawn"), Sampling)
 
 
 def _looking(commands: "Subparsers") -> None:
@@ -119,7 +147,7 @@ def _looking(commands: "Subparsers") -> None:
     preview.add_argument("data", help=f"{KINDS} file, or an imported dataset")
     preview.add_argument("--model", default="starter", help="model folder, or 'starter' (default)")
     preview.add_argument("--row", type=int, default=1, help="row, counted from 1")
-    add_settings(preview)
+    add_settings(preview, only=READING)
     runs = commands.add_parser("runs", help="list and show training runs").add_subparsers(required=True, metavar="WHAT")
     _add(runs, "list", "looking:runs_list", "all runs, newest first")
     _add(runs, "show", "looking:runs_show", "one run").add_argument("run", help="a run's id or name")

@@ -25,7 +25,8 @@ def preview(arguments: argparse.Namespace) -> int:
     """
     settings = settings_from(arguments)
     model = places.find_model(arguments.model)
-    info = places.find_dataset(arguments.data)
+    with output.Reporter(arguments.json) as reporter:
+        info = places.find_dataset(arguments.data, show=reporter.show)
     from studio.engine import model_folder
     from studio.worker.preview import RowReader
 
@@ -157,16 +158,22 @@ def data_import(arguments: argparse.Namespace) -> int:
     """
     chosen = {name: getattr(arguments, name) for name in ("messages", "prompt", "context", "completion", "system")}
     mapping = None
-    if any(chosen.values()):
+    if arguments.shape or any(chosen.values()):
         shape: job.Shape = "chat" if chosen["messages"] else "prompt_completion"
         mapping = job.Mapping(shape=arguments.shape or shape, **{name: value or "" for name, value in chosen.items()})
     path = Path(arguments.file).expanduser()
     if not path.exists():
         raise StudioError("data.missing", f"There is no file {arguments.file}.")
     held_back = str(Path(arguments.held_back).expanduser().resolve()) if arguments.held_back else ""
-    imported = places.import_file(
-        path.resolve(), arguments.to or path.name, held_back, mapping, skip_damaged=arguments.skip_damaged
-    )
+    with output.Reporter(arguments.json) as reporter:
+        imported = places.import_file(
+            path.resolve(),
+            arguments.to or path.name,
+            held_back,
+            mapping,
+            skip_damaged=arguments.skip_damaged,
+            show=reporter.show,
+        )
     if arguments.json:
         output.print_json(imported)
         return 0
@@ -225,6 +232,10 @@ def export(arguments: argparse.Namespace) -> int:
     from studio.worker.exporting import export as write
 
     summary = places.find_run(arguments.run)
+    if not arguments.to.strip():
+        raise StudioError(
+            "export.no_folder", "No folder was named.", fix="Give --to FOLDER, one that does not exist yet."
+        )
     destination = Path(arguments.to).expanduser().resolve()
     done = write(job.ExportJob(run=str(summary.folder), export=arguments.form, destination=str(destination)))
     if arguments.json:

@@ -2,9 +2,9 @@
 
 import argparse
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,27 +15,55 @@ from studio.contract.methods import METHODS
 from studio.contract.presets import PRESETS, load_preset
 from studio.contract.settings import TrainSettings
 
+S = TypeVar("S", bound=msgspec.Struct)
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """One option for every field of TrainSettings, grouped as in the window's form, and --method, --preset."""
+READING = ("learn_answers_only", "learned_turns", "max_tokens", "too_long", "held_back_share")
+"""Settings that decide how a row is read; `preview` offers no others."""
+
+
+def add_settings(parser: argparse.ArgumentParser, only: Container[str] | None = None) -> None:
+    """One option for every field of TrainSettings, grouped as in the window's form, and --method, --preset.
+
+    Args:
+        parser: Gets the options.
+        only: Paths of the settings that have an effect on this command; None: all, and a way of tuning too.
+    """
     parser.add_argument("--preset", choices=[*PRESETS, "sample"], help="start from a preset; options override it")
-    parser.add_argument("--method", choices=list(METHODS), help="way of tuning; qlora is lora on a 4-bit model")
+    if only is None:
+        parser.add_argument("--method", choices=list(METHODS), help="way of tuning; qlora is lora on a 4-bit model")
     for name, title in GROUPS.items():
-        group = parser.add_argument_group(title.lower())
-        for field in fields(TrainSettings):
-            if field.group == name:
-                _add(group, field)
+        declared = [field for field in fields(TrainSettings) if field.group == name]
+        chosen = [field for field in declared if only is None or field.path in only]
+        group = parser.add_argument_group(title.lower()) if chosen else parser
+        for field in chosen:
+            add_field(group, field, f"set:{field.path}")
 
 
-def _add(group: Any, field: Field) -> None:
+def add_values(group: Any, declared: type[msgspec.Struct]) -> None:
+    """One option for every field of another declared class, such as a chat's sampling."""
+    for field in fields(declared):
+        add_field(group, field, f"value:{field.path}")
+
+
+def values_from(arguments: argparse.Namespace, declared: type[S]) -> S:
+    """What `add_values` offered.
+
+    Raises:
+        SettingsError: Values are out of range; all problems are listed.
+    """
+    chosen = {name[6:]: value for name, value in vars(arguments).items() if name.startswith("value:")}
+    return build(declared, {path: value for path, value in chosen.items() if value is not None})
+
+
+def add_field(group: Any, field: Field, dest: str) -> None:
+    """The option of one setting. Limits are checked by the contract, so that all problems are told together."""
     option = "--" + field.name.replace("_", "-")
     text = f"{field.help} (default: {field.default})".replace("%", "%%")
     if field.kind == "bool":
-        group.add_argument(option, dest=f"set:{field.path}", action=argparse.BooleanOptionalAction, help=text)
+        group.add_argument(option, dest=dest, action=argparse.BooleanOptionalAction, help=text)
     else:
-        # Limits are checked by the contract, so that all problems are told together and in words.
         shown = "{" + ",".join(field.choices) + "}" if field.choices else (field.unit or field.kind).upper()
-        group.add_argument(option, dest=f"set:{field.path}", metavar=shown, help=text)
+        group.add_argument(option, dest=dest, metavar=shown, help=text)
 
 
 def settings_from(arguments: argparse.Namespace, base: TrainSettings | None = None) -> TrainSettings:
@@ -47,7 +75,7 @@ def settings_from(arguments: argparse.Namespace, base: TrainSettings | None = No
     if arguments.preset:
         base = load_preset(arguments.preset).settings()
     values: dict[str, Any] = {}
-    if arguments.method:
+    if getattr(arguments, "method", None):
         values.update(METHODS[arguments.method].sets)
     chosen = {name[4:]: value for name, value in vars(arguments).items() if name.startswith("set:")}
     values.update({path: value for path, value in chosen.items() if value is not None})
@@ -84,9 +112,12 @@ def read_job_file(path: Path) -> JobFile | job.TrainJob:
         raise StudioError("job.unreadable", f"The job file {path} cannot be read.", str(error.strerror)) from error
     except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StudioError("job.invalid", f"{path.name} is damaged.", f"{error}.", where=str(path)) from error
+    if isinstance(table, dict) and "kind" in table:
+        saved = job.convert(table, path.name)
+        if not isinstance(saved, job.TrainJob):
+            raise StudioError("job.kind", f"{path.name} is no training job.", fix="Give the job.json of a run.")
+        return saved
     try:
-        if isinstance(table, dict) and table.get("kind") == "train":
-            return msgspec.convert(table, job.TrainJob)
         return msgspec.convert(table, JobFile)
     except msgspec.ValidationError as error:
         raise StudioError(

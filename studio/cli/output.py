@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from studio.contract import events
-from studio.contract.errors import SettingsError, StudioError
+from studio.contract.errors import Problem, SettingsError, StudioError
 
 
 def say(text: str) -> None:
@@ -21,6 +21,23 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+_HINTS: dict[str, str] = {
+    "data.no_mapping": "Columns are chosen by `apprentice data import FILE --prompt COLUMN --completion COLUMN` "
+    "(or --messages COLUMN).",
+    "data.preference_not_supported": "Columns are chosen by `apprentice data import FILE --prompt COLUMN "
+    "--completion COLUMN`.",
+    "data.mapping_incomplete": "The options are --messages, or --prompt and --completion.",
+}
+"""What the window offers as a button is an option here."""
+
+
+def hint(problem: Problem) -> str:
+    """How to do on the command line what the message advises; empty where it says so itself."""
+    if "leave damaged lines out" in problem.fix:
+        return "`apprentice data import FILE --skip-damaged` leaves them out."
+    return _HINTS.get(problem.code, "")
+
+
 def report_error(error: StudioError, as_json: bool) -> None:
     """One clear message, without a traceback."""
     problems = error.problems if isinstance(error, SettingsError) else (error.problem,)
@@ -28,6 +45,7 @@ def report_error(error: StudioError, as_json: bool) -> None:
         print_json({"error": msgspec.to_builtins(problems[0]), "problems": msgspec.to_builtins(problems)})
         return
     for problem in problems:
+        problem = msgspec.structs.replace(problem, fix=f"{problem.fix} {hint(problem)}".strip())
         print("apprentice: " + problem.sentence().replace("\n", "\n  "), file=sys.stderr)
 
 
@@ -43,14 +61,19 @@ class Reporter:
         self._drawn = False
         self._stage = ""
 
+    def __enter__(self) -> "Reporter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.end()
+
     def show(self, event: events.Event) -> None:
         """Show one event, where it concerns a person."""
         if self._quiet:
             return
         match event:
-            case events.Progress() if event.stage != self._stage:
-                self._stage = event.stage
-                self._line(event.stage + " …")
+            case events.Progress():
+                self._progress(event)
             case events.Notice():
                 self._line("Note: " + event.problem.sentence().replace("\n", " "))
             case events.DataReport():
@@ -65,17 +88,27 @@ class Reporter:
             case _:
                 pass
 
+    def _progress(self, event: events.Progress) -> None:
+        if self._bar and event.unit == "bytes" and event.total:
+            self._draw(event.done, event.total, f"{event.stage}, {event.done / 1e6:.0f} of {event.total / 1e6:.0f} MB")
+        elif event.stage != self._stage:
+            self._line(event.stage + " …")
+        self._stage = event.stage
+
     def _step(self, event: events.Step) -> None:
         rest = f", about {duration(event.eta_seconds)} left" if event.eta_seconds is not None else ""
         text = f"step {event.step}/{event.total_steps}  loss {event.loss:.4f}{rest}"
         if self._bar:
-            width = max(10, min(30, shutil.get_terminal_size().columns - len(text) - 6))
-            full = round(width * event.step / max(1, event.total_steps))
-            sys.stderr.write(f"\r\x1b[2K[{'#' * full}{'.' * (width - full)}] {text}")
-            sys.stderr.flush()
-            self._drawn = True
+            self._draw(event.step, event.total_steps, text)
         elif event.step == 1 or event.step % max(1, event.total_steps // 10) == 0:
             self._line(text)
+
+    def _draw(self, done: int, total: int, text: str) -> None:
+        width = max(10, min(30, shutil.get_terminal_size().columns - len(text) - 6))
+        full = round(width * done / max(1, total))
+        sys.stderr.write(f"\r\x1b[2K[{'#' * full}{'.' * (width - full)}] {text}")
+        sys.stderr.flush()
+        self._drawn = True
 
     def _line(self, text: str) -> None:
         if self._drawn:

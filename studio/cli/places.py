@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from studio.contract import events, job
+from studio.contract.control import Emit
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import MARKER, RunFolder, datasets_folder, jobs_folder, runs_folder, starter_folder
 from studio.data import dataset, importing
@@ -29,7 +30,13 @@ def find_model(word: str, beside: Path | None = None) -> Path:
     return path.resolve()
 
 
-def find_dataset(word: str, held_back: str = "", beside: Path | None = None) -> dataset.DatasetInfo:
+def _in_silence(event: events.Event) -> None:
+    """For jobs so short that nobody needs to see them go on."""
+
+
+def find_dataset(
+    word: str, held_back: str = "", beside: Path | None = None, show: Emit = _in_silence
+) -> dataset.DatasetInfo:
     """A file, which is imported first (once, as long as it stays the same), or an imported dataset by id or name.
 
     Raises:
@@ -52,7 +59,7 @@ def find_dataset(word: str, held_back: str = "", beside: Path | None = None) -> 
             fix=f"Give a {KINDS} file, or a name that `apprentice data list` shows.",
         )
     test = str(((beside or Path()) / Path(held_back).expanduser()).resolve()) if held_back else ""
-    imported = import_file(path.resolve(), name=path.name, held_back=test)
+    imported = import_file(path.resolve(), name=path.name, held_back=test, show=show)
     return dataset.open_dataset(Path(imported.folder)).info
 
 
@@ -71,6 +78,7 @@ def import_file(
     mapping: job.Mapping | None = None,
     id: str = "",
     skip_damaged: bool = False,
+    show: Emit = _in_silence,
 ) -> events.Imported:
     """Import a file in this process.
 
@@ -88,7 +96,7 @@ def import_file(
         held_back=held_back,
         skip_damaged=skip_damaged,
     )
-    return importing.import_dataset(work, lambda event: None, Going())
+    return importing.import_dataset(work, show, Going())
 
 
 def find_run(word: str) -> RunSummary:

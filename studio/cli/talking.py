@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from studio.cli import output, places
+from studio.cli.options import values_from
 from studio.contract import commands, events, job
 from studio.contract.errors import StudioError
 from studio.contract.fields import build
 from studio.contract.records import Message
+from studio.contract.sampling import Sampling
 from studio.contract.settings import TrainSettings
 from studio.worker.chat import BASE, Talker
 
@@ -47,12 +47,14 @@ def chat(arguments: argparse.Namespace) -> int:
     Raises:
         StudioError: Model or adapter cannot be loaded, or a sampling value is out of range.
     """
-    sampling = _sampling(arguments)
+    sampling = values_from(arguments, Sampling)
     if arguments.prompt is not None and not arguments.prompt.strip():
         raise StudioError("chat.no_prompt", "The prompt is empty.", fix="Give --prompt TEXT with a question.")
     build(TrainSettings, {"device": arguments.device})
     if arguments.prompt is None and arguments.json:
         raise StudioError("chat.no_prompt", "There is no prompt.", fix="Give --prompt TEXT with --json.")
+    if arguments.compare and not arguments.adapter:
+        raise StudioError("chat.nothing_to_compare", "There is nothing to compare with.", fix="Give --adapter RUN too.")
     adapter, model = _adapter_and_model(arguments)
     replies = _Replies(arguments.json)
     talker = Talker(
@@ -61,7 +63,7 @@ def chat(arguments: argparse.Namespace) -> int:
     if adapter is not None:
         talker.add(TUNED, adapter)
     sides: tuple[str, ...] = (TUNED,) if adapter is not None else (BASE,)
-    if arguments.compare and adapter is not None:
+    if arguments.compare:
         sides = (BASE, TUNED)
     system = (Message("system", arguments.system),) if arguments.system else ()
     if arguments.prompt is not None:
@@ -78,7 +80,7 @@ def chat(arguments: argparse.Namespace) -> int:
 
 
 def _talk(
-    talker: Talker, replies: _Replies, system: tuple[Message, ...], sides: tuple[str, ...], sampling: commands.Sampling
+    talker: Talker, replies: _Replies, system: tuple[Message, ...], sides: tuple[str, ...], sampling: Sampling
 ) -> int:
     """A conversation until an empty line; with two sides each keeps its own history."""
     histories = {side: list(system) for side in sides}
@@ -117,24 +119,20 @@ def _adapter_and_model(arguments: argparse.Namespace) -> tuple[Path | None, Path
     folder = Path(arguments.adapter).expanduser()
     if (folder / "adapter_config.json").is_file():
         return folder.resolve(), places.find_model(arguments.model or "starter")
-    summary = places.find_run(arguments.adapter)
+    try:
+        summary = places.find_run(arguments.adapter)
+    except StudioError as error:
+        raise StudioError(
+            "run.missing",
+            f"There is no run and no adapter folder {arguments.adapter}.",
+            "An adapter folder holds adapter_config.json." if folder.is_dir() else "",
+            "`apprentice runs list` shows all runs.",
+        ) from error
     if not summary.has_adapter:
         raise StudioError(
             "chat.no_adapter", f"The run {summary.job.name} has left no adapter.", f"It is {summary.state}."
         )
     return summary.folder / "adapter", places.find_model(arguments.model or summary.job.model)
-
-
-def _sampling(arguments: argparse.Namespace) -> commands.Sampling:
-    values = {
-        field.name: getattr(arguments, field.name)
-        for field in msgspec.structs.fields(commands.Sampling)
-        if getattr(arguments, field.name) is not None
-    }
-    try:
-        return msgspec.convert(values, commands.Sampling, strict=False)
-    except msgspec.ValidationError as error:
-        raise StudioError("chat.sampling", "A sampling value cannot be used.", f"{error}.") from error
 
 
 def _result(done: dict[str, events.ReplyDone], model: str, adapter: str) -> dict[str, Any]:

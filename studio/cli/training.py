@@ -147,19 +147,26 @@ def _job(arguments: argparse.Namespace) -> job.TrainJob:
 def _resolve(file: JobFile, beside: Path, arguments: argparse.Namespace) -> job.TrainJob:
     settings = settings_from(arguments, job_file_settings(file))  # first: a wrong value costs no import
     model = places.find_model(arguments.model or file.model, beside)
-    info = places.find_dataset(file.data, file.held_back, beside)
 
     def given(chosen: str | None, name: str) -> str:
-        return places.beside_model(model, name) if chosen is None else chosen and str((beside / chosen).resolve())
+        if not chosen:
+            return places.beside_model(model, name) if chosen is None else ""
+        path = (beside / Path(chosen).expanduser()).resolve()
+        if not path.is_file():  # said now, not after the model was loaded
+            raise StudioError("train.no_file", f"There is no file {chosen}.", fix="Check the path.")
+        return str(path)
 
+    general, probes = given(file.general, "general.jsonl"), given(file.probes, "probes.jsonl")
+    with output.Reporter(arguments.json) as reporter:
+        info = places.find_dataset(file.data, file.held_back, beside, reporter.show)
     return job.TrainJob(
         name=file.name or places.next_run_name(),
         model=str(model),
         model_name=model_name(model),
         dataset=str(info.folder),
         dataset_name=info.name,
-        general=given(file.general, "general.jsonl"),
-        probes=given(file.probes, "probes.jsonl"),
+        general=general,
+        probes=probes,
         settings=settings,
     )
 

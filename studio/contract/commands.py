@@ -1,12 +1,11 @@
 """Window -> worker: lines appended to commands.jsonl in the job's folder, which the worker follows."""
 
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
 from studio.contract.records import Message
+from studio.contract.sampling import Sampling
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command", omit_defaults=True):
@@ -32,17 +31,6 @@ class ShowRows(Command, frozen=True, kw_only=True, tag="show_rows"):
 
     request: int
     rows: tuple[int, ...]
-
-
-class Sampling(msgspec.Struct, frozen=True, kw_only=True):
-    """How the next token is drawn. temperature 0: always the likeliest (greedy)."""
-
-    temperature: Annotated[float, Meta(ge=0, le=5)] = 0.0
-    top_p: Annotated[float, Meta(gt=0, le=1)] = 1.0
-    top_k: Annotated[int, Meta(ge=0, le=100_000)] = 0
-    repetition_penalty: Annotated[float, Meta(gt=0, le=10)] = 1.0
-    max_new_tokens: Annotated[int, Meta(ge=1, le=32_768)] = 256
-    seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 42
 
 
 class Generate(Command, frozen=True, kw_only=True, tag="generate"):

@@ -6,6 +6,7 @@ import msgspec
 
 from studio.contract.errors import Problem
 from studio.contract.job import Mapping, Reading
+from studio.contract.verdict import Verdict as Verdict
 
 PROTOCOL = 1
 
@@ -227,29 +228,6 @@ class Stopping(Event, frozen=True, kw_only=True, tag="stopping"):
     """The command was seen; the step is being finished and the adapter saved."""
 
     save: bool
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was learned and what was kept, in numbers. None: not measured.
-
-    Attributes:
-        asked: Held-back questions asked, word for word right before and after.
-        rows, rows_better: Held-back rows, and how many have a lower loss than the base's.
-        loss_base, loss_tuned: Mean held-back loss.
-        known_before: Probe questions the base answered; known_after: of those, still answered.
-        probes: Probe questions asked.
-    """
-
-    asked: int | None = None
-    right_before: int | None = None
-    right_after: int | None = None
-    rows: int | None = None
-    rows_better: int | None = None
-    loss_base: float | None = None
-    loss_tuned: float | None = None
-    probes: int | None = None
-    known_before: int | None = None
-    known_after: int | None = None
 
 
 class Finished(Event, frozen=True, kw_only=True, tag="finished"):

@@ -5,6 +5,8 @@ A field is written once, in its settings class:
     rank: Annotated[int, Meta(ge=1, le=512, title="Adapter size", description="...", extra=about(term="rank", ...))] = 8
 """
 
+import difflib
+import math
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -28,19 +30,34 @@ GROUPS: dict[str, str] = {
 
 
 def about(
-    term: str, group: str, source: str, unit: str = "", simple: bool = False, choices: dict[str, str] | None = None
+    term: str,
+    group: str,
+    source: str,
+    unit: str = "",
+    simple: bool = False,
+    choices: dict[str, str] | None = None,
+    form: str = "",
 ) -> dict[str, Any]:
     """The part of a declaration that msgspec does not know.
 
     Args:
         term: The field's standard term, shown beside the plain name.
-        group: Key of GROUPS.
+        group: Key of GROUPS (the training form's), or "sampling" for a chat's.
         source: Where the default comes from (a paper, a document, a measurement).
         unit: Unit of the value, for display.
         simple: Shown at the Simple level too.
         choices: For a `Literal`: value -> plain words.
+        form: For a text with a pattern: what it may be, in words that follow "Choose".
     """
-    return {"term": term, "group": group, "source": source, "unit": unit, "simple": simple, "choices": choices or {}}
+    return {
+        "term": term,
+        "group": group,
+        "source": source,
+        "unit": unit,
+        "simple": simple,
+        "choices": choices or {},
+        "form": form,
+    }
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +76,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     default: Any
     kind: Literal["int", "float", "bool", "text", "choice"]
     choices: dict[str, str]
+    form: str
     minimum: float | None
     maximum: float | None
     minimum_open: bool
@@ -109,6 +127,7 @@ def _walk(settings: type[msgspec.Struct], prefix: str) -> Iterator[Field]:
             default=default,
             kind=_kind(base),
             choices=meta.extra["choices"] or {str(v): str(v) for v in _literals(base)},
+            form=meta.extra["form"],
             minimum=float(low) if low is not None else None,
             maximum=float(high) if high is not None else None,
             minimum_open=meta.gt is not None,
@@ -159,20 +178,12 @@ def check_values(settings: type[msgspec.Struct], values: Mapping[str, Any]) -> t
     problems: list[Problem] = []
     for path, value in values.items():
         if path not in known:
-            problems.append(
-                Problem(
-                    code="settings.unknown",
-                    where=path,
-                    what="There is no such setting.",
-                    why="It may come from a newer version of the program.",
-                    fix="Remove it, or update the program.",
-                )
-            )
+            problems.append(_unknown(path, known))
             continue
         try:
             read_value(known[path], value)
-        except (msgspec.ValidationError, ValueError) as error:
-            problems.append(_out_of_range(known[path], value, error))
+        except (msgspec.ValidationError, ValueError):
+            problems.append(_out_of_range(known[path], value))
     return tuple(problems)
 
 
@@ -187,12 +198,30 @@ def read_value(field: Field, value: Any) -> Any:
     return msgspec.convert(value, field.annotation, strict=not isinstance(value, str))
 
 
-def _out_of_range(field: Field, value: Any, error: Exception) -> Problem:
+def _unknown(path: str, known: Mapping[str, Field]) -> Problem:
+    last = path.rsplit(".", 1)[-1]
+    meant = [name for name in known if name.rsplit(".", 1)[-1] == last] or difflib.get_close_matches(path, known, n=2)
+    return Problem(
+        code="settings.unknown",
+        where=path,
+        what="There is no such setting.",
+        why="" if meant else "It may come from a newer version of the program.",
+        fix=f"Did you mean {' or '.join(meant)}?" if meant else "Remove it, or update the program.",
+    )
+
+
+def _out_of_range(field: Field, value: Any) -> Problem:
     if field.kind == "choice":
         fix = "Choose one of: " + ", ".join(field.choices) + "."
+    elif field.form:
+        fix = f"Choose {field.form}; the default is {field.default}."
     elif field.minimum is not None or field.maximum is not None:
-        low = f"{'above' if field.minimum_open else 'at least'} {field.minimum:g}" if field.minimum is not None else ""
-        high = f"at most {field.maximum:g}" if field.maximum is not None else ""
+        low = (
+            f"{'above' if field.minimum_open else 'at least'} {_plain(field.minimum)}"
+            if field.minimum is not None
+            else ""
+        )
+        high = f"at most {_plain(field.maximum)}" if field.maximum is not None else ""
         fix = f"Choose a value of {' and '.join(part for part in (low, high) if part)}; the default is {field.default}."
     else:
         fix = f"The default is {field.default}."
@@ -200,9 +229,30 @@ def _out_of_range(field: Field, value: Any, error: Exception) -> Problem:
         code="settings.range",
         where=field.path,
         what=f"{field.label} cannot be {value!r}.",
-        why=str(error).removesuffix(" - at `$`") + ".",
+        why=_reason(field, value),
         fix=fix,
     )
+
+
+def _reason(field: Field, value: Any) -> str:
+    """Why a value was refused, in the words of a person, not of the library that checked it."""
+    needed = {"int": "a whole number", "float": "a number", "bool": "true or false", "text": "a text"}
+    if field.kind == "choice" or field.form:
+        return ""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if field.kind in ("bool", "text") or not math.isfinite(number):
+        return f"It must be {needed[field.kind]}."
+    if field.kind == "int" and number != int(number):
+        return "It must be a whole number."
+    return "It is outside the limits." if field.minimum is not None or field.maximum is not None else ""
+
+
+def _plain(limit: float) -> str:
+    """2147483647, not 2.14748e+09; 0.1 as it is."""
+    return str(int(limit)) if limit == int(limit) else f"{limit:g}"
 
 
 def build(settings: type[S], values: Mapping[str, Any], base: S | None = None) -> S:

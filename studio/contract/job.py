@@ -1,17 +1,19 @@
 """Job: all that one worker needs, saved as job.json in the job's folder."""
 
+import copy
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
-from studio.contract.errors import Problem, StudioError
-from studio.contract.settings import VERSION, TrainSettings
+from studio.contract.errors import StudioError
+from studio.contract.settings import MIGRATIONS, VERSION, TrainSettings
 
 Shape = Literal["chat", "sharegpt", "alpaca", "prompt_completion"]
 
 
-class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Which columns of a source hold what; the user can change every one of them.
 
     Attributes:
@@ -33,7 +35,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """How files that leave a choice are read; "" leaves it to the import, which says what it chose.
 
     Attributes:
@@ -47,7 +49,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     split: str = ""
 
 
-class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="import"):
+class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="import"):
     """Read dataset files into `destination` (a dataset folder that does not exist yet, or is replaced whole).
 
     Attributes:
@@ -72,7 +74,9 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     weights: tuple[float, ...] = ()
 
 
-class PreviewJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="preview"):
+class PreviewJob(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="preview"
+):
     """Show rows as the model sees them; stays alive and answers `ShowRows` commands."""
 
     dataset: str
@@ -80,7 +84,7 @@ class PreviewJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
     settings: TrainSettings
 
 
-class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="train"):
+class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="train"):
     """Train one adapter. Paths are absolute.
 
     Attributes:
@@ -113,7 +117,7 @@ class AdapterRef(msgspec.Struct, frozen=True):
     name: str
 
 
-class ChatJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="chat"):
+class ChatJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="chat"):
     """Load a base model once and answer `Generate` commands, with or without an adapter."""
 
     model: str
@@ -122,13 +126,15 @@ class ChatJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="
     device: str = "auto"
 
 
-class CheckModelJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="check_model"):
+class CheckModelJob(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="check_model"
+):
     """Look at a model folder without loading it: what it is and every problem found. Needs no torch."""
 
     path: str
 
 
-class ExportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="export"):
+class ExportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="export"):
     """Write what a run trained to `destination` in the form `export` (a key of EXPORTS)."""
 
     run: str
@@ -136,14 +142,17 @@ class ExportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     destination: str
 
 
-class DeviceJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="device"):
+class DeviceJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="device"):
     """Say what this computer offers for training and what is missing. Needs no torch."""
 
 
 Job = ImportJob | PreviewJob | TrainJob | ChatJob | CheckModelJob | ExportJob | DeviceJob
 
+_KINDS: dict[str, type[msgspec.Struct]] = {
+    kind.__struct_config__.tag: kind  # type: ignore[misc]
+    for kind in (ImportJob, PreviewJob, TrainJob, ChatJob, CheckModelJob, ExportJob, DeviceJob)
+}
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Job] = msgspec.json.Decoder(Job)
 
 
 def save(job: Job, path: Path) -> None:
@@ -158,15 +167,98 @@ def load(path: Path) -> Job:
         StudioError: The file cannot be read, is no job, or was made by a newer version.
     """
     try:
-        return _decoder.decode(path.read_bytes())
+        table = msgspec.json.decode(path.read_bytes())
     except OSError as error:
         raise StudioError("job.unreadable", f"The job file {path.name} cannot be read.", str(error)) from error
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise StudioError.of(
-            Problem(
-                code="job.invalid",
-                what=f"{path.name} is not a job that this version understands.",
-                why=str(error),
-                fix="It may be damaged, or made by a newer version of the program.",
-            )
-        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _invalid(path.name, f"{error}.") from error
+    return convert(table, path.name)
+
+
+def convert(table: Any, name: str) -> Job:
+    """A decoded job file as a job; settings of older versions are renamed first.
+
+    Args:
+        table: What stood in the file.
+        name: The file's name, for messages.
+
+    Raises:
+        StudioError: It is no job, or was made by a newer version; keys that are not known are all named.
+    """
+    kind = _KINDS.get(str(table.get("kind"))) if isinstance(table, dict) else None
+    if kind is None:
+        raise _invalid(name, "It does not say what kind of job it is.")
+    version = table.get("version", VERSION)
+    if isinstance(version, int) and version > VERSION:
+        raise StudioError(
+            "job.newer",
+            f"{name} was made by a newer version of the program.",
+            f"Its settings are of version {version}; this program knows them up to version {VERSION}.",
+            "Update the program, or make the job anew.",
+        )
+    table = _migrated(table, version if isinstance(version, int) else VERSION)
+    unknown = tuple(_unknown_keys(table, kind))
+    if unknown:
+        raise StudioError(
+            "job.unknown_keys",
+            f"{name} holds what this version does not know: {', '.join(unknown[:10])}.",
+            "It was changed by hand, or made by a newer version of the program.",
+            "Remove it, or update the program.",
+        )
+    try:
+        return cast(Job, msgspec.convert(table, Job))
+    except msgspec.ValidationError as error:
+        raise _invalid(name, f"{error}.") from error
+
+
+def _migrated(table: dict[str, Any], version: int) -> dict[str, Any]:
+    """Settings under their present names."""
+    settings = table.get("settings")
+    if not isinstance(settings, dict):
+        return table
+    for number in range(version, VERSION):
+        for old, new in MIGRATIONS.get(number, {}).items():
+            settings = _moved(settings, old.split("."), new.split("."))
+    return (
+        {**table, "settings": settings, "version": VERSION} if "version" in table else {**table, "settings": settings}
+    )
+
+
+def _moved(table: dict[str, Any], old: list[str], new: list[str]) -> dict[str, Any]:
+    """A copy with one value under its new name; a group that is empty then is gone."""
+    table = copy.deepcopy(table)
+    holders: list[Any] = [table]
+    for part in old[:-1]:
+        holders.append(holders[-1].get(part) if isinstance(holders[-1], dict) else None)
+    if not isinstance(holders[-1], dict) or old[-1] not in holders[-1]:
+        return table
+    value = holders[-1].pop(old[-1])
+    for holder, part in zip(reversed(holders[:-1]), reversed(old[:-1]), strict=True):
+        if not holder[part]:
+            del holder[part]
+    target: Any = table
+    for part in new[:-1]:
+        target = target.setdefault(part, {})
+    target[new[-1]] = value
+    return table
+
+
+def _unknown_keys(table: dict[str, Any], kind: type[msgspec.Struct], prefix: str = "") -> Iterator[str]:
+    """Dotted names of keys that the class does not declare, nested classes included."""
+    declared = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    tag_field = kind.__struct_config__.tag_field
+    for key, value in table.items():
+        if key not in declared and key != tag_field:
+            yield prefix + str(key)
+        inner = declared.get(key)
+        if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            yield from _unknown_keys(value, inner, f"{prefix}{key}.")
+
+
+def _invalid(name: str, why: str) -> StudioError:
+    return StudioError(
+        "job.invalid",
+        f"{name} is not a job that this version understands.",
+        why,
+        "It may be damaged, or made by a newer version of the program.",
+    )

@@ -58,6 +58,7 @@ class LoraSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                 "target modules",
                 "adapter",
                 "All linear layers: QLoRA paper, and 'LoRA without regret' (2025)",
+                form="all-linear, attention, feed-forward, or names of layers separated by commas",
             ),
         ),
     ] = "all-linear"

@@ -301,7 +301,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             pattern=r"^(auto|cpu|cuda:\d{1,2})$",
             title="Train on",
             description="Which processor trains: automatic takes the first usable NVIDIA GPU, else the CPU.",
-            extra=about("device", "memory", "Automatic"),
+            extra=about("device", "memory", "Automatic", form="auto, cpu, or a GPU such as cuda:0"),
         ),
     ] = "auto"
 

@@ -45,6 +45,11 @@ class Tester:
         """Held-back rows that every test uses."""
         return len(self._rows)
 
+    @property
+    def questions(self) -> list[str]:
+        """What is asked word for word, in the order of `Measured.right`."""
+        return [held.question[-1].content for held in self._asked]
+
     def losses(self, model: Any, control: Control) -> Losses | None:
         """Test on the held-back rows; None where there are none, or the user ended the run."""
         if not len(self._rows):

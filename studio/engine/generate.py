@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import torch
 
-from studio.contract.commands import Sampling
 from studio.contract.errors import StudioError
 from studio.contract.records import Message
+from studio.contract.sampling import Sampling
 from studio.engine.token_text import Detokeniser, decode
 from studio.engine.tokens import Rules, encode
 

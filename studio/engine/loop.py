@@ -356,7 +356,7 @@ class Run:
         self.noise.remove()
         self.model.eval()
         after = self.tester.measure(self.model, "after", _UntilDiscarded(self.control))
-        found: Verdict | None = compare(self.ready.before, after)
+        found: Verdict | None = compare(self.ready.before, after, self.tester.questions)
         if found == Verdict():
             found = None
         return Finished(

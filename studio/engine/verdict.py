@@ -1,5 +1,7 @@
 """What was learned and what was kept: the same model before and after."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from studio.contract.errors import StudioError
@@ -23,10 +25,21 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     known: list[bool] = []
 
 
-def compare(before: Measured, after: Measured) -> Verdict:
-    """What was learned and what was kept, over the questions that were asked both times."""
+MOST_NEWLY_RIGHT = 20
+"""Questions that a verdict names; a chat has no room for more."""
+
+
+def compare(before: Measured, after: Measured, questions: Sequence[str] = ()) -> Verdict:
+    """What was learned and what was kept, over the questions that were asked both times.
+
+    Args:
+        before: The base model.
+        after: The tuned one.
+        questions: Texts of the questions in the order of `Measured.right`.
+    """
     rows = list(zip(before.row_losses, after.row_losses, strict=False))
     asked = list(zip(before.right, after.right, strict=False))
+    newly_right = [text for text, (b, a) in zip(questions, asked, strict=False) if a and not b]
     probes, known_before, known_after = kept(before.known, after.known)
     return Verdict(
         asked=len(asked) or None,
@@ -39,6 +52,7 @@ def compare(before: Measured, after: Measured) -> Verdict:
         probes=probes or None,
         known_before=known_before if probes else None,
         known_after=known_after if probes else None,
+        newly_right=tuple(newly_right[:MOST_NEWLY_RIGHT]),
     )
 
 

@@ -8,11 +8,11 @@ from typing import Literal
 
 import msgspec
 
-from studio.contract.commands import Sampling
 from studio.contract.errors import StudioError
 from studio.contract.job import AdapterRef
 from studio.contract.records import Message
 from studio.contract.run_folder import chats_folder
+from studio.contract.sampling import Sampling
 
 VERSION = 1
 BASE = ""

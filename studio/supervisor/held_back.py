@@ -1,6 +1,6 @@
 """Questions that a run has not learned from, with the answers that its dataset expects."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from studio.contract.errors import StudioError
 from studio.contract.records import Record
 from studio.data.dataset import Dataset, open_dataset
+from studio.data.run_history import RunSummary
 from studio.data.split import is_held_back
 
 SEARCHED_ROWS = 20_000
@@ -22,7 +23,14 @@ class Question(msgspec.Struct, frozen=True):
     system: str = ""
 
 
-def questions(folder: Path, share: float, most: int = 60) -> list[Question]:
+def questions_of(run: RunSummary) -> list[Question]:
+    """Held-back questions of a run's dataset; those that its own test saw become right come first."""
+    verdict = run.finished.verdict if run.finished is not None else None
+    first = verdict.newly_right if verdict is not None else ()
+    return questions(Path(run.job.dataset), run.job.settings.held_back_share, first)
+
+
+def questions(folder: Path, share: float, first: Sequence[str] = (), most: int = 60) -> list[Question]:
     """Held-back questions of a dataset, spread over it; none where the dataset is gone.
 
     Only rows of one question and one answer: a longer conversation cannot be asked with one click.
@@ -30,6 +38,7 @@ def questions(folder: Path, share: float, most: int = 60) -> list[Question]:
     Args:
         folder: The dataset's folder.
         share: The run's held-back share.
+        first: Texts of questions that are wanted at the front: those that the run's own test saw become right.
         most: Largest number of questions.
     """
     try:
@@ -41,9 +50,10 @@ def questions(folder: Path, share: float, most: int = 60) -> list[Question]:
         question = _single(record)
         if question is not None:
             found.setdefault(question.text, question)
+    wanted = [found.pop(text) for text in first if text in found]
     every = list(found.values())
     step = max(1, len(every) // most)
-    return every[::step][:most]
+    return [*wanted, *every[::step]][:most]
 
 
 def _held_back(dataset: Dataset, share: float) -> Iterator[Record]:

@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from studio.contract import commands, events, job
 from studio.contract.errors import Problem
 from studio.contract.records import Message
+from studio.contract.sampling import Sampling
 from studio.supervisor.worker_thread import TrainerThread
 from studio.supervisor.workplace import Workplace
 
@@ -194,7 +195,7 @@ class ChatService(Service):
         """Whether any reply is owed."""
         return bool(self._owed)
 
-    def ask(self, side: str, messages: tuple[Message, ...], sampling: commands.Sampling) -> int:
+    def ask(self, side: str, messages: tuple[Message, ...], sampling: Sampling) -> int:
         """Ask one side; may be called while the model is loading.
 
         Returns:

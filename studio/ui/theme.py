@@ -9,7 +9,7 @@ from string import Template
 from typing import Literal
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QPalette
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPalette
 from PySide6.QtWidgets import QApplication
 
 from studio.contract.run_folder import resources_folder
@@ -231,5 +231,8 @@ def _palette(colors: Tokens) -> QPalette:
 def _style_sheet(colors: Tokens) -> str:
     styles = resources_folder() / "styles"
     names = {name: value for name, value in vars(colors).items() if isinstance(value, str)}
+    # A height in the sheet wins over what the text needs, so it grows with the text.
+    text_px = QFontMetrics(QApplication.font()).height()
+    names |= {"line_px": str(max(20, text_px)), "inner_px": str(max(18, text_px)), "compact_px": str(max(16, text_px))}
     names["arrows"] = (styles / ("dark" if colors.dark else "light")).as_posix()
     return Template((styles / "window.qss").read_text(encoding="utf-8")).substitute(names)

@@ -11,7 +11,10 @@ def _tr(text: str) -> str:
 
 def number(value: float, digits: int = 0) -> str:
     """1204 -> "1,204"."""
-    return QLocale().toString(value, "f", digits) if digits else QLocale().toString(round(value))
+    locale = QLocale()
+    if locale.language() == QLocale.Language.C:  # LANG=C or none: English words, so English numbers
+        locale = QLocale(QLocale.Language.English)
+    return locale.toString(value, "f", digits) if digits else locale.toString(round(value))
 
 
 def size(count: float) -> str:

@@ -122,6 +122,11 @@ def test_the_verdict_compares_what_was_measured_both_times() -> None:
     assert compare(Measured(), Measured()) == events.Verdict(), "nothing is made up"
 
 
+def test_the_verdict_names_the_questions_that_became_right() -> None:
+    before, after = Measured(right=[True, False, False]), Measured(right=[True, True, False])
+    assert compare(before, after, ["known", "learned", "missed"]).newly_right == ("learned",)
+
+
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_base_model_that_computes_nonsense_is_refused(loss: float) -> None:
     with pytest.raises(StudioError, match="not a number"):

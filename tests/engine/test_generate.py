@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from studio.contract.commands import Sampling
 from studio.contract.errors import StudioError
 from studio.contract.records import Message
+from studio.contract.sampling import Sampling
 from studio.contract.settings import TrainSettings
 from studio.engine import base_model, generate, tokens
 from studio.engine.generate import Sampler

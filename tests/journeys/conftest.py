@@ -12,6 +12,7 @@ from studio.supervisor.workplace import Workplace
 from studio.ui import theme
 from studio.ui.main_window import MainWindow
 from tests.journeys.person import Person
+from tests.journeys.stopwatch import Stopwatch
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +44,12 @@ def close_window(qtbot: QtBot, window: MainWindow) -> None:
     workplace.close()
     workplace.deleteLater()
     window.deleteLater()
+
+
+@pytest.fixture
+def stopwatch() -> Stopwatch:
+    """Runs from before the window: name it first among a test's arguments."""
+    return Stopwatch()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QMenu, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
 
@@ -20,10 +20,15 @@ class Person(QObject):
         self._qtbot, self._window = qtbot, window
         self._last_press: tuple[int, QPointF] | None = None
         QApplication.instance().installEventFilter(self)
+        # A list that was just opened passes over a second click for as long as it could be a double click: a person
+        # reads the list meanwhile, a test would have to sleep.
+        self._double_click_ms = QApplication.doubleClickInterval()
+        QApplication.setDoubleClickInterval(1)
 
     def leave(self) -> None:
         """Stop counting."""
         QApplication.instance().removeEventFilter(self)
+        QApplication.setDoubleClickInterval(self._double_click_ms)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if isinstance(event, QMouseEvent) and event.type() in (
@@ -62,6 +67,25 @@ class Person(QObject):
         QTest.mousePress(button, Qt.MouseButton.LeftButton)
         self._qtbot.waitUntil(menu.isVisible, timeout=5_000)
         QTest.mouseClick(menu, Qt.MouseButton.LeftButton, pos=menu.actionGeometry(action).center())
+
+    def pick(self, list_name: str, entry: str) -> None:
+        """Open a list by a click and click one of its entries."""
+
+        def find() -> QComboBox | None:
+            lists = self._window.findChildren(QComboBox)
+            found = (box for box in lists if box.accessibleName() == list_name and box.isVisible() and box.isEnabled())
+            return next(found, None)
+
+        self._qtbot.waitUntil(lambda: find() is not None, timeout=60_000)
+        box = find()
+        assert box is not None
+        QTest.mouseClick(box, Qt.MouseButton.LeftButton)
+        view = box.view()
+        self._qtbot.waitUntil(view.isVisible, timeout=5_000)
+        row = view.visualRect(box.model().index(box.findText(entry), 0))
+        QTest.mouseMove(view.viewport(), row.center())
+        QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=row.center())
+        self._qtbot.waitUntil(lambda: not view.isVisible(), timeout=5_000)
 
     def drop(self, path: str) -> None:
         """Drop a file on the window."""

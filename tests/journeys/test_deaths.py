@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication
 from pytestqt.qtbot import QtBot
 
 from studio.contract import commands, events, job
@@ -20,8 +20,11 @@ from studio.contract.settings import TrainSettings
 from studio.data import run_history
 from studio.data.importing import import_dataset
 from studio.ui.main_window import MainWindow
+from studio.ui.pages import PAGES
 from tests.helpers.recorder import Recorder
 from tests.journeys.conftest import close_window, open_window
+from tests.journeys.person import Person
+from tests.ui.seen import seen_words
 
 
 def long_run() -> job.TrainJob:
@@ -48,32 +51,55 @@ def wait_for_steps(qtbot: QtBot, seen: Recorder, count: int) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_a_killed_worker_is_told_within_five_seconds_and_the_window_goes_on(qtbot: QtBot, window: MainWindow) -> None:
+def test_a_killed_worker_is_told_within_five_seconds_and_the_window_goes_on(
+    qtbot: QtBot, window: MainWindow, person: Person, tmp_path: Path
+) -> None:
     workplace = window.workplace
-    seen = Recorder()
+    seen, imports = Recorder(), Recorder()
     workplace.run_event.connect(seen.take)
+    workplace.import_ended.connect(imports.take)
+    window.show_page("train")
+    page = window.page("train")
     folder = workplace.start_training(long_run())
     assert folder is not None
     wait_for_steps(qtbot, seen, 3)
     qtbot.waitUntil(lambda: seen.has(events.CheckpointSaved), timeout=120_000)
+    qtbot.waitUntil(lambda: "Learning" in seen_words(page), timeout=10_000)
     worker = workplace.active.worker()
     assert worker is not None
 
     killed = time.monotonic()
     worker.send_signal(signal.SIGKILL)
-    qtbot.waitUntil(lambda: seen.has(events.Failed), timeout=5_000)
+    # What a person sees within five seconds: cause and way out on the page, the cause in the run bar.
+    qtbot.waitUntil(lambda: "The trainer was killed (signal 9)." in seen_words(page), timeout=5_000)
+    qtbot.waitUntil(lambda: "The trainer was killed (signal 9)." in window.run_bar.text(), timeout=5_000)
     assert time.monotonic() - killed < 5
-    failed = next(event for event in seen.seen if isinstance(event, events.Failed))
-    assert "signal 9" in failed.problem.what
+    words = seen_words(page)
+    assert "Failed" in words
+    assert "signal 9 often means that the computer's memory ran out." in words
+    assert "What was saved is kept: resume the run from its last checkpoint." in words
+    assert window.run_bar.state == "failed"
+    assert person.find_button("Resume") is not None
+    assert person.find_button("Stop the run") is None
     qtbot.waitUntil(lambda: workplace.active is None, timeout=5_000)
     (run,) = run_history.list_runs()
     assert run.can_resume
 
-    for name in ("home", "data", "runs", "train"):
+    # The window goes on working: every page opens, other data is imported, and the run is taken up by its button.
+    for name in PAGES:
         window.show_page(name)
-    workplace.resume_run(folder)
+        assert window.current_page == name
+    other = tmp_path / "other.csv"
+    other.write_text("question,answer\n" + "".join(f"What is {n}?,It is {n}.\n" for n in range(30)))
+    person.drop(str(other))
+    qtbot.waitUntil(lambda: len(imports.seen) == 1, timeout=60_000)
+    assert "30 rows" in seen_words(window.page("data"))
+    window.show_page("train")
     count = sum(isinstance(event, events.Step) for event in seen.seen)
+    person.click("Resume")
     wait_for_steps(qtbot, seen, count + 1)
+    qtbot.waitUntil(lambda: "Learning" in seen_words(page), timeout=10_000)
+    assert "killed" not in seen_words(page)
     resumed = [event for event in seen.seen if isinstance(event, events.Started)][-1]
     assert resumed.first_step > 1, "the run began anew instead of going on from its checkpoint"
     workplace.stop(save=False)
@@ -82,7 +108,7 @@ def test_a_killed_worker_is_told_within_five_seconds_and_the_window_goes_on(qtbo
 
 WINDOW = """
 import sys
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication
 from studio.contract import events, job
 from studio.contract.run_folder import RunFolder
 from studio.supervisor.workplace import Workplace
@@ -140,17 +166,25 @@ def test_a_killed_window_leaves_the_run_going_and_the_next_start_takes_it_up(
         workplace.run_event.connect(seen.take)
         assert workplace.active is not None
         assert workplace.active.folder == folder
+        # Seen without a click: the run bar of the first page bears the run, with what it can do.
+        qtbot.waitUntil(lambda: "Loss" in window.run_bar.text(), timeout=60_000)
+        assert window.current_page == "home"
+        assert window.run_bar.text().startswith("long · ")
+        assert window.run_bar.can_pause
+        assert "Watch the run that is going on" in [button.text() for button in window.findChildren(QAbstractButton)]
         qtbot.waitUntil(lambda: _last_step(seen) > 3, timeout=60_000)
         before = _last_step(seen)
         qtbot.waitUntil(lambda: _last_step(seen) > before, timeout=60_000)
         workplace.pause()
         qtbot.waitUntil(lambda: seen.has(events.Paused), timeout=60_000)
+        assert "Paused at step" in window.run_bar.text()
         workplace.resume()
         qtbot.waitUntil(lambda: seen.has(events.Resumed), timeout=60_000)
         workplace.stop(save=True)
         qtbot.waitUntil(lambda: workplace.active is None, timeout=120_000)
         finished = next(event for event in seen.seen if isinstance(event, events.Finished))
         assert finished.reason == "stopped"
+        assert "Stopped and saved at step" in window.run_bar.text()
         assert Path(finished.adapter, "adapter_model.safetensors").is_file()
     finally:
         commands.append(folder.commands, commands.Stop(save=False))

@@ -1,7 +1,5 @@
 """A newcomer: three buttons, nothing typed, and a chat with an adapter that was trained before their eyes."""
 
-import time
-
 import pytest
 from pytestqt.qtbot import QtBot
 
@@ -10,13 +8,21 @@ from studio.ui.main_window import MainWindow
 from studio.ui.pages.chat import ChatPage
 from tests.helpers.recorder import Recorder
 from tests.journeys.person import Person
+from tests.journeys.stopwatch import Stopwatch
+
+BAR_SECONDS = 90
+"""Issue 2, on two cores: window, import, training with its tests, loading the chat, both answers."""
 
 
 @pytest.mark.timeout(600)
 def test_three_clicks_lead_from_the_first_start_to_an_answer_that_only_the_adapter_knows(
-    qtbot: QtBot, window: MainWindow, person: Person, record_testsuite_property
+    stopwatch: Stopwatch,
+    qtbot: QtBot,
+    window: MainWindow,
+    person: Person,
+    record_testsuite_property,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    began = time.monotonic()
     seen = Recorder()
     window.workplace.run_event.connect(seen.take)
     person.click("Try it now")
@@ -24,14 +30,20 @@ def test_three_clicks_lead_from_the_first_start_to_an_answer_that_only_the_adapt
     chat = window.page("chat")
     assert isinstance(chat, ChatPage)
     qtbot.waitUntil(lambda: bool(chat.chips.chips) and chat.chips.chips[0].isVisible(), timeout=30_000)
-    person.click("Ask: By whom", seconds=60)
+    first = chat.chips.chips[0]
+    question = first.question
+    person.click(first.accessibleName(), seconds=60)
     qtbot.waitUntil(lambda: _replies(chat) == 2, timeout=60_000)
-    seconds = time.monotonic() - began
+    wall, own = stopwatch.seconds, stopwatch.own_seconds
 
+    # The first question that is suggested shows what was learned: the adapter's answer is right, the base's is wrong.
     exchange = chat.conversation.chat.exchanges[-1]
     base, tuned = (reply.text for reply in exchange.replies)
+    assert (exchange.question, exchange.expected) == (question.text, question.expected)
     assert tuned.split() == exchange.expected.split()
     assert base.split() != exchange.expected.split()
+    views = chat.view.exchanges[-1].replies
+    assert [view.match.text() for view in views] == ["✗ Not word for word as expected", "✓ Word for word as expected"]
     assert (person.clicks, person.keys) == (3, 0)
 
     finished = next(event for event in seen.seen if isinstance(event, events.Finished))
@@ -42,8 +54,12 @@ def test_three_clicks_lead_from_the_first_start_to_an_answer_that_only_the_adapt
     # The exact shares over seeds are benchmarks/demo.py's; here: it learned most of it and kept most of what it knew.
     assert verdict.right_after > verdict.asked / 2
     assert verdict.known_after > verdict.known_before / 2
-    # How long it took is a figure of benchmarks/demo.py: this machine is shared and noisy.
-    record_testsuite_property("first_run_seconds", round(seconds, 1))
+
+    record_testsuite_property("first_run_wall_seconds", round(wall, 1))
+    record_testsuite_property("first_run_own_seconds", round(own, 1))
+    with capsys.disabled():
+        print(f" first run: {wall:.1f} s by the clock, {own:.1f} s without what other programs took", end=" ")
+    assert own <= BAR_SECONDS
 
 
 def _replies(chat: ChatPage) -> int:

@@ -8,10 +8,10 @@ from studio.data.run_history import list_runs
 from studio.ui.main_window import MainWindow
 from studio.ui.pages.chat import ChatPage
 from studio.ui.pages.data import DataPage
-from studio.ui.widgets.mapping_form import MappingForm
 from tests.helpers.recorder import Recorder
 from tests.helpers.shared_data import shared_data
 from tests.journeys.person import Person
+from tests.ui.seen import seen_words
 
 
 @pytest.mark.timeout(600)
@@ -30,13 +30,23 @@ def test_five_clicks_lead_from_a_dropped_file_to_a_chat_with_a_run_that_was_stop
     assert isinstance(imported, events.Imported)
     assert (imported.rows, imported.mapping.prompt, imported.mapping.completion) == (7473, "question", "answer")
 
-    # An own mapping (the answer becomes the question), then back: each choice imports anew, in a worker.
+    # An own mapping, other than the guess: from the calculation to its task. Two lists: open, choose, a click each.
     page = window.page("data")
     assert isinstance(page, DataPage)
-    for prompt, completion in (("answer", "question"), ("question", "answer")):
-        choose_columns(page, prompt, completion)
-        wait_for_mapping(qtbot, window, prompt)
+    person.pick("Column of: Question", "answer")
+    assert "The same column is chosen twice." in seen_words(page)  # half done: nothing is imported yet
+    assert not workplace.importing
+    person.pick("Column of: Answer", "question")
+    wait_for_mapping(qtbot, window, "answer", "question")
+    assert "Chosen by you." in seen_words(page)
+    model = page.rows.table.model()
+    first = [model.index(0, column).data() for column in (1, 2)]
+    assert "####" in first[0]  # how the calculations of this file end
+    assert "####" not in first[1]
+    mapping_clicks, person.clicks = person.clicks, 0
+    assert mapping_clicks == 4
 
+    # And with it in five clicks to the chat: Continue, Start training, Stop, Stop and save, Compare.
     person.click("Continue")
     person.click("Start training")
     qtbot.waitUntil(lambda: seen.has(events.Step), timeout=240_000)
@@ -46,33 +56,28 @@ def test_five_clicks_lead_from_a_dropped_file_to_a_chat_with_a_run_that_was_stop
     assert isinstance(finished, events.Finished)
     assert finished.reason == "stopped"
     assert finished.steps >= 1
+    assert "Stopped and saved at step" in window.run_bar.text()
     person.click("Compare")
 
     chat = window.page("chat")
     assert isinstance(chat, ChatPage)
     qtbot.waitUntil(lambda: _answered(chat), timeout=120_000)
-    assert person.clicks == 5
-    assert person.keys == 0
+    assert (person.clicks, person.keys) == (5, 0)
     (run,) = list_runs()
     assert run.state == "stopped"
     assert run.has_adapter
-    held_back = [question.text for question in chat._questions]
-    assert chat.conversation.chat.exchanges[0].question == held_back[0]
+    exchange = chat.conversation.chat.exchanges[0]
+    assert exchange.question == chat._questions[0].text
+    assert "####" in exchange.question  # asked as it was mapped
+    assert {reply.side for reply in exchange.replies} == {"", run.id}
+    assert all(view.text.toPlainText() for view in chat.view.exchanges[0].replies)
 
 
-def choose_columns(page: DataPage, prompt: str, completion: str) -> None:
-    """What choosing in the two lists does; how many clicks a list takes is the platform's affair."""
-    (form,) = (form for form in page.findChildren(MappingForm) if form.isVisible())
-    for field, column in (("prompt", prompt), ("completion", completion)):
-        combo = form._combos[field]
-        combo.setCurrentIndex(combo.findData(column))
-    combo.activated.emit(combo.currentIndex())
-
-
-def wait_for_mapping(qtbot: QtBot, window: MainWindow, prompt: str) -> None:
+def wait_for_mapping(qtbot: QtBot, window: MainWindow, prompt: str, completion: str) -> None:
     def is_mapped() -> bool:
         info = window.workplace.dataset
-        return info is not None and info.mapping.prompt == prompt and not window.workplace.importing
+        mapped = info is not None and (info.mapping.prompt, info.mapping.completion) == (prompt, completion)
+        return mapped and not window.workplace.importing
 
     qtbot.waitUntil(is_mapped, timeout=120_000)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from studio.contract import job
-from studio.contract.commands import Sampling
 from studio.contract.control import Going
 from studio.contract.errors import StudioError
 from studio.contract.metrics import same_words
 from studio.contract.records import Message
 from studio.contract.run_folder import chats_folder, datasets_folder
+from studio.contract.sampling import Sampling
 from studio.data.importing import import_dataset
 from studio.supervisor import chats, held_back
 from studio.supervisor.chats import Chat, Exchange, Reply
@@ -120,6 +120,15 @@ def test_the_users_own_test_file_is_where_questions_come_from(tmp_path: Path) ->
     found = held_back.questions(_import(tmp_path, 50, 7), 0.5)
     assert {question.text.split()[0] for question in found} == {"tested"}
     assert len(found) == 7
+
+
+def test_questions_that_the_run_saw_become_right_come_first_once_each(tmp_path: Path) -> None:
+    folder = _import(tmp_path, 50, 7)
+    plain = [question.text for question in held_back.questions(folder, 0.5)]
+    wanted = [plain[-1], "a question that is not there", plain[2]]
+    found = [question.text for question in held_back.questions(folder, 0.5, wanted)]
+    assert found[:2] == [plain[-1], plain[2]]
+    assert sorted(found) == sorted(plain)
 
 
 def test_a_dataset_that_is_gone_gives_no_questions(tmp_path: Path) -> None:

@@ -1,17 +1,35 @@
-"""Every control has a name for a screen reader and can be reached by the keyboard, on every page."""
+"""Every control has a name for a screen reader, can be reached by the keyboard, and no text is cut: in every view.
 
-from collections.abc import Iterator
+A view is a page as it stands empty, or filled with the starter, the sample, runs and a chat (tests/ui/views.py).
+"""
 
+from collections.abc import Callable, Iterator
+
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAccessible, QAccessibleInterface
-from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QApplication, QLabel, QToolButton, QWidget
+from PySide6.QtGui import QAccessible, QAccessibleInterface, QImage
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractScrollArea,
+    QApplication,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
+from studio.supervisor.services import Service
 from studio.ui.main_window import MainWindow
 from studio.ui.pages import PAGES
 from studio.ui.preferences import shared
+from studio.ui.theme import Mode
+from studio.ui.widgets.labels import ElidedLabel
+from studio.ui.widgets.section import ScrollColumn
 from tests.ui.keys import bring_to_front
+from tests.ui.views import VIEWS
 
 CONTROLS = {
     QAccessible.Role.Button, QAccessible.Role.PushButton, QAccessible.Role.CheckBox, QAccessible.Role.RadioButton,
@@ -60,18 +78,45 @@ def test_the_walk_finds_a_nameless_control(qtbot: QtBot) -> None:
     assert _nameless(holder) == ["QToolButton in QWidget (PushButton)"] or len(_nameless(holder)) == 1
 
 
-@pytest.mark.parametrize("name", list(PAGES))
-def test_every_control_has_a_name(window: MainWindow, name: str) -> None:
+@pytest.fixture(autouse=True)
+def no_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chat and the preview load no model here: what their workers answer is told by hand."""
+    monkeypatch.setattr(Service, "open", lambda self, work: None)
+
+
+Show = Callable[[str], QWidget]
+
+
+@pytest.fixture
+def show(window: MainWindow, qtbot: QtBot) -> Iterator[Show]:
+    """Brings up a view; gives its page."""
+
+    def bring_up(view: str) -> QWidget:
+        name, make = VIEWS[view]
+        make(window)
+        QApplication.processEvents()
+        assert window.current_page == name
+        return window.page(name)
+
+    yield bring_up
+    window.workplace.active_job = None
+
+
+def test_every_page_is_looked_at_empty_and_filled() -> None:
+    seen = {name: [view for view, (page, _) in VIEWS.items() if page == name] for name in PAGES}
+    assert all(len(views) > 1 for views in seen.values()), seen
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+def test_every_control_has_a_name(window: MainWindow, show: Show, view: str) -> None:
     shared().level = "full"
-    window.show_page(name)
-    QApplication.processEvents()
+    show(view)
     assert _nameless(window) == []
 
 
-@pytest.mark.parametrize("name", list(PAGES))
-def test_every_control_can_be_reached_by_tab(window: MainWindow, qtbot: QtBot, name: str) -> None:
-    window.show_page(name)
-    page = window.page(name)
+@pytest.mark.parametrize("view", list(VIEWS))
+def test_every_control_can_be_reached_by_tab(window: MainWindow, show: Show, qtbot: QtBot, view: str) -> None:
+    page = show(view)
     wanted = {
         widget
         for widget in page.findChildren(QAbstractButton)
@@ -79,7 +124,7 @@ def test_every_control_can_be_reached_by_tab(window: MainWindow, qtbot: QtBot, n
         and not (widget.group() is not None and widget.group().exclusive() and not widget.isChecked())
         and widget.focusPolicy() & Qt.FocusPolicy.TabFocus
     }  # fmt: skip
-    start = window.rail.buttons[name]
+    start = window.rail.buttons[window.current_page]
     bring_to_front(window, qtbot)
     start.setFocus()
     seen: set[QWidget] = set()
@@ -93,15 +138,14 @@ def test_every_control_can_be_reached_by_tab(window: MainWindow, qtbot: QtBot, n
     assert missed == [], [widget.accessibleName() for widget in seen]
 
 
-@pytest.mark.parametrize("name", list(PAGES))
-def test_no_icon_button_is_out_of_the_keyboards_reach(window: MainWindow, name: str) -> None:
-    window.show_page(name)
+@pytest.mark.parametrize("view", list(VIEWS))
+def test_no_icon_button_is_out_of_the_keyboards_reach(show: Show, view: str) -> None:
     unreachable = [
         button.accessibleName() or button.toolTip() or button.text()
-        for button in window.page(name).findChildren(QAbstractButton)
+        for button in show(view).findChildren(QAbstractButton)
         if button.isVisible() and not button.focusPolicy() & Qt.FocusPolicy.TabFocus
         and not button.objectName().startswith("qt_") and not isinstance(button.parentWidget(), QAbstractScrollArea)
-        and _parent_class(button) not in ("QLineEdit", "QTabBar", "QTableView")
+        and _parent_class(button) not in ("QLineEdit", "SearchField", "QTabBar", "QTableView")
     ]  # fmt: skip
     assert unreachable == []
 
@@ -111,22 +155,107 @@ def _parent_class(widget: QWidget) -> str:
     return parent.metaObject().className() if parent is not None else ""
 
 
+def _clipped(root: QWidget) -> list[str]:
+    """Labels and buttons smaller than their text or sticking out of what holds them, and columns cut sideways."""
+    found = []
+    for label in root.findChildren(QLabel):
+        if not label.isVisible() or not label.text():
+            continue
+        needed = label.heightForWidth(label.width()) if label.wordWrap() else label.sizeHint().height()
+        if not label.wordWrap() and label.width() < label.sizeHint().width() - 1:
+            found.append(f"{label.text()!r}: {label.width()} of {label.sizeHint().width()} wide")
+        if label.height() < needed - 1:
+            found.append(f"{label.text()!r}: {label.height()} of {needed} high")
+        if label.geometry().right() > label.parentWidget().width():
+            found.append(f"{label.text()!r}: ends at {label.geometry().right()} of {label.parentWidget().width()}")
+    for area in root.findChildren(QScrollArea):
+        off = area.horizontalScrollBarPolicy() == Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        if off and area.isVisible() and area.widget().width() > area.viewport().width():
+            found.append(f"what scrolls is {area.widget().width()} wide and seen {area.viewport().width()}")
+    for button in root.findChildren(QAbstractButton):
+        needs = button.minimumSizeHint()
+        small = button.width() < needs.width() - 1 or button.height() < needs.height() - 1
+        if button.isVisible() and button.text() and small:
+            found.append(f"button {button.text()!r}: {button.size().toTuple()} of {needs.toTuple()}")
+    return found
+
+
+def test_the_walk_finds_text_that_is_cut(qtbot: QtBot) -> None:
+    holder = QWidget()
+    qtbot.addWidget(holder)
+    holder.resize(200, 200)
+    wide, low, out = QLabel("A long line of text", holder), QLabel("Words " * 40, holder), QLabel("Out", holder)
+    low.setWordWrap(True)
+    wide.setGeometry(0, 0, 20, 30)
+    low.setGeometry(0, 40, 180, 20)
+    out.setGeometry(190, 100, 60, 30)
+    column = ScrollColumn()
+    column.setParent(holder)
+    column.setGeometry(0, 140, 60, 40)
+    column.body.addWidget(QPushButton("Wider than its column"))
+    holder.show()
+    assert len(_clipped(holder)) == 4
+
+
 @pytest.mark.parametrize("percent", [100, 150])
-@pytest.mark.parametrize("name", list(PAGES))
-def test_no_label_is_clipped(window: MainWindow, qtbot: QtBot, name: str, percent: int) -> None:
+@pytest.mark.parametrize("view", list(VIEWS))
+def test_no_text_is_cut(window: MainWindow, show: Show, view: str, percent: int) -> None:
     window.preferences.text_percent = percent
     window.resize(1100 if percent == 100 else 1500, 1000)
-    window.show_page(name)
-    QApplication.processEvents()
-    clipped = []
-    for found in window.findChildren(QLabel):
-        if not found.isVisible() or not found.text() or found.wordWrap():
+    show(view)
+    for _ in range(20):  # a layout settles in several rounds of the event loop
+        QApplication.processEvents()
+    assert _clipped(window) == []
+
+
+def _luminance(pixels: np.ndarray) -> np.ndarray:
+    """WCAG 2.1's relative luminance of (..., 3) colours from 0 to 255."""
+    parts = pixels / 255
+    linear = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return linear @ np.array([0.2126, 0.7152, 0.0722])
+
+
+def _faint(root: QWidget) -> list[str]:
+    """Texts whose strongest pixel does not stand out from their ground (the commonest colour) by 4.5 to 1."""
+    image = root.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)[:, :, 2::-1]
+    scale = image.width() / root.width()
+    found = []
+    for part in [*root.findChildren(QLabel), *root.findChildren(ElidedLabel), *root.findChildren(QAbstractButton)]:
+        seen = part.visibleRegion().boundingRect()
+        if not part.isVisible() or not part.isEnabled() or not part.text() or min(seen.width(), seen.height()) < 8:
             continue
-        if found.width() < found.sizeHint().width() - 1:
-            clipped.append(f"{found.text()!r}: {found.width()} of {found.sizeHint().width()}")
-    clipped += [
-        f"button {button.text()!r}"
-        for button in window.findChildren(QAbstractButton)
-        if button.isVisible() and button.text() and button.width() < button.minimumSizeHint().width() - 1
-    ]
-    assert clipped == []
+        corner = part.mapTo(root, seen.topLeft())
+        left, top = round(corner.x() * scale), round(corner.y() * scale)
+        cut = rows[top : top + round(seen.height() * scale), left : left + round(seen.width() * scale)]
+        light = _luminance(cut.reshape(-1, 3))
+        values, counts = np.unique(light, return_counts=True)
+        ground = values[counts.argmax()]
+        best = max((max(x, ground) + 0.05) / (min(x, ground) + 0.05) for x in (light.min(), light.max()))
+        if best < 4.5:
+            found.append(f"{part.text()!r}: {best:.1f}")
+    return found
+
+
+def test_the_walk_finds_faint_text(qtbot: QtBot) -> None:
+    holder = QWidget()
+    qtbot.addWidget(holder)
+    holder.resize(300, 100)
+    QLabel("Well to be read", holder).setGeometry(0, 0, 200, 30)
+    faint = QLabel("Hardly to be read", holder)
+    faint.setGeometry(0, 50, 200, 30)
+    faint.setStyleSheet("color: #aaaaaa")
+    holder.show()
+    assert [words.split(":")[0] for words in _faint(holder)] == ["'Hardly to be read'"]
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("view", list(VIEWS))
+def test_no_text_is_faint(window: MainWindow, show: Show, view: str, mode: Mode) -> None:
+    window.preferences.appearance = mode
+    window.preferences.text_percent = 125  # thin strokes of small text are blended with the ground
+    window.resize(1400, 1000)
+    show(view)
+    for _ in range(20):
+        QApplication.processEvents()
+    assert _faint(window) == []

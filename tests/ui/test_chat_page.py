@@ -7,9 +7,9 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from studio.contract import events, job
-from studio.contract.commands import Sampling
 from studio.contract.control import Going
 from studio.contract.run_folder import chats_folder, datasets_folder
+from studio.contract.sampling import Sampling
 from studio.contract.settings import TrainSettings
 from studio.data.importing import import_dataset
 from studio.supervisor import chats, library

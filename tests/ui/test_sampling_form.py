@@ -5,7 +5,7 @@ from typing import get_args, get_type_hints
 import pytest
 from pytestqt.qtbot import QtBot
 
-from studio.contract.commands import Sampling
+from studio.contract.sampling import Sampling
 from studio.ui.widgets.sampling_form import SamplingForm
 
 

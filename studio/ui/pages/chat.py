@@ -1,9 +1,7 @@
 """The Chat page: base and adapter answer side by side, by the very model that was trained."""
 
-from pathlib import Path
-
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import Progress
@@ -15,6 +13,7 @@ from studio.supervisor.chats import Chat
 from studio.supervisor.conversation import Conversation
 from studio.supervisor.held_back import Question
 from studio.supervisor.workplace import Workplace
+from studio.ui import failures
 from studio.ui.pages.page import Page
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -105,8 +104,8 @@ class ChatPage(Page):
         self.saved = SavedChats()
         self.side = QFrame()
         self.side.setProperty("role", "card")
-        self.side.setFixedWidth(SIDE_WIDTH)
-        scroll = ScrollColumn(margin=GRID + 4)
+        self.side.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+        scroll = ScrollColumn(margin=GRID + 4, narrowest=SIDE_WIDTH)
         scroll.body.addWidget(label(self.tr("How replies are drawn"), "strong"))
         scroll.body.addWidget(self.sampling)
         scroll.body.addWidget(self.saved, 1)
@@ -255,13 +254,11 @@ class ChatPage(Page):
 
     def _offer_questions(self, chat: Chat) -> None:
         run = self.targets.run(chat.run) if chat.run else None
-        if run is not None:
-            self._questions = held_back.questions(Path(run.job.dataset), run.job.settings.held_back_share)
-        else:
-            self._questions = []
+        self._questions = held_back.questions_of(run) if run is not None else []
         self.chips.show_questions(self._questions)
         tried = self.tr(
-            "Or click a question below: it was held back from the training, so it cannot be known by heart."
+            "Or click a question below: it was held back from the training, so it cannot be known by heart. "
+            "Those that the run's own test found newly right come first."
         )
         self.hint.set_sentence(self.tr("Ask something."), tried if self._questions else "")
 
@@ -391,5 +388,9 @@ class ChatPage(Page):
         self.side.setVisible(self.side_button.isChecked())
 
     def _on_sample_wanted(self) -> None:
-        self.workplace.start_sample()
+        try:
+            self.workplace.start_sample()
+        except (StudioError, OSError) as error:
+            self.workplace.problem_raised.emit(failures.problem_of(error))
+            return
         self.page_wanted.emit("train")

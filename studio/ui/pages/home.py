@@ -12,14 +12,14 @@ from studio.contract.run_folder import RunFolder
 from studio.data.formats import FORMATS
 from studio.data.run_history import RunSummary
 from studio.supervisor.workplace import Workplace
-from studio.ui import drop_routing, wording
+from studio.ui import drop_routing, failures, wording
 from studio.ui.pages.page import Page
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.drop_zone import DropZone
 from studio.ui.widgets.labels import ElidedLabel, IconLabel, label
 from studio.ui.widgets.message import MessageBar
-from studio.ui.widgets.section import ScrollColumn, Section
+from studio.ui.widgets.section import ScrollColumn, Section, clear_layout
 from studio.ui.widgets.this_pc import ThisPc
 
 MOST_RECENT = 5
@@ -104,9 +104,9 @@ class HomePage(Page):
         self.try_button.setText(self.tr("Preparing the sample…"))
         try:
             self.workplace.start_sample()
-        except StudioError as error:
+        except (StudioError, OSError) as error:  # the home may have become read-only, or the disk full
             self._show_start_state()
-            self.workplace.problem_raised.emit(error.problem)
+            self.workplace.problem_raised.emit(failures.problem_of(error))
             return
         self.page_wanted.emit("train")
 
@@ -168,10 +168,7 @@ class HomePage(Page):
     def _show_runs(self) -> None:
         runs = self.workplace.runs()
         self._show_interrupted(runs)
-        while (item := self._recent_rows.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.deleteLater()
+        clear_layout(self._recent_rows)
         if not runs:
             self._recent_rows.addWidget(label(self.tr("None yet: your runs will be listed here."), "muted", wrap=True))
         for summary in runs[:MOST_RECENT]:
@@ -205,8 +202,8 @@ class HomePage(Page):
     def _resume(self, summary: RunSummary) -> None:
         try:
             self.workplace.resume_run(RunFolder(summary.folder))
-        except StudioError as error:
-            self.workplace.problem_raised.emit(error.problem)
+        except (StudioError, OSError) as error:
+            self.workplace.problem_raised.emit(failures.problem_of(error))
             return
         self.page_wanted.emit("train")
 

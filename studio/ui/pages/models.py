@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from studio.contract.events import ModelChecked
 from studio.supervisor.workplace import Workplace
@@ -13,6 +13,7 @@ from studio.ui.widgets.empty import EmptyState
 from studio.ui.widgets.labels import label
 from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.model_card import ModelCard
+from studio.ui.widgets.search_field import SearchField
 from studio.ui.widgets.section import ScrollColumn, row
 
 
@@ -23,10 +24,7 @@ class ModelsPage(Page):
         super().__init__(workplace, parent)
         self.cards: list[ModelCard] = []
         self._checking: set[str] = set()
-        self.search = QLineEdit()
-        self.search.setPlaceholderText(self.tr("Search models"))
-        self.search.setAccessibleName(self.tr("Search models"))
-        self.search.setClearButtonEnabled(True)
+        self.search = SearchField(self.tr("Search models"))
         self.search.setMaximumWidth(360)
         self.search.textChanged.connect(self._filter)
         self.add_button = buttons.primary(self.tr("Add from folder…"), self._browse, "plus")

@@ -14,6 +14,7 @@ from studio.data import run_history
 from studio.data.run_history import RunSummary
 from studio.supervisor import run_trash
 from studio.supervisor.workplace import Workplace
+from studio.ui import failures
 from studio.ui.pages.page import Page
 from studio.ui.theme import GRID
 from studio.ui.widgets.empty import EmptyState
@@ -201,8 +202,8 @@ class RunsPage(Page):
     def _resume(self) -> None:
         try:
             self._with_chosen(self.workplace.resume_run)
-        except StudioError as error:
-            self.message.show_problem(error.problem)
+        except (StudioError, OSError) as error:
+            self.message.show_problem(failures.problem_of(error))
             return
         self.page_wanted.emit("train")
 

@@ -9,6 +9,7 @@ from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
 from studio.data.run_history import living_worker
 from studio.supervisor.workplace import Workplace
+from studio.ui import failures
 from studio.ui.pages.page import Page
 from studio.ui.pages.train_before import BeforeRun
 from studio.ui.theme import GRID
@@ -144,8 +145,8 @@ class TrainPage(Page):
     def _try_sample(self) -> None:
         try:
             self.workplace.start_sample()
-        except StudioError as error:
-            self.workplace.problem_raised.emit(error.problem)
+        except (StudioError, OSError) as error:
+            self.workplace.problem_raised.emit(failures.problem_of(error))
         self._show_right_view()
 
     def _show_right_view(self, *_: object) -> None:
@@ -217,5 +218,5 @@ class TrainPage(Page):
             return
         try:
             self.workplace.resume_run(folder)
-        except StudioError as error:
-            self.workplace.problem_raised.emit(error.problem)
+        except (StudioError, OSError) as error:
+            self.workplace.problem_raised.emit(failures.problem_of(error))

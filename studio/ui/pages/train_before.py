@@ -14,7 +14,7 @@ from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
 from studio.data.row_split import RowSplit
 from studio.supervisor.workplace import Workplace
-from studio.ui import wording
+from studio.ui import failures, wording
 from studio.ui.widgets.train_setup import Choice, TrainSetup
 
 
@@ -216,10 +216,11 @@ class BeforeRun(QWidget):
             return
         try:
             work = self.workplace.training_job(settings, self.setup.name_edit.text().strip())
-        except StudioError as error:
-            self.workplace.problem_raised.emit(error.problem)
+            started = self.workplace.start_training(work)
+        except (StudioError, OSError) as error:
+            self.workplace.problem_raised.emit(failures.problem_of(error))
             return
-        if self.workplace.start_training(work) is not None:
+        if started is not None:
             self.setup.name_edit.clear()
 
     def _ask_general(self) -> None:

@@ -14,13 +14,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.contract.commands import Sampling
+from studio.contract.fields import fields
+from studio.contract.sampling import Sampling
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import label, plain_tip
 from studio.ui.widgets.section import row
-
-MOST_SEED = 2**31 - 1
 
 
 class SamplingForm(QWidget):
@@ -30,14 +29,14 @@ class SamplingForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.temperature = _decimal(0.0, 5.0, 0.1)
-        self.top_p = _decimal(0.01, 1.0, 0.05)
-        self.top_k = _whole(0, 100_000)
+        self.temperature = _decimal("temperature", 0.1)
+        self.top_p = _decimal("top_p", 0.05)
+        self.top_k = _whole("top_k")
         self.top_k.setSpecialValueText(self.tr("off"))
-        self.penalty = _decimal(0.01, 10.0, 0.05)
-        self.length = _whole(1, 32_768)
+        self.penalty = _decimal("repetition_penalty", 0.05)
+        self.length = _whole("max_new_tokens")
         self.length.setSingleStep(16)
-        self.seed = _whole(0, MOST_SEED)
+        self.seed = _whole("seed")
         self.dice = buttons.icon_button("refresh", self.tr("Another seed"), self._on_dice)
         self.system = QPlainTextEdit()
         self.system.setTabChangesFocus(True)
@@ -48,20 +47,21 @@ class SamplingForm(QWidget):
         form.setHorizontalSpacing(GRID)
         form.setVerticalSpacing(GRID // 2)
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
-        for name, field, help_text in self._rows():
-            field.setAccessibleName(name)
-            field.setToolTip(plain_tip(help_text))
-            field.setAccessibleDescription(help_text)
-            field.valueChanged.connect(self._on_edited)
-            title = label(name)
-            title.setToolTip(plain_tip(help_text))
-            title.setBuddy(field)
-            if field is self.seed:
-                seed = row(field, self.dice, spacing=0)
+        for declared in fields(Sampling):
+            editor = self._editors()[declared.path]
+            editor.setAccessibleName(declared.title)
+            editor.setToolTip(plain_tip(declared.help))
+            editor.setAccessibleDescription(declared.help)
+            editor.valueChanged.connect(self._on_edited)
+            title = label(declared.title)
+            title.setToolTip(plain_tip(declared.help))
+            title.setBuddy(editor)
+            if editor is self.seed:
+                seed = row(editor, self.dice, spacing=0)
                 seed.setStretch(0, 1)
                 form.addRow(title, seed)
             else:
-                form.addRow(title, field)
+                form.addRow(title, editor)
         self.system.setAccessibleName(self.tr("System prompt"))
         help_text = self.tr("What the model is told before your first question.")
         self.system.setToolTip(plain_tip(help_text))
@@ -76,31 +76,15 @@ class SamplingForm(QWidget):
         outer.addWidget(self.system)
         self.show_values(Sampling(), "")
 
-    def _rows(self) -> list[tuple[str, QDoubleSpinBox | QSpinBox, str]]:
-        return [
-            (
-                self.tr("Temperature"),
-                self.temperature,
-                self.tr("0 always takes the likeliest word; higher values are freer and less reliable."),
-            ),
-            (
-                self.tr("Top-p"),
-                self.top_p,
-                self.tr("Only the likeliest words that together have this probability are considered; 1 is all."),
-            ),
-            (
-                self.tr("Top-k"),
-                self.top_k,
-                self.tr("Only this many of the likeliest words are considered; 0 is off."),
-            ),
-            (
-                self.tr("Repetition penalty"),
-                self.penalty,
-                self.tr("Above 1 makes words that were used already less likely; 1 is off."),
-            ),
-            (self.tr("Longest reply"), self.length, self.tr("A reply is cut after this many tokens.")),
-            (self.tr("Seed"), self.seed, self.tr("The same seed gives the same reply again.")),
-        ]
+    def _editors(self) -> dict[str, QDoubleSpinBox | QSpinBox]:
+        return {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "top_k": self.top_k,
+            "repetition_penalty": self.penalty,
+            "max_new_tokens": self.length,
+            "seed": self.seed,
+        }
 
     def show_values(self, sampling: Sampling, system: str) -> None:
         """Show without telling anyone."""
@@ -134,23 +118,31 @@ class SamplingForm(QWidget):
         self.changed.emit()
 
     def _on_dice(self) -> None:
-        self.seed.setValue(secrets.randbelow(MOST_SEED))
+        self.seed.setValue(secrets.randbelow(self.seed.maximum()))
 
 
-def _decimal(low: float, high: float, step: float) -> QDoubleSpinBox:
+def _limits(path: str) -> tuple[float, float]:
+    """The contract's limits; what must be above zero begins at the smallest step that is shown."""
+    declared = next(field for field in fields(Sampling) if field.path == path)
+    assert declared.minimum is not None
+    assert declared.maximum is not None
+    return declared.minimum or (0.01 if declared.minimum_open else 0.0), declared.maximum
+
+
+def _decimal(path: str, step: float) -> QDoubleSpinBox:
     made = QDoubleSpinBox()
     made.lineEdit().setTextMargins(6, 0, 0, 0)  # the style sheet's padding does not reach it
     made.setDecimals(2)
-    made.setRange(low, high)
+    made.setRange(*_limits(path))
     made.setSingleStep(step)
     _narrow(made)
     return made
 
 
-def _whole(low: int, high: int) -> QSpinBox:
+def _whole(path: str) -> QSpinBox:
     made = QSpinBox()
     made.lineEdit().setTextMargins(6, 0, 0, 0)
-    made.setRange(low, high)
+    made.setRange(*(int(limit) for limit in _limits(path)))
     _narrow(made)
     return made
 

@@ -1,6 +1,6 @@
 """Cards and lines: how a page is divided."""
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from studio.ui.theme import GRID
@@ -96,8 +96,13 @@ class ScrollColumn(QScrollArea):
         body: Vertical layout to fill; end it with a stretch where the content should stay at the top.
     """
 
-    def __init__(self, widest: int = 0, margin: int = 3 * GRID) -> None:
+    def __init__(self, widest: int = 0, margin: int = 3 * GRID, narrowest: int = 0) -> None:
+        """Args:
+        widest, narrowest: Of the content and of the column, in pixels; it is never narrower than its content needs.
+        margin: Around the content.
+        """
         super().__init__()
+        self._narrowest = narrowest
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -115,6 +120,22 @@ class ScrollColumn(QScrollArea):
         self.setWidget(inside)
         inside.setAutoFillBackground(False)
         self.viewport().setAutoFillBackground(False)
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the content at its narrowest: what does not scroll sideways must not be cut there."""
+        least = self._inside.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        return QSize(max(self._narrowest, least), super().minimumSizeHint().height())
+
+    def sizeHint(self) -> QSize:
+        """A column that was given its width keeps to it."""
+        hint = super().sizeHint()
+        return QSize(self.minimumSizeHint().width(), hint.height()) if self._narrowest else hint
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Larger text or other content: the column may need more room."""
+        if event.type() == QEvent.Type.LayoutRequest and watched is self._inside:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
     def show_top_of(self, widget: QWidget) -> None:
         """Scroll so that a widget of the content stands at the top."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QLineEdit, QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem, SettingsError
 from studio.contract.events import DeviceReport
@@ -17,6 +17,7 @@ from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import label
 from studio.ui.widgets.preset_chooser import PresetChooser
+from studio.ui.widgets.search_field import SearchField
 from studio.ui.widgets.section import row
 from studio.ui.widgets.setting_group import SettingGroup
 from studio.ui.widgets.setting_row import SettingRow
@@ -57,11 +58,7 @@ class SettingsForm(QWidget):
     def _build(self) -> None:
         self.presets = PresetChooser()
         self.presets.chosen.connect(self._on_preset_chosen)
-        self.search = QLineEdit()
-        self.search.setPlaceholderText(self.tr("Search all settings"))
-        self.search.setAccessibleName(self.tr("Search all settings"))
-        self.search.setClearButtonEnabled(True)
-        self.search.addAction(icons.icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        self.search = SearchField(self.tr("Search all settings"))
         self.search.textChanged.connect(self._show_rows)
         self.level_button = QPushButton()
         self.level_button.clicked.connect(self._toggle_level)

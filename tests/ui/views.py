@@ -1,0 +1,152 @@
+"""Everything that the window can show, as functions that show it: each page without anything, and each one filled."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from studio.contract import events, job
+from studio.contract.errors import Problem
+from studio.contract.run_folder import RunFolder
+from studio.supervisor import chats
+from studio.ui.main_window import MainWindow
+from studio.ui.pages import PAGES
+from studio.ui.pages.chat import ChatPage
+from studio.ui.pages.data import DataPage
+from studio.ui.pages.runs import RunsPage
+from studio.ui.pages.train import TrainPage
+from tests.ui import run_stream
+from tests.ui.filled_window import fill
+
+
+def _page(window: MainWindow, name: str) -> object:
+    window.show_page(name)
+    return window.page(name)
+
+
+def _data_tab(window: MainWindow, tab: int) -> None:
+    page = _page(window, "data")
+    assert isinstance(page, DataPage)
+    page.tabs.setCurrentIndex(tab)
+    pieces = ("<|user|>", "Who", " keeps", " the", " keys?", "<|assistant|>", "Marta", " Quill", ".", "<|end|>")
+    learned = tuple(place > 5 for place in range(len(pieces)))
+    shown = events.MaskedRow(
+        row=0, pieces=pieces, ids=tuple(range(len(pieces))), learned=learned, fate="cut", cut_tokens=4
+    )
+    if tab == 1:
+        page.preview.service.row_shown.emit(shown)
+        page.preview.service.surveyed.emit((shown, shown))
+
+
+def _run(window: MainWindow, stream: list[events.AnyEvent]) -> TrainPage:
+    """A run of this window, told event by event."""
+    page = _page(window, "train")
+    assert isinstance(page, TrainPage)
+    folder = run_stream.write_run("run-12", [], seed=9)
+    folder.events.unlink()
+    work = job.load(folder.job)
+    assert isinstance(work, job.TrainJob)
+    window.workplace.active_job = work
+    window.workplace.run_started.emit(folder)
+    for event in stream:
+        window.workplace.run_event.emit(event)
+    page.view.load_plot()
+    page.feed.changed.emit()
+    return page
+
+
+def _running(window: MainWindow) -> None:
+    notice = events.Notice(at=1001.0, problem=run_stream.PROBLEM)
+    _run(window, [*list(run_stream.run())[:60], notice])
+
+
+def _ended(window: MainWindow, stream: list[events.AnyEvent]) -> None:
+    page = _run(window, stream)
+    window.workplace.active_job = None
+    assert page.feed.folder is not None
+    window.workplace.run_ended.emit(page.feed.folder)
+
+
+def _failed(window: MainWindow) -> None:
+    _ended(window, [*list(run_stream.run())[:60], events.Failed(at=1500.0, problem=run_stream.PROBLEM)])
+
+
+def _runs(window: MainWindow, tab: int, several: bool = False) -> None:
+    page = _page(window, "runs")
+    assert isinstance(page, RunsPage)
+    folders: list[Path] = [summary.folder for summary in window.workplace.runs()]
+    if several:
+        page.list.select(folders)
+    else:
+        page.show_run(RunFolder(next(run.folder for run in window.workplace.runs() if run.state == "done")))
+    page.detail.tabs.setCurrentIndex(tab)
+
+
+def _chat(window: MainWindow) -> None:
+    page = _page(window, "chat")
+    assert isinstance(page, ChatPage)
+    page.conversation.open_chat(chats.list_chats()[0])
+    page.side_button.setChecked(True)
+    page._on_side_toggled()
+
+
+def _problem(window: MainWindow) -> None:
+    window.show_page("home")
+    problem = Problem(
+        code="train.no_dataset",
+        what="Choose a dataset first.",
+        why="Why. " * 60,
+        fix="Open the Data page.",
+        details="x",
+    )
+    window.workplace.problem_raised.emit(problem)
+    window.workplace.told.emit("News of a certain length, as they are told.")
+
+
+def _searched(window: MainWindow) -> None:
+    """The form with a problem and a search."""
+    window.show_page("train")
+    page = window.page("train")
+    assert isinstance(page, TrainPage)
+    assert page.before is not None
+    form = page.before.setup.form
+    settings = form.settings()
+    assert settings is not None
+    form.set_settings(msgspec.structs.replace(settings, early_stopping=3, evaluations=0))
+    form.search.setText("test")
+
+
+def _empty(name: str) -> Callable[[MainWindow], None]:
+    return lambda window: window.show_page(name)
+
+
+def _filled(show: Callable[[MainWindow], object]) -> Callable[[MainWindow], None]:
+    def view(window: MainWindow) -> None:
+        fill(window)
+        show(window)
+
+    return view
+
+
+VIEWS: dict[str, tuple[str, Callable[[MainWindow], None]]] = {
+    **{f"{name}, empty": (name, _empty(name)) for name in PAGES},
+    "home, filled": ("home", _filled(lambda window: window.show_page("home"))),
+    "home, with a problem": ("home", _filled(_problem)),
+    "data, table": ("data", _filled(lambda window: _data_tab(window, 0))),
+    "data, as the model sees it": ("data", _filled(lambda window: _data_tab(window, 1))),
+    "data, problems": ("data", _filled(lambda window: _data_tab(window, 2))),
+    "models, filled": ("models", _filled(lambda window: window.show_page("models"))),
+    "train, before": ("train", _filled(lambda window: window.show_page("train"))),
+    "train, searched": ("train", _filled(_searched)),
+    "train, running": ("train", _filled(_running)),
+    "train, done": ("train", _filled(lambda window: _ended(window, list(run_stream.run())))),
+    "train, failed": ("train", _filled(_failed)),
+    "runs, plot": ("runs", _filled(lambda window: _runs(window, 0))),
+    "runs, settings": ("runs", _filled(lambda window: _runs(window, 1))),
+    "runs, answers": ("runs", _filled(lambda window: _runs(window, 2))),
+    "runs, compared": ("runs", _filled(lambda window: _runs(window, 0, several=True))),
+    "chat, side by side": ("chat", _filled(_chat)),
+    "export, filled": ("export", _filled(lambda window: window.show_page("export"))),
+    "settings, filled": ("settings", _filled(lambda window: window.show_page("settings"))),
+}
+"""What is shown -> the page it is on, and how it comes to be."""
