@@ -161,10 +161,10 @@ def read_file(
             rows=taker.good + tally.total,
         )
         problems = [
-            *tally.problems(source.name),
-            *marks.problems(source.name),
+            *tally.problems(file.name),
+            *marks.problems(file.name),
             *source.notes,
-            *_weighted(source.name, weight, taker.good, taker.written),
+            *_weighted(file.name, weight, taker.good, taker.written),
         ]
         return FileResult(
             file=described,

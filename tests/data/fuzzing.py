@@ -13,6 +13,7 @@ import io
 import json
 import os
 import random
+import secrets
 import selectors
 import shutil
 import subprocess
@@ -20,7 +21,6 @@ import sys
 import tempfile
 import time
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,7 @@ def damaged_within(name: str, data: bytes, dice: random.Random) -> bytes:
         hit = dice.choice(list(files))
         inner = damaged_within(hit, files.pop(hit), dice)
         if dice.random() < 0.1:
-            hit = damaged(hit.encode(), dice).decode("latin-1")
+            hit = damaged(hit.encode(), dice).decode("latin-1").replace("\x00", "") or "x"
         return zip_bytes({**files, hit: inner})
     return damaged(data, dice)
 
@@ -275,7 +275,7 @@ def _outcomes(child: "subprocess.Popen[bytes]", ready: selectors.BaseSelector) -
 def _kept(folder: Path, keep: Path | None, reader: str) -> str:
     if keep is None:
         return "run the fuzz command with the same seed to keep the input"
-    target = keep / f"{reader}-{time.strftime('%Y%m%d-%H%M%S')}-{zlib.crc32(os.urandom(8)):08x}"
+    target = keep / f"{reader}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
     shutil.copytree(folder / "case", target)
     return f"the input is kept in {target}"
 

@@ -11,7 +11,7 @@ import pytest
 
 from studio.contract.control import Going
 from studio.contract.events import Event, Imported, Inspected
-from studio.contract.job import ImportJob, Reading
+from studio.contract.job import ImportJob, Reading, load, save
 from studio.data import folders, importing, parts
 from studio.data.dataset import open_dataset
 from studio.data.importing import import_dataset
@@ -305,3 +305,16 @@ def test_what_can_be_chosen_of_a_workbook_is_told_before_it_is_read(tmp_path: Pa
     assert (events[0].reading.sheet, events[0].sheets) == ("One", ("One", "Two"))
     imported = run(path, tmp_path / "out", reading=Reading(sheet="Two"))
     assert '"Two"' in imported.problems[0].what
+
+
+def test_every_choice_of_an_import_survives_its_job_file(tmp_path: Path) -> None:
+    work = ImportJob(
+        source="a.xlsx",
+        destination="out",
+        name="Mine",
+        more=("b.xlsx",),
+        reading=Reading(sheet="FAQ", documents="line", split="train"),
+        weights=(1.0, 0.5),
+    )
+    save(work, tmp_path / "job.json")
+    assert load(tmp_path / "job.json") == work

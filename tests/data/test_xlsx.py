@@ -148,3 +148,22 @@ def test_a_workbook_of_bombs_is_refused_by_its_size(tmp_path: Path, monkeypatch:
     assert reading_refused(write(tmp_path / "b.xlsx", xlsx_bytes(QA))).code == "data.exceeds_limit"
     monkeypatch.setattr(xlsx, "MAX_FILE_BYTES", 1000)
     assert "256 MB" in reading_refused(write(tmp_path / "b.xlsx", xlsx_bytes(QA))).what
+
+
+def test_a_failed_check_within_the_native_parser_is_a_damaged_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own exception is none that `except Exception` would take."""
+
+    class PanicException(BaseException):
+        pass
+
+    class Workbook:
+        @staticmethod
+        def from_filelike(file: object) -> None:
+            raise PanicException("index out of bounds")
+
+    monkeypatch.setattr("python_calamine.CalamineWorkbook", Workbook)
+    problem = reading_refused(write(tmp_path / "a.xlsx", xlsx_bytes(QA)))
+    assert problem.code == "data.damaged_table"
+    assert "index out of bounds" in problem.why

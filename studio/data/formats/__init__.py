@@ -2,6 +2,8 @@
 
 import msgspec
 
+from studio.data.kinds import PACKED_SUFFIXES
+
 
 class Format(msgspec.Struct, frozen=True):
     """A row of the table; `module` has `rows(source) -> Iterator[tuple[int, dict[str, object]]]`.
@@ -23,3 +25,6 @@ FORMATS: dict[str, Format] = {
     "arrow": Format("Arrow", (".arrow", ".feather", ".ipc"), "studio.data.formats.arrow"),
     "text": Format("text", (".txt", ".text", ".md", ".markdown"), "studio.data.formats.text"),
 }
+
+SUFFIXES = (*(suffix for row in FORMATS.values() for suffix in row.suffixes), *PACKED_SUFFIXES, ".zip")
+"""Endings of files that can be chosen; a folder can be, too."""
