@@ -123,6 +123,15 @@ def test_by_time_no_tested_row_is_older_than_a_learned_one(
     }
 
 
+def test_rows_of_one_time_go_to_the_side_where_their_middle_lies() -> None:
+    def places(times: list[float]) -> list[float]:
+        return positions(Split(by="time"), [""] * len(times), (), times, [""] * len(times))
+
+    assert places([3.0, 3.0, 3.0, 3.0]) == [0.5] * 4
+    assert places([1.0, 2.0, 3.0, 4.0]) == [0.875, 0.625, 0.375, 0.125]
+    assert places([1.0, 9.0, 9.0, 1.0]) == [0.75, 0.25, 0.25, 0.75]
+
+
 def test_a_row_without_a_group_stands_for_itself() -> None:
     places = positions(Split(by="group"), ["a", "b"], [None, None], (), ["", ""])
     assert places == [position("a"), position("b")]

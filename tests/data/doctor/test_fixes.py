@@ -149,6 +149,10 @@ def test_a_doctor_that_is_ended_keeps_what_was_found_before(dataset: Dataset) ->
     assert last_diagnosis(dataset.folder) == before
 
 
+def test_the_damaged_part_of_a_text_is_repaired_beside_letters_that_are_right() -> None:
+    assert repaired(f"日本: {wrong('Größe, Übermut')} und Maß") == "日本: Größe, Übermut und Maß"
+
+
 @pytest.mark.parametrize("text", ["Grüße aus München", "“Zitat” – und mehr…", "naïve café", "Ångström"])
 def test_a_repair_of_right_text_changes_nothing_and_of_damaged_text_restores_it(text: str) -> None:
     assert repaired(text) == text
