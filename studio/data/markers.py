@@ -1,7 +1,6 @@
 """Marks of chat templates that stand in the text itself: a sign of data that were rendered once already."""
 
 import re
-from collections.abc import Iterator
 
 from studio.contract.errors import Problem
 from studio.contract.records import Record
@@ -14,24 +13,38 @@ MARKS = re.compile(
 )
 """Control tokens of the known families, and the headings of Alpaca's template. Tags of reasoning are none: answers
 may bring them."""
-_HINTS = ("<|", "<｜", "[INST", "[/INST", "<<", "s>", "_of_turn>", "<bos>", "<eos>", "<pad>", "<unk>", "###")
 
 
 def mark_in(record: Record) -> str:
     """The first mark in what a row says; "" where there is none."""
     for text in _texts(record):
-        if any(hint in text for hint in _HINTS):  # ten times as quick as the pattern
+        if _may_hold(text):
             found = MARKS.search(text)
             if found:
                 return found.group()
     return ""
 
 
-def _texts(record: Record) -> Iterator[str]:
-    if record.text:
-        yield record.text
-    for message in (*record.messages, *record.rejected):
-        yield message.content
+def _may_hold(text: str) -> bool:
+    """Whether the pattern is worth asking: ten times as quick, which counts at a million rows."""
+    if "###" in text or "INST]" in text:
+        return True
+    return "<" in text and (
+        "<|" in text
+        or "s>" in text
+        or "_turn>" in text
+        or "SYS>>" in text
+        or "<｜" in text
+        or "<pad>" in text
+        or "<unk>" in text
+    )
+
+
+def _texts(record: Record) -> list[str]:
+    texts = [message.content for message in record.messages]
+    if record.text or record.rejected:
+        texts += [record.text, *(message.content for message in record.rejected)]
+    return texts
 
 
 class MarkTally:
