@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+_encode = msgspec.json.Encoder().encode
+
 Role = Literal["system", "user", "assistant", "tool"]
 Kind = Literal["chat", "prompt_completion", "text", "preference", "label"]
 """What can be learned from a row: see `Record`."""
@@ -35,6 +37,8 @@ class Message(msgspec.Struct, frozen=True):
         return not (self.reasoning or self.tool_calls or self.name or self.call_id)
 
     def _content(self) -> list[str]:
+        if not (self.reasoning or self.tool_calls or self.name or self.call_id):  # is_plain, at a third of the time
+            return [self.role, self.content]
         return [self.role, self.content, self.reasoning, self.tool_calls, self.name, self.call_id]
 
 
@@ -92,13 +96,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             digest.update(b"".join(texts))
         else:
             for message in self.messages:
-                digest.update(msgspec.json.encode(message._content()))
+                digest.update(_encode(message._content()))
         if self.text:
-            digest.update(msgspec.json.encode({"text": self.text}))
+            digest.update(_encode({"text": self.text}))
         if self.rejected:
-            digest.update(msgspec.json.encode({"rejected": [turn._content() for turn in self.rejected]}))
+            digest.update(_encode({"rejected": [turn._content() for turn in self.rejected]}))
         if self.label is not None:
-            digest.update(msgspec.json.encode({"label": self.label}))
+            digest.update(_encode({"label": self.label}))
         if self.tools:
-            digest.update(msgspec.json.encode({"tools": self.tools}))
+            digest.update(_encode({"tools": self.tools}))
         return digest.hexdigest()[:16]

@@ -61,7 +61,7 @@ class _TurnColumn:
         """Append the turns of one row; gives the number of their characters."""
         characters = 0
         for turn in turns:
-            if not turn.is_plain:
+            if turn.reasoning or turn.tool_calls or turn.name or turn.call_id:
                 self._rich.append((len(self._roles), turn))
                 characters += len(turn.reasoning) + len(turn.tool_calls)
             self._roles.append(turn.role)

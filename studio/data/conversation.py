@@ -23,6 +23,7 @@ ROLES: dict[str, Role] = {
 CALL_ROLES = frozenset(("function_call", "tool_call", "tool_calls", "function_calls"))
 """Roles of turns whose content is a call (ShareGPT); the assistant makes it."""
 
+_ORDINARY = ("user", "assistant", "system", "human", "gpt")
 _EXTRAS = frozenset((*tool_calls.CALL_KEYS, *REASONING_KEYS))
 _TEXT_PARTS = ("text", "input_text", "output_text")
 _REASONING_PARTS = ("thinking", "reasoning")
@@ -78,15 +79,17 @@ def to_messages(value: object, number: int) -> list[Message]:
     if not isinstance(turns, list) or not turns:
         raise row_error("row.no_turns", number)
     messages: list[Message] = []
+    with_tools = False
     for turn in turns:
         message, is_call = _message(turn, number)
+        with_tools = with_tools or message.role == "tool" or bool(message.tool_calls)
         if is_call and messages and messages[-1].role == "assistant":
             before = messages[-1]  # what was said before the call, or a call made at the same time
             calls = tool_calls.joined(before.tool_calls, message.tool_calls)
             messages[-1] = Message("assistant", before.content, before.reasoning, calls)
         else:
             messages.append(message)
-    return tool_calls.linked(messages)
+    return tool_calls.linked(messages) if with_tools else messages
 
 
 def text_of(value: object, number: int, code_if_missing: str) -> str:
@@ -149,7 +152,7 @@ def _message(turn: object, number: int) -> tuple[Message, bool]:
     if not role_key:
         raise row_error("row.unknown_role", number, "A turn has no role.")
     spelled = turn[role_key]
-    name = spelled.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(spelled, str) else ""
+    name = spelled if spelled in _ORDINARY else _plain_role(spelled)
     if name in CALL_ROLES and content_key:
         calls = tool_calls.calls_text(turn[content_key], number)
         if not calls:
@@ -166,6 +169,10 @@ def _message(turn: object, number: int) -> tuple[Message, bool]:
     if not content_key:
         raise row_error("row.content_not_text", number, "A turn has no content.")
     return Message(role, text_of(turn[content_key], number, "row.content_not_text")), False
+
+
+def _plain_role(spelled: object) -> str:
+    return spelled.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(spelled, str) else ""
 
 
 def _answer(turn: dict[str, object], content_key: str, number: int) -> Message:
@@ -219,4 +226,7 @@ def _thought(part: dict[str, object], number: int) -> str:
 
 
 def _key(turn: dict[str, object], keys: Iterable[str]) -> str:
-    return next((key for key in keys if key in turn), "")
+    for key in keys:
+        if key in turn:
+            return key
+    return ""

@@ -1,7 +1,6 @@
 """Marks of chat templates that stand in the text itself: a sign of data that were rendered once already."""
 
 import re
-from collections.abc import Iterator
 
 from studio.contract.errors import Problem
 from studio.contract.records import Record
@@ -14,7 +13,6 @@ MARKS = re.compile(
 )
 """Control tokens of the known families, and the headings of Alpaca's template. Tags of reasoning are none: answers
 may bring them."""
-_HINTS = ("<|", "<｜", "[INST", "[/INST", "<<", "s>", "_of_turn>", "<bos>", "<eos>", "<pad>", "<unk>", "###")
 
 
 def mark_in(record: Record) -> str:
@@ -24,19 +22,32 @@ def mark_in(record: Record) -> str:
 
 def mark_in_text(text: str) -> str:
     """The first mark in a text; "" where there is none."""
-    if "<" not in text and "[" not in text and "###" not in text:  # most texts, and ten times as quick
-        return ""
-    if not any(hint in text for hint in _HINTS):
+    if not _may_hold(text):
         return ""
     found = MARKS.search(text)
     return found.group() if found else ""
 
 
-def _texts(record: Record) -> Iterator[str]:
-    if record.text:
-        yield record.text
-    for message in (*record.messages, *record.rejected):
-        yield message.content
+def _may_hold(text: str) -> bool:
+    """Whether the pattern is worth asking: ten times as quick, which counts at a million rows."""
+    if "###" in text or "INST]" in text:
+        return True
+    return "<" in text and (
+        "<|" in text
+        or "s>" in text
+        or "_turn>" in text
+        or "SYS>>" in text
+        or "<｜" in text
+        or "<pad>" in text
+        or "<unk>" in text
+    )
+
+
+def _texts(record: Record) -> list[str]:
+    texts = [message.content for message in record.messages]
+    if record.text or record.rejected:
+        texts += [record.text, *(message.content for message in record.rejected)]
+    return texts
 
 
 class MarkTally:

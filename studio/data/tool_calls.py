@@ -56,8 +56,6 @@ def linked(messages: list[Message]) -> list[Message]:
     Calls without an id get one of nine characters, as Mistral's templates demand. Results without an id belong to the
     calls before them, in order.
     """
-    if not any(message.tool_calls or message.role == "tool" for message in messages):
-        return messages
     made, told = 0, []
     waiting: list[tuple[str, str]] = []  # id and name of calls that have no result yet
     for message in messages:

@@ -181,7 +181,7 @@ BAD = [
     Bad(23, "no mappable columns", file("a.csv", "id,price\n1,2\n3,4\n"), "data.no_mapping", ('"id", "price"',)),
     Bad(24, "empty answers", chats([("user", "a"), ("assistant", "")]), "row.empty_answer", ("1 row", "row 21"), True),
     Bad(25, "assistant first", chats([("assistant", "a")]), "row.assistant_first", ("begins with",), True),
-    Bad(26, "ends on user", chats([("user", "a")]), "row.ends_on_user", ("ends with the user",), True),
+    Bad(26, "ends on user", chats([("user", "a")]), "row.ends_on_user", ("does not end with the assistant",), True),
     Bad(27, "unknown role", chats([("boss", "a"), ("assistant", "b")]), "row.unknown_role", ('"boss"', "row 21"), True),
     Bad(28, "content is null", chats([("user", None), ("assistant", "b")]), "row.content_not_text", ("row 21",), True),
     Bad(28, "content is a number", chats([("user", 7), ("assistant", "b")]), "row.content_not_text", ("row 21",), True),
