@@ -4,7 +4,7 @@ A row's text is the set of its runs of three words (system prompts left out, and
 instruction that stands in every row makes no two rows alike). A signature keeps, for each of 120 orders of all possible
 runs, which of the row's comes first; two rows agree in one place as often as their sets overlap (Broder 1997). Rows
 that agree in all six places of one of 20 bands are compared by their whole signatures.
-docs/decisions/0003-near-duplicates.md says why no library does this here.
+docs/decisions/0004-near-duplicates.md says why no library does this here.
 """
 
 from collections.abc import Iterator

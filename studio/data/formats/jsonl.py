@@ -68,11 +68,12 @@ def batches(source: Source, schema: Any) -> Iterator[Batch]:
     number = 0
     offset = len(codecs.BOM_UTF8) if source.encoding == "utf-8-sig" else 0
     while chunk := file.read(_BLOCK_BYTES):
-        rest = b"" if chunk.endswith(b"\n") else file.readline(MAX_LINE_BYTES + 1)
-        long_line = len(rest) > MAX_LINE_BYTES
+        begin = chunk.rfind(b"\n") + 1  # of the last line, of which the chunk may hold a part only
+        rest = b"" if begin == len(chunk) else file.readline(MAX_LINE_BYTES + 1 - (len(chunk) - begin))
+        skipped = len(chunk) - begin + len(rest)
+        long_line = skipped > MAX_LINE_BYTES
         if long_line:  # only what lies before that line can be a row
-            begin = chunk.rfind(b"\n") + 1
-            chunk, skipped = chunk[:begin], len(chunk) - begin + len(rest)
+            chunk = chunk[:begin]
         else:
             chunk += rest
         if chunk:
