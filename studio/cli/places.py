@@ -1,6 +1,7 @@
 """What a word on the command line may mean: a model, a dataset, a run."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 from studio.contract import events, job
@@ -118,6 +119,12 @@ def find_run(word: str) -> RunSummary:
 def new_run() -> RunFolder:
     """A folder for a new training run."""
     return RunFolder.create(runs_folder(), "run")
+
+
+def drop_run(folder: RunFolder) -> None:
+    """Take away a run that never began, with its number; where that fails it stays and says that it failed."""
+    if dataset.bears_marker(folder.path):
+        shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def next_run_name() -> str:

@@ -156,7 +156,8 @@ class Step(Event, frozen=True, kw_only=True, tag="step"):
 
     Attributes:
         step: Counted from 1; total_steps may shrink once, when a time box becomes a number of steps.
-        loss: Mean over the learned tokens of the whole effective batch.
+        loss: Mean over the learned tokens of the user's rows; general_loss over those of the general rows mixed in,
+            None where there are none. What is trained on is the mean over both.
         grad_norm: Before clipping.
         tokens: All tokens read in this step; learned_tokens of them had a label.
         step_seconds: Wall time of this step alone.
@@ -169,6 +170,7 @@ class Step(Event, frozen=True, kw_only=True, tag="step"):
     total_steps: int
     epoch: float
     loss: float
+    general_loss: float | None = None
     learning_rate: float
     grad_norm: float
     tokens: int

@@ -14,6 +14,7 @@ from studio.contract.errors import Problem, StudioError
 from studio.contract.events import DataReport, Progress
 from studio.contract.job import TrainJob
 from studio.contract.records import Message, Record
+from studio.contract.settings import TrainSettings
 from studio.data.arrow_file import records_of
 from studio.data.chat_rows import read_chat_rows
 from studio.data.dataset import ROWS_FILE, DatasetInfo, open_dataset
@@ -102,7 +103,7 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
         for number, record in enumerate(_polled(extra, len(extra), "Reading the general examples", emit, control)):
             general.add(record, number)
     most = tokens.limit(tokenizer, rules)
-    _refuse(train, held, most)
+    _refuse(train, held, most, settings)
     tested = held.sample()
     rows = train.rows.joined(general.rows)
     return Examples(
@@ -231,7 +232,7 @@ def _polled(records: Iterable[Record], total: int, stage: str, emit: Emit, contr
         yield record
 
 
-def _refuse(train: _Side, held: _Side, max_tokens: int) -> None:
+def _refuse(train: _Side, held: _Side, most: int, settings: TrainSettings) -> None:
     total = train.fates.total()
     if total + held.fates.total() < 2:
         raise StudioError(
@@ -243,9 +244,13 @@ def _refuse(train: _Side, held: _Side, max_tokens: int) -> None:
     if total == 0:
         raise StudioError(
             "train.all_held_back",
-            "All rows are held back for testing.",
-            "So nothing is left to learn from.",
-            "Lower the share of held-back examples, or add more examples.",
+            "All rows are held back for testing, so nothing is left to learn from.",
+            "They are all the same, and equal rows stay on one side."
+            if len(held.keys) == 1
+            else "The share is too high for so few rows.",
+            "Add examples that differ."
+            if len(held.keys) == 1
+            else "Lower the share of held-back examples, or add more examples.",
             where="held_back_share",
         )
     if len(train.rows):
@@ -253,9 +258,12 @@ def _refuse(train: _Side, held: _Side, max_tokens: int) -> None:
     if train.fates["left_out"]:
         raise StudioError(
             "train.all_too_long",
-            f"All {train.fates['left_out']} examples with something to learn are longer than {max_tokens} tokens.",
+            f"All {train.fates['left_out']} examples with something to learn are longer than {most} tokens"
+            + (", the most that this model can read." if most < settings.max_tokens else "."),
             "Examples that are too long are left out, so nothing would be learned.",
-            "Raise the longest text, or let longer examples be cut.",
+            "Choose a model with a longer context, shorten the examples, or let longer ones be cut."
+            if most < settings.max_tokens
+            else "Raise the longest text, or let longer examples be cut.",
             where="max_tokens",
         )
     raise StudioError(
