@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 
@@ -12,6 +12,7 @@ from studio.contract.records import Kind
 from studio.contract.settings import MIGRATIONS, VERSION, TrainSettings
 
 Shape = Literal["chat", "sharegpt", "alpaca", "prompt_completion", "text", "preference", "label"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
