@@ -102,11 +102,9 @@ def check(arguments: list[str]) -> int:
 
 
 def bench(arguments: list[str]) -> int:
-    """Benchmarks by name, or all of them; each prints one table. What follows `--` goes to the benchmark."""
-    names, options = arguments, []
-    if "--" in arguments:
-        cut = arguments.index("--")
-        names, options = arguments[:cut], arguments[cut + 1 :]
+    """Benchmarks by name, or all of them; each prints one table. From the first option on all goes to the benchmark."""
+    cut = next((place for place, word in enumerate(arguments) if word.startswith("-")), len(arguments))
+    names, options = arguments[:cut], [word for word in arguments[cut:] if word != "--"]
     known = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if not path.stem.startswith("_"))
     unknown = [name for name in names if name not in known]
     if unknown:
