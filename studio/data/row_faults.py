@@ -149,8 +149,8 @@ class FaultTally:
             rows.append(number)
 
     def problems(self, file_name: str) -> list[Problem]:
-        """One problem a code, most frequent first: count in words, up to 3 row numbers."""
-        order = sorted(self._counts, key=lambda code: -self._counts[code])
+        """One problem a code, most frequent first, then in the file's order: count in words, up to 3 row numbers."""
+        order = sorted(self._counts, key=lambda code: (-self._counts[code], self._rows[code][0], code))
         return [self._problem(code, file_name) for code in order]
 
     def _problem(self, code: str, file_name: str) -> Problem:

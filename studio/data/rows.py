@@ -6,13 +6,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from studio.contract.errors import Problem
 from studio.data.ahead import ahead
 from studio.data.formats import FORMATS
-from studio.data.formats.batch import Batch
+from studio.data.formats.batch import Batch, gathered
 from studio.data.json_text import JsonFault, decode
 from studio.data.part import Part
 from studio.data.quick_lane import Lane, Plain, runs
@@ -73,7 +70,10 @@ class Rows:
             yield from self
             return
         with self._told():
-            batches = module.batches(self.source, lane.schema) if hasattr(module, "batches") else self._gathered(lane)
+            if hasattr(module, "batches"):
+                batches = module.batches(self.source, lane.schema)
+            else:
+                batches = gathered(module.rows(self.source), lane.schema)
             for batch, converted in ahead((batch, lane.convert(batch.table, batch.numbers)) for batch in batches):
                 yield from self._in_order(batch, converted)
 
@@ -91,21 +91,6 @@ class Rows:
                 self.number = int(batch.numbers[item])
                 yield row
 
-    def _gathered(self, lane: Lane) -> Iterator[Batch]:
-        """Rows of a format that reads them one by one, put together again."""
-        rows: list[dict[str, object]] = []
-        numbers: list[int] = []
-        characters = 0
-        for number, row in import_module(FORMATS[self.format].module).rows(self.source):
-            rows.append(row)
-            numbers.append(number)
-            characters += sum(len(value) for value in row.values() if isinstance(value, str))
-            if len(rows) >= _GATHERED_ROWS or characters >= _GATHERED_CHARACTERS:
-                yield _batch(rows, numbers, lane)
-                rows, numbers, characters = [], [], 0
-        if rows:
-            yield _batch(rows, numbers, lane)
-
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
@@ -120,19 +105,6 @@ class Rows:
             raise self.source.encoding_error(error) from error
         except OSError as error:
             raise self.source.error("unreadable", "The file could not be read to its end.", str(error)) from error
-
-
-_GATHERED_ROWS = 1000
-_GATHERED_CHARACTERS = 4_000_000
-
-
-def _batch(rows: list[dict[str, object]], numbers: list[int], lane: Lane) -> Batch:
-    try:
-        columns = [pa.array([row.get(name) for row in rows], pa.string()) for name in lane.schema.names]
-        table = pa.RecordBatch.from_arrays(columns, schema=lane.schema)
-    except (pa.ArrowException, TypeError, UnicodeEncodeError):  # a value that is no text
-        table = None
-    return Batch(table, np.array(numbers, np.int64), rows.__getitem__)
 
 
 def read(file: Path | Part) -> Iterator[dict[str, object]]:

@@ -1,5 +1,6 @@
 """The quick lane and the careful way give the same dataset and say the same of it."""
 
+import csv
 import json
 import tempfile
 from pathlib import Path
@@ -17,7 +18,8 @@ from studio.contract.errors import Problem, StudioError
 from studio.contract.job import ImportJob, Mapping
 from studio.data import intake
 from studio.data.dataset import open_dataset
-from studio.data.formats import jsonl
+from studio.data.formats import csv as csv_format
+from studio.data.formats import csv_blocks, jsonl
 from studio.data.importing import import_dataset
 from studio.data.quick_lane import lane_for, runs
 
@@ -55,6 +57,7 @@ Outcome = tuple[list[Any], list[Problem]] | str
 
 def outcome(path: Path, mapping: Mapping, quick: bool) -> Outcome:
     with tempfile.TemporaryDirectory() as parent, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_blocks, "BLOCK_BYTES", 100)
         patch.setattr(jsonl, "_BLOCK_BYTES", 300)  # several blocks, and lines across their ends
         if not quick:
             patch.setattr(intake, "lane_for", lambda mapping, rows: None)
@@ -75,7 +78,7 @@ def folder(tmp_path: Path, own_home: Path) -> Path:
     return tmp_path
 
 
-FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @FEW
@@ -104,6 +107,34 @@ def test_tables_are_the_same_both_ways(folder: Path, rows: list[tuple[str, str, 
     first = pa.Table.from_pylist(FIRST_PAIRS).cast(table.schema)
     pq.write_table(pa.concat_tables([first, table]), folder / "rows.parquet", row_group_size=4)
     check_same(folder / "rows.parquet", PAIR)
+
+
+CELL = st.one_of(WORDS, st.sampled_from(["a,b", 'say "x"', "two\nlines", "a\r\nb", ";", "'"]))
+TABLE_FAULTS = [
+    "", "a,b,c,d\n", "only one\n", '"a"b,c,d\n', 'a"b,c,d\n', "\n", " \n", "a,b,c,\n", "x\ry,b,c\n", '"open,b,c\n',
+]  # fmt: skip
+
+
+@FEW
+@given(rows=st.lists(st.tuples(CELL, CELL, CELL), max_size=9), fault=st.sampled_from(TABLE_FAULTS), feed=st.booleans())
+def test_csv_is_the_same_both_ways(folder: Path, rows: list[tuple[str, str, str]], fault: str, feed: bool) -> None:
+    path = folder / "rows.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n" if feed else "\r\n")
+        table.writerow(("prompt", "input", "completion"))
+        table.writerows(row.values() for row in FIRST_PAIRS)
+        table.writerows(rows[:4])
+        file.write(fault)
+        table.writerows(rows[4:])
+    check_same(path, PAIR)
+
+
+def test_a_plain_table_is_never_read_row_by_row(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder / "rows.csv"
+    path.write_text("prompt,input,completion\n" + 'What is "this"?,,It is that.\n'.replace('"this"', "this") * 99)
+    monkeypatch.setattr(intake._Taker, "take", lambda self, row, number: pytest.fail("a plain row went the long way"))
+    monkeypatch.setattr(csv_format, "gathered", lambda rows, schema: pytest.fail("a plain table was gathered"))
+    assert len(outcome(path, PAIR, quick=True)[0]) == 99
 
 
 def test_a_plain_file_goes_the_quick_way_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,14 @@
 """Rows that were read many at once: a table of them, and each of them alone for a careful look."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
+import numpy as np
+import pyarrow as pa
+
+_GATHERED_ROWS = 1000
+_GATHERED_CHARACTERS = 4_000_000
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -18,3 +23,33 @@ class Batch(msgspec.Struct, frozen=True):
     table: Any
     numbers: Any
     row: Callable[[int], dict[str, object] | None]
+
+
+def gathered(rows: Iterator[tuple[int, dict[str, object]]], schema: Any) -> Iterator[Batch]:
+    """Rows that a format reads one by one, put together again.
+
+    Args:
+        rows: Number and row.
+        schema: pyarrow schema of the columns that are wanted, all of them texts.
+    """
+    held: list[dict[str, object]] = []
+    numbers: list[int] = []
+    characters = 0
+    for number, row in rows:
+        held.append(row)
+        numbers.append(number)
+        characters += sum(len(value) for value in row.values() if isinstance(value, str))
+        if len(held) >= _GATHERED_ROWS or characters >= _GATHERED_CHARACTERS:
+            yield _batch(held, numbers, schema)
+            held, numbers, characters = [], [], 0
+    if held:
+        yield _batch(held, numbers, schema)
+
+
+def _batch(rows: list[dict[str, object]], numbers: list[int], schema: Any) -> Batch:
+    try:
+        columns = [pa.array([row.get(name) for row in rows], pa.string()) for name in schema.names]
+        table = pa.RecordBatch.from_arrays(columns, schema=schema)
+    except (pa.ArrowException, TypeError, UnicodeEncodeError):  # a value that is no text
+        table = None
+    return Batch(table, np.array(numbers, np.int64), rows.__getitem__)

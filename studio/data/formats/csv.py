@@ -2,11 +2,15 @@
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
 from studio.contract.errors import Problem, StudioError
+from studio.data.formats import csv_blocks
+from studio.data.formats.batch import Batch, gathered
 from studio.data.source import MAX_LINE_BYTES, Source
 from studio.data.wording import count, listed
 
@@ -50,24 +54,57 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
     source.settle_encoding()
     layout = detect_layout(source.head, source.head_is_whole)
     csv.field_size_limit(MAX_LINE_BYTES)
-    records = _records(source, layout)
+    lines = _Lines(source, source.open_text(), layout.skip_lines)
     try:
-        columns: list[str] = []
-        number = 0
-        for line, cells in records:
-            if not columns:
-                columns = _columns(source, layout, cells, line)
-                if layout.has_header:
-                    continue
-            number += 1
-            while len(cells) > len(columns) and not cells[-1].strip():
-                cells.pop()
-            if len(cells) != len(columns):
-                source.fault(_ragged(cells, columns, layout), line)
-                continue
-            yield number, dict(zip(columns, cells, strict=True))
+        yield from _rows(source, layout, lines, [], itertools.count(1))
     except UnicodeDecodeError as error:
         raise source.encoding_error(error) from error
+
+
+def _rows(
+    source: Source, layout: Layout, lines: "_Lines", columns: list[str], numbers: Iterator[int]
+) -> Iterator[tuple[int, dict[str, object]]]:
+    """Number and row; without `columns` the first record is the header. `numbers`: of the rows to come."""
+    for line, cells in _records(source, layout, lines):
+        if not columns:
+            columns = _columns(source, layout, cells, line)
+            if layout.has_header:
+                continue
+        number = next(numbers)
+        while len(cells) > len(columns) and not cells[-1].strip():
+            cells.pop()
+        if len(cells) != len(columns):
+            source.fault(_ragged(cells, columns, layout), line)
+            continue
+        yield number, dict(zip(columns, cells, strict=True))
+
+
+def batches(source: Source, schema: Any) -> Iterator[Batch]:
+    """Yield some thousand rows at once.
+
+    Args:
+        source: The file.
+        schema: pyarrow schema of the columns that are wanted.
+
+    Raises:
+        StudioError: As `rows` does.
+    """
+    source.settle_encoding()
+    layout = detect_layout(source.head, source.head_is_whole)
+    header = source.head.partition("\n")[0]
+    is_plain = layout.has_header and not (layout.skip_lines or layout.spaced or "\r" in header.removesuffix("\r"))
+    if source.encoding not in ("utf-8", "utf-8-sig") or not is_plain or '"' in header or not header.strip():
+        yield from gathered(rows(source), schema)
+        return
+    csv.field_size_limit(MAX_LINE_BYTES)
+    file = source.open_utf8()
+    first = _Lines(source, io.StringIO(file.readline().decode("utf-8"), newline=""))
+    columns = _columns(source, layout, next(_records(source, layout, first))[1], 1)
+
+    def careful(text: io.TextIOBase, before: int, numbers: Iterator[int]) -> Iterator[tuple[int, dict[str, object]]]:
+        return _rows(source, layout, _Lines(source, text, before=before), columns, numbers)
+
+    yield from csv_blocks.batches(file, columns, layout.delimiter, 1, careful, schema)
 
 
 def detect_layout(head: str, is_whole: bool) -> Layout:
@@ -111,9 +148,8 @@ def _is_header(cells: list[str]) -> bool:
     return not any(len(cell) > _LONG_CELL or cell.rstrip().endswith("?") for cell in cells)
 
 
-def _records(source: Source, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+def _records(source: Source, layout: Layout, lines: "_Lines") -> Iterator[tuple[int, list[str]]]:
     """Line (from 1) where each record begins, and its cells; blank lines left out."""
-    lines = _Lines(source, layout.skip_lines)
     reader = csv.reader(lines, delimiter=layout.delimiter, skipinitialspace=layout.spaced, strict=True)
     while True:
         start = lines.begin_record()
@@ -130,10 +166,16 @@ def _records(source: Source, layout: Layout) -> Iterator[tuple[int, list[str]]]:
 class _Lines:
     """Feeds the reader and watches that one record does not swallow the file."""
 
-    def __init__(self, source: Source, skip: int) -> None:
+    def __init__(self, source: Source, text: io.TextIOBase, skip: int = 0, before: int = 0) -> None:
+        """Args:
+        source: For errors.
+        text: What is read.
+        skip: Lines that are no rows.
+        before: Lines of the file before this text.
+        """
         self._source = source
-        self._text = source.open_text()
-        self.number = 0
+        self._text = text
+        self.number = before
         self._start = 1
         self._characters = 0
         for _ in range(skip):

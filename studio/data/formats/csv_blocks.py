@@ -1,0 +1,124 @@
+"""CSV many rows at once: blocks of whole rows go through pyarrow's reader.
+
+What it could read otherwise than the careful reader does goes to that one.
+"""
+
+import io
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from studio.data.formats.batch import Batch, gathered
+from studio.data.source import MAX_LINE_BYTES
+
+BLOCK_BYTES = 4 * 1024 * 1024
+_QUOTE, _FEED, _RETURN = ord('"'), ord("\n"), ord("\r")
+
+Careful = Callable[[io.TextIOBase, int, Iterator[int]], Iterator[tuple[int, dict[str, object]]]]
+"""Reads text from the middle of a file: (text, lines before it, numbers of its rows) -> number and row."""
+
+
+def blocks(file: io.BufferedIOBase) -> Iterator[bytes]:
+    """Whole rows, some megabytes at a time: no block ends within quotes, unless the file does or a row is too long."""
+    while chunk := file.read(BLOCK_BYTES):
+        whole = bytearray(chunk)
+        if not chunk.endswith(b"\n"):
+            whole += file.readline(MAX_LINE_BYTES)
+        while whole.count(b'"') % 2 and len(whole) <= MAX_LINE_BYTES + BLOCK_BYTES:
+            more = file.readline(MAX_LINE_BYTES)
+            if not more:
+                break
+            whole += more
+        yield bytes(whole)
+
+
+def batches(
+    file: io.BufferedIOBase, columns: list[str], delimiter: str, lines: int, careful: Careful, schema: Any
+) -> Iterator[Batch]:
+    """Yield the rows behind the header.
+
+    Args:
+        file: UTF-8, at the first row.
+        columns: Names in the header's order.
+        delimiter: One character.
+        lines: Lines before the first row.
+        careful: How a block is read that is not plain.
+        schema: pyarrow schema of the columns that are wanted.
+    """
+    rows = 0
+    for block in blocks(file):
+        if not _is_well_quoted(block, delimiter):  # so it cannot be told any more where rows end: all the rest
+            rest = io.TextIOWrapper(io.BufferedReader(_Rest(block, file)), encoding="utf-8", newline="")
+            yield from gathered(careful(rest, lines, itertools.count(rows + 1)), schema)
+            return
+        table = _table(block, columns, delimiter)
+        if table is not None:
+            numbers = np.arange(rows + 1, rows + 1 + table.num_rows, dtype=np.int64)
+            yield Batch(table, numbers, _row_of(table))
+            rows += table.num_rows
+        else:
+            counter = itertools.count(rows + 1)
+            found = list(careful(io.StringIO(block.decode("utf-8"), newline=""), lines, counter))
+            numbers = np.array([number for number, _ in found], np.int64)
+            yield Batch(None, numbers, [row for _, row in found].__getitem__)
+            rows = next(counter) - 1  # rows that are left out count, too
+        lines += block.count(b"\n")
+
+
+def _table(block: bytes, columns: list[str], delimiter: str) -> Any:
+    """The block as a record batch of texts, or None where the two readers might differ."""
+    if b"\x00" in block or block.count(b"\r") != block.count(b"\r\n"):
+        return None
+    try:
+        read = pa_csv.read_csv(
+            pa.BufferReader(block),
+            read_options=pa_csv.ReadOptions(column_names=columns, use_threads=False, block_size=len(block) + 1),
+            parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=b'"' in block),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False, check_utf8=True
+            ),
+        )
+    except pa.ArrowException:
+        return None
+    found = read.combine_chunks().to_batches()
+    return found[0] if len(found) == 1 else None
+
+
+class _Rest(io.RawIOBase):
+    """A block that was read already, and what follows it in the file."""
+
+    def __init__(self, block: bytes, file: io.BufferedIOBase) -> None:
+        super().__init__()
+        self._block, self._file = memoryview(block), file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        if not self._block:
+            return self._file.readinto(buffer)
+        number = min(len(buffer), len(self._block))
+        buffer[:number] = self._block[:number]
+        self._block = self._block[number:]
+        return number
+
+
+def _is_well_quoted(block: bytes, delimiter: str) -> bool:
+    """Whether every quote opens a cell, closes one, or is one of a pair within one."""
+    data = np.frombuffer(block, np.uint8)
+    quotes = np.flatnonzero(data == _QUOTE)
+    if len(quotes) % 2:
+        return False
+    ends = np.array([ord(delimiter), _FEED, _RETURN, _QUOTE], np.uint8)
+    opening, closing = quotes[0::2], quotes[1::2]
+    before = data[opening[opening > 0] - 1]
+    after = data[closing[closing + 1 < len(data)] + 1]
+    return bool(np.isin(before, ends).all() and np.isin(after, ends).all())
+
+
+def _row_of(table: Any) -> Callable[[int], dict[str, object]]:
+    return lambda place: dict(table.slice(place, 1).to_pylist()[0])
