@@ -36,8 +36,10 @@ def test_a_lower_loss_without_a_right_answer_is_no_success() -> None:
     said = judge(LIKELIER)
     assert said.headline == "Answers 0 of 5 new questions right, before: 0."
     assert said.sentences == (
-        "A little more likely, but no new question is answered right yet: train longer or with a higher "
-        "learning speed.",
+        (
+            "A little more likely, but no new question is answered right yet: train longer or with a higher "
+            "learning speed."
+        ),
         "Better on 5 of 5 unseen examples; loss on them fell from 5.06 to 4.99.",
     )
     assert (said.mood, said.short) == ("info", "0 of 5 right")
@@ -113,7 +115,7 @@ def test_a_discarded_run_offers_nothing_to_compare(qtbot: QtBot) -> None:
     assert not card.compare.isVisible()
     card.show_end(run_stream.finished())
     assert card.compare.isVisible()
-    assert card.text().splitlines()[-1] == "Done: 100 steps in 10 s."
+    assert card.text().splitlines()[-1] == "Done: 100 steps in 10 s with tests."
 
 
 def test_the_data_report_warns_of_what_is_not_learned(qtbot: QtBot) -> None:

@@ -254,7 +254,7 @@ class LossPlot(QWidget):
     def _sentence(self, step: int) -> str:
         head = self.tr("Step {step}").format(step=step)
         seconds = self._position_seconds(step)
-        parts = [f"{head} · {clock(seconds)}"]
+        parts = [head, self.tr("{time} of training").format(time=clock(seconds))]
         for index, run in enumerate(self._runs):
             loss = run.curves.series["loss"]
             at = int(np.searchsorted(loss.steps, step, side="right")) - 1
