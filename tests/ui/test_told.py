@@ -52,8 +52,8 @@ def _contract_texts() -> set[str]:
         texts |= {form.label, form.help}
     problem = run_stream.PROBLEM
     texts |= {problem.what, problem.why, problem.fix}
-    # Words that the window has too: the name of a dataset, switches, the choice of a processor.
-    return texts - {load_preset("sample").label, "On", "Off", "Automatic"}
+    # Words that the window has too: the name of a dataset, switches, the choice of a processor, what a run does now.
+    return texts - {load_preset("sample").label, "On", "Off", "Automatic", "Learning"}
 
 
 def _words(root: QWidget) -> Iterator[str]:
