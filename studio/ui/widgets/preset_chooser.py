@@ -1,7 +1,7 @@
 """Quick, Balanced, Thorough side by side, what the chosen one sets, and "Custom" once something was edited."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from studio.contract.presets import PRESETS, load_preset
 from studio.contract.sample import SAMPLE
@@ -21,7 +21,7 @@ class PresetChooser(QWidget):
         self._presets = {name: load_preset(name) for name in (*PRESETS, SAMPLE)}
         self._sample_offered = False
         self._shown = ""
-        self._group = QButtonGroup(self)
+        # No button group: it would keep Tab from the chosen one wherever another one was reached first.
         self.buttons: dict[str, QPushButton] = {}
         buttons_row = QHBoxLayout()
         buttons_row.setSpacing(GRID)
@@ -32,7 +32,6 @@ class PresetChooser(QWidget):
             button.setAccessibleDescription(told(preset.help))
             button.setToolTip(plain_tip(told(preset.help)))
             button.clicked.connect(lambda _=False, name=name: self.chosen.emit(name))
-            self._group.addButton(button)
             self.buttons[name] = button
             buttons_row.addWidget(button)
         self.custom = label(self.tr("Custom"), "accent")
@@ -58,10 +57,8 @@ class PresetChooser(QWidget):
         """Mark a preset; with changed settings it is "Custom", made from that preset."""
         self._shown = name
         self._show_sample()
-        self._group.setExclusive(False)
         for key, button in self.buttons.items():
             button.setChecked(key == name and not changed)
-        self._group.setExclusive(True)
         self.custom.setVisible(bool(changed))
         preset = self._presets[name]
         self.custom.setText(self.tr("Custom (from {name})").format(name=told(preset.label)))

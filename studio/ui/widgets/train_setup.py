@@ -110,7 +110,7 @@ class TrainSetup(QWidget):
             grid.addWidget(name, index, 0)
             grid.addWidget(widget, index, 1)
             if button is not None:
-                grid.addWidget(button, index, 2)
+                grid.addWidget(button, index, 2, Qt.AlignmentFlag.AlignLeft)
         card.add(grid)
         return card
 
