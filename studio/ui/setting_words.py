@@ -96,12 +96,11 @@ def problem_words(field: Field, problem: Problem) -> str:
 
 
 def preset_words(preset: Preset) -> str:
-    """All that a preset sets, one after the other: "Passes over data: 3 · Adapter size: 16"."""
+    """All that a preset sets, one after the other: "Passes over data: 3 · Adapter size: 16". No pair is broken."""
     table = {field.path: field for field in told_fields(TrainSettings)}
     pairs = [(table[path], value) for path, value in preset.values.items()]
-    return " · ".join(
-        _tr("{name}: {value}").format(name=field.title, value=value_words(field, value)) for field, value in pairs
-    )
+    said = [_tr("{name}: {value}").format(name=field.title, value=value_words(field, value)) for field, value in pairs]
+    return " · ".join(words.replace(" ", "\u00a0") for words in said)
 
 
 def differences(settings: TrainSettings, base: TrainSettings) -> list[tuple[Field, Any]]:

@@ -74,7 +74,7 @@ def test_a_preset_says_all_that_it_sets_as_a_person_reads_it(form: SettingsForm)
     shown = {}
     for name in ("quick", "balanced", "sample"):
         form.set_preset(name)
-        shown[name] = form.presets.words.text().splitlines()[1].split(" · ")
+        shown[name] = form.presets.words.text().splitlines()[1].replace("\u00a0", " ").split(" · ")
         assert len(shown[name]) == len(load_preset(name).values)
     assert shown["quick"] == [
         "Passes over data: 1",

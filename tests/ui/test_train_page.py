@@ -196,8 +196,10 @@ def test_the_sample_on_the_starter_gets_its_own_settings_and_others_do_not(
     workplace.choose_dataset(sample)
     form = ready.setup.form
     assert form.settings() == load_preset("sample").settings()
-    assert "sample’s own settings" in ready.setup.sample_words.text()
+    assert form.presets.buttons["sample"].isChecked()
+    assert not ready.setup.sample_words.isVisible()
     form.set_preset("quick")
+    assert ready.setup.sample_words.isVisible()
     assert "choose “Sample”" in ready.setup.sample_words.text()
     button = form.presets.buttons["sample"]
     assert button.isVisible()

@@ -45,8 +45,8 @@ class LargerModels(Section):
         self.size_words = label(self.tr("Looking at this computer…"), wrap=True)
         self.file_words = label(
             self.tr(
-                "config.json, all *.safetensors and the tokenizer’s files (tokenizer*.json, chat_template*) in one "
-                "folder. It may come on a USB stick; nothing is downloaded here."
+                "config.json, all *.safetensors and the tokenizer’s files, in one folder; a USB stick will do. "
+                "Nothing is downloaded here."
             ),
             wrap=True,
         )

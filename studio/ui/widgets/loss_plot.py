@@ -50,8 +50,7 @@ class LossPlot(QWidget):
         self._runs: list[PlottedRun] = []
         self._smoothers: list[dict[CurveName, Smoother]] = []
         self._drawn_versions: list[int] = []
-        self._stale = False
-        self._following = True
+        self._stale, self._following = False, True
         self._crosshair: int | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -121,8 +120,7 @@ class LossPlot(QWidget):
         self._runs = list(runs)
         self._smoothers = [{name: Smoother() for name in _NOISY} for _ in runs]
         self._drawn_versions = [-1 for _ in runs]
-        self._crosshair = None
-        self._following = True
+        self._crosshair, self._following = None, True
         self.legend.set_entries(self._legend())
         self._make_stale()
 

@@ -149,18 +149,11 @@ class TrainSetup(QWidget):
         self.summary.set_text(summary)
 
     def show_sample(self, offered: bool, used: bool) -> None:
-        """The sample on the starter has settings of its own: say that they are used, or offer them."""
-        self.sample_words.setVisible(offered)
+        """The sample on the starter has a preset of its own: offer it, and say so while another one is used."""
         self.form.presets.offer_sample(offered)
-        self.sample_words.setText(
-            self.tr(
-                "These are the sample’s own settings: a fixed number of steps that learns all of it in about a minute."
-            )
-            if used
-            else self.tr("The sample on the starter model has settings of its own: choose “{name}” for them.").format(
-                name=wording.told(load_preset(SAMPLE).label)
-            )
-        )
+        self.sample_words.setVisible(offered and not used)
+        words = self.tr("The sample on the starter model has settings of its own: choose “{name}” for them.")
+        self.sample_words.setText(words.format(name=wording.told(load_preset(SAMPLE).label)))
 
     def show_general(self, path: str, own: bool, model: str, settings: TrainSettings | None) -> None:
         """Say whether “Keep what it knew” has anything to work with.
