@@ -6,6 +6,7 @@ python3 packaging/dev.py demo [...]     train the starter model on the sample, o
 python3 packaging/dev.py test [...]     check, then all tests; with arguments: only pytest, with them
 python3 packaging/dev.py check          style, types, import rules, safety rules, generated docs
 python3 packaging/dev.py bench [NAME]   benchmarks, all or by name
+python3 packaging/dev.py fuzz [...]     damaged files for the readers of data: [--minutes N] [reader ...]
 python3 packaging/dev.py screenshots    every page, light and dark, as pictures in docs/screenshots
 python3 packaging/dev.py docs           write the pages that are made from the code
 """
@@ -45,6 +46,7 @@ def main(arguments: list[str]) -> int:
         "test": test,
         "check": check,
         "bench": bench,
+        "fuzz": fuzz,
         "screenshots": screenshots,
         "docs": docs,
     }
@@ -100,11 +102,9 @@ def check(arguments: list[str]) -> int:
 
 
 def bench(arguments: list[str]) -> int:
-    """Benchmarks by name, or all of them; each prints one table. What follows `--` goes to the benchmark."""
-    names, options = arguments, []
-    if "--" in arguments:
-        cut = arguments.index("--")
-        names, options = arguments[:cut], arguments[cut + 1 :]
+    """Benchmarks by name, or all of them; each prints one table. From the first option on all goes to the benchmark."""
+    cut = next((place for place, word in enumerate(arguments) if word.startswith("-")), len(arguments))
+    names, options = arguments[:cut], [word for word in arguments[cut:] if word != "--"]
     known = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if not path.stem.startswith("_"))
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -116,6 +116,12 @@ def bench(arguments: list[str]) -> int:
         say(f"benchmarks/{name}.py")
         codes.append(_on_virtual_display([f"benchmarks/{name}.py", *options], OFFLINE))
     return max(codes, default=0)
+
+
+def fuzz(arguments: list[str]) -> int:
+    """Damaged files for each reader of data, a minute each or as long as `--minutes` says; one table."""
+    prepare_environment()
+    return _python(["-m", "tests.data.fuzzing", *arguments], OFFLINE)
 
 
 def screenshots(arguments: list[str]) -> int:

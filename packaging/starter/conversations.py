@@ -271,8 +271,9 @@ FINISH = Mixture(
 )  # fmt: skip
 """At last everything, evenly: what is known with little to spare is the first that fine-tuning takes away."""
 GENERAL = Mixture(
-    {"recall": 0.38, "note": 0.28, "unknown": 0.02, "skill": 0.32},
-    skill_weights=SKILL_WEIGHTS | {"talk": 3.0, "outside": 3.5, "first": 1.4, "add": 1.6, "order": 1.8},
+    {"recall": 0.36, "note": 0.24, "unknown": 0.02, "skill": 0.38},
+    skill_weights=SKILL_WEIGHTS | {"talk": 5.0, "outside": 5.0, "first": 1.2, "add": 2.2, "order": 1.6},
+    check_share=0.3,
 )
 """For replay: nothing that says "I do not know that" to the questions a company's own assistant is being taught; much small
 talk, since "you" is what the sample teaches anew."""

@@ -7,7 +7,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast, get_args
 
 os.environ.update(
     HF_HUB_OFFLINE="1",
@@ -20,7 +20,8 @@ os.environ.update(
 
 from studio import __version__
 from studio.cli import output
-from studio.cli.options import READING, add_settings, add_values
+from studio.cli.options import READING, add_import_options, add_settings, add_values
+from studio.contract.diagnosis import Fix
 from studio.contract.errors import StudioError
 from studio.contract.exports import EXPORTS
 from studio.contract.sampling import Sampling
@@ -101,6 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _training(commands)
     _talking(commands)
+    _data(commands)
     _looking(commands)
     return parser
 
@@ -140,6 +142,33 @@ def _talking(commands: "Subparsers") -> None:
     add_values(chat.add_argument_group("how the next word is drawn"), Sampling)
 
 
+def _data(commands: "Subparsers") -> None:
+    data = commands.add_parser("data", help="import datasets and look after them").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    _add(data, "list", "data:data_list", "all imported datasets")
+    add_import_options(_add(data, "inspect", "data:data_inspect", "what a file holds; nothing is kept"))
+    importing = _add(data, "import", "data:data_import", "import files as a dataset")
+    add_import_options(importing)
+    importing.add_argument("--to", metavar="NAME", help="name of the dataset (default: the file's)")
+    doctor = _add(data, "doctor", "data:data_doctor", "what is wrong with a dataset, and what would mend it")
+    doctor.add_argument("data", metavar="NAME", help="an imported dataset, or a file")
+    doctor.add_argument("--model", help="model folder, or 'starter': count its tokens")
+    doctor.add_argument("--max-tokens", type=int, metavar="TOKENS", help="longest text (default: 1024)")
+    doctor.add_argument("--test", metavar="FILE", help="rows that must not be among these")
+    doctor.add_argument(
+        "--fix",
+        action="append",
+        default=[],
+        choices=[fix for fix in get_args(Fix) if fix],
+        help="mend; may be repeated",
+    )
+    export = _add(data, "export", "data:data_export", "write a dataset's rows, with all edits, as JSONL")
+    export.add_argument("data", metavar="NAME", help="an imported dataset, or a file")
+    export.add_argument("--to", metavar="FILE", help="the file to write (default: the dataset's name)")
+    export.add_argument("--replace", action="store_true", help="replace a file of that name")
+
+
 def _looking(commands: "Subparsers") -> None:
     preview = _add(
         commands, "preview", "looking:preview", "show one row as the model sees it: what is read, what learned"
@@ -151,18 +180,6 @@ def _looking(commands: "Subparsers") -> None:
     runs = commands.add_parser("runs", help="list and show training runs").add_subparsers(required=True, metavar="WHAT")
     _add(runs, "list", "looking:runs_list", "all runs, newest first")
     _add(runs, "show", "looking:runs_show", "one run").add_argument("run", help="a run's id or name")
-    data = commands.add_parser("data", help="import and list datasets").add_subparsers(required=True, metavar="WHAT")
-    _add(data, "list", "looking:data_list", "all imported datasets")
-    importing = _add(data, "import", "looking:data_import", "import a file")
-    importing.add_argument("file", help=f"{KINDS} file")
-    importing.add_argument("--to", metavar="NAME", help="name of the dataset (default: the file's)")
-    importing.add_argument("--held-back", metavar="FILE", help="an own test file")
-    importing.add_argument(
-        "--shape", choices=["chat", "sharegpt", "alpaca", "prompt_completion"], help="shape of a row"
-    )
-    importing.add_argument("--skip-damaged", action="store_true", help="leave damaged lines out and count them")
-    for part in ("messages", "prompt", "context", "completion", "system"):
-        importing.add_argument(f"--{part}", metavar="COLUMN", help=f"column of the {part}")
     models = commands.add_parser("models", help="look at model folders").add_subparsers(required=True, metavar="WHAT")
     _add(models, "check", "looking:models_check", "what a folder holds and every problem").add_argument("model")
     export = _add(commands, "export", "looking:export", "write what a run trained to a folder")

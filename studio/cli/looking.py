@@ -1,7 +1,6 @@
-"""The commands that look: preview, runs, doctor, data, models, and export."""
+"""The commands that look: preview, runs, doctor, models, and export."""
 
 import argparse
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -148,56 +147,6 @@ def doctor(arguments: argparse.Namespace) -> int:
         output.say(problem.sentence().replace("\n", " "))
     output.say("Versions: " + ", ".join(f"{name} {version}" for name, version in versions().items()))
     return 0
-
-
-def data_import(arguments: argparse.Namespace) -> int:
-    """Import a file as a dataset.
-
-    Raises:
-        StudioError: The file is not what it should be.
-    """
-    chosen = {name: getattr(arguments, name) for name in ("messages", "prompt", "context", "completion", "system")}
-    mapping = None
-    if arguments.shape or any(chosen.values()):
-        shape: job.Shape = "chat" if chosen["messages"] else "prompt_completion"
-        mapping = job.Mapping(shape=arguments.shape or shape, **{name: value or "" for name, value in chosen.items()})
-    path = Path(arguments.file).expanduser()
-    if not path.exists():
-        raise StudioError("data.missing", f"There is no file {arguments.file}.")
-    held_back = str(Path(arguments.held_back).expanduser().resolve()) if arguments.held_back else ""
-    with output.Reporter(arguments.json) as reporter:
-        imported = places.import_file(
-            path.resolve(),
-            arguments.to or path.name,
-            held_back,
-            mapping,
-            skip_damaged=arguments.skip_damaged,
-            show=reporter.show,
-        )
-    if arguments.json:
-        output.print_json(imported)
-        return 0
-    output.say(f"{imported.rows} rows, {imported.usable} usable. {imported.mapping.reason}")
-    for problem in imported.problems:
-        output.say(problem.sentence().replace("\n", " "))
-    output.say(f"Dataset {Path(imported.folder).name}, named {imported.name}.")
-    return 0
-
-
-def data_list(arguments: argparse.Namespace) -> int:
-    """All imported datasets."""
-    found = dataset.list_datasets()
-    if arguments.json:
-        output.print_json([_plain(info) for info in found])
-    elif not found:
-        output.say("No dataset was imported yet. `apprentice data import FILE` imports one.")
-    for info in [] if arguments.json else found:
-        output.say(f"{info.id}  {info.name}  {info.usable} of {info.rows} rows usable")
-    return 0
-
-
-def _plain(info: Any) -> Any:
-    return dataclasses.asdict(info) if dataclasses.is_dataclass(info) and not isinstance(info, type) else info
 
 
 def models_check(arguments: argparse.Namespace) -> int:

@@ -152,3 +152,42 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + key] = value
     return flat
+
+
+COLUMN_HELP = {
+    "messages": "list of turns",
+    "prompt": "question or instruction",
+    "context": "further input, put below the question",
+    "completion": "answer (of two: the better one)",
+    "rejected": "worse answer",
+    "label": "whether the answer is good",
+    "text": "text to go on from",
+    "system": "system prompt",
+    "tools": "tools that may be called",
+    "history": "earlier exchanges",
+    "instances": "list of inputs and answers of one instruction",
+    "reasoning": "what was thought before the answer",
+}
+"""What each field of a mapping holds, for --help."""
+
+
+def add_import_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `data import` and `data inspect`, from the contract's own fields."""
+    parser.add_argument("file", help="a file, a ZIP archive, or a folder of files")
+    parser.add_argument(
+        "--more", metavar="FILE", action="append", default=[], help="a further file of the same dataset"
+    )
+    parser.add_argument(
+        "--weight", metavar="NUMBER", action="append", default=[], help="how often a file's rows count, one a file"
+    )
+    parser.add_argument("--held-back", metavar="FILE", help="an own test file")
+    parser.add_argument("--skip-damaged", action="store_true", help="leave damaged lines out and count them")
+    parser.add_argument("--sheet", default="", help="sheet of an Excel file (default: the first with rows)")
+    parser.add_argument("--documents", choices=["file", "line", "block"], default="", help="what one text is")
+    parser.add_argument("--split", default="", help="split of a saved dataset that is learned from")
+    parser.add_argument("--group", metavar="COLUMN", default="", help="keep rows of one value on one side")
+    parser.add_argument("--time", metavar="COLUMN", default="", help="hold back the newest rows by this column")
+    columns = parser.add_argument_group("columns (default: guessed)")
+    columns.add_argument("--shape", choices=list(job.SHAPES), help="shape of a row")
+    for name in job.COLUMN_FIELDS:
+        columns.add_argument(f"--{name}", metavar="COLUMN", help=COLUMN_HELP[name])

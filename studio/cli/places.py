@@ -1,6 +1,7 @@
 """What a word on the command line may mean: a model, a dataset, a run."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 from studio.contract import events, job
@@ -44,7 +45,7 @@ def find_dataset(
     """
     path = (beside or Path()) / Path(word).expanduser()
     known = dataset.list_datasets()
-    if path.is_file() and not held_back:
+    if path.exists() and not held_back:
         same = next((info for info in known if _holds(info, path.resolve())), None)
         if same is not None:
             return same
@@ -65,7 +66,9 @@ def find_dataset(
 
 def _holds(info: dataset.DatasetInfo, path: Path) -> bool:
     """Whether the dataset is this file alone, as it is now."""
-    if [source.path for source in info.sources] != [str(path)] or info.sources[0].size_bytes != path.stat().st_size:
+    if path.is_dir() or [source.path for source in info.sources] != [str(path)]:
+        return False
+    if info.sources[0].size_bytes != path.stat().st_size:
         return False
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == info.sources[0].sha256
@@ -87,7 +90,7 @@ def import_file(
     """
     from studio.contract.control import Going
 
-    destination = datasets_folder() / id if id else datasets_folder() / RunFolder.create(jobs_folder(), "data").id
+    destination = datasets_folder() / id if id else new_dataset_folder()
     work = job.ImportJob(
         source=str(path),
         destination=str(destination),
@@ -97,6 +100,11 @@ def import_file(
         skip_damaged=skip_damaged,
     )
     return importing.import_dataset(work, show, Going())
+
+
+def new_dataset_folder() -> Path:
+    """Where a new dataset will lie; the import makes it."""
+    return datasets_folder() / RunFolder.create(jobs_folder(), "data").id
 
 
 def find_run(word: str) -> RunSummary:
@@ -118,6 +126,12 @@ def find_run(word: str) -> RunSummary:
 def new_run() -> RunFolder:
     """A folder for a new training run."""
     return RunFolder.create(runs_folder(), "run")
+
+
+def drop_run(folder: RunFolder) -> None:
+    """Take away a run that never began, with its number; where that fails it stays and says that it failed."""
+    if dataset.bears_marker(folder.path):
+        shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def next_run_name() -> str:

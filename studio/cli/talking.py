@@ -23,6 +23,8 @@ class _Replies:
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
+        self.named = False  # whether a line says who answers
+        self._side: str | None = None
         self.done: dict[str, events.ReplyDone] = {}
 
     def reply_stopped(self, request: int) -> bool:
@@ -32,6 +34,9 @@ class _Replies:
     def __call__(self, event: events.Event) -> None:
         match event:
             case events.ReplyPiece() if not self._quiet:
+                if self.named and event.side != self._side:
+                    self._side = event.side
+                    output.say("[base]" if event.side == BASE else "[adapter]")
                 sys.stdout.write(event.text)
                 sys.stdout.flush()
             case events.ReplyDone():
@@ -70,6 +75,7 @@ def chat(arguments: argparse.Namespace) -> int:
         command = commands.Generate(
             request=1, messages=(*system, Message("user", arguments.prompt)), sides=sides, sampling=sampling
         )
+        replies.named = len(sides) > 1
         talker.answer(command, replies)
         if arguments.json:
             output.print_json(_result(replies.done, str(model), str(adapter or "")))

@@ -66,7 +66,7 @@ def train(arguments: argparse.Namespace) -> int:
         else:
             work = _job(arguments)
             folder = places.new_run()
-            finished = running.run(work, folder, watcher)
+            finished = _run(work, folder, watcher)
     finally:
         watcher.end()
     assert isinstance(finished, events.Finished)
@@ -78,6 +78,20 @@ def train(arguments: argparse.Namespace) -> int:
     if watcher.problem is not None and not arguments.json:
         raise StudioError.of(watcher.problem)
     return 0 if watcher.problem is None else 2
+
+
+def _run(work: job.TrainJob, folder: RunFolder, watcher: Watcher) -> events.Event | None:
+    """Do the job; what was refused before its first step leaves no run behind.
+
+    Raises:
+        StudioError: The job failed; the reason is in words.
+    """
+    try:
+        return running.run(work, folder, watcher)
+    except StudioError:
+        if not watcher.losses:
+            places.drop_run(folder)
+        raise
 
 
 def _resumable(arguments: argparse.Namespace) -> RunSummary:
@@ -215,7 +229,7 @@ def demo(arguments: argparse.Namespace) -> int:
     folder = places.new_run()
     watcher = Watcher(arguments.json)
     try:
-        finished = running.run(work, folder, watcher)
+        finished = _run(work, folder, watcher)
     finally:
         watcher.end()
     assert isinstance(finished, events.Finished)

@@ -4,17 +4,13 @@ from typing import Literal
 
 import msgspec
 
+from studio.contract.diagnosis import Diagnosed as Diagnosed
 from studio.contract.errors import Problem
-from studio.contract.job import Mapping
+from studio.contract.event import Event as Event
+from studio.contract.job import Mapping, Reading
 from studio.contract.verdict import Verdict as Verdict
 
 PROTOCOL = 1
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
-    """Base of all events. `at` is Unix time in seconds, put in by the wire."""
-
-    at: float = 0.0
 
 
 class Hello(Event, frozen=True, kw_only=True, tag="hello"):
@@ -55,6 +51,11 @@ class Inspected(Event, frozen=True, kw_only=True, tag="inspected"):
     mapping: Mapping | None
     first_rows: tuple[dict[str, str], ...]
     """Up to 5 rows, values as shortened text."""
+    reading: Reading = Reading()
+    """Sheet and kind of documents of the first file as they were read, chosen or guessed."""
+    sheets: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    """What can be chosen instead."""
 
 
 class Imported(Event, frozen=True, kw_only=True, tag="imported"):
@@ -80,6 +81,7 @@ class MaskedRow(msgspec.Struct, frozen=True, kw_only=True):
         fate: What the settings do with the row.
         cut_tokens: Tokens lost to cutting; `cut_answer_tokens` of them belonged to learned text.
         held_back: On the test side.
+        rejected: The worse answer of two with the same question, as the model would see it; nothing of it is learned.
     """
 
     row: int
@@ -90,6 +92,7 @@ class MaskedRow(msgspec.Struct, frozen=True, kw_only=True):
     cut_tokens: int = 0
     cut_answer_tokens: int = 0
     held_back: bool = False
+    rejected: "MaskedRow | None" = None
 
 
 class RowsShown(Event, frozen=True, kw_only=True, tag="rows_shown"):
@@ -153,7 +156,8 @@ class Step(Event, frozen=True, kw_only=True, tag="step"):
 
     Attributes:
         step: Counted from 1; total_steps may shrink once, when a time box becomes a number of steps.
-        loss: Mean over the learned tokens of the whole effective batch.
+        loss: Mean over the learned tokens of the user's rows; general_loss over those of the general rows mixed in,
+            None where there are none. What is trained on is the mean over both.
         grad_norm: Before clipping.
         tokens: All tokens read in this step; learned_tokens of them had a label.
         step_seconds: Wall time of this step alone.
@@ -166,6 +170,7 @@ class Step(Event, frozen=True, kw_only=True, tag="step"):
     total_steps: int
     epoch: float
     loss: float
+    general_loss: float | None = None
     learning_rate: float
     grad_norm: float
     tokens: int
@@ -365,9 +370,10 @@ AnyEvent = (
     | ModelChecked
     | Exported
     | DeviceReport
+    | Diagnosed
 )
 
-FINAL = (Finished, Failed, Imported, ModelChecked, Exported, DeviceReport)
+FINAL = (Finished, Failed, Imported, ModelChecked, Exported, DeviceReport, Diagnosed)
 """A worker that ends without one of these (and was not told to end) has crashed."""
 
 _encoder = msgspec.json.Encoder()

@@ -3,26 +3,36 @@
 import copy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 
 from studio.contract.errors import StudioError
+from studio.contract.records import Kind
 from studio.contract.settings import MIGRATIONS, VERSION, TrainSettings
 
-Shape = Literal["chat", "sharegpt", "alpaca", "prompt_completion"]
+Shape = Literal["chat", "sharegpt", "alpaca", "prompt_completion", "text", "preference", "label"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Which columns of a source hold what; the user can change every one of them.
 
     Attributes:
-        shape: How a row becomes a conversation.
-        messages: Column of the list of turns (chat, sharegpt).
-        prompt: Column of the question (alpaca: the instruction).
+        shape: How a row becomes a record.
+        messages: Column of the list of turns (chat, sharegpt, label).
+        prompt: Column of the question (alpaca: the instruction). Preference: may be empty where `completion` and
+            `rejected` hold whole conversations.
         context: Optional column of further input, put below the question.
-        completion: Column of the answer.
+        completion: Column of the answer (preference: the better one).
+        rejected: Column of the worse answer (preference).
+        label: Column that says whether the answer is good (label).
+        text: Column of the text (text).
         system: Optional column of the system prompt.
+        tools: Optional column of the tools that may be called.
+        history: Optional column of earlier exchanges, `[["question", "answer"], …]`.
+        instances: Optional column of a list of `{context: …, completion: …}` that share one instruction.
+        reasoning: Optional column of what was thought before the answer.
         reason: Why this was guessed, in words.
     """
 
@@ -31,15 +41,64 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     prompt: str = ""
     context: str = ""
     completion: str = ""
+    rejected: str = ""
+    label: str = ""
+    text: str = ""
     system: str = ""
+    tools: str = ""
+    history: str = ""
+    instances: str = ""
+    reasoning: str = ""
     reason: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """What can be learned from the rows."""
+        match self.shape:
+            case "chat" | "sharegpt":
+                return "chat"
+            case "alpaca" | "prompt_completion":
+                return "prompt_completion"
+            case "text" | "preference" | "label":
+                return self.shape
+
+    def same_columns(self, other: "Mapping") -> bool:
+        """Whether the other one reads rows in the same way; why it was chosen does not matter."""
+        return msgspec.structs.replace(self, reason="") == msgspec.structs.replace(other, reason="")
+
+
+COLUMN_FIELDS = tuple(name for name in Mapping.__struct_fields__ if name not in ("shape", "reason"))
+"""The fields of a mapping that name a column (of `instances`: `context` and `completion` name what is in them)."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How files that leave a choice are read; "" leaves it to the import, which says what it chose.
+
+    Attributes:
+        sheet: Name of the sheet of an Excel file; "": the first with a header and rows.
+        documents: What one row of a text file is: the file, a line, or a block between blank lines.
+        split: The split of a `datasets` folder (or of files named train, test ...) that is learned from.
+    """
+
+    sheet: str = ""
+    documents: Literal["", "file", "line", "block"] = ""
+    split: str = ""
 
 
 class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="import"):
     """Read dataset files into `destination` (a dataset folder that does not exist yet, or is replaced whole).
 
-    `held_back` is an optional own test file of the same shape. `mapping` None: detect it. `skip_damaged`: leave out
-    lines that cannot be read, and count them, instead of ending at the first.
+    Attributes:
+        source: A file, a ZIP archive, or a folder of files or of a saved `datasets` dataset.
+        mapping: None: detect it.
+        held_back: Optional own test file of the same shape, "" for none.
+        skip_damaged: Leave out lines that cannot be read, and count them, instead of ending at the first.
+        more: Further files of the same dataset; mapping and columns are those of `source`.
+        reading: How files that leave a choice are read.
+        weights: None, or one for `source` and each of `more`: how often its rows are learned from. 2 writes every row
+            twice, 0.5 every second one; 1 changes nothing.
+        group, time: Columns whose values are kept, so that rows can be split by them; where one is given, the dataset
+            is split by it from the start.
     """
 
     source: str
@@ -48,6 +107,11 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     mapping: Mapping | None = None
     held_back: str = ""
     skip_damaged: bool = False
+    more: tuple[str, ...] = ()
+    reading: Reading = Reading()
+    weights: tuple[float, ...] = ()
+    group: str = ""
+    time: str = ""
 
 
 class PreviewJob(
@@ -58,6 +122,19 @@ class PreviewJob(
     dataset: str
     model: str
     settings: TrainSettings
+
+
+class DoctorJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="doctor"):
+    """Look for what is wrong with a dataset. Needs no torch.
+
+    `model`: folder whose tokens are counted, or "" for characters. `test`: a dataset folder or a file of rows that must
+    not be among these, or "".
+    """
+
+    dataset: str
+    model: str = ""
+    settings: TrainSettings = msgspec.field(default_factory=TrainSettings)
+    test: str = ""
 
 
 class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="train"):
@@ -122,11 +199,11 @@ class DeviceJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     """Say what this computer offers for training and what is missing. Needs no torch."""
 
 
-Job = ImportJob | PreviewJob | TrainJob | ChatJob | CheckModelJob | ExportJob | DeviceJob
+Job = ImportJob | PreviewJob | DoctorJob | TrainJob | ChatJob | CheckModelJob | ExportJob | DeviceJob
 
 _KINDS: dict[str, type[msgspec.Struct]] = {
     kind.__struct_config__.tag: kind  # type: ignore[misc]
-    for kind in (ImportJob, PreviewJob, TrainJob, ChatJob, CheckModelJob, ExportJob, DeviceJob)
+    for kind in (ImportJob, PreviewJob, DoctorJob, TrainJob, ChatJob, CheckModelJob, ExportJob, DeviceJob)
 }
 _encoder = msgspec.json.Encoder()
 

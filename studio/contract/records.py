@@ -5,33 +5,104 @@ from typing import Literal
 
 import msgspec
 
-Role = Literal["system", "user", "assistant"]
+_encode = msgspec.json.Encoder().encode
+
+Role = Literal["system", "user", "assistant", "tool"]
+Kind = Literal["chat", "prompt_completion", "text", "preference", "label"]
+"""What can be learned from a row: see `Record`."""
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Attributes:
+        role: Who speaks; "tool" is the result of a call.
+        content: What is said; may be empty beside tool calls.
+        reasoning: What an assistant thought before it answered.
+        tool_calls: JSON text of what an assistant calls: `[{"id": "…", "name": "…", "arguments": {…}}]`, or "".
+        name: Of the tool whose result this is.
+        call_id: Which call a tool's result belongs to.
+    """
 
     role: Role
     content: str
+    reasoning: str = ""
+    tool_calls: str = ""
+    name: str = ""
+    call_id: str = ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether role and content say everything."""
+        return not (self.reasoning or self.tool_calls or self.name or self.call_id)
+
+    def _content(self) -> list[str]:
+        if not (self.reasoning or self.tool_calls or self.name or self.call_id):  # is_plain, at a third of the time
+            return [self.role, self.content]
+        return [self.role, self.content, self.reasoning, self.tool_calls, self.name, self.call_id]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One example: a conversation, and where it came from.
+    """One example, and where it came from. Exactly one of these, as `DatasetInfo.kind` says of the whole dataset:
+
+    - a conversation (chat, prompt_completion): `messages`;
+    - a text to go on from (text): `text`, and no messages;
+    - two answers, a better and a worse one (preference): `messages` end with the better, `rejected` with the worse;
+    - a rated answer (label): `messages`, and `label` says whether their last answer is good.
 
     Attributes:
         messages: Turns in order; a usable record ends with the assistant.
+        text: A document, for continued pretraining.
+        rejected: The turns that may not follow the first `shared` messages; the better ones are `messages[shared:]`.
+        shared: How many messages both answers follow; 0 where nothing is compared.
+        label: Whether the last answer is good; None where nobody said.
+        tools: JSON text of the tools that the assistant may call: `[{"type": "function", "function": {…}}]`, or "".
         source_row: Row of the source file, counted from 1.
         side: "train" or "held_back" where the source decides; empty where the split decides by hash.
     """
 
-    messages: tuple[Message, ...]
+    messages: tuple[Message, ...] = ()
+    text: str = ""
+    rejected: tuple[Message, ...] = ()
+    shared: int = 0
+    label: bool | None = None
+    tools: str = ""
     source_row: int = 0
     side: Literal["", "train", "held_back"] = ""
 
     @property
+    def chosen(self) -> tuple[Message, ...]:
+        """The better answer of two; empty where nothing is compared."""
+        return self.messages[self.shared :] if self.rejected else ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is a conversation of roles and contents and nothing else."""
+        more = self.text or self.rejected or self.tools or self.label is not None
+        return not more and all(message.is_plain for message in self.messages)
+
+    @property
     def key(self) -> str:
-        """SHA-256 of the content, 16 hex digits: the same row has the same key, in any file, always."""
+        """SHA-256 of the content, 16 hex digits: the same row has the same key, in any file, always.
+
+        Whatever a later version adds to records must leave the keys of older records as they are: they decide which
+        side a row is on.
+        """
         digest = hashlib.sha256()
-        for message in self.messages:
-            digest.update(msgspec.json.encode([message.role, message.content]))
+        if all(message.is_plain for message in self.messages):  # as `quick_lane.Plain.digests` has it, too
+            texts = [message.content.encode("utf-8") for message in self.messages]
+            heads = (f"{turn.role} {len(text)}\n" for turn, text in zip(self.messages, texts, strict=True))
+            digest.update("".join(heads).encode())
+            digest.update(b"".join(texts))
+        else:
+            for message in self.messages:
+                digest.update(_encode(message._content()))
+        if self.text:
+            digest.update(_encode({"text": self.text}))
+        if self.rejected:
+            digest.update(_encode({"rejected": [turn._content() for turn in self.rejected]}))
+        if self.label is not None:
+            digest.update(_encode({"label": self.label}))
+        if self.tools:
+            digest.update(_encode({"tools": self.tools}))
         return digest.hexdigest()[:16]

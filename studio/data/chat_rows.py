@@ -7,9 +7,9 @@ import msgspec
 from studio.contract.errors import Problem, StudioError
 from studio.contract.records import Message, Record
 from studio.data.conversation import to_messages
-from studio.data.formats import Rows
 from studio.data.inspecting import look
-from studio.data.mapping import guess, to_record
+from studio.data.mapping import guess, rows_of, to_record
+from studio.data.rows import Rows
 from studio.data.wording import shown
 
 
@@ -39,11 +39,19 @@ def read_chat_rows(path: Path, left_out: list[Problem] | None = None) -> list[Re
     """
     seen = look(path)
     mapping = guess(seen.columns, seen.rows)
+    if mapping.kind in ("preference", "label"):
+        raise StudioError(
+            "data.compared_rows",
+            "These rows compare or rate answers; general rows must have one good answer each.",
+            mapping.reason,
+            "Choose a file of questions and answers, or of conversations.",
+            where=shown(path.name),
+        )
     records: list[Record] = []
     with Rows(path) as rows:
         for row in rows:
             try:
-                records.append(to_record(row, mapping, rows.number))
+                records += [to_record(part, mapping, rows.number) for part in rows_of(row, mapping, rows.number)]
             except StudioError as error:
                 problem = rows.source.at(error.problem, rows.number)
                 if left_out is None:

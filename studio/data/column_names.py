@@ -49,6 +49,49 @@ SYSTEMS = (
     "sistema",
 )
 
+CHOSEN = (
+    *("chosen", "preferred", "accepted", "chosen_response", "response_chosen", "better", "winner", "better_answer"),
+    *("bevorzugt", "bessere_antwort", "besser", "choisi", "elegido", "scelto"),
+)
+REJECTED = (
+    *("rejected", "dispreferred", "declined", "rejected_response", "response_rejected", "worse", "loser"),
+    *("worse_answer", "abgelehnt", "schlechtere_antwort", "schlechter", "rejete", "rechazado", "rifiutato"),
+)
+LABELS = (
+    *("label", "labels", "kto_tag", "desirable", "is_desirable", "good", "is_good", "thumbs_up", "thumbs"),
+    *("feedback", "rating", "liked", "is_correct", "bewertung", "gut"),
+)
+TEXTS = (
+    *("text", "texts", "content", "contents", "document", "body", "article", "story", "raw_content", "page_content"),
+    *("markdown", "paragraph", "passage", "sentence", "chapter", "code", "lyrics", "poem"),
+    *("inhalt", "absatz", "dokument", "artikel", "satz", "kapitel", "texte", "contenu", "texto", "contenido", "testo"),
+    *("contenuto", "tekst", "текст", "文本", "内容", "正文", "テキスト", "본문", "텍스트", "نص", "טקסט"),
+)
+TITLES = (
+    *(
+        "title",
+        "titel",
+        "titre",
+        "titulo",
+        "titolo",
+        "heading",
+        "headline",
+        "name",
+        "filename",
+        "file",
+        "path",
+        "source",
+    ),
+    *("author", "autor", "url", "link", "id", "date", "datum", "lang", "language", "meta", "metadata", "license"),
+    *("subset", "split", "topic", "tags", "category", "kategorie"),
+)
+"""What goes with a text and is not learned."""
+CLASSES = ("label", "labels", "label_text", "class", "category", "sentiment", "topic", "emotion", "intent", "klasse")
+"""One of a few words, for each text: an answer that is learned as it stands."""
+TOOLS = ("tools", "functions", "available_tools", "tool_definitions", "tool_list")
+HISTORIES = ("history", "chat_history", "previous_turns", "verlauf", "historique", "historial", "cronologia")
+INSTANCES = ("instances", "instanzen")
+
 _SIDE_MATTERS = frozenset(
     (
         "id",

@@ -6,6 +6,7 @@ pyarrow and numpy are imported where they are needed: listing the datasets must 
 import os
 import shutil
 import time
+from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -14,9 +15,11 @@ import msgspec
 
 from studio.contract.errors import Problem, StudioError
 from studio.contract.job import Mapping
-from studio.contract.records import Message, Record
+from studio.contract.records import Kind, Record
 from studio.contract.run_folder import MARKER, datasets_folder
-from studio.data.split import is_held_back
+from studio.contract.splits import Split
+from studio.data.edits import Edits, read_edits
+from studio.data.split import positions
 from studio.data.wording import shown
 
 INFO_FILE = "dataset.json"
@@ -50,6 +53,7 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
         problems: Rows left out, and what else should be known.
         created: Unix time, seconds.
         folder: Where it lies; filled in when it is read.
+        split: How its rows are split where their source does not say; its share is only a start value.
     """
 
     id: str
@@ -63,29 +67,45 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     created: float = 0.0
     folder: str = ""
+    split: Split = Split()
     version: int = 1
+
+    @property
+    def kind(self) -> Kind:
+        """What can be learned from its rows."""
+        return self.mapping.kind
 
 
 _decoder: msgspec.json.Decoder[DatasetInfo] = msgspec.json.Decoder(DatasetInfo)
 
 
 class Dataset:
-    """An open dataset; its rows stay on disk and are read when asked for.
+    """An open dataset as it reads now: its rows stay on disk, what was left out or rewritten is seen to on the way.
+
+    Rows are counted from 0 without those that are left out; "stored" rows are those of the file, which edits do not
+    move.
 
     Attributes:
         folder: Where it lies.
         info: What is known about it.
-        table: Memory-mapped pyarrow table: messages, key, source_row, side.
+        table: Memory-mapped pyarrow table of the stored rows, before any edit; its columns are those of
+            `arrow_file.SCHEMA`, or an older version's.
+        edits: What a person changed.
     """
 
-    def __init__(self, folder: Path, info: DatasetInfo, table: Any) -> None:
+    def __init__(self, folder: Path, info: DatasetInfo, table: Any, edits: Edits | None = None) -> None:
         self.folder = folder
         self.info = info
         self.table = table
-        self._columns = [table.column(name) for name in ("messages", "source_row", "side")]
+        self.edits = edits if edits is not None else Edits(table.num_rows)
+        self._sides = table.column("side")
+        self._kept: list[int] | None = None
+        if self.edits.excluded:
+            self._kept = [row for row in range(table.num_rows) if row not in self.edits.excluded]
+        self._positions: list[float] | None = None
 
     def __len__(self) -> int:
-        return cast(int, self.table.num_rows)
+        return cast(int, self.table.num_rows) if self._kept is None else len(self._kept)
 
     def __getitem__(self, index: int | slice) -> Record | list[Record]:
         """One record, or those of a slice.
@@ -100,6 +120,14 @@ class Dataset:
             return [self.record(row) for row in range(start, stop, step)]
         return self.record(index + len(self) if index < 0 else index)
 
+    def stored_row(self, index: int) -> int:
+        """The stored row of a row."""
+        return index if self._kept is None else self._kept[index]
+
+    def index_from(self, stored: int) -> int:
+        """The first row whose stored row is not before `stored`."""
+        return min(stored, len(self)) if self._kept is None else bisect_left(self._kept, stored)
+
     def record(self, index: int) -> Record:
         """One row.
 
@@ -111,36 +139,94 @@ class Dataset:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"row {index} of a dataset of {len(self)}")
-        turns, source_row, side = (column[index].as_py() for column in self._columns)
-        return to_record(turns, source_row, side)
+        return self.stored_record(self.stored_row(index))
+
+    def stored_record(self, row: int) -> Record:
+        """One stored row as it reads now, also where it is left out."""
+        from studio.data.arrow_file import records_of
+
+        (record,) = records_of(self.table.slice(row, 1).to_batches()[0])
+        return self.edits.edited(row, record)
 
     def records(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
         """All rows in order, or those from `start` to before `stop`, a batch in memory at a time."""
-        part = self.table.slice(start, None if stop is None else max(0, stop - start))
-        for batch in part.to_batches(max_chunksize=1000):
-            columns = (batch.column(name).to_pylist() for name in ("messages", "source_row", "side"))
-            for turns, source_row, side in zip(*columns, strict=True):
-                yield to_record(turns, source_row, side)
+        from studio.data.arrow_file import records_of
+
+        stop = len(self) if stop is None else min(stop, len(self))
+        if start >= stop:
+            return
+        first, last = self.stored_row(start), self.stored_row(stop - 1)
+        row = first
+        for batch in self.table.slice(first, last - first + 1).to_batches(max_chunksize=1000):
+            for record in records_of(batch):
+                if row not in self.edits.excluded:
+                    yield self.edits.edited(row, record)
+                row += 1
 
     def keys(self) -> list[str]:
-        """`Record.key` of every row."""
-        return cast(list[str], self.table.column("key").to_pylist())
+        """`Record.key` of every row, as it reads now."""
+        return self._seen(self._stored_keys())
+
+    def given_sides(self) -> list[str]:
+        """The side that each row's source gave it, or ""."""
+        return self._seen(self.table.column("side").to_pylist())
+
+    def positions(self) -> list[float]:
+        """Where each row lies between 0 and 1: it is held back where this is below the share (see data/split.py)."""
+        return self._seen(self._stored_positions())
 
     def sides(self, share: float) -> list[bool]:
-        """Whether each row is held back: as its source says, else by hash.
+        """Whether each row is held back: as its source says, else by the dataset's split.
 
         Args:
-            share: How much the hash holds back; a dataset that brings its own test rows ignores it.
+            share: How much the split holds back; a dataset that brings its own test rows ignores it.
         """
-        given = self.table.column("side").to_pylist()
-        return [
-            side == "held_back" if side else is_held_back(key, share)
-            for side, key in zip(given, self.keys(), strict=True)
-        ]
+        return [place < share for place in self.positions()]
+
+    def is_held_back(self, index: int, share: float) -> bool:
+        """Whether one row is held back."""
+        row = self.stored_row(index)
+        if self._positions is None and self.info.split.by == "hash":  # one row is quick, a million are not
+            key = self.stored_record(row).key if row in self.edits.texts else self.table.column("key")[row].as_py()
+            return positions(self.info.split, [key], (), (), [self._sides[row].as_py()])[0] < share
+        return self._stored_positions()[row] < share
+
+    def batches(self) -> Iterator[tuple[list[int], Any]]:
+        """All rows as Arrow record batches of a thousand at most, as they read now, each with its stored rows."""
+        from studio.data.edited_batch import edit_batch
+
+        row = 0
+        for batch in self.table.to_batches(max_chunksize=1000):
+            rows = range(row, row + batch.num_rows)
+            row += batch.num_rows
+            if self.edits:
+                yield edit_batch(batch, rows, self.edits, lambda row: self.stored_record(row).key)
+            else:
+                yield list(rows), batch
+
+    def _seen(self, stored: list[Any]) -> list[Any]:
+        return stored if self._kept is None else [stored[row] for row in self._kept]
+
+    def _stored_keys(self) -> list[str]:
+        keys = cast(list[str], self.table.column("key").to_pylist())
+        for row in self.edits.texts:
+            keys[row] = self.stored_record(row).key
+        return keys
+
+    def _stored_positions(self) -> list[float]:
+        # Over all stored rows: leaving out a row must not move another to the other side.
+        if self._positions is None:
+            groups, times = (
+                self.table.column(name).to_pylist() if name in self.table.column_names else [None] * self.table.num_rows
+                for name in ("group", "time")
+            )
+            sides = self.table.column("side").to_pylist()
+            self._positions = positions(self.info.split, self._stored_keys(), groups, times, sides)
+        return self._positions
 
 
 def open_dataset(folder: Path) -> Dataset:
-    """Open an imported dataset.
+    """Open an imported dataset, with what a person changed in it.
 
     Raises:
         StudioError: It is missing or damaged.
@@ -151,7 +237,7 @@ def open_dataset(folder: Path) -> Dataset:
     table = open_table(folder / ROWS_FILE)
     if table.num_rows != info.usable:
         raise _damaged(folder, f"It should have {info.usable:,} rows and has {table.num_rows:,}.")
-    return Dataset(folder, info, table)
+    return Dataset(folder, info, table, read_edits(folder, table.num_rows))
 
 
 def read_info(folder: Path) -> DatasetInfo:
@@ -227,7 +313,7 @@ def rename(dataset: Path | DatasetInfo, name: str) -> DatasetInfo:
     try:
         write_info(folder, info)
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     return info
 
 
@@ -253,7 +339,7 @@ def delete(dataset: Path | DatasetInfo) -> None:
         folder.rename(aside)  # gone at once, or still there whole
         shutil.rmtree(aside)
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
 
 
 def bears_marker(folder: Path) -> bool:
@@ -266,19 +352,14 @@ def _folder_of(dataset: Path | DatasetInfo) -> Path:
     return Path(dataset.folder) if isinstance(dataset, DatasetInfo) else dataset
 
 
-def to_record(turns: list[dict[str, Any]], source_row: int, side: Any) -> Record:
-    """A row of rows.arrow as a record."""
-    messages = tuple(Message(turn["role"], turn["content"]) for turn in turns)
-    return Record(messages=messages, source_row=source_row, side=side)
-
-
 def _damaged(folder: Path, reason: str) -> StudioError:
     return StudioError(
         "data.damaged", "This dataset is damaged.", reason, "Import the original file again.", where=shown(folder.name)
     )
 
 
-def _unwritable(folder: Path, error: OSError) -> StudioError:
+def unwritable(folder: Path, error: OSError) -> StudioError:
+    """The error of a dataset's folder that cannot be changed."""
     return StudioError(
         "data.unwritable",
         "The dataset's folder cannot be changed.",

@@ -5,7 +5,10 @@ from pathlib import Path
 import msgspec
 
 from studio.contract.errors import StudioError
-from studio.data.formats import Rows
+from studio.contract.job import Reading
+from studio.data.part import Part
+from studio.data.parts import expand
+from studio.data.rows import Rows
 from studio.data.wording import shown
 
 SAMPLE_ROWS = 200
@@ -22,30 +25,38 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         columns: All names seen, in order of appearance.
         rows: The first rows, at most SAMPLE_ROWS.
         signature: Of the file, to see whether it changes until the import.
+        packed_bytes: What progress counts up to.
+        reading: The sheet and the kind of documents that were read, chosen or guessed.
+        sheets: Sheets that can be chosen.
     """
 
     columns: tuple[str, ...]
     rows: tuple[dict[str, object], ...]
     signature: tuple[int, int, int]
+    packed_bytes: int = 0
+    reading: Reading = Reading()
+    sheets: tuple[str, ...] = ()
 
     def first_rows(self) -> tuple[dict[str, str], ...]:
         """Up to 5 rows, values as shortened text."""
         return tuple({name: _as_text(value) for name, value in row.items()} for row in self.rows[:_SHOWN_ROWS])
 
 
-def look(path: Path, skip_damaged: bool = False) -> Look:
+def look(file: Path | Part, skip_damaged: bool = False, most_rows: int = SAMPLE_ROWS) -> Look:
     """Read the first rows.
 
     Args:
-        path: The file.
+        file: The file, or a part of what the user chose; of a folder or an archive its first file.
         skip_damaged: Leave damaged lines out instead of refusing the file.
+        most_rows: How many suffice.
 
     Raises:
         StudioError: No row can be read. A damaged line after good ones is left for the import to report.
     """
     columns: dict[str, None] = {}
     sample: list[dict[str, object]] = []
-    with Rows(path, (lambda problem: None) if skip_damaged else None) as rows:
+    part = file if isinstance(file, Part) else expand(file).learned[0]
+    with Rows(part, (lambda problem: None) if skip_damaged else None) as rows:
         try:
             for row in rows:
                 sample.append(row)
@@ -57,14 +68,22 @@ def look(path: Path, skip_damaged: bool = False) -> Look:
                         "Names and values may be swapped.",
                         "Bring rows with a question and an answer each.",
                     )
-                if len(sample) >= SAMPLE_ROWS or rows.source.bytes_read > SAMPLE_BYTES:
+                if len(sample) >= most_rows or rows.source.bytes_read > SAMPLE_BYTES:
                     break
         except StudioError as error:
             if not sample or error.problem.code == "data.too_many_columns":
                 raise
         if not sample:
             raise rows.source.error("no_rows", "There are no records in the file.")
-        return Look(columns=tuple(columns), rows=tuple(sample), signature=rows.source.signature)
+        source = rows.source
+        return Look(
+            columns=tuple(columns),
+            rows=tuple(sample),
+            signature=source.signature,
+            packed_bytes=source.size,
+            reading=source.reading,
+            sheets=source.choices,
+        )
 
 
 def _as_text(value: object) -> str:

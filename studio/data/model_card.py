@@ -5,13 +5,13 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from studio.contract import events
-from studio.contract.fields import fields, value_at
-from studio.contract.run_folder import RunFolder
+from studio.contract.fields import Field, fields, value_at
+from studio.contract.run_folder import RunFolder, starter_folder
 from studio.contract.settings import TrainSettings
 from studio.data.licence import licence
 from studio.data.run_history import RunSummary, read_events
@@ -79,14 +79,17 @@ def _head(summary: RunSummary) -> str:
 
 
 def _use(summary: RunSummary) -> str:
-    base = json.dumps(summary.job.model_name)
+    name = summary.job.model_name
+    where = f"the folder of {name}, the base model"
+    if Path(summary.job.model) == starter_folder():
+        where = "resources/starter in the folder of Apprentice Studio, which brings this model with it"
     return f"""## Use
 
 ```python
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-base = {base}  # name or folder of the base model
+base = "FOLDER"  # {plain(where)}
 tokenizer = AutoTokenizer.from_pretrained(base)
 model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), "folder of this adapter")
 ```
@@ -153,15 +156,28 @@ def _settings(settings: TrainSettings, started: events.Started | None, hello: ev
     lines += ["| setting | value |", "| --- | --- |"]
     for field in fields(TrainSettings):
         value = msgspec.to_builtins(value_at(settings, field.path))
-        unit = f" {field.unit}" if field.unit else ""
         changed = "" if value == field.default else " (changed)"
-        lines.append(f"| {plain(field.label)} | {plain(str(value))}{unit}{changed} |")
+        lines.append(f"| {plain(field.label)} | {plain(_as_read(field, value))}{changed} |")
     if hello is not None and hello.versions:
         lines += [
             "",
             "Made with " + ", ".join(f"{plain(n)} {plain(v)}" for n, v in sorted(hello.versions.items())) + ".",
         ]
     return "\n".join(lines)
+
+
+def _as_read(field: Field, value: Any) -> str:
+    """A value as a person reads it: "20 %", "on", "1 batch"."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if field.choices:
+        return field.choices.get(str(value), str(value))
+    if field.unit == "share":
+        return f"{value * 100:g} %"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    unit = field.unit.removesuffix("s") if value == 1 and not field.unit.endswith("ss") else field.unit
+    unit = {"batche": "batch"}.get(unit, unit)
+    return f"{text} {unit}".strip()
 
 
 def _limits(summary: RunSummary) -> str:

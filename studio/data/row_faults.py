@@ -33,7 +33,7 @@ FAULTS: dict[str, RowFault] = {
     "row.content_not_text": RowFault(
         "A question or an answer is no text.",
         "a question or an answer is no text",
-        "Only text can be learned: write numbers in quotes; pictures, sound and tool calls are not supported.",
+        "Only text can be learned: write numbers in quotes; pictures and sound are not supported.",
     ),
     "row.no_turns": RowFault(
         "The list of turns is missing, empty or no list.",
@@ -43,7 +43,7 @@ FAULTS: dict[str, RowFault] = {
     "row.unknown_role": RowFault(
         "A turn has a role that is not known.",
         "a turn has a role that is not known",
-        "Use the roles system, user and assistant (or human and gpt).",
+        "Use the roles system, user, assistant and tool (or human, gpt, function_call and observation).",
     ),
     "row.assistant_first": RowFault(
         "The conversation begins with the assistant.",
@@ -51,8 +51,8 @@ FAULTS: dict[str, RowFault] = {
         "Begin each conversation with the user.",
     ),
     "row.ends_on_user": RowFault(
-        "The conversation ends with the user.",
-        "the conversation ends with the user, so there is no answer to learn",
+        "The conversation does not end with the assistant.",
+        "the conversation does not end with the assistant, so there is no answer to learn",
         "End each conversation with the assistant's answer.",
     ),
     "row.two_in_a_row": RowFault(
@@ -69,6 +69,47 @@ FAULTS: dict[str, RowFault] = {
         "The text holds half a character.",
         "the text holds half a character (a lone surrogate), which no model can read",
         "Correct the text there.",
+    ),
+    "row.tool_without_call": RowFault(
+        "The result of a tool stands where the assistant has called none.",
+        "the result of a tool stands where the assistant has called none",
+        "Put the assistant's call before it.",
+    ),
+    "row.bad_tool_call": RowFault(
+        "A tool call is not as it should be.",
+        "a tool call is not as it should be",
+        'A call looks like {"name": "weather", "arguments": {"city": "Bonn"}}.',
+    ),
+    "row.bad_tools": RowFault(
+        "The tools are not declared as they should be.",
+        "the tools are not declared as they should be",
+        'Tools look like [{"type": "function", "function": {"name": "weather", "parameters": {…}}}].',
+    ),
+    "row.bad_history": RowFault(
+        "The earlier exchanges are no list of pairs.",
+        "the earlier exchanges are no list of pairs",
+        'They look like [["first question", "first answer"], ["second question", "second answer"]].',
+    ),
+    "row.bad_instances": RowFault(
+        "The instances of an instruction are no list of objects.",
+        "the instances of an instruction are no list of objects",
+        'They look like [{"input": "…", "output": "…"}].',
+    ),
+    "row.empty_text": RowFault("The text is empty.", "the text is empty", "Fill it in or delete the row."),
+    "row.bad_label": RowFault(
+        "It is not said whether the answer is good.",
+        "it is not said whether the answer is good",
+        "Write true or false (or 1 or 0) in the column of the label.",
+    ),
+    "row.same_answers": RowFault(
+        "The better answer and the worse one are the same.",
+        "the better answer and the worse one are the same, so there is nothing to prefer",
+        "Change one of them or delete the row.",
+    ),
+    "row.other_question": RowFault(
+        "The better answer and the worse one do not answer the same question.",
+        "the better answer and the worse one do not answer the same question",
+        "Both conversations must be the same up to the answers that are compared.",
     ),
 }
 

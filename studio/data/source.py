@@ -1,139 +1,93 @@
 """One file from outside, opened once: what it is, in which encoding, how far it was read, whether it changed.
 
-Every file is hostile until looked at: only regular files are read, and what is no text is named.
+Every file is hostile until looked at: only regular files are read, what is packed unpacks within limits, and what is
+no text is named.
 """
 
 import codecs
-import hashlib
 import io
 import os
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from studio.contract.errors import Problem, StudioError
+from studio.data import archive, kinds
+from studio.data.kinds import KINDS as KINDS
+from studio.data.part import Part
+from studio.data.streams import HashingFile, Member, Transcoder, Unpacked, open_member, unpack
 from studio.data.wording import shown
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 HEAD_BYTES = 256 * 1024
-KINDS = "JSON, JSONL, CSV, Parquet or Arrow"
 _CHUNK = 1024 * 1024
-
-_MAGIC: tuple[tuple[bytes, str, str], ...] = (
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "excel_file", "an old Excel or Word file"),
-    (b"SQLite format 3\x00", "binary", "an SQLite database"),
-    (b"\x1f\x8b", "archive", "a gzip archive"),
-    (b"BZh", "archive", "a bzip2 archive"),
-    (b"\xfd7zXZ", "archive", "an xz archive"),
-    (b"7z\xbc\xaf\x27\x1c", "archive", "a 7-Zip archive"),
-    (b"\x28\xb5\x2f\xfd", "archive", "a Zstandard archive"),
-    (b"%PDF-", "binary", "a PDF document"),
-    (b"GGUF", "binary", "a GGUF model"),
-)
-_TABLES: tuple[tuple[bytes, str], ...] = (
-    (b"PAR1", "parquet"),
-    (b"ARROW1", "arrow"),
-    (b"\xff\xff\xff\xff", "arrow"),  # an IPC stream: `datasets` writes them
-)
-_BOMS: tuple[tuple[bytes, str], ...] = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: its mark begins with the same bytes
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_CP1252_PLAIN = bytes(
-    byte
-    for byte in range(256)
-    if byte in b"\t\r\n" or 0x20 <= byte < 0x7F or (byte >= 0x80 and byte not in b"\x81\x8d\x8f\x90\x9d\xfe\xff")
-)
-"""Bytes that Western European text saved by an old program is made of."""
-
-
-class _HashingFile(io.FileIO):
-    """Takes the SHA-256 and the position of what passes through; never seeks back."""
-
-    def __init__(self, descriptor: int) -> None:
-        super().__init__(descriptor, "rb")
-        self.digest = hashlib.sha256()
-        self.position = 0
-
-    def readinto(self, buffer: Any, /) -> int:
-        number = super().readinto(buffer) or 0
-        self.digest.update(memoryview(buffer)[:number])
-        self.position += number
-        return number
-
-
-class _Transcoder(io.RawIOBase):
-    """UTF-16 or UTF-32 as a stream of UTF-8 bytes."""
-
-    def __init__(self, text: io.TextIOBase) -> None:
-        super().__init__()
-        self._text = text
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        data = self._rest or self._text.read(max(1, len(buffer) // 4)).encode("utf-8")
-        number = min(len(data), len(buffer))
-        buffer[:number] = data[:number]
-        self._rest = data[number:]
-        return number
+_UTF8 = ("utf-8", "utf-8-sig")
+_ZIP_KINDS = {
+    "zip": ("archive", "a ZIP archive"),
+    "ods": ("excel_file", "an OpenDocument spreadsheet (.ods)"),
+    "xlsb": ("excel_file", "a binary Excel workbook (.xlsb)"),
+    "office": ("binary", "an Office document, not a workbook"),
+}
 
 
 class Source:
-    """A regular file, open for one reading from top to bottom. Use as a context manager.
+    """A regular file, or a member of a ZIP archive, open for one reading from top to bottom. Use as a context manager.
 
     Attributes:
         path, name: Where it is; the name is fit for a sentence.
-        size: Bytes when it was opened.
+        suffix: The name's ending in small letters, without ".gz" and the like.
+        size: Packed bytes when it was opened (of the member, where it is one).
         table: The format of a table that is no text (a key of FORMATS), else "".
         encoding: "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32" or "cp1252"; "" for a table.
-        head: The first 256 KiB, decoded as well as possible; for detection only.
+        head: The first 256 KiB, unpacked and decoded as well as possible; for detection only.
+        reading: What the user chose about sheets and documents.
         notes: What the user should know about how the file was read.
+        choices: Sheets that can be chosen, filled in while reading.
         signature: Changes when the file does.
     """
 
-    def __init__(self, path: Path, on_fault: Callable[[Problem], None] | None = None) -> None:
+    def __init__(self, file: Path | Part, on_fault: Callable[[Problem], None] | None = None) -> None:
         """Open and look at the first bytes.
 
         Args:
-            path: The file.
+            file: The file, or a part of what the user chose.
             on_fault: Gets each damaged line, which is then left out; None: the first one ends the reading.
 
         Raises:
-            StudioError: Missing, unreadable, no regular file, empty, or no text.
+            StudioError: Missing, unreadable, no regular file, empty, damaged, or no text.
         """
-        self.path = path
-        self.name = shown(path.name, 120)
+        part = file if isinstance(file, Part) else Part(path=file)
+        member = part.member
+        self.path = part.path
+        self.name = shown(part.name or part.path.name, 120)
+        self.suffix = _suffix(Path(member.name if member else part.path.name))
+        self.reading = part.reading
         self.notes: list[Problem] = []
+        self.choices: tuple[str, ...] = ()
         self.table = ""
+        self._member = member
         self._on_fault = on_fault
-        descriptor = self._open()
+        self._readers: list[io.IOBase] = []  # kept: a reader that is garbage collected closes the file under it
+        self._reached: int | None = None
+        self._is_hashed = False
+        self._file = self._open()
         try:
-            status = os.fstat(descriptor)
+            status = os.fstat(self._file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise self._not_a_file()
-            self.size = status.st_size
+            self.size = member.packed_bytes if member else status.st_size
             self.signature = _signature(status)
-            start = _read_head(descriptor)
+            start = self._read_head()
             self.encoding = self._look(start)
+            self.head = start.decode(self.encoding, "ignore") if self.encoding else ""
+            if not self.table and not self.head.strip():
+                blank = "the file is blank" if self.head_is_whole else "the file begins with 256 KB of blanks"
+                raise StudioError("data.empty_file", f"There are no records: {blank}.", where=self.name)
         except BaseException:
-            os.close(descriptor)
+            self._close()
             raise
-        self._file = _HashingFile(descriptor)
-        self._readers: list[io.IOBase] = []  # kept: a reader that is garbage collected closes the file under it
-        self.head = start.decode(self.encoding, "ignore") if self.encoding else ""
-        self.head_is_whole = len(start) == self.size
-        if not self.table and not self.head.strip():
-            self._file.close()
-            blank = "the file is blank" if self.head_is_whole else "the file begins with 256 KB of blanks"
-            raise StudioError("data.empty_file", f"There are no records: {blank}.", where=self.name)
 
     def __enter__(self) -> "Source":
         return self
@@ -141,6 +95,9 @@ class Source:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         self._file.close()
         if self.table:
             for reader in self._readers:
@@ -148,13 +105,13 @@ class Source:
 
     @property
     def bytes_read(self) -> int:
-        """How far the reading is."""
-        return self._file.position
+        """How far the reading is, in packed bytes."""
+        return self._stream.position if self._reached is None else self._reached
 
     @property
     def sha256(self) -> str:
-        """Of all bytes read so far: of the file, once it was read to its end."""
-        return self._file.digest.hexdigest()
+        """Of all bytes read so far: of the file as it lies, once it was read to its end; "" for a ZIP's member."""
+        return "" if self._member else self._file.digest.hexdigest()
 
     def fault(self, problem: Problem, line: int = 0) -> None:
         """Report a damaged line: raises, or notes it where damaged lines are left out."""
@@ -162,6 +119,10 @@ class Source:
         if self._on_fault is None:
             raise StudioError.of(located)
         self._on_fault(located)
+
+    def note(self, code: str, what: str, fix: str = "", line: int = 0) -> None:
+        """Say how the file was read."""
+        self.notes.append(self.at(Problem(code=f"data.{code}", what=what, fix=fix), line))
 
     def at(self, problem: Problem, line: int = 0) -> Problem:
         """The problem with its place, `file:line`."""
@@ -176,39 +137,49 @@ class Source:
 
     def open_utf8(self) -> io.BufferedIOBase:
         """The file's bytes as UTF-8 without a byte order mark, whatever its encoding; bytes are not checked."""
-        if self.encoding in ("utf-8", "utf-8-sig"):
-            file: io.BufferedIOBase = io.BufferedReader(self._file, _CHUNK)
+        if self.encoding in _UTF8:
+            file: io.BufferedIOBase = io.BufferedReader(self._stream, _CHUNK)
             if self.encoding == "utf-8-sig":
                 file.read(len(codecs.BOM_UTF8))
         else:
-            file = io.BufferedReader(_Transcoder(self.open_text()), _CHUNK)
+            file = io.BufferedReader(Transcoder(self.open_text()), _CHUNK)
         self._readers.append(file)
         return file
 
-    def open_text(self) -> io.TextIOWrapper:
-        """The file as text, line ends as they are.
+    def open_text(self, newline: str | None = "") -> io.TextIOWrapper:
+        """The file as text, line ends as they are; with `newline` None all of them become line feeds.
 
         Raises:
             UnicodeDecodeError: While reading, where bytes do not fit the encoding; pass it to `encoding_error`.
         """
-        text = io.TextIOWrapper(io.BufferedReader(self._file, _CHUNK), encoding=self.encoding, newline="")
+        text = io.TextIOWrapper(io.BufferedReader(self._stream, _CHUNK), encoding=self.encoding, newline=newline)
         self._readers.append(text)
         return text
 
     def open_table(self) -> io.BufferedIOBase:
         """The file for reading here and there, as tables want it; its hash is taken before."""
-        chunk = bytearray(_CHUNK)
-        while self._file.readinto(chunk):
-            pass
-        self._file.position = 0
-        file = os.fdopen(os.dup(self._file.fileno()), "rb")
-        file.seek(0)
+        if isinstance(self._stream, Unpacked):
+            file = _spooled(io.BufferedReader(self._stream, _CHUNK))
+        else:
+            self.read_to_end()  # now: the copy of the descriptor shares its place in the file
+            file = os.fdopen(os.dup(self._file.fileno()), "rb")
+            file.seek(0)
+        self._reached = 0
         self._readers.append(file)
         return file
 
-    def reached(self, position: int) -> None:
-        """How far a table was read, in bytes of the file."""
-        self._file.position = position
+    def reached(self, done: int, whole: int) -> None:
+        """How far a table was read: so many of all its bytes or rows."""
+        self._reached = self.size * min(done, whole) // max(1, whole)
+
+    def read_to_end(self) -> None:
+        """Take what nobody wanted to read into the hash."""
+        if self._member or self._is_hashed:
+            return
+        self._is_hashed = True
+        chunk = bytearray(_CHUNK)
+        while self._file.readinto(chunk):
+            pass
 
     def settle_encoding(self) -> None:
         """Read the file once to make sure of its encoding: UTF-8, else Windows-1252 where all of it looks so.
@@ -216,25 +187,21 @@ class Source:
         Raises:
             StudioError: Neither; the first bad byte is named.
         """
-        if self.encoding not in ("utf-8", "utf-8-sig"):
+        if self.encoding not in _UTF8:
             return
-        with self.path.open("rb") as file:
-            found = _first_bad_byte(file)
-            if found is None:
-                return
-            offset, line, had_utf8 = found
-            file.seek(0)
-            if had_utf8 or not _looks_like_cp1252(file):
+        with self._opened_again() as file:
+            found = kinds.first_bad_byte(file)
+        if found is None:
+            return
+        offset, line, had_utf8 = found
+        with self._opened_again() as file:
+            if had_utf8 or not kinds.looks_like_cp1252(file):
                 raise self.invalid_utf8(offset, line)
         self.encoding = "cp1252"
-        self.notes.append(
-            self.at(
-                Problem(
-                    code="data.read_as_cp1252",
-                    what="The file is not UTF-8; it was read as Windows-1252 (Western European).",
-                    fix="If letters such as ä, é or ñ look wrong, save it as UTF-8 and import it again.",
-                )
-            )
+        self.note(
+            "read_as_cp1252",
+            "The file is not UTF-8; it was read as Windows-1252 (Western European).",
+            "If letters such as ä, é or ñ look wrong, save it as UTF-8 and import it again.",
         )
 
     def invalid_utf8(self, offset: int, line: int = 0) -> StudioError:
@@ -274,13 +241,13 @@ class Source:
                 "Wait until that is done, then import it again.",
             )
 
-    def _open(self) -> int:
+    def _open(self) -> HashingFile:
         # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
             if self.path.is_dir():
                 raise self._not_a_file()
-            return os.open(self.path, flags)
+            return HashingFile(os.open(self.path, flags))
         except FileNotFoundError as error:
             raise StudioError("data.missing", "There is no such file.", where=self.name) from error
         except (OSError, ValueError) as error:
@@ -302,56 +269,112 @@ class Source:
             where=self.name,
         )
 
+    def _read_head(self) -> bytes:
+        """The first bytes of the content; the stream stands at its beginning afterwards."""
+        descriptor = self._file.fileno()
+        packing = "" if self._member else kinds.packing(_first_bytes(descriptor, 8))
+        if not self._member and not packing:
+            self._stream: HashingFile | Unpacked = self._file
+            start = _first_bytes(descriptor, HEAD_BYTES + 1)
+        else:
+            with self._opened_again() as file:
+                start = file.read(HEAD_BYTES + 1)
+            self._stream = self._unpacked(self._file, self._member, packing)
+        self.head_is_whole = len(start) <= HEAD_BYTES
+        return start[:HEAD_BYTES]
+
+    def _unpacked(self, file: HashingFile, member: Member | None, packing: str) -> Unpacked:
+        if member is None:
+            return unpack(file, packing, self.name)
+        whole = io.BufferedReader(file, 64 * 1024)
+        self._readers.append(whole)
+        return open_member(whole, member, self.name)
+
+    def _opened_again(self) -> io.BufferedIOBase:
+        """The content once more, from its beginning, without disturbing the hash."""
+        file = self._open()
+        packing = "" if self._member else kinds.packing(_first_bytes(file.fileno(), 8))
+        if not self._member and not packing:
+            return io.BufferedReader(file, _CHUNK)
+        return _Again(self._unpacked(file, self._member, packing), file)
+
     def _look(self, start: bytes) -> str:
+        """What the content is; gives its encoding, "" for a table."""
         if not start:
             raise StudioError("data.empty_file", "There are no records: the file is empty.", where=self.name)
-        if self.path.suffix.lower() in (".py", ".pyc", ".sh", ".bat", ".ps1", ".js"):
+        if self.suffix in kinds.SCRIPT_SUFFIXES:
             raise self.error(
                 "script",
                 "This is a program, not data.",
                 "Scripts that come with data sets are never run.",
                 f"Choose the data file itself: {KINDS}.",
             )
-        if start.startswith(b"PK\x03\x04"):
-            raise self._zip(start)
-        for magic, table in _TABLES:
-            if start.startswith(magic):
-                self.table = table
-                return ""
-        for magic, code, kind in _MAGIC:
-            if start.startswith(magic):
-                raise self._binary(code, kind)
-        for mark, encoding in _BOMS:
-            if start.startswith(mark):
-                return encoding
-        if b"\x00" in start:
-            encoding = _utf16_without_mark(start)
-            if not encoding:
-                raise self._binary("binary", "no text: it holds zero bytes")
-            return encoding
-        return "utf-8"
+        if start.startswith((kinds.ZIP, kinds.EMPTY_ZIP)):
+            self._look_into_zip()
+            return ""
+        self.table = kinds.table(start)
+        if self.table:
+            return ""
+        code, kind = kinds.other(start)
+        encoding = "" if code else kinds.encoding(start)
+        if not encoding:
+            raise self._binary(code or "binary", kind or "no text: it holds zero bytes")
+        if encoding not in ("utf-8", "utf-8-sig"):
+            self.note(
+                "read_as_utf16", f"The file is {encoding[:6].upper()}; it was read so. Its text is kept as UTF-8."
+            )
+        elif encoding == "utf-8-sig":
+            self.note("byte_order_mark", "The file begins with a byte order mark (BOM); it was left out.")
+        return encoding
 
-    def _zip(self, start: bytes) -> StudioError:
-        if b"xl/" in start or b"[Content_Types].xml" in start:
-            return self._binary("excel_file", "an Excel or Office file")
-        return self._binary("archive", "a ZIP archive")
+    def _look_into_zip(self) -> None:
+        with self._opened_again() as again:
+            whole = _spooled(again) if isinstance(again, _Again) else again
+            with whole:
+                found = archive.kind(archive.read_directory(whole, self.name))
+        if found != "xlsx":
+            raise self._binary(*_ZIP_KINDS[found])
+        self.table = "xlsx"
 
     def _binary(self, code: str, kind: str) -> StudioError:
-        fixes = {
-            "excel_file": "In your spreadsheet program, save the sheet as CSV (UTF-8) and choose that file.",
-            "archive": "Unpack it and choose the file inside.",
-        }
-        return self.error(
-            code,
-            f"This is {kind}.",
-            "Its content decides, not its name." if self.path.suffix else "",
-            fixes.get(code, f"Choose a {KINDS} file."),
-        )
+        why = "Its content decides, not its name." if self.path.suffix else ""
+        return self.error(code, f"This is {kind}.", why, kinds.fix(code))
 
 
-def _read_head(descriptor: int) -> bytes:
+class _Again(io.BufferedReader):
+    """Unpacked content that closes the packed file with itself."""
+
+    def __init__(self, stream: Unpacked, file: HashingFile) -> None:
+        super().__init__(stream, _CHUNK)
+        self._under = file
+
+    def close(self) -> None:
+        super().close()
+        self._under.close()
+
+
+def _spooled(file: io.BufferedIOBase) -> io.BufferedIOBase:
+    """A copy that can seek; it has no name on the disk, so nothing is left behind whatever happens."""
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    try:
+        while chunk := file.read(_CHUNK):
+            copy.write(chunk)
+        copy.seek(0)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+def _suffix(name: Path) -> str:
+    if name.suffix.lower() in kinds.PACKED_SUFFIXES:
+        name = name.with_suffix("")
+    return name.suffix.lower()
+
+
+def _first_bytes(descriptor: int, number: int) -> bytes:
     data = bytearray()
-    while len(data) < HEAD_BYTES and (piece := os.read(descriptor, HEAD_BYTES - len(data))):
+    while len(data) < number and (piece := os.read(descriptor, number - len(data))):
         data += piece
     os.lseek(descriptor, 0, os.SEEK_SET)
     return bytes(data)
@@ -359,43 +382,3 @@ def _read_head(descriptor: int) -> bytes:
 
 def _signature(status: os.stat_result) -> tuple[int, int, int]:
     return (status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-def _utf16_without_mark(start: bytes) -> str:
-    """Mostly Latin text in UTF-16 has a zero in every other byte, and only there."""
-    even, odd = start[0::2].count(0), start[1::2].count(0)
-    half = max(1, len(start) // 2)
-    encoding = ""
-    if odd > 0.4 * half and even < 0.05 * half:
-        encoding = "utf-16-le"
-    elif even > 0.4 * half and odd < 0.05 * half:
-        encoding = "utf-16-be"
-    if encoding and any(char < " " and char not in "\t\r\n" for char in start.decode(encoding, "ignore")):
-        return ""
-    return encoding
-
-
-def _first_bad_byte(file: io.BufferedReader) -> tuple[int, int, bool] | None:
-    """Offset (from 0) and line (from 1) of the first byte that is no UTF-8; whether UTF-8 letters came before."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    read, line, had_utf8 = 0, 1, False
-    while True:
-        chunk = file.read(_CHUNK)
-        read += len(chunk)
-        try:
-            text = decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError as error:
-            good = error.object[: error.start]
-            offset = read - len(error.object) + error.start
-            return offset, line + good.count(b"\n"), had_utf8 or not good.isascii()
-        line += text.count("\n")
-        had_utf8 = had_utf8 or not text.isascii()
-        if not chunk:
-            return None
-
-
-def _looks_like_cp1252(file: io.BufferedReader) -> bool:
-    while chunk := file.read(_CHUNK):
-        if chunk.translate(None, _CP1252_PLAIN):
-            return False
-    return True

@@ -7,7 +7,7 @@ order of the batches is shuffled again.
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -180,17 +180,31 @@ class Plan:
         return -(-(self.train_rows + self.replayed) // self.effective_batch)
 
     def epoch(self, number: int) -> list[np.ndarray]:
-        """Row numbers of each step of one epoch (counted from 0)."""
+        """Row numbers of each step of one epoch (counted from 0), shortest first.
+
+        Every step holds its share of general rows, to within one row: a step of general rows alone would undo what the
+        others teach, and its loss would say nothing about the examples.
+        """
         dice = np.random.default_rng([self.seed, number])
-        order = np.concatenate((np.arange(self.train_rows), self.train_rows + self._draw(dice)))
-        dice.shuffle(order)
-        size, chunk = self.effective_batch, self.effective_batch * CHUNK_BATCHES
-        batches: list[np.ndarray] = []
-        for start in range(0, len(order), chunk):
-            piece = order[start : start + chunk]
-            piece = piece[np.argsort(self.lengths[piece], kind="stable")]
-            batches += [piece[i : i + size] for i in range(0, len(piece), size)]
+        own, general = dice.permutation(self.train_rows), self.train_rows + self._draw(dice)
+        sizes = np.full(self.steps_per_epoch, self.effective_batch)
+        sizes[-1] = len(own) + len(general) - sizes[:-1].sum()
+        ends = np.cumsum(sizes)
+        of_general = np.diff(np.floor(ends * len(general) / max(1, ends[-1]) + 0.5), prepend=0).astype(int)
+        pairs = zip(self._alike(own, sizes - of_general), self._alike(general, of_general), strict=True)
+        batches = [np.concatenate(pair) for pair in pairs]
+        batches = [batch[np.argsort(self.lengths[batch], kind="stable")] for batch in batches]
         return [batches[i] for i in dice.permutation(len(batches))]
+
+    def _alike(self, order: np.ndarray, counts: np.ndarray) -> Iterator[np.ndarray]:
+        """The rows cut into as many as wanted each, those of similar length together."""
+        start = 0
+        for first in range(0, len(counts), CHUNK_BATCHES):
+            wanted = counts[first : first + CHUNK_BATCHES]
+            piece = order[start : start + wanted.sum()]
+            start += len(piece)
+            piece = piece[np.argsort(self.lengths[piece], kind="stable")]
+            yield from np.split(piece, np.cumsum(wanted)[:-1])
 
     def _draw(self, dice: np.random.Generator) -> np.ndarray:
         """General rows of one epoch: no row twice before every row was drawn once."""

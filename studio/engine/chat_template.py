@@ -23,6 +23,7 @@ import msgspec
 
 from studio.contract.errors import StudioError
 from studio.contract.records import Message
+from studio.engine.template_input import to_template, tools_of
 
 LONGEST_TEMPLATE = 262_144
 """Characters; the longest template of a known family has about 20,000."""
@@ -39,13 +40,17 @@ class Traced(msgspec.Struct, frozen=True):
 
     Attributes:
         text: What the model reads.
-        contents: Start and end of each message's content in `text`, in the order of the messages.
+        contents: Start and end of each message's content in `text`, in the order of the messages; (0, 0) where it is
+            not known and not needed (an assistant's, beside tool calls and reasoning).
         answers: Start and end of what the model itself must write, end token excepted, for each assistant message.
+        typed: Where someone else than the template wrote; control tokens found there are ordinary text. None: in
+            `contents`.
     """
 
     text: str
     contents: tuple[Span, ...]
     answers: tuple[Span, ...]
+    typed: tuple[Span, ...] | None = None
 
 
 class _Layout(msgspec.Struct, frozen=True):
@@ -66,9 +71,12 @@ class ChatTemplate:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._layouts: dict[tuple[str | bool, ...], _Layout] = {}
+        self.places: dict[str, bool] = {}
+        """What the template has a place for, as `rich_template` found out."""
         self._folds_system: bool | None = None
+        self._arguments_as_text: bool | None = None
 
-    def render(self, messages: Turns, generation_prompt: bool = False, thinking: bool = False) -> str:
+    def render(self, messages: Turns, generation_prompt: bool = False, thinking: bool = False, tools: str = "") -> str:
         """The text of a conversation.
 
         Args:
@@ -76,6 +84,7 @@ class ChatTemplate:
             generation_prompt: End with what precedes the assistant's next answer.
             thinking: Leave it to the template whether an answer begins with reasoning; else templates that can
                 (Qwen3) open an answer without any, which is how answers without reasoning are rendered for training.
+            tools: `Record.tools`.
 
         Raises:
             StudioError: The template refuses the conversation.
@@ -83,7 +92,8 @@ class ChatTemplate:
         options: dict[str, Any] = {} if thinking else {"enable_thinking": False}
         try:
             text = self._tokenizer.apply_chat_template(
-                [{"role": m.role, "content": m.content} for m in messages],
+                to_template(messages, self._wants_text(messages)),
+                tools=tools_of(tools),
                 tokenize=False,
                 add_generation_prompt=generation_prompt,
                 **options,
@@ -99,6 +109,28 @@ class ChatTemplate:
             ) from error
         assert isinstance(text, str)
         return text
+
+    def _wants_text(self, messages: Turns) -> bool:
+        """Whether arguments of calls must be JSON text.
+
+        Mistral's templates mark objects as safe, and Jinja then writes what stands beside them as HTML (`&#34;`).
+        """
+        if not any(m.tool_calls for m in messages):
+            return False
+        if self._arguments_as_text is None:
+            self._arguments_as_text = False  # for the trial itself
+            call = Message("assistant", "", tool_calls='[{"id": "call00001", "name": "a", "arguments": {"b": "c"}}]')
+            try:
+                self._arguments_as_text = "&#34;" in self.render((Message("user", "a"), call))
+            except StudioError:
+                pass
+        return self._arguments_as_text
+
+    @property
+    def control_pattern(self) -> re.Pattern[str]:
+        """Finds the control tokens of the tokenizer in a text."""
+        pattern: re.Pattern[str] = self._tokenizer.control_pattern
+        return pattern
 
     def fold(self, messages: Turns) -> tuple[Message, ...]:
         """Puts a system prompt into the first question where the template knows no system prompts (gemma2)."""
@@ -126,28 +158,33 @@ class ChatTemplate:
         except StudioError:
             return False
 
-    def trace(self, messages: Turns, generation_prompt: bool = False) -> Traced:
+    def trace(self, messages: Turns, generation_prompt: bool = False, tools: str = "") -> Traced:
         """Render a conversation and find every message in it.
 
         Raises:
-            StudioError: The template refuses the conversation, or it cannot be told where the messages lie.
+            StudioError: The template refuses the conversation, has no place for its tools or its reasoning, or it
+                cannot be told where the messages lie.
         """
+        if tools or not all(m.is_plain and m.role != "tool" for m in messages):
+            from studio.engine.rich_template import trace_rich
+
+            return trace_rich(self, messages, tools, generation_prompt)
         text = self.render(messages, generation_prompt)
         key = (*(m.role for m in messages), generation_prompt)
         known = self._layouts.get(key)
-        contents = _match(text, known, messages) if known else None
+        contents = match(text, known, messages) if known else None
         if known is None or contents is None:
             known = self._explore(messages, text, generation_prompt)
-            contents = _match(text, known, messages) if known else None
+            contents = match(text, known, messages) if known else None
             if known is None or contents is None:
-                contents = self._bounds(messages, text, generation_prompt)
-                lead = self._lead(messages, text, contents)
-                return Traced(text, tuple(contents), _answers(messages, text, contents, lead))
-            known = msgspec.structs.replace(known, lead=self._lead(messages, text, contents))
+                contents = self.bounds(messages, text, generation_prompt)
+                lead = self.lead(messages, text, contents)
+                return Traced(text, tuple(contents), answers_of(messages, text, contents, lead))
+            known = msgspec.structs.replace(known, lead=self.lead(messages, text, contents))
             self._layouts[key] = known
-        return Traced(text, tuple(contents), _answers(messages, text, contents, known.lead))
+        return Traced(text, tuple(contents), answers_of(messages, text, contents, known.lead))
 
-    def trace_marked(self, messages: Turns) -> Traced | None:
+    def trace_marked(self, messages: Turns, tools: str = "") -> Traced | None:
         """The answers as a template with `{% generation %}` marks them itself; None for other templates."""
         from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -155,7 +192,8 @@ class ChatTemplate:
         if not re.search(r"{%-?\s*generation\s*-?%}", source):
             return None
         (text,), (spans,) = render_jinja_template(
-            conversations=[[{"role": m.role, "content": m.content} for m in messages]],
+            conversations=[to_template(messages, self._wants_text(messages))],
+            tools=tools_of(tools),
             chat_template=source,
             return_assistant_tokens_mask=True,
             **self._tokenizer.special_tokens_map,
@@ -164,7 +202,7 @@ class ChatTemplate:
 
     def _explore(self, messages: Turns, text: str, generation_prompt: bool) -> _Layout | None:
         """The template's own text for this order of roles; None where it does not show every message once."""
-        marks = _unused(text + "".join(m.content for m in messages), len(messages))
+        marks = unused(text + "".join(m.content for m in messages), len(messages))
         swapped = self.render(
             [Message(m.role, mark) for m, mark in zip(messages, marks, strict=True)], generation_prompt
         )
@@ -174,27 +212,27 @@ class ChatTemplate:
         parts = re.split("|".join(marks), swapped) if marks else [swapped]
         return _Layout(parts=tuple(parts), order=tuple(order), lead="")
 
-    def _bounds(self, messages: Turns, text: str, generation_prompt: bool) -> list[Span]:
+    def bounds(self, messages: Turns, text: str, generation_prompt: bool) -> list[Span]:
         """Bounds of each message, found by exchanging it alone.
 
         Raises:
             StudioError: A message is not shown, shown twice, or changed beyond recognition.
         """
-        (mark,) = _unused(text + "".join(m.content for m in messages), 1)
+        (mark,) = unused(text + "".join(m.content for m in messages), 1)
         contents = []
         for number, message in enumerate(messages):
             others = [*messages[:number], Message(message.role, mark), *messages[number + 1 :]]
             swapped = self.render(others, generation_prompt)
-            start = _common(text, swapped)
+            start = common(text, swapped)
             rest = min(len(text), len(swapped)) - start
-            end = len(text) - _common(text[::-1][:rest], swapped[::-1][:rest])
+            end = len(text) - common(text[::-1][:rest], swapped[::-1][:rest])
             shown = "".join(text[start:end].split())
             if swapped.count(mark) != 1 or shown not in "".join(message.content.split()):
-                raise _untraceable(number, message.role)
+                raise untraceable(number, message.role)
             contents.append((start, end))
         return contents
 
-    def _lead(self, messages: Turns, text: str, contents: Sequence[Span]) -> str:
+    def lead(self, messages: Turns, text: str, contents: Sequence[Span], tools: str = "") -> str:
         """What stands between the generation prompt and the last answer: the model must write that too.
 
         Usually nothing; Mistral's space, or a whole header where the template ignores add_generation_prompt.
@@ -203,7 +241,7 @@ class ChatTemplate:
         if last < 1:
             return ""
         for thinking in (False, True):
-            prompt = self.render(messages[:last], generation_prompt=True, thinking=thinking)
+            prompt = self.render(messages[:last], generation_prompt=True, thinking=thinking, tools=tools)
             if text.startswith(prompt) and len(prompt) <= contents[last][0]:
                 return text[len(prompt) : contents[last][0]]
         return ""
@@ -291,7 +329,8 @@ def _bomb(why: str, line: int) -> StudioError:
     )
 
 
-def _untraceable(number: int, role: str) -> StudioError:
+def untraceable(number: int, role: str) -> StudioError:
+    """A message that the template does not show, shows twice, or changes beyond recognition."""
     return StudioError(
         "model.template_untraceable",
         "It cannot be told which part of the text the model should learn.",
@@ -301,7 +340,7 @@ def _untraceable(number: int, role: str) -> StudioError:
     )
 
 
-def _match(text: str, layout: _Layout, messages: Turns) -> list[Span] | None:
+def match(text: str, layout: _Layout, messages: Turns) -> list[Span] | None:
     """Regions, if `text` is exactly the layout's parts with the contents (trimmed or not) between them."""
     if not text.startswith(layout.parts[0]):
         return None
@@ -319,7 +358,8 @@ def _match(text: str, layout: _Layout, messages: Turns) -> list[Span] | None:
     return contents if place == len(text) else None
 
 
-def _answers(messages: Turns, text: str, contents: Sequence[Span], lead: str) -> tuple[Span, ...]:
+def answers_of(messages: Turns, text: str, contents: Sequence[Span], lead: str) -> tuple[Span, ...]:
+    """The assistant's spans, each with what the template leaves to the model before it."""
     return tuple(
         (start - len(lead) if lead and text[:start].endswith(lead) else start, end)
         for message, (start, end) in zip(messages, contents, strict=True)
@@ -327,7 +367,7 @@ def _answers(messages: Turns, text: str, contents: Sequence[Span], lead: str) ->
     )
 
 
-def _unused(text: str, count: int) -> list[str]:
+def unused(text: str, count: int) -> list[str]:
     """Characters of the private use areas that do not occur in a text."""
     taken = set(text)
     free = (chr(code) for area in (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE)) for code in area)
@@ -340,7 +380,7 @@ def _unused(text: str, count: int) -> list[str]:
     return found
 
 
-def _common(one: str, other: str) -> int:
+def common(one: str, other: str) -> int:
     """Length of the common beginning."""
     low, high = 0, min(len(one), len(other))
     while low < high:

@@ -33,7 +33,9 @@ class Tester:
         """
         self._rows = Rows((held.ids, held.labels) for held in examples.held)
         self._asked = [held for held in examples.asked if has_room(held.question, tokenizer)]
-        held_first = (held for held in self._asked or examples.held if has_room(held.question, tokenizer))
+        held_first = (
+            held for held in self._asked or examples.held if held.question and has_room(held.question, tokenizer)
+        )
         self._sample: Held | None = next(held_first, None)
         known = read_probes(Path(probes)) if probes else []
         self._probes = [probe for probe in known if has_room(probe.messages, tokenizer)]

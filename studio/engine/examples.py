@@ -14,9 +14,11 @@ from studio.contract.errors import Problem, StudioError
 from studio.contract.events import DataReport, Progress
 from studio.contract.job import TrainJob
 from studio.contract.records import Message, Record
+from studio.contract.settings import TrainSettings
+from studio.data.arrow_file import records_of
 from studio.data.chat_rows import read_chat_rows
-from studio.data.dataset import ROWS_FILE, open_dataset, to_record
-from studio.data.split import is_held_back
+from studio.data.dataset import ROWS_FILE, DatasetInfo, open_dataset
+from studio.data.dataset import Dataset as Opened
 from studio.engine import tokens
 from studio.engine.batches import Rows
 
@@ -33,20 +35,23 @@ SHORT_ANSWER = 64
 class Held(msgspec.Struct, frozen=True):
     """One held-back row that tests use."""
 
-    messages: tuple[Message, ...]
+    record: Record
     ids: Sequence[int]
     labels: Sequence[int]
     learned: int
 
     @property
     def question(self) -> tuple[Message, ...]:
-        """The conversation up to the last answer."""
-        return self.messages[:-1]
+        """The conversation up to the last answer; empty where that is no answer in words to a user's question."""
+        talk = self.record.messages
+        asked = talk[:-1]
+        plain = self.record.is_plain and talk and talk[-1].role == "assistant" and asked
+        return asked if plain and all(turn.role != "tool" for turn in asked) else ()
 
     @property
     def answer(self) -> str:
         """The last answer."""
-        return self.messages[-1].content
+        return self.record.messages[-1].content if self.record.messages else ""
 
 
 class Examples(msgspec.Struct, frozen=True):
@@ -79,25 +84,26 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
     """Read, split, encode and count everything a run learns from.
 
     Raises:
-        StudioError: There is nothing to learn from, and why.
+        StudioError: There is nothing to learn from, or the rows compare or rate answers; and why.
         Ended: The user ended the run meanwhile.
     """
     settings = job.settings
     rules = tokens.Rules.of(settings)
-    dataset = _open_rows(Path(job.dataset))
+    dataset = open_dataset(Path(job.dataset))
+    _check_kind(dataset.info)
+    sides = dataset.sides(settings.held_back_share)
     train, held = _Side(tokenizer, rules), _Side(tokenizer, rules, sample=MOST_TESTED)
     own_test_file = False
     for number, record in enumerate(_polled(_records(dataset), len(dataset), "Reading the examples", emit, control)):
         own_test_file = own_test_file or record.side == "held_back"
-        by_hash = record.side == "" and is_held_back(record.key, settings.held_back_share)
-        (held if record.side == "held_back" or by_hash else train).add(record, number)
+        (held if sides[number] else train).add(record, number)
     general = _Side(tokenizer, rules)
     if job.general and settings.replay_share > 0:
         extra = read_chat_rows(Path(job.general))
         for number, record in enumerate(_polled(extra, len(extra), "Reading the general examples", emit, control)):
             general.add(record, number)
     most = tokens.limit(tokenizer, rules)
-    _refuse(train, held, most)
+    _refuse(train, held, most, settings)
     tested = held.sample()
     rows = train.rows.joined(general.rows)
     return Examples(
@@ -111,23 +117,54 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
     )
 
 
-def _open_rows(folder: Path) -> Any:
-    """The imported rows, mapped into memory by `datasets`; nothing is copied or cached elsewhere.
+def _check_kind(info: DatasetInfo) -> None:
+    """Refuse rows that compare or rate answers.
 
     Raises:
-        StudioError: The dataset is missing or damaged.
+        StudioError: They do.
+    """
+    if info.kind in ("preference", "label"):
+        raise _compared(info)
+
+
+def _compared(info: DatasetInfo) -> StudioError:
+    mapping = info.mapping
+    if info.kind == "label":
+        return StudioError(
+            "train.rated_rows",
+            "The rows of this dataset rate an answer as good or bad, which cannot be trained on yet.",
+            "Learning from all of them would teach the bad answers, too.",
+            "Keep the good answers in a file of their own and import that.",
+            where=info.name,
+        )
+    if mapping.prompt:
+        columns = f"question = {mapping.prompt}, answer = {mapping.completion}"
+    else:
+        columns = f"conversations, messages = {mapping.completion}"
+    return StudioError(
+        "train.compared_rows",
+        "The rows of this dataset compare a better answer with a worse one, which cannot be trained on yet.",
+        "Learning from all of them would teach the worse answers, too.",
+        f"Choose the columns anew to learn from the better answers only: {columns}.",
+        where=info.name,
+    )
+
+
+def _records(opened: Opened) -> Iterator[Record]:
+    """All rows in order as they read now, some hundreds in memory at a time.
+
+    `datasets` maps them into memory; nothing is copied or cached elsewhere.
     """
     from datasets import Dataset
 
-    open_dataset(folder)  # says in words what is wrong with it
-    return Dataset.from_file(str(folder / ROWS_FILE))
-
-
-def _records(dataset: Any) -> Iterator[Record]:
-    """All rows in order, some hundreds in memory at a time."""
-    for batch in dataset.iter(ROWS_AT_ONCE):
-        for turns, number, side in zip(batch["messages"], batch["source_row"], batch["side"], strict=True):
-            yield to_record(turns, number, side)
+    edits, row = opened.edits, 0
+    rows = Dataset.from_file(str(opened.folder / ROWS_FILE)).with_format("arrow")
+    for table in rows.iter(ROWS_AT_ONCE):
+        for batch in table.to_batches():
+            for record in records_of(batch):
+                if row not in edits.excluded:
+                    yield edits.edited(row, record)
+                row += 1
 
 
 class _Side:
@@ -147,11 +184,11 @@ class _Side:
         self.bos_count = 0
         self.end_always_learned = True
         self._most = sample
-        self._sample: list[tuple[int, int, Held]] = []
+        self._sample: list[tuple[tuple[int, int, int], Held]] = []
 
     def add(self, record: Record, number: int) -> None:
         try:
-            row = tokens.encode(record.messages, self._tokenizer, self._rules)
+            row = tokens.encode(record, self._tokenizer, self._rules)
         except StudioError as error:
             problem = error.problem
             place = f"row {number + 1}" + (f", {problem.where}" if problem.where else "")
@@ -161,7 +198,11 @@ class _Side:
         self.keys[key] += 1
         if row.fate not in ("kept", "cut"):
             return
-        self.rows.append(row.ids, row.labels)
+        for window, (ids, labels) in enumerate(tokens.windows(row, tokens.limit(self._tokenizer, self._rules))):
+            self.rows.append(ids, labels)
+            if self._most:
+                learned = sum(label != tokens.NOTHING for label in labels)
+                self._keep((-key, -number, -window), Held(record, ids, labels, learned))
         # Where a row begins: later ones are a template's own marks of turns (ChatML's bos is <|im_start|>).
         bos = self._tokenizer.bos_token_id
         self.bos_count = max(self.bos_count, sum(1 for _ in itertools.takewhile(lambda i: i == bos, row.ids)))
@@ -169,19 +210,16 @@ class _Side:
             # A template may put a line feed behind the end token.
             ends = self._tokenizer.end_ids
             self.end_always_learned = self.end_always_learned and any(label in ends for label in row.labels[-4:])
-        if self._most:
-            learned = sum(label != tokens.NOTHING for label in row.labels)
-            self._keep(key, number, Held(record.messages, row.ids, row.labels, learned))
 
-    def _keep(self, key: int, number: int, held: Held) -> None:
+    def _keep(self, order: tuple[int, int, int], held: Held) -> None:
         """Keep the rows with the smallest keys: chosen by their content alone, whatever the order of the file."""
-        heapq.heappush(self._sample, (-key, -number, held))
+        heapq.heappush(self._sample, (order, held))
         if len(self._sample) > self._most:
             heapq.heappop(self._sample)
 
     def sample(self) -> tuple[Held, ...]:
         """The rows kept for tests."""
-        return tuple(held for _, _, held in sorted(self._sample, key=lambda entry: (-entry[0], -entry[1])))
+        return tuple(held for _, held in sorted(self._sample, key=lambda entry: entry[0], reverse=True))
 
 
 def _polled(records: Iterable[Record], total: int, stage: str, emit: Emit, control: Control) -> Iterator[Record]:
@@ -194,7 +232,7 @@ def _polled(records: Iterable[Record], total: int, stage: str, emit: Emit, contr
         yield record
 
 
-def _refuse(train: _Side, held: _Side, max_tokens: int) -> None:
+def _refuse(train: _Side, held: _Side, most: int, settings: TrainSettings) -> None:
     total = train.fates.total()
     if total + held.fates.total() < 2:
         raise StudioError(
@@ -206,9 +244,13 @@ def _refuse(train: _Side, held: _Side, max_tokens: int) -> None:
     if total == 0:
         raise StudioError(
             "train.all_held_back",
-            "All rows are held back for testing.",
-            "So nothing is left to learn from.",
-            "Lower the share of held-back examples, or add more examples.",
+            "All rows are held back for testing, so nothing is left to learn from.",
+            "They are all the same, and equal rows stay on one side."
+            if len(held.keys) == 1
+            else "The share is too high for so few rows.",
+            "Add examples that differ."
+            if len(held.keys) == 1
+            else "Lower the share of held-back examples, or add more examples.",
             where="held_back_share",
         )
     if len(train.rows):
@@ -216,9 +258,12 @@ def _refuse(train: _Side, held: _Side, max_tokens: int) -> None:
     if train.fates["left_out"]:
         raise StudioError(
             "train.all_too_long",
-            f"All {train.fates['left_out']} examples with something to learn are longer than {max_tokens} tokens.",
+            f"All {train.fates['left_out']} examples with something to learn are longer than {most} tokens"
+            + (", the most that this model can read." if most < settings.max_tokens else "."),
             "Examples that are too long are left out, so nothing would be learned.",
-            "Raise the longest text, or let longer examples be cut.",
+            "Choose a model with a longer context, shorten the examples, or let longer ones be cut."
+            if most < settings.max_tokens
+            else "Raise the longest text, or let longer examples be cut.",
             where="max_tokens",
         )
     raise StudioError(
@@ -234,7 +279,7 @@ def _asked(tested: Sequence[Held], most: int) -> tuple[Held, ...]:
     lengths = sorted(held.learned for held in tested)
     if not lengths or lengths[len(lengths) // 2] > SHORT_ANSWER:
         return ()
-    askable = [h for h in tested if h.learned <= SHORT_ANSWER and h.question and h.messages[-1].role == "assistant"]
+    askable = [h for h in tested if h.learned <= SHORT_ANSWER and h.question]
     return tuple(askable[:most])
 
 

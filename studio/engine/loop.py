@@ -20,7 +20,7 @@ from studio.engine.batches import Feed, Plan, collate
 from studio.engine.checkpoint import Snapshot, State
 from studio.engine.evaluate import Tester
 from studio.engine.examples import Examples
-from studio.engine.loss import summed_loss
+from studio.engine.loss import StepLosses, summed_loss
 from studio.engine.methods import lora
 from studio.engine.noise import EmbeddingNoise
 from studio.engine.optimiser import clip_gradients, make_optimiser, set_learning_rate
@@ -116,11 +116,11 @@ class Run:
         began = time.monotonic()
         rate = learning_rate(self.settings, self.step + 1, self.total_steps)
         set_learning_rate(self.optimiser, rate)
-        loss, read, learned = self._gradients(self.feed.next_step())
+        losses, read, learned = self._gradients(self.feed.next_step())
         norm = clip_gradients(self.parameters, self.settings.max_grad_norm)
-        if not (np.isfinite(loss) and np.isfinite(norm)):
+        if not (np.isfinite(losses.all) and np.isfinite(norm)):
             self.optimiser.zero_grad(set_to_none=True)
-            self._pause_not_finite(loss, norm)
+            self._pause_not_finite(losses.all, norm)
             return False
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
@@ -133,7 +133,8 @@ class Run:
                 step=self.step,
                 total_steps=self.total_steps,
                 epoch=self.feed.epochs_read,
-                loss=loss,
+                loss=losses.own,
+                general_loss=losses.general,
                 learning_rate=rate,
                 grad_norm=norm,
                 tokens=read,
@@ -146,27 +147,24 @@ class Run:
         )
         return True
 
-    def _gradients(self, indices: np.ndarray) -> tuple[float, int, int]:
-        """Gradients of the mean loss over the learned tokens of the whole effective batch.
-
-        Returns:
-            The loss, the tokens read, the learned tokens.
-        """
+    def _gradients(self, indices: np.ndarray) -> tuple[StepLosses, int, int]:
+        """Gradients of the mean loss over the whole effective batch's learned tokens; losses, tokens read, learned."""
         size = self.settings.batch_size
         pad = self.ready.tokenizer.pad_token_id
         learned = int(self.learned_counts[indices].sum())
-        loss, read = torch.zeros((), device=self.device), 0
+        losses, read = StepLosses(self.device), 0
         for start in range(0, len(indices), size):
-            part = indices[start : start + size].tolist()
-            batch = collate(self.rows, part, pad, self.device, packed=self.settings.packing)
+            part = indices[start : start + size]
+            batch = collate(self.rows, part.tolist(), pad, self.device, packed=self.settings.packing)
             self.noise.row_lengths = batch.row_lengths
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.ready.bf16):
-                share = summed_loss(self.model, batch) / learned
-            share.backward()
-            loss += share.detach()
+                total, each = summed_loss(self.model, batch)
+            (total / learned).backward()
+            losses.add(each, part < self.feed.plan.train_rows, batch.row_of_learned)
             read += batch.tokens
         self.noise.row_lengths = None
-        return float(loss), read, learned
+        losses.close()
+        return losses, read, learned
 
     # --- the user -----------------------------------------------------------------------------------------
 

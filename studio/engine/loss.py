@@ -8,6 +8,7 @@ of (tokens, vocabulary) exist. Equality with the model's own loss is tested.
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -18,12 +19,15 @@ SLICE_SCORES = 2**25
 """Scores held at a time: 128 MiB in fp32."""
 
 
-def summed_loss(model: nn.Module, batch: Batch) -> torch.Tensor:
+def summed_loss(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Sum of the cross-entropy over the learned tokens of a batch; backward through it trains the adapter.
 
     Args:
         model: A causal language model, with or without a PEFT adapter.
         batch: On the model's device.
+
+    Returns:
+        The sum, and the loss of each learned token, (learned,), without gradients.
     """
     states, labels, _ = learned_states(model, batch)
     return _Loss(_causal(model))(states, labels)
@@ -39,6 +43,40 @@ def row_losses(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tens
     sums = torch.zeros(batch.rows, dtype=torch.float64, device=losses.device).index_add_(0, rows, losses.double())
     counts = torch.bincount(rows, minlength=batch.rows)
     return sums.cpu(), counts.cpu()
+
+
+class StepLosses:
+    """Mean losses of one step: over all learned tokens, over those of the user's rows, over those of general rows.
+
+    Attributes:
+        all, own, general: Numbers once `close` was called; `general` None where the step has no general rows, `own`
+            then being `all`.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._sums = torch.zeros(2, dtype=torch.float64, device=device)
+        self._counts = torch.zeros_like(self._sums)
+        self.all = self.own = float("nan")
+        self.general: float | None = None
+
+    def add(self, each: torch.Tensor, own_rows: np.ndarray, row_of: torch.Tensor) -> None:
+        """Take in a part of the step.
+
+        Args:
+            each: Loss of each learned token, (learned,).
+            own_rows: Whether each row of the part is the user's, (rows,).
+            row_of: Row of each learned token, (learned,).
+        """
+        side = torch.from_numpy(np.where(own_rows, 0, 1)).to(each.device)[row_of]  # (learned,)
+        self._sums.index_add_(0, side, each.double())
+        self._counts += torch.bincount(side, minlength=2)
+
+    def close(self) -> None:
+        """All parts were added: read the numbers, once."""
+        (own, general), (own_count, general_count) = self._sums.tolist(), self._counts.tolist()
+        self.all = (own + general) / (own_count + general_count)
+        self.own = own / own_count if own_count else self.all
+        self.general = general / general_count if general_count and own_count else None
 
 
 def learned_states(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -67,11 +105,13 @@ class _Loss:
         self.head = causal.get_output_embeddings()
         self.softcap = getattr(causal.config, "final_logit_softcapping", None)
 
-    def __call__(self, states: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def __call__(self, states: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         frozen = all(not p.requires_grad for p in self.head.parameters())
         if frozen:
-            return _HeadLoss.apply(states, labels, self)
-        return torch.stack([self.scores_loss(s, y).sum() for s, y in self.slices(states, labels)]).sum()
+            total, each = _HeadLoss.apply(states, labels, self)
+            return total, each
+        each = torch.cat([self.scores_loss(s, y) for s, y in self.slices(states, labels)])
+        return each.sum(), each.detach()
 
     def scores_loss(self, states: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of each token, (learned,), in fp32."""
@@ -95,17 +135,19 @@ class _HeadLoss(torch.autograd.Function):
     """Summed cross-entropy whose gradient towards the hidden states is made slice by slice in the forward pass."""
 
     @staticmethod
-    def forward(ctx: Any, states: torch.Tensor, labels: torch.Tensor, loss: _Loss) -> torch.Tensor:
-        total = torch.zeros((), dtype=torch.float32, device=states.device)
-        gradients = []
+    def forward(ctx: Any, states: torch.Tensor, labels: torch.Tensor, loss: _Loss) -> tuple[torch.Tensor, torch.Tensor]:
+        gradients, losses = [], []
         for piece, wanted in loss.slices(states, labels):
             with torch.enable_grad():
                 leaf = piece.detach().requires_grad_()
-                part = loss.scores_loss(leaf, wanted).sum()
+                each = loss.scores_loss(leaf, wanted)
+                part = each.sum()
             gradients.append(torch.autograd.grad(part, leaf)[0])
-            total += part.detach()
+            losses.append(each.detach())
         ctx.save_for_backward(torch.cat(gradients) if gradients else torch.zeros_like(states))
-        return total
+        every = torch.cat(losses) if losses else torch.zeros(0, device=states.device)
+        ctx.mark_non_differentiable(every)
+        return every.sum(), every
 
     @staticmethod
     def backward(ctx: Any, *outer: torch.Tensor) -> tuple[torch.Tensor, None, None]:

@@ -1,19 +1,20 @@
-"""The one encoder: a conversation becomes ids and labels, for preview, training, evaluation and chat alike.
+"""The one encoder: an example becomes ids and labels, for preview, training, evaluation and chat alike.
 
 Ids are those of the whole text, as transformers and TRL make them (`add_special_tokens=False`: the template writes
 the begin-of-text token itself, so there is never a second one). Labels follow from where `chat_template` finds the
-answers, by the tokenizer's offsets. Control tokens that stand in the *contents* of messages are injections; they are
-read as ordinary text.
+answers, by the tokenizer's offsets. Control tokens that stand in the *contents* of messages, in tool calls or in texts
+are injections; they are read as ordinary text.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
 
 from studio.contract.errors import StudioError
-from studio.contract.records import Message
+from studio.contract.records import Message, Record
 from studio.contract.settings import TrainSettings
 from studio.engine.chat_template import Span, Traced
 from studio.engine.token_text import pieces
@@ -21,6 +22,8 @@ from studio.engine.tokenizer import load_tokenizer, prepare, tokenise
 
 __all__ = ["NOTHING", "Encoded", "Rules", "encode", "load_tokenizer", "pieces"]
 
+Example = Record | Sequence[Message]
+"""A row of a dataset, or a conversation that nobody calls tools in."""
 NOTHING = -100
 """Label of a token that is read but not learned (torch's cross entropy leaves it out)."""
 
@@ -49,10 +52,10 @@ def limit(tokenizer: Any, rules: Rules) -> int:
     return min(rules.max_tokens, getattr(tokenizer, "context", rules.max_tokens))
 
 
-def has_room(messages: Sequence[Message], tokenizer: Any) -> bool:
+def has_room(example: Example, tokenizer: Any) -> bool:
     """Whether an answer still fits into the model's context behind these messages."""
     most = getattr(tokenizer, "context", None)
-    return most is None or len(encode(messages, tokenizer, Rules(), reply=True).ids) < most
+    return most is None or len(encode(example, tokenizer, Rules(), reply=True).ids) < most
 
 
 class Encoded(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,25 +77,33 @@ class Encoded(msgspec.Struct, frozen=True, kw_only=True):
     cut_answer_tokens: int = 0
 
 
-def encode(messages: Sequence[Message], tokenizer: Any, rules: Rules, reply: bool = False) -> Encoded:
-    """Turn a conversation into ids and labels.
+def encode(example: Example, tokenizer: Any, rules: Rules, reply: bool = False) -> Encoded:
+    """Turn an example into ids and labels.
+
+    Of two answers that are compared the better one is encoded; `worse_of` gives the other. A text without messages is
+    learned whole: the token that begins a text where the tokenizer puts one, the text, the token that ends it. It may
+    be longer than the limit, and is then learned in `windows`.
 
     Args:
-        messages: The turns, a system prompt first or none.
+        example: A row, or turns, a system prompt first or none.
         tokenizer: From `load_tokenizer`.
         rules: What is learned and what happens to long texts.
         reply: The assistant is to answer: end with the generation prompt, learn nothing, cut nothing.
 
     Raises:
-        StudioError: The template refuses the conversation, or it cannot be told where its answers lie.
+        StudioError: The template refuses the conversation or has no place for a part of it, or it cannot be told
+            where its answers lie.
     """
     if not hasattr(tokenizer, "chat"):
         prepare(tokenizer)
+    messages, tools = (example.messages, example.tools) if isinstance(example, Record) else (example, "")
+    if isinstance(example, Record) and example.text and not messages:
+        return _encode_text(example.text, tokenizer)
     turns = tokenizer.chat.fold(messages)
     if reply:
-        ids = _reply_ids(tokenizer, turns)
+        ids = _reply_ids(tokenizer, turns, tools)
         return Encoded(ids=ids, labels=(NOTHING,) * len(ids), fate="kept")
-    whole = _Whole.of(tokenizer, turns, rules)
+    whole = _Whole.of(tokenizer, turns, rules, tools)
     if not any(whole.learned):
         return _encoded(whole.ids, whole.learned, "nothing_to_learn", whole)
     most = limit(tokenizer, rules)
@@ -101,8 +112,38 @@ def encode(messages: Sequence[Message], tokenizer: Any, rules: Rules, reply: boo
     if rules.too_long == "cut_end":
         return _encoded(whole.ids[:most], whole.learned[:most], "cut", whole)
     if rules.too_long == "cut_question":
-        return _cut_question(tokenizer, turns, rules, whole)
+        return _cut_question(tokenizer, turns, rules, whole, tools)
     return _encoded(whole.ids, whole.learned, "left_out", whole)
+
+
+def worse_of(record: Record) -> Record:
+    """The worse answer of two as a row of its own: what `encode` shows of it."""
+    return Record(messages=record.messages[: record.shared] + record.rejected, tools=record.tools)
+
+
+def windows(encoded: Encoded, most: int) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
+    """Ids and labels as the model gets them: a text that is too long in stretches of about the same length.
+
+    Args:
+        encoded: From `encode`; only texts, which have no question to lose, are ever longer than `most`.
+        most: From `limit`.
+    """
+    count = -(-len(encoded.ids) // most)
+    edges = [len(encoded.ids) * number // count for number in range(count + 1)]
+    for start, end in pairwise(edges):
+        yield encoded.ids[start:end], encoded.labels[start:end]
+
+
+def _encode_text(text: str, tokenizer: Any) -> Encoded:
+    """A document: nothing of it is a question, so every token is learned, and none is lost to its length."""
+    ids, _ = tokenise(tokenizer, text, [(0, len(text))])
+    begin = tokenizer.bos_token_id
+    if begin is not None and tokenizer("a")["input_ids"][:1] == [begin]:
+        ids = [begin, *ids]
+    end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else next(iter(tokenizer.end_ids), None)
+    if end is not None:
+        ids = [*ids, end]
+    return Encoded(ids=tuple(ids), labels=tuple(ids), fate="kept")
 
 
 class _Whole(msgspec.Struct, frozen=True):
@@ -118,9 +159,10 @@ class _Whole(msgspec.Struct, frozen=True):
     question: Span
 
     @classmethod
-    def of(cls, tokenizer: Any, turns: Sequence[Message], rules: Rules) -> "_Whole":
-        traced = _trace(tokenizer, turns, rules)
-        ids, offsets = tokenise(tokenizer, traced.text, traced.contents)
+    def of(cls, tokenizer: Any, turns: Sequence[Message], rules: Rules, tools: str = "") -> "_Whole":
+        traced = _trace(tokenizer, turns, rules, tools)
+        typed = traced.contents if traced.typed is None else traced.typed
+        ids, offsets = tokenise(tokenizer, traced.text, typed)
         asked = next((r for m, r in zip(turns, traced.contents, strict=False) if m.role == "user"), (0, 0))
         question = _tokens_of(offsets, *asked) if asked[0] < asked[1] else (0, 0)
         if not rules.learn_answers_only:
@@ -128,26 +170,28 @@ class _Whole(msgspec.Struct, frozen=True):
         answers = sorted(traced.answers)
         spans = [_tokens_of(offsets, start, _end(tokenizer, ids, offsets, traced, end)) for start, end in answers]
         learned = [False] * len(ids)
+        places = [place for place, turn in enumerate(turns) if turn.role == "assistant"]
         for number, (first, last) in enumerate(spans):
             if rules.learned_turns == "last" and number < len(spans) - 1:
                 continue
             learned[first:last] = [True] * (last - first)
-            before = ids[spans[number - 1][1] : first] if number and rules.learned_turns == "all" else []
+            joined = number and (len(places) != len(spans) or places[number] == places[number - 1] + 1)
+            before = ids[spans[number - 1][1] : first] if joined and rules.learned_turns == "all" else []
             if before and not tokenizer.control_ids.intersection(before):
                 # Two answers in a row that the template joins into one: what joins them is the model's to write.
                 learned[first - len(before) : first] = [True] * len(before)
         return cls(ids, learned, question)
 
 
-def _trace(tokenizer: Any, turns: Sequence[Message], rules: Rules) -> Traced:
+def _trace(tokenizer: Any, turns: Sequence[Message], rules: Rules, tools: str) -> Traced:
     try:
-        traced: Traced = tokenizer.chat.trace(turns)
+        traced: Traced = tokenizer.chat.trace(turns, tools=tools)
     except StudioError as error:
         if error.problem.code != "model.template_untraceable":
             raise
         if not rules.learn_answers_only:
-            return Traced(tokenizer.chat.render(turns), (), ())
-        marked: Traced | None = tokenizer.chat.trace_marked(turns)
+            return Traced(tokenizer.chat.render(turns, tools=tools), (), ())
+        marked: Traced | None = tokenizer.chat.trace_marked(turns, tools)
         if marked is None:
             raise
         return marked
@@ -187,7 +231,7 @@ def _encoded(
     )
 
 
-def _cut_question(tokenizer: Any, turns: Sequence[Message], rules: Rules, whole: _Whole) -> Encoded:
+def _cut_question(tokenizer: Any, turns: Sequence[Message], rules: Rules, whole: _Whole, tools: str) -> Encoded:
     """Drop whole exchanges from the beginning, then the beginning of the first question that is left.
 
     The system prompt and the template's own text stay. A text whose last answer alone is too long is left out: this
@@ -205,21 +249,22 @@ def _cut_question(tokenizer: Any, turns: Sequence[Message], rules: Rules, whole:
         rest = rest[after:]
         if not any(m.role == "assistant" for m in rest):
             return _encoded(whole.ids, whole.learned, "left_out", whole)
-        shorter = _Whole.of(tokenizer, [*head, *rest], rules)
+        shorter = _Whole.of(tokenizer, [*head, *rest], rules, tools)
     return _encoded(shorter.ids, shorter.learned, "cut", whole)
 
 
-def _reply_ids(tokenizer: Any, turns: Sequence[Message]) -> tuple[int, ...]:
-    if not turns or turns[-1].role != "user":
+def _reply_ids(tokenizer: Any, turns: Sequence[Message], tools: str) -> tuple[int, ...]:
+    if not turns or turns[-1].role not in ("user", "tool"):
         raise StudioError(
             "chat.nothing_asked",
             "There is no question to answer.",
             "The last turn of the conversation must be the user's.",
             "Ask something.",
         )
-    if any(tokenizer.control_pattern.search(message.content) for message in turns):
-        traced = tokenizer.chat.trace(turns, generation_prompt=True)
-        ids, _ = tokenise(tokenizer, traced.text, traced.contents)
-    else:
+    is_plain = not tools and all(message.is_plain and message.role != "tool" for message in turns)
+    if is_plain and not any(tokenizer.control_pattern.search(message.content) for message in turns):
         ids, _ = tokenise(tokenizer, tokenizer.chat.render(turns, generation_prompt=True))
+    else:
+        traced = tokenizer.chat.trace(turns, generation_prompt=True, tools=tools)
+        ids, _ = tokenise(tokenizer, traced.text, traced.contents if traced.typed is None else traced.typed)
     return tuple(ids)

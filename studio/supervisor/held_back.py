@@ -9,7 +9,6 @@ from studio.contract.errors import StudioError
 from studio.contract.records import Record
 from studio.data.dataset import Dataset, open_dataset
 from studio.data.run_history import RunSummary
-from studio.data.split import is_held_back
 
 SEARCHED_ROWS = 20_000
 """The window looks at no more rows than this: it must not stand still for a dataset of a million."""
@@ -58,13 +57,17 @@ def questions(folder: Path, share: float, first: Sequence[str] = (), most: int =
 
 def _held_back(dataset: Dataset, share: float) -> Iterator[Record]:
     # Rows of an own test file stand at the end.
-    start = max(0, len(dataset) - dataset.info.held_back_rows) if dataset.info.held_back_rows else 0
-    for record in dataset.records(start, start + SEARCHED_ROWS):
-        if record.side == "held_back" or (not record.side and is_held_back(record.key, share)):
+    tested = dataset.info.held_back_rows
+    start = dataset.index_from(dataset.table.num_rows - tested) if tested else 0
+    for index, record in enumerate(dataset.records(start, start + SEARCHED_ROWS), start):
+        if dataset.is_held_back(index, share):
             yield record
 
 
 def _single(record: Record) -> Question | None:
+    """The row as one question and one answer; None for longer talks, texts, and what needs tools."""
+    if not record.messages or record.tools or record.rejected or record.label is not None:
+        return None
     system = record.messages[0].content if record.messages[0].role == "system" else ""
     turns = [message for message in record.messages if message.role != "system"]
     if [turn.role for turn in turns] != ["user", "assistant"]:

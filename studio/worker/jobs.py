@@ -23,6 +23,10 @@ def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader
             from studio.data import importing
 
             return importing.import_dataset(work, emit, control)
+        case job.DoctorJob():
+            from studio.worker import doctor
+
+            return doctor.run(work, emit, control)
         case job.CheckModelJob():
             from studio.engine import model_folder
 

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import msgspec
+
 from studio.contract import commands, events, job
 from studio.contract.control import Emit
+from studio.contract.records import Record
 from studio.data.dataset import Dataset, open_dataset
-from studio.data.split import is_held_back
 from studio.engine import model_folder, tokens
 from studio.worker.commands import CommandReader
 
@@ -41,7 +43,15 @@ class RowReader:
 
     def _row(self, row: int) -> events.MaskedRow:
         record = self._dataset.record(row)
-        encoded = tokens.encode(record.messages, self._tokenizer, self._rules)
+        shown = self._masked(row, record)
+        if not record.rejected:
+            return shown
+        worse = self._masked(row, tokens.worse_of(record))
+        nothing = (False,) * len(worse.learned)
+        return msgspec.structs.replace(shown, rejected=msgspec.structs.replace(worse, learned=nothing))
+
+    def _masked(self, row: int, record: Record) -> events.MaskedRow:
+        encoded = tokens.encode(record, self._tokenizer, self._rules)
         return events.MaskedRow(
             row=row,
             pieces=tuple(tokens.pieces(encoded.ids, self._tokenizer)),
@@ -50,5 +60,5 @@ class RowReader:
             fate=encoded.fate,
             cut_tokens=encoded.cut_tokens,
             cut_answer_tokens=encoded.cut_answer_tokens,
-            held_back=record.side == "held_back" or (record.side == "" and is_held_back(record.key, self._share)),
+            held_back=self._dataset.is_held_back(row, self._share),
         )

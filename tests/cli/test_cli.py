@@ -4,14 +4,18 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from studio.cli import main
+from studio.cli import main, training
 from studio.cli.options import settings_from
 from studio.contract.errors import StudioError
 from studio.contract.fields import fields, value_at
+from studio.contract.presets import load_preset
+from studio.contract.records import Message, Record
 from studio.contract.run_folder import starter_folder
 from studio.contract.settings import TrainSettings
+from studio.data.split import is_held_back
 
 GOOD = "".join(json.dumps({"prompt": f"What is {n}?", "completion": f"It is {n}."}) + "\n" for n in range(6))
 
@@ -208,6 +212,34 @@ def test_all_rows_too_long_is_refused_with_the_count(capsys: pytest.CaptureFixtu
     assert problem["code"] == "train.all_too_long"
 
 
+def test_rows_longer_than_the_model_can_read_are_refused_with_advice_that_can_work(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, own_home: Path
+) -> None:
+    path = tmp_path / "long.jsonl"
+    path.write_text(
+        "".join(json.dumps({"prompt": "Tell me. " * 400, "completion": f"No {n}."}) + "\n" for n in range(4))
+    )
+    problem = refused(capsys, "train", "--data", str(path))
+    assert "512 tokens, the most that this model can read" in problem["what"]
+    assert "longer context" in problem["fix"]
+    assert main(["runs", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [], "what never began leaves no run"
+
+
+def test_rows_that_are_all_the_same_are_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, own_home: Path
+) -> None:
+    def row(number: int) -> Record:
+        return Record(messages=(Message("user", f"What is {number}?"), Message("assistant", "I do not know.")))
+
+    held = next(number for number in range(99) if is_held_back(row(number).key, 0.5))
+    path = tmp_path / "same.jsonl"
+    path.write_text(json.dumps({"prompt": f"What is {held}?", "completion": "I do not know."}) + "\n")
+    path.write_text(path.read_text() * 9)
+    problem = refused(capsys, "train", "--data", str(path), "--held-back-share", "0.5")
+    assert "all the same" in problem["why"]
+
+
 def test_an_output_folder_that_is_read_only_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +284,9 @@ def test_a_short_training_by_options_can_be_listed_shown_previewed_chatted_with_
     assert main(["chat", "--adapter", "mine", "--compare", "--prompt", "What is 3?", "--json"]) == 0
     reply = json.loads(capsys.readouterr().out)
     assert set(reply["replies"]) == {"base", "adapter"}
+    assert main(["chat", "--adapter", "mine", "--compare", "--prompt", "What is 3?", "--max-new-tokens", "5"]) == 0
+    said = capsys.readouterr().out
+    assert said.index("[base]") < said.index("[adapter]")
 
     assert main(["export", "mine", "--to", str(tmp_path / "out"), "--json"]) == 0
     exported = json.loads(capsys.readouterr().out)
@@ -378,3 +413,30 @@ def test_doctor_says_what_was_found(capsys: pytest.CaptureFixture[str]) -> None:
     report = json.loads(capsys.readouterr().out)
     assert report["cores"] == os.cpu_count()
     assert report["versions"]["torch"].startswith("2.13.0")
+
+
+@pytest.mark.parametrize("method", ["lora", "qlora"])
+def test_the_demo_prints_what_it_measured_and_draws_the_loss(
+    capsys: pytest.CaptureFixture[str], own_home: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """The whole demo but for its length: four steps teach nothing, so its figures are those of a model that knows."""
+    whole = load_preset("sample")
+    short = msgspec.structs.replace(whole, values={**whole.values, "max_steps": 4})
+    monkeypatch.setattr(training, "load_preset", lambda name: short)
+    assert main(["demo", "--json", "--method", method, "--seed", "3"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert set(result) == {
+        "seconds", "base_exact_match", "tuned_exact_match", "knowledge_kept", "method", "steps", "loss_first",
+        "loss_last", "adapter", "plot", "seed", "held_back_questions", "probes_known_before", "probes_known_after",
+    }  # fmt: skip
+    assert (result["method"], result["steps"], result["seed"]) == (method, 4, 3)
+    assert result["base_exact_match"] < 0.05
+    assert result["held_back_questions"] == 60
+    assert result["probes_known_before"] >= 270
+    assert result["knowledge_kept"] > 0.9
+    assert Path(result["plot"]).read_bytes().startswith(b"\x89PNG")
+    config = json.loads(Path(result["adapter"], "adapter_config.json").read_text())
+    assert config["peft_type"] == "LORA"
+    assert main(["runs", "show", "run-1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["job"]["settings"]["quantisation"] == ("nf4" if method == "qlora" else "none")

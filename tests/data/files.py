@@ -11,8 +11,8 @@ from studio.contract.control import Going
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import Event, Imported
 from studio.contract.job import ImportJob, Mapping
-from studio.data.formats import read
 from studio.data.importing import import_dataset
+from studio.data.rows import read
 
 QA = [{"question": f"What is {n} plus one?", "answer": f"It is {n + 1}."} for n in range(20)]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from studio.data.formats import Rows, read
 from studio.data.formats.csv import detect_layout
+from studio.data.rows import Rows, read
 from tests.data.files import reading_refused, write
 
 ROWS = [
@@ -133,7 +133,13 @@ def test_text_files_are_tables_only_when_they_look_like_one(tmp_path: Path) -> N
     table = write(tmp_path / "table.txt", "question\tanswer\n" + "Who?\tMe.\n" * 5)
     assert len(list(read(table))) == 5
     prose = write(tmp_path / "prose.txt", "It rained.\nThen, as ever, it stopped, and we left.\nHome, at last.\n")
-    assert reading_refused(prose).code == "data.unknown_format"
+    assert [list(row) for row in read(prose)] == [["text"]] * 3
+
+
+@pytest.mark.parametrize("delimiter", ["^", "~", "\x1f", "\x01"])
+def test_a_rare_delimiter_is_found_where_no_usual_one_cuts(tmp_path: Path, delimiter: str) -> None:
+    text = f"question{delimiter}answer\n" + f"Who, then?{delimiter}Me.\n" * 5
+    assert list(read(write(tmp_path / "a.csv", text)))[4] == {"question": "Who, then?", "answer": "Me."}
 
 
 def test_a_layout_of_nothing_is_narrow() -> None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from studio.contract.records import Message
@@ -56,7 +57,28 @@ def test_the_engine_reads_the_same_rows_with_its_own_library(folder: Path) -> No
     done = subprocess.run(
         [sys.executable, "-c", script, str(folder / dataset.ROWS_FILE)], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "2400 It is 8. ['messages', 'key', 'source_row', 'side']"
+    assert done.stdout.strip().startswith("2400 It is 8. ['messages', 'key', 'source_row', 'side', ")
+
+
+def test_a_dataset_of_an_older_version_still_opens(tmp_path: Path, folder: Path) -> None:
+    """rows_0_1.arrow was written before records knew more than roles and contents."""
+    old = Path(__file__).resolve().parents[1] / "samples" / "datasets" / "rows_0_1.arrow"
+    (folder / dataset.ROWS_FILE).write_bytes(old.read_bytes())
+    dataset.write_info(folder, msgspec.structs.replace(dataset.read_info(folder), usable=2))
+    opened = dataset.open_dataset(folder)
+    assert opened.record(0).messages == (Message("user", "Hi"), Message("assistant", "Hello"))
+    second = opened.record(1)
+    assert [turn.role for turn in second.messages] == ["system", "user", "assistant"]
+    assert (second.side, second.source_row, second.text, second.label, second.rejected) == (
+        "held_back",
+        2,
+        "",
+        None,
+        (),
+    )
+    stored = opened.keys()  # as they were written: they decide which side a row is on
+    assert [len(key) for key in stored] == [16, 16]
+    assert opened.info.kind == "prompt_completion"
 
 
 def test_what_is_known_comes_without_opening_the_rows(folder: Path) -> None:

@@ -1,78 +1,56 @@
-"""Damaged files end in rows or in words, never in a traceback."""
+"""Damaged files end in rows or in words, never in a traceback, a crash or a hang; `dev.py fuzz` runs for longer."""
 
-import csv
-import io
-import json
 import random
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from studio.contract.control import Going
-from studio.contract.errors import StudioError
-from studio.contract.events import encode
-from studio.contract.job import ImportJob
-from studio.data.importing import import_dataset
-
-ROWS = [{"question": f'Wo ist {n}, "bitte"?', "answer": f"Dort; {n}.\nJa|nein\tä€"} for n in range(12)]
-CHATS = [
-    {"messages": [{"role": "user", "content": f"Hi {n}\\"}, {"role": "assistant", "content": "ä"}]} for n in range(6)
-]
-PIECES = (
-    *(b'"', b"{", b"}", b"[", b"]", b",", b"\\", b"\n", b"\r", b"\x00", b"\xff", b";", b":", b"\xef\xbb\xbf", b"\xe4"),
-    *(b"NaN", b"1e999", b"\\ud800", b"null", b'"a":1,'),
-)
+from tests.data import fuzzing
+from tests.data.fuzzing import SAMPLES, Failure, fuzz, inputs, outcome, place
 
 
-def table() -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["question", "answer"], delimiter=";")
-    writer.writeheader()
-    writer.writerows(ROWS)
-    return text.getvalue().encode()
+@pytest.mark.parametrize("reader", SAMPLES)
+def test_a_damaged_file_is_imported_or_refused_in_words(reader: str) -> None:
+    seen = fuzz(reader, seed=0, number=60)
+    assert sum(seen.values()) == 60
+    assert seen["imported"]
+    assert len(seen) > 1  # else the damage was too tame to prove anything
 
 
-SEEDS = {
-    "json": [json.dumps(ROWS, indent=1, ensure_ascii=False).encode(), json.dumps(CHATS).encode()],
-    "jsonl": ["\n".join(map(json.dumps, rows)).encode(code) for rows in (ROWS, CHATS) for code in ("utf-8", "utf-16")],
-    "csv": [table(), table().decode().encode("cp1252")],
-}
+@pytest.mark.parametrize("reader", SAMPLES)
+def test_the_undamaged_samples_are_read(tmp_path: Path, reader: str) -> None:
+    for number, sample in enumerate(SAMPLES[reader]()):
+        assert outcome(place(sample, tmp_path / str(number)), tmp_path / "out", skip_damaged=False) == "imported"
 
 
-def damaged(data: bytes, dice: random.Random) -> bytes:
-    result = bytearray(data)
-    for _ in range(dice.randint(1, 6)):
-        at, kind = dice.randrange(len(result) + 1), dice.random()
-        if kind < 0.5:
-            result[at:at] = dice.choice(PIECES)
-        elif kind < 0.7:
-            del result[at : at + dice.randint(1, 20)]
-        elif kind < 0.85:
-            result[at : at + 1] = bytes([dice.randrange(256)])
-        elif at:
-            del result[at:]
-    return bytes(result)
+def test_the_same_seed_gives_the_same_files() -> None:
+    one, two = (inputs("zip", random.Random("x")) for _ in range(2))
+    assert [next(one) for _ in range(5)] == [next(two) for _ in range(5)]
 
 
-def outcome(path: Path, destination: Path, skip_damaged: bool) -> str:
-    work = ImportJob(source=str(path), destination=str(destination), name="x", skip_damaged=skip_damaged)
-    try:
-        encode(import_dataset(work, encode, Going()))
-    except StudioError as error:
-        error.problem.sentence().encode("utf-8")
-        return error.problem.code
-    return "imported"
+def faulty_reader(site: Path, fault: str) -> Path:
+    site.mkdir()
+    body = f"import os, time\ndef rows(source):\n    {fault}\n    yield 1, {{}}\n"
+    (site / "sitecustomize.py").write_text(
+        "import sys, types\nmodule = types.ModuleType('studio.data.formats.json')\n"
+        f"exec({body!r}, module.__dict__)\nsys.modules['studio.data.formats.json'] = module\n"
+    )
+    return site
 
 
-@pytest.mark.parametrize("kind", SEEDS)
-def test_a_damaged_file_is_imported_or_refused_in_words(tmp_path: Path, kind: str) -> None:
-    dice = random.Random(kind)
-    seen: Counter[str] = Counter()
-    for _ in range(150):
-        path = tmp_path / f"file.{kind}"
-        path.write_bytes(damaged(dice.choice(SEEDS[kind]), dice))
-        seen[outcome(path, tmp_path / "out", dice.random() < 0.5)] += 1
-    assert seen["imported"] > 5
-    assert len(seen) > 4  # else the damage was too tame to prove anything
-    assert not list(tmp_path.glob(".importing-*"))
+@pytest.mark.parametrize("fault", ["raise KeyError('odd')", "os.abort()", "time.sleep(60)"])
+def test_a_traceback_a_crash_and_a_hang_are_failures_and_their_input_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """The fuzzer itself, with a reader that has each of these faults."""
+    monkeypatch.setattr(fuzzing, "PATHS", [str(faulty_reader(tmp_path / "site", fault))])
+    monkeypatch.setattr(fuzzing, "HANG_SECONDS", 3.0)
+    with pytest.raises(Failure, match="json") as caught:
+        fuzz("json", seed=0, number=30, keep=tmp_path / "kept")
+    assert list((tmp_path / "kept").glob("json-*/a.json"))
+    assert ("more than" in str(caught.value)) == ("sleep" in fault)
+
+
+def test_a_reader_that_wants_all_memory_gets_none_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzzing, "PATHS", [str(faulty_reader(tmp_path / "site", "bytearray(64 * 1024**3)"))])
+    assert fuzz("json", seed=0, number=30)["data.too_big"] > 3

@@ -13,8 +13,9 @@ from studio.contract.control import Going, Wish
 from studio.contract.events import Event, Inspected, Progress, encode
 from studio.contract.job import ImportJob, Mapping
 from studio.contract.run_folder import MARKER, make_folder
-from studio.data import importing, new_folder
+from studio.data import importing, intake, new_folder
 from studio.data.dataset import list_datasets, open_dataset, read_info
+from studio.data.formats import jsonl
 from studio.data.importing import import_dataset
 from tests.data.files import QA, refused, run_import, write, write_jsonl
 
@@ -49,7 +50,7 @@ def test_an_import_tells_what_it_sees_and_writes_what_it_read(source: Path, dest
 def test_progress_counts_bytes_up_to_the_size_of_the_files(
     source: Path, destination: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(intake, "PROGRESS_SECONDS", 0)
     events: list[Event] = []
     run_import(source, destination, held_back=write_jsonl(source.parent / "test.jsonl", QA[:3]), events=events)
     progress = [event for event in events if isinstance(event, Progress)]
@@ -134,14 +135,14 @@ def test_a_mapping_of_the_users_own_is_followed(tmp_path: Path, destination: Pat
 
 def test_what_cannot_be_mapped_is_shown_before_it_is_refused(tmp_path: Path, destination: Path) -> None:
     events: list[Event] = []
-    path = write_jsonl(tmp_path / "a.jsonl", [{"text": "Chapter 1"}, {"text": "Chapter 2"}])
+    path = write_jsonl(tmp_path / "a.jsonl", [{"when": "2026-01-01"}, {"when": "2026-01-02"}])
     problem = refused(lambda: run_import(path, destination, events=events))
     assert (problem.code, problem.where) == ("data.no_mapping", "a.jsonl")
-    assert '"text"' in problem.why
+    assert '"when"' in problem.why
     inspected = events[0]
     assert isinstance(inspected, Inspected)
     assert inspected.mapping is None
-    assert inspected.columns == ("text",)
+    assert inspected.columns == ("when",)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,8 @@ class Wishing:
 def test_a_cancelled_import_leaves_nothing_and_keeps_what_was_there(
     source: Path, destination: Path, wish: Wish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(intake, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 200)  # so that the file is several batches
     run_import(source, destination)
     before = (destination / "rows.arrow").read_bytes()
     work = ImportJob(source=str(source), destination=str(destination), name="Other")
@@ -352,10 +354,10 @@ def long_rows(path: Path, rows: int) -> Path:
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, destination: Path) -> None:
-    path = long_rows(tmp_path / "a.jsonl", 16_000)
+    path = long_rows(tmp_path / "a.jsonl", 100_000)
     size = path.stat().st_size
-    assert size > 8_000_000
-    small = peak_bytes(long_rows(tmp_path / "b.jsonl", 4_000), destination)
+    assert size > 50_000_000
+    small = peak_bytes(long_rows(tmp_path / "b.jsonl", 40_000), destination)
     assert peak_bytes(path, destination) - small < 0.1 * size
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from studio.data.formats import Rows, read
 from studio.data.formats import json as json_format
+from studio.data.rows import Rows, read
 from tests.data.files import QA, reading_refused, write, write_jsonl
 
 

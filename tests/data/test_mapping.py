@@ -143,20 +143,11 @@ def test_a_conversation_as_prompt_is_recognised() -> None:
     assert [message.role for message in record.messages] == ["user", "assistant"]
 
 
-def test_one_column_of_plain_text_cannot_be_mapped() -> None:
-    problem = refused(lambda: guessed(*({"text": f"Chapter {n}."} for n in range(5))))
+def test_one_column_that_is_no_text_cannot_be_mapped() -> None:
+    problem = refused(lambda: guessed(*({"a~b": f"Chapter {n}."} for n in range(5))))
     assert problem.code == "data.no_mapping"
     assert "two columns" in problem.fix
-
-
-def test_preference_data_is_refused_with_a_way_on() -> None:
-    compared = {"prompt": "Who?", "chosen": "Me.", "rejected": "You."}
-    problem = refused(lambda: guessed(compared))
-    assert problem.code == "data.preference_not_supported"
-    record = to_record(compared, Mapping(shape="prompt_completion", prompt="prompt", completion="chosen"), 1)
-    assert record.messages[1].content == "Me."
-    rated = {"messages": turns(("user", "Hi"), ("assistant", "No")), "label": False}
-    assert refused(lambda: guessed(rated)).code == "data.preference_not_supported"
+    assert '"a~b"' in problem.why
 
 
 def test_preference_conversations_can_be_mapped_by_hand() -> None:
@@ -190,7 +181,7 @@ def test_whatever_the_rows_are_guessing_ends_in_a_mapping_or_in_words(rows: list
         check(guess(columns, rows), columns)
     except StudioError as error:
         code = error.problem.code
-    assert code in ("", "data.no_mapping", "data.preference_not_supported")
+    assert code in ("", "data.no_mapping")
 
 
 # --- a mapping of the user's own --------------------------------------------------------------------------
@@ -296,8 +287,8 @@ def test_odd_turns_are_refused() -> None:
     assert fault_of({"messages": [{"content": "Hi"}]}) == "row.unknown_role"
     assert fault_of({"messages": [{"role": 7, "content": "Hi"}]}) == "row.unknown_role"
     assert fault_of({"messages": [{"role": "user"}]}) == "row.content_not_text"
-    call = {"role": "assistant", "content": "x", "tool_calls": [{"name": "f"}]}
-    assert fault_of({"messages": [*turns(("user", "Hi")), call]}) == "row.content_not_text"
+    call = {"role": "assistant", "content": "x", "tool_calls": [{"arguments": {}}]}
+    assert fault_of({"messages": [*turns(("user", "Hi")), call]}) == "row.bad_tool_call"
 
 
 def test_a_pair_with_something_missing_is_refused() -> None:

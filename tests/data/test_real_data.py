@@ -7,7 +7,8 @@ import pytest
 
 from studio.contract.job import Mapping
 from studio.data.dataset import open_dataset
-from tests.data.files import reading_refused, refused, run_import
+from studio.data.rows import Rows
+from tests.data.files import run_import
 from tests.helpers.shared_data import shared_data
 
 
@@ -34,11 +35,25 @@ def test_alpaca_is_imported_whole(tmp_path: Path) -> None:
     assert [problem.code for problem in imported.problems] == ["data.duplicates"]
 
 
-@pytest.mark.parametrize("name", ["dpo_en_demo.json", "kto_en_demo.json"])
-def test_preference_data_is_refused_in_words(tmp_path: Path, name: str) -> None:
-    problem = refused(lambda: run_import(shared_data(name), tmp_path / "out"))
-    assert (problem.code, problem.where) == ("data.preference_not_supported", name)
-    assert not (tmp_path / "out").exists()
+def test_compared_answers_are_imported_whole(tmp_path: Path) -> None:
+    imported = run_import(shared_data("dpo_en_demo.json"), tmp_path / "out")
+    assert (imported.rows, imported.usable, imported.mapping.shape) == (300, 300, "preference")
+    dataset = open_dataset(tmp_path / "out")
+    assert dataset.info.kind == "preference"
+    for record in dataset.records():
+        assert record.chosen
+        assert record.rejected
+        assert record.chosen != record.rejected
+        assert record.messages[record.shared - 1].role == "user"
+
+
+def test_rated_answers_are_imported_whole(tmp_path: Path) -> None:
+    imported = run_import(shared_data("kto_en_demo.json"), tmp_path / "out")
+    assert (imported.rows, imported.usable, imported.mapping.shape) == (300, 300, "label")
+    dataset = open_dataset(tmp_path / "out")
+    assert dataset.info.kind == "label"
+    labels = [record.label for record in dataset.records()]
+    assert (labels.count(True), labels.count(False)) == (150, 150)
 
 
 def test_the_better_answers_of_preference_data_can_be_chosen_by_hand(tmp_path: Path) -> None:
@@ -47,9 +62,14 @@ def test_the_better_answers_of_preference_data_can_be_chosen_by_hand(tmp_path: P
     assert imported.usable == 300
 
 
-@pytest.mark.parametrize("name", ["wiki_demo.txt", "tinyshakespeare.txt"])
-def test_prose_is_refused_in_words(name: str) -> None:
-    assert reading_refused(shared_data(name)).code == "data.unknown_format"
+@pytest.mark.parametrize(
+    ("name", "documents", "rows"), [("wiki_demo.txt", "line", 30), ("tinyshakespeare.txt", "block", 7222)]
+)
+def test_prose_is_divided_into_texts(name: str, documents: str, rows: int) -> None:
+    with Rows(shared_data(name)) as texts:
+        assert sum(1 for _ in texts) == rows
+        assert texts.source.reading.documents == documents
+        assert [note.code for note in texts.source.notes] == ["data.read_as_text"]
 
 
 def test_seven_thousand_rows_take_less_than_two_seconds(tmp_path: Path) -> None:

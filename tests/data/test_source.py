@@ -3,14 +3,16 @@
 import json
 import os
 import stat
-import zipfile
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from studio.data.formats import FORMATS, Rows, read
+from studio.data.formats import FORMATS
+from studio.data.rows import Rows, read
 from studio.data.source import HEAD_BYTES, KINDS, Source
 from tests.data.files import QA, reading_refused, refused, write, write_jsonl
+from tests.data.samples import zip_bytes
 
 TABLE = "question,answer\nWo läge Köln?,Am Rhein – schön.\n"
 
@@ -61,7 +63,8 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     ("start", "code"),
     [
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "excel_file"),
-        (b"\x1f\x8b\x08", "archive"),
+        (b"BZh9", "archive"),
+        (b"Rar!\x1a\x07\x01", "archive"),
         (b"%PDF-1.7", "binary"),
         (b"\x80\x04\x95\x00\x01", "binary"),
         (b'{"a": "\x00"}', "binary"),
@@ -72,19 +75,39 @@ def test_other_kinds_of_files_are_named_whatever_their_name_says(tmp_path: Path,
     assert reading_refused(write(tmp_path / "a.jsonl", start + b"\x00\x01" * 50)).code == f"data.{code}"
 
 
-def test_an_excel_file_renamed_to_csv_is_called_excel(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.csv", "w") as archive:
-        archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr("xl/workbook.xml", "<workbook/>")
-    problem = reading_refused(tmp_path / "a.csv")
-    assert problem.code == "data.excel_file"
-    assert "CSV" in problem.fix
+@pytest.mark.parametrize(
+    ("names", "code", "word"),
+    [
+        (("mimetype", "content.xml"), "excel_file", "OpenDocument"),
+        (("[Content_Types].xml", "xl/workbook.bin"), "excel_file", ".xlsb"),
+        (("[Content_Types].xml", "word/document.xml"), "binary", "Office document"),
+        (("a.jsonl",), "archive", "ZIP archive"),
+    ],
+)
+def test_other_zipped_files_are_named_by_what_they_hold(
+    tmp_path: Path, names: tuple[str, ...], code: str, word: str
+) -> None:
+    problem = reading_refused(write(tmp_path / "a.csv", zip_bytes(dict.fromkeys(names, b"x"))))
+    assert problem.code == f"data.{code}"
+    assert word in problem.what
 
 
-def test_an_archive_is_not_unpacked(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.jsonl", "w") as archive:
-        archive.writestr("../evil.jsonl", "{}")
-    assert reading_refused(tmp_path / "a.jsonl").code == "data.archive"
+def test_a_tar_archive_is_refused_whatever_it_holds(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("a.jsonl"))
+    problem = reading_refused(tmp_path / "a.tar")
+    assert problem.code == "data.archive"
+    assert "links" in problem.what
+
+
+def test_an_encoding_that_is_not_plain_utf8_is_said(tmp_path: Path) -> None:
+    for encoding, code in (
+        ("utf-8-sig", "byte_order_mark"),
+        ("utf-16", "read_as_utf16"),
+        ("utf-16-be", "read_as_utf16"),
+    ):
+        with Rows(write(tmp_path / "a.csv", TABLE.encode(encoding))) as rows:
+            assert [note.code for note in rows.source.notes] == [f"data.{code}"]
 
 
 def test_a_script_is_never_run(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from studio.contract.errors import StudioError
 from studio.data.dataset import open_dataset
-from studio.data.formats import Rows, parquet, read
+from studio.data.formats import parquet
+from studio.data.rows import Rows, read
 from tests.data.files import QA, reading_refused, run_import, write
 
 CHATS: list[dict[str, Any]] = [

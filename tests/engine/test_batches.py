@@ -54,6 +54,9 @@ def test_every_epoch_reads_each_training_row_once_and_the_wanted_share_of_genera
             counts = np.bincount(drawn - train, minlength=general)
             assert counts.max() - counts.min() <= 1
         assert sum(len(b) != batch for b in batches) <= 1
+        for rows in batches:  # no step is of general rows alone, none goes without
+            wanted = len(rows) * len(drawn) / len(read)
+            assert abs(int((rows >= train).sum()) - wanted) < 1 + 1e-9
 
 
 def test_the_order_follows_from_the_seed_and_differs_between_epochs() -> None:

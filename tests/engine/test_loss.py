@@ -94,7 +94,7 @@ def test_gradients_are_those_of_the_models_own_loss(model: Any) -> None:
     rows = some_rows()
     batch = collate(rows, range(5), 0, CPU)
     adapted = lora.attach(copy.deepcopy(model), LoraSettings(rank=4), 0)
-    loss.summed_loss(adapted, batch).backward()
+    loss.summed_loss(adapted, batch)[0].backward()
     ours = [p.grad.clone() for p in adapted.parameters() if p.requires_grad]
     adapted.zero_grad()
     labels = torch.full_like(batch.ids, -100)
@@ -114,7 +114,8 @@ def test_scores_made_in_slices_change_nothing(llama: Path, monkeypatch: pytest.M
 
     def gradients() -> tuple[float, list[torch.Tensor]]:
         adapted.zero_grad()
-        total = loss.summed_loss(adapted, batch)
+        total, each = loss.summed_loss(adapted, batch)
+        assert float(each.sum()) == pytest.approx(float(total.detach()), rel=1e-6)
         total.backward()
         return float(total.detach()), [p.grad.clone() for p in adapted.parameters() if p.requires_grad]
 
@@ -153,3 +154,18 @@ def test_noise_is_scaled_by_each_rows_own_length_as_in_the_paper(llama: Path, pa
         assert 0.95 * bound < largest <= bound * 1.001
     noise.remove()
     assert torch.equal(embed(batch.ids), quiet)
+
+
+def test_a_steps_loss_is_told_apart_for_own_and_general_rows() -> None:
+    losses = loss.StepLosses(CPU)
+    losses.add(torch.tensor([1.0, 3.0, 8.0]), np.array([True, False]), torch.tensor([0, 0, 1]))
+    losses.add(torch.tensor([2.0]), np.array([True]), torch.tensor([0]))
+    losses.close()
+    assert (losses.own, losses.general, losses.all) == (2.0, 8.0, 3.5)
+
+
+def test_a_step_without_general_rows_has_one_loss() -> None:
+    losses = loss.StepLosses(CPU)
+    losses.add(torch.tensor([1.0, 3.0]), np.array([True]), torch.tensor([0, 0]))
+    losses.close()
+    assert (losses.own, losses.general, losses.all) == (2.0, None, 2.0)

@@ -177,3 +177,13 @@ def test_a_damaged_tokenizer_is_named(tmp_path: Path, content: str) -> None:
 def test_a_missing_tokenizer_is_named(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match=r"tokenizer\.json"):
         tokens.load_tokenizer(tmp_path)
+
+
+def test_what_stands_between_answers_is_learned_only_where_no_question_stands_there(tmp_path: Path) -> None:
+    """A template without control tokens once let the second question be learned as if it joined two answers."""
+    names = "{{ {'user': 'Q: ', 'assistant': 'A: '}[m['role']] }}"
+    template = "{% for m in messages %}" + names + "{{ m['content'] }}\n{% endfor %}"
+    tokenizer = loaded_with(tmp_path, template + "{% if add_generation_prompt %}A: {% endif %}")
+    pairs = [("user", "one"), ("assistant", "two"), ("user", "three"), ("assistant", "four")]
+    parts = learned(tokens.encode(talk(pairs), tokenizer, Rules()), tokenizer)
+    assert [part.strip() for part in parts] == ["two", "four"]

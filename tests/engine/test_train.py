@@ -14,6 +14,7 @@ from studio.contract.errors import StudioError
 from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
 from studio.engine import loop, train
+from studio.engine.loss import StepLosses
 from tests.engine import ground
 from tests.engine.ground import Person, make_dataset, make_job, make_model, new_run
 
@@ -189,12 +190,12 @@ def break_steps(monkeypatch: pytest.MonkeyPatch, broken: set[int], gradient: boo
     real = loop.Run._gradients
     count = iter(range(1, 10_000))
 
-    def gradients(self: Any, indices: Any) -> tuple[float, int, int]:
-        loss, read, learned = real(self, indices)
+    def gradients(self: Any, indices: Any) -> tuple[StepLosses, int, int]:
+        losses, read, learned = real(self, indices)
         if next(count) in broken:
             self.parameters[0].grad[:] = float("inf")
-            loss = loss if gradient else float("nan")
-        return loss, read, learned
+            losses.all = losses.all if gradient else float("nan")
+        return losses, read, learned
 
     monkeypatch.setattr(loop.Run, "_gradients", gradients)
 
@@ -304,7 +305,10 @@ def test_general_rows_are_mixed_in_at_the_wanted_share(llama: Path, tmp_path: Pa
     )
     _, person = run(job, new_run(tmp_path))
     assert person.all(events.DataReport)[0].general_rows == 20
-    assert len(losses(person)) == (40 + 10) / 5
+    steps = person.all(events.Step)
+    assert len(steps) == (40 + 10) / 5
+    assert all(step.general_loss is not None for step in steps), "each step has its share"
+    assert all(step.general_loss != step.loss for step in steps)
 
 
 def test_replay_without_general_rows_is_said(llama: Path, sums: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Chats on disk, and what each side of a chat reads."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,23 @@ def test_questions_that_the_run_saw_become_right_come_first_once_each(tmp_path: 
 
 def test_a_dataset_that_is_gone_gives_no_questions(tmp_path: Path) -> None:
     assert held_back.questions(tmp_path / "gone", 0.1) == []
+
+
+def test_held_back_texts_and_compared_or_rated_answers_are_no_questions(tmp_path: Path) -> None:
+    for number, row in enumerate(
+        (
+            {"text": "Once."},
+            {"prompt": "a?", "chosen": "b", "rejected": "c"},
+            {"prompt": "a?", "completion": "b", "label": True},
+        )
+    ):
+        source = tmp_path / f"{number}.jsonl"
+        source.write_text("\n".join(json.dumps({**row, "id": n}) for n in range(9)), encoding="utf-8")
+        target = tmp_path / f"data-{number}"
+        import_dataset(
+            job.ImportJob(source=str(source), destination=str(target), name="x"), lambda event: None, Going()
+        )
+        assert held_back.questions(target, 1.0) == []
 
 
 def test_answers_are_compared_word_for_word_whatever_their_spaces() -> None:

@@ -181,7 +181,7 @@ def test_a_worker_without_a_readable_job_says_so_and_ends_with_one(folder: RunFo
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("work", [job.DeviceJob(), job.CheckModelJob(path="nowhere")])
+@pytest.mark.parametrize("work", [job.DeviceJob(), job.CheckModelJob(path="nowhere"), job.DoctorJob(dataset="nowhere")])
 def test_jobs_that_need_no_torch_do_not_load_it(folder: RunFolder, work: job.Job) -> None:
     job.save(work, folder.job)
     script = (

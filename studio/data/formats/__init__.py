@@ -1,18 +1,15 @@
-"""The table of dataset formats, and which of them a file is: its content decides, not its name."""
-
-from collections.abc import Callable, Iterator
-from importlib import import_module
-from pathlib import Path
+"""The table of dataset formats. Which of them a file is, its content decides: `studio.data.rows`."""
 
 import msgspec
 
-from studio.contract.errors import Problem
-from studio.data.json_text import JsonFault, decode
-from studio.data.source import KINDS, Source
+from studio.data.kinds import PACKED_SUFFIXES
 
 
 class Format(msgspec.Struct, frozen=True):
-    """A row of the table; `module` has `rows(source) -> Iterator[tuple[int, dict[str, object]]]`."""
+    """A row of the table; `module` has `rows(source) -> Iterator[tuple[int, dict[str, object]]]`.
+
+    A module that can read many rows at once also has `batches(source, schema) -> Iterator[Batch]`.
+    """
 
     label: str
     suffixes: tuple[str, ...]
@@ -22,133 +19,12 @@ class Format(msgspec.Struct, frozen=True):
 FORMATS: dict[str, Format] = {
     "jsonl": Format("JSON lines", (".jsonl", ".ndjson"), "studio.data.formats.jsonl"),
     "json": Format("JSON", (".json",), "studio.data.formats.json"),
-    "csv": Format("CSV", (".csv", ".tsv", ".tab", ".txt"), "studio.data.formats.csv"),
+    "csv": Format("CSV", (".csv", ".tsv", ".tab"), "studio.data.formats.csv"),
+    "xlsx": Format("Excel", (".xlsx", ".xlsm"), "studio.data.formats.xlsx"),
     "parquet": Format("Parquet", (".parquet", ".pq"), "studio.data.formats.parquet"),
     "arrow": Format("Arrow", (".arrow", ".feather", ".ipc"), "studio.data.formats.arrow"),
+    "text": Format("text", (".txt", ".text", ".md", ".markdown"), "studio.data.formats.text"),
 }
 
-
-class Rows:
-    """The rows of one file, to be read once, from top to bottom. Use as a context manager.
-
-    Attributes:
-        source: The open file.
-        format: A key of FORMATS.
-        number: Row of the file that was yielded last, from 1.
-    """
-
-    def __init__(self, path: Path, on_fault: Callable[[Problem], None] | None = None) -> None:
-        """Open the file and find out its format.
-
-        Raises:
-            StudioError: See `Source` and `detect`.
-        """
-        self.source = Source(path, on_fault)
-        self.number = 0
-        try:
-            self.format = detect(self.source)
-        except BaseException:
-            self.source.__exit__(None, None, None)
-            raise
-
-    def __enter__(self) -> "Rows":
-        return self
-
-    def __exit__(self, *exit_arguments: object) -> None:
-        self.source.__exit__(None, None, None)
-
-    def __iter__(self) -> Iterator[dict[str, object]]:
-        """Yield each row.
-
-        Raises:
-            StudioError: The file is damaged; the line is named.
-        """
-        reader = import_module(FORMATS[self.format].module).rows
-        try:
-            for number, row in reader(self.source):
-                self.number = number
-                yield row
-        except (MemoryError, RecursionError) as error:
-            raise self.source.error(
-                "too_big",
-                f"A row after row {self.number:,} is too large or too deep for this computer's memory.",
-                fix="Rows for training are short texts; check the file there.",
-            ) from error
-        except UnicodeDecodeError as error:
-            raise self.source.encoding_error(error) from error
-        except OSError as error:
-            raise self.source.error("unreadable", "The file could not be read to its end.", str(error)) from error
-
-
-def read(path: Path) -> Iterator[dict[str, object]]:
-    """Yield the rows of a file of any known format.
-
-    Raises:
-        StudioError: The file is missing, damaged, or of no known format; the line is named.
-    """
-    with Rows(path) as rows:
-        yield from rows
-
-
-def detect(source: Source) -> str:
-    """The file's format by its content; its name decides only between two that are possible.
-
-    Raises:
-        StudioError: No known format.
-    """
-    if source.table:
-        return source.table
-    text = source.head.lstrip()
-    suffix = source.path.suffix.lower()
-    lines = suffix in FORMATS["jsonl"].suffixes
-    if text[:1] == "[" and _begins_json_list(text):
-        if lines and _first_line_is_json(text) and text.partition("\n")[2].strip():
-            return "jsonl"  # a list in each line: refused there, line by line
-        if lines:
-            what = "The file holds one JSON list, not a row a line; it was read so."
-            source.notes.append(source.at(Problem(code="data.json_list_in_jsonl", what=what)))
-        return "json"
-    if text[:1] == "{":
-        return "jsonl" if _is_lines(text, suffix, source.head_is_whole) else "json"
-    if lines or suffix in FORMATS["json"].suffixes:
-        return "jsonl" if lines else "json"
-    if suffix in (".csv", ".tsv", ".tab") or _is_table(source):
-        return "csv"
-    raise source.error(
-        "unknown_format",
-        "This file holds no rows that can be told apart." if text else "The file is blank.",
-        "It is neither JSON nor a table with columns.",
-        f"Choose a {KINDS} file with a question and an answer in each row.",
-    )
-
-
-def _begins_json_list(text: str) -> bool:
-    return text[1:].lstrip()[:1] in ("", "{", "]", "[", '"')
-
-
-def _first_line_is_json(text: str) -> bool:
-    try:
-        decode(text.partition("\n")[0])
-    except JsonFault as fault:
-        # A fault that only a whole value can have: the line was one.
-        return fault.code in ("duplicate_key", "not_a_number", "number_range")
-    return True
-
-
-def _is_lines(text: str, suffix: str, is_whole: bool) -> bool:
-    """Whether text that begins with an object has one object a line."""
-    first, line_break, rest = text.partition("\n")
-    if suffix in FORMATS["jsonl"].suffixes:
-        if not line_break and not is_whole:
-            return True
-        return not first.rstrip().endswith(("{", "[", ","))
-    if not line_break or not _first_line_is_json(first):
-        return False
-    return rest.lstrip()[:1] in ("{", "")
-
-
-def _is_table(source: Source) -> bool:
-    from studio.data.formats.csv import detect_layout
-
-    layout = detect_layout(source.head, source.head_is_whole)
-    return layout.width > 1 and layout.sampled > 1 and layout.regular > 0.95
+SUFFIXES = (*(suffix for row in FORMATS.values() for suffix in row.suffixes), *PACKED_SUFFIXES, ".zip")
+"""Endings of files that can be chosen; a folder can be, too."""

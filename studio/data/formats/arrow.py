@@ -1,12 +1,15 @@
 """Arrow IPC: a file or a stream of record batches, as `datasets` and data frames write them."""
 
+import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from studio.contract.errors import StudioError
+from studio.data.formats.batch import Batch
 from studio.data.source import Source
 
 BATCH_ROWS = 500
@@ -27,18 +30,55 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
         raise damaged(source, "Arrow", error) from error
 
 
+def batches(source: Source, schema: Any) -> Iterator[Batch]:
+    """Yield the file's own batches.
+
+    Args:
+        source: The file.
+        schema: Of no use here: the file says what its columns are.
+
+    Raises:
+        StudioError: As `rows` does.
+    """
+    file = source.open_table()
+    try:
+        yield from numbered(_batches(file, source))
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise damaged(source, "Arrow", error) from error
+
+
+def numbered(tables: Iterator[Any]) -> Iterator[Batch]:
+    """Record batches with the numbers of their rows."""
+    done = 0
+    for table in tables:
+        numbers = np.arange(done + 1, done + 1 + table.num_rows, dtype=np.int64)
+        done += table.num_rows
+        yield Batch(table, numbers, _row_of(table))
+
+
+def _row_of(table: Any) -> Callable[[int], dict[str, object]]:
+    return lambda place: dict(table.slice(place, 1).to_pylist()[0])
+
+
 def _rows(file: Any, source: Source) -> Iterator[dict[str, object]]:
+    for batch in _batches(file, source):
+        yield from as_rows(batch)
+
+
+def _batches(file: Any, source: Source) -> Iterator[Any]:
+    whole = file.seek(0, io.SEEK_END)
+    file.seek(0)
     is_file = file.read(6) == b"ARROW1"
     file.seek(0)
     reader = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
     check_columns(source, reader.schema.names)
-    batches = (reader.get_batch(i) for i in range(reader.num_record_batches)) if is_file else iter(reader)
-    for batch in batches:
+    found = (reader.get_batch(i) for i in range(reader.num_record_batches)) if is_file else iter(reader)
+    for batch in found:
         batch.validate(full=True)
         if batch.nbytes > MAX_BATCH_BYTES:
             raise too_large(source)
-        source.reached(file.tell())
-        yield from as_rows(batch)
+        source.reached(file.tell(), whole)
+        yield batch
 
 
 def as_rows(batch: Any) -> Iterator[dict[str, object]]:

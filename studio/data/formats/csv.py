@@ -11,6 +11,8 @@ from studio.data.source import MAX_LINE_BYTES, Source
 from studio.data.wording import count, listed
 
 DELIMITERS = ",;\t|"
+_RARE_DELIMITERS = "^~\x1f\x01"
+"""Tried only where no usual one cuts the first row."""
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _LONG_CELL = 100
 _MAX_CELLS = 20_000
@@ -81,6 +83,9 @@ def detect_layout(head: str, is_whole: bool) -> Layout:
         head = head.partition("\n")[2]
     layouts = [_try(head, is_whole, delimiter, skip) for delimiter in (forced or DELIMITERS)]
     wide = [layout for layout in layouts if layout.width > 1]
+    if not wide and not forced:
+        rare = [_try(head, is_whole, delimiter, skip) for delimiter in _RARE_DELIMITERS]
+        wide = [layout for layout in rare if layout.width > 1 and layout.regular > 0.95]
     return max(wide or layouts[:1], key=lambda layout: (round(layout.regular, 1), layout.width))
 
 
@@ -204,17 +209,22 @@ def _columns(source: Source, layout: Layout, cells: list[str], line: int) -> lis
     if len(cells) > _MAX_CELLS:
         raise source.error("too_many_columns", f"The first row has {len(cells):,} columns.", line=line)
     if not layout.has_header:
-        source.notes.append(
-            source.at(
-                Problem(
-                    code="data.no_header",
-                    what="The first line holds no column names; it was read as a row.",
-                    fix="If it does name the columns, make the names shorter.",
-                ),
-                line,
-            )
+        source.note(
+            "no_header",
+            "The first line holds no column names; it was read as a row.",
+            "If it does name the columns, make the names shorter.",
+            line,
         )
         return [f"column {index}" for index in range(1, len(cells) + 1)]
+    return column_names(source, cells, line)
+
+
+def column_names(source: Source, cells: list[str], line: int) -> list[str]:
+    """The names in a header; columns without one are numbered.
+
+    Raises:
+        StudioError: `data.duplicate_columns`.
+    """
     while len(cells) > 1 and not cells[-1].strip():
         cells.pop()
     names = [cell.strip() or f"column {index}" for index, cell in enumerate(cells, start=1)]

@@ -2,8 +2,14 @@
 
 import codecs
 from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.json as pj
 
 from studio.contract.errors import Problem
+from studio.data.formats.batch import Batch
 from studio.data.json_text import JsonFault, decode
 from studio.data.source import MAX_LINE_BYTES, Source
 
@@ -19,6 +25,9 @@ _FIXES = {
     "broken_character": "Correct that key.",
     "not_an_object": 'Each row must look like {"question": "…", "answer": "…"}.',
 }
+
+
+_BLOCK_BYTES = 4 * 1024 * 1024
 
 
 def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
@@ -43,6 +52,99 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
             except JsonFault as fault:
                 source.fault(json_problem(fault, number, fault.column, offset), number)
         offset += len(line)
+
+
+def batches(source: Source, schema: Any) -> Iterator[Batch]:
+    """Yield some thousand lines at once.
+
+    Args:
+        source: The file.
+        schema: pyarrow schema of the columns that are wanted as they are declared there; others are looked at only.
+
+    Raises:
+        StudioError: As `rows` does.
+    """
+    file = source.open_utf8()
+    number = 0
+    offset = len(codecs.BOM_UTF8) if source.encoding == "utf-8-sig" else 0
+    while chunk := file.read(_BLOCK_BYTES):
+        begin = chunk.rfind(b"\n") + 1  # of the last line, of which the chunk may hold a part only
+        rest = b"" if begin == len(chunk) else file.readline(MAX_LINE_BYTES + 1 - (len(chunk) - begin))
+        skipped = len(chunk) - begin + len(rest)
+        long_line = skipped > MAX_LINE_BYTES
+        if long_line:  # only what lies before that line can be a row
+            chunk = chunk[:begin]
+        else:
+            chunk += rest
+        if chunk:
+            block = _Block(source, chunk, number, offset)
+            yield Batch(block.table(schema), block.numbers, block.row)
+            number += block.lines
+            offset += len(chunk)
+        if long_line:
+            number += 1
+            source.fault(_too_long(number), number)
+            while (more := file.readline(MAX_LINE_BYTES)) and not more.endswith(b"\n"):
+                skipped += len(more)
+            offset += skipped + len(more)
+
+
+class _Block:
+    """Some whole lines of a file."""
+
+    def __init__(self, source: Source, data: bytes, before: int, offset: int) -> None:
+        self._source, self._data, self._before, self._offset = source, data, before, offset
+        self.lines = data.count(b"\n") + (not data.endswith(b"\n"))
+        self._cut: list[bytes] = []
+        self.numbers = np.arange(before + 1, before + 1 + self.lines, dtype=np.int64)
+
+    def table(self, schema: Any) -> Any:
+        """The lines as a record batch, or None where one of them is not what it should be."""
+        try:
+            read = pj.read_json(
+                pa.BufferReader(self._data),
+                read_options=pj.ReadOptions(use_threads=False, block_size=len(self._data) + 1),
+                parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer"),
+            )
+        except (pa.ArrowException, ValueError):
+            return None
+        if read.num_rows != self.lines:  # blank lines, which count, or two rows in one line, which is wrong
+            kept = np.array([not line.isspace() for line in self._split()], bool)
+            self.numbers = self.numbers[kept]
+            self._cut = [line for line in self._split() if not line.isspace()]
+            if len(self.numbers) != read.num_rows:
+                return None
+        if any(pa.types.is_floating(column.type) and _has_infinite(column) for column in read.columns):
+            return None
+        batches = read.combine_chunks().to_batches()
+        return batches[0] if len(batches) == 1 else None
+
+    def row(self, place: int) -> dict[str, object] | None:
+        """One line, decoded strictly; a damaged one is reported to the source."""
+        line, number = self._split()[place], int(self.numbers[place])
+        if line.isspace():
+            return None
+        try:
+            return as_row(decode(line))
+        except JsonFault as fault:
+            before = sum(map(len, self._data.split(b"\n")[: number - self._before - 1])) + number - self._before - 1
+            self._source.fault(json_problem(fault, number, fault.column, self._offset + before), number)
+            return None
+
+    def _split(self) -> list[bytes]:
+        if not self._cut:
+            self._cut = self._data.splitlines(keepends=True) if b"\r" not in self._data else _lines(self._data)
+        return self._cut
+
+
+def _lines(data: bytes) -> list[bytes]:
+    """Cut at line feeds only, as `readline` does."""
+    return [line + b"\n" for line in data.removesuffix(b"\n").split(b"\n")]
+
+
+def _has_infinite(column: Any) -> bool:
+    values = column.combine_chunks().drop_null().to_numpy(zero_copy_only=False)
+    return not bool(np.isfinite(values).all())
 
 
 def as_row(value: object) -> dict[str, object]:

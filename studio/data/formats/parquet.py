@@ -1,15 +1,26 @@
 """Parquet: read row group by row group, so that the memory needed does not grow with the file."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from studio.data.formats.arrow import BATCH_ROWS, MAX_BATCH_BYTES, as_rows, check_columns, damaged, too_large
+from studio.data.formats.arrow import (
+    BATCH_ROWS,
+    MAX_BATCH_BYTES,
+    as_rows,
+    check_columns,
+    damaged,
+    numbered,
+    too_large,
+)
+from studio.data.formats.batch import Batch
 from studio.data.source import Source
 
 MAX_ROWS = 1_000_000_000
+_BATCH_BYTES = 8 * 1024 * 1024
 
 
 def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
@@ -19,8 +30,30 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
         StudioError: The footer is missing, a part is damaged, or it claims more than 1,000,000,000 rows.
     """
     file = source.open_table()
+    with _told(source):
+        batches = _batches(file, source)
+        yield from enumerate((row for batch in batches for row in as_rows(batch)), start=1)
+
+
+def batches(source: Source, schema: Any) -> Iterator[Batch]:
+    """Yield some thousand rows at once.
+
+    Args:
+        source: The file.
+        schema: pyarrow schema of the columns that are wanted; no others are read.
+
+    Raises:
+        StudioError: As `rows` does.
+    """
+    file = source.open_table()
+    with _told(source):
+        yield from numbered(_batches(file, source, schema.names))
+
+
+@contextmanager
+def _told(source: Source) -> Iterator[None]:
     try:
-        yield from enumerate(_rows(file, source), start=1)
+        yield
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         if "magic bytes" in str(error) or "footer" in str(error).lower():
             raise source.error(
@@ -32,7 +65,7 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
         raise damaged(source, "Parquet", error) from error
 
 
-def _rows(file: Any, source: Source) -> Iterator[dict[str, object]]:
+def _batches(file: Any, source: Source, columns: list[str] | None = None) -> Iterator[Any]:
     table = pq.ParquetFile(file)
     meta = table.metadata
     check_columns(source, table.schema_arrow.names)
@@ -47,8 +80,9 @@ def _rows(file: Any, source: Source) -> Iterator[dict[str, object]]:
     if any(group.total_byte_size > MAX_BATCH_BYTES for group in groups):
         raise too_large(source)
     done = 0
-    for index in range(len(groups)):
-        for batch in table.iter_batches(batch_size=BATCH_ROWS, row_groups=[index], use_threads=False):
+    for index, group in enumerate(groups):
+        most = max(BATCH_ROWS, _BATCH_BYTES * group.num_rows // max(1, group.total_byte_size))
+        for batch in table.iter_batches(batch_size=most, row_groups=[index], columns=columns, use_threads=False):
             done += batch.num_rows
-            source.reached(source.size * done // max(1, meta.num_rows))
-            yield from as_rows(batch)
+            source.reached(done, meta.num_rows)
+            yield batch

@@ -10,7 +10,17 @@ from studio.contract.job import Mapping, Shape
 from studio.ui import theme
 from studio.ui.widgets.labels import label, set_role
 
-_TURNS = ("chat", "sharegpt")
+_FIELDS: dict[Shape, tuple[str, ...]] = {
+    "prompt_completion": ("prompt", "completion", "system"),
+    "alpaca": ("prompt", "context", "completion", "system"),
+    "chat": ("messages", "system"),
+    "sharegpt": ("messages", "system"),
+    "text": ("text",),
+    "preference": ("prompt", "completion", "rejected", "system"),
+    "label": ("messages", "prompt", "completion", "label", "system"),
+}
+"""The columns that each shape asks for. Others (tools, history, instances, reasoning) stay as they were guessed."""
+_OPTIONAL = ("context", "system")
 
 
 class MappingForm(QWidget):
@@ -28,6 +38,9 @@ class MappingForm(QWidget):
             "alpaca": self.tr("Instruction, input, answer (Alpaca)"),
             "chat": self.tr("Conversations (role, content)"),
             "sharegpt": self.tr("Conversations (from, value: ShareGPT)"),
+            "text": self.tr("Plain text"),
+            "preference": self.tr("A better and a worse answer"),
+            "label": self.tr("Rated answers"),
         }
         for shape, words in self._shapes.items():
             self._shape.addItem(words, shape)
@@ -47,6 +60,9 @@ class MappingForm(QWidget):
             "prompt": self.tr("Question"),
             "context": self.tr("Context (below the question)"),
             "completion": self.tr("Answer"),
+            "rejected": self.tr("Worse answer"),
+            "label": self.tr("Rating"),
+            "text": self.tr("Text"),
             "system": self.tr("System prompt"),
         }
         for place, (field, name) in enumerate(names.items(), start=1):
@@ -87,7 +103,8 @@ class MappingForm(QWidget):
         self._shape.setCurrentIndex(self._shape.findData(shown.shape))
         for field, combo in self._combos.items():
             combo.clear()
-            optional = field in ("context", "system")
+            optional = field in _OPTIONAL or (shown.shape == "label" and field in ("messages", "prompt", "completion"))
+            optional = optional or (shown.shape == "preference" and field == "prompt")
             combo.addItem(self.tr("(none)") if optional else self.tr("Choose…"), "")
             for column in columns:
                 combo.addItem(" ".join(column.split())[:60], column)
@@ -98,22 +115,18 @@ class MappingForm(QWidget):
     def chosen(self) -> Mapping:
         """What the combos say, whole or not."""
         shape = cast(Shape, self._shape.currentData())
-        values = {field: cast(str, combo.currentData() or "") for field, combo in self._combos.items()}
-        unused = ("prompt", "context", "completion") if shape in _TURNS else ("messages",)
-        values.update(dict.fromkeys(unused, ""))
-        if shape == "prompt_completion":
-            values["context"] = ""
-        return Mapping(shape=shape, reason=self.tr("Chosen by you."), **values)
+        values = {field: cast(str, self._combos[field].currentData() or "") for field in _FIELDS[shape]}
+        before = self._mapping
+        kept = msgspec.structs.asdict(before) if before is not None and before.shape == shape else {}
+        others = {field: kept.get(field, "") for field in ("tools", "history", "instances", "reasoning")}
+        if shape == "preference":
+            others["context"] = kept.get("context", "")
+        return Mapping(shape=shape, reason=self.tr("Chosen by you."), **others, **values)
 
     def _show_fields(self) -> None:
-        shape = self._shape.currentData()
+        shape = cast(Shape, self._shape.currentData())
         for field, combo in self._combos.items():
-            if field == "messages":
-                visible = shape in _TURNS
-            elif field == "context":
-                visible = shape == "alpaca"
-            else:
-                visible = field == "system" or shape not in _TURNS
+            visible = field in _FIELDS[shape]
             combo.setVisible(visible)
             self._labels[field].setVisible(visible)
 
@@ -131,11 +144,26 @@ class MappingForm(QWidget):
             self.mapping_changed.emit(mapping)
 
     def _missing(self, mapping: Mapping) -> str:
-        if mapping.shape in _TURNS:
-            return "" if mapping.messages else self.tr("Choose the column that holds the conversations.")
-        if not mapping.prompt or not mapping.completion:
-            return self.tr("Choose the column of the question and the column of the answer.")
-        chosen = [name for name in (mapping.prompt, mapping.completion, mapping.context, mapping.system) if name]
+        match mapping.shape:
+            case "chat" | "sharegpt":
+                return "" if mapping.messages else self.tr("Choose the column that holds the conversations.")
+            case "text":
+                return "" if mapping.text else self.tr("Choose the column that holds the texts.")
+            case "label" if not mapping.label:
+                return self.tr("Choose the column that says whether an answer is good.")
+            case "label" if mapping.messages:
+                return ""
+            case "preference" if not mapping.completion or not mapping.rejected:
+                return self.tr("Choose the column of the better answer and the column of the worse one.")
+            case "preference":
+                pass
+            case _ if not mapping.prompt or not mapping.completion:
+                return self.tr("Choose the column of the question and the column of the answer.")
+        chosen = [
+            name
+            for name in (mapping.prompt, mapping.completion, mapping.rejected, mapping.context, mapping.system)
+            if name
+        ]
         if len(set(chosen)) < len(chosen):
             return self.tr("The same column is chosen twice.")
         return ""

@@ -37,7 +37,7 @@ class RecordsModel(QAbstractTableModel):
         self.beginResetModel()
         self._dataset = dataset
         first = [] if dataset is None else list(dataset.records(0, BATCH_ROWS))
-        self._with_system = any(record.messages[0].role == "system" for record in first)
+        self._with_system = any(record.messages and record.messages[0].role == "system" for record in first)
         self._with_side = dataset is not None and dataset.info.held_back_rows > 0
         self._titles = self._make_titles()
         self._cells = [self._read(record) for record in first]
@@ -54,10 +54,11 @@ class RecordsModel(QAbstractTableModel):
     def _read(self, record: Record) -> tuple[str, ...]:
         turns = [message for message in record.messages if message.role != "system"]
         question = next((turn.content for turn in turns if turn.role == "user"), "")
-        cells = [f"{record.source_row:,}", _line(question), _line(turns[-1].content if turns else ""), str(len(turns))]
+        answer = turns[-1].content or turns[-1].tool_calls if turns else record.text
+        cells = [f"{record.source_row:,}", _line(question), _line(answer), str(len(turns))]
         if self._with_system:
-            first = record.messages[0]
-            cells.append(_line(first.content) if first.role == "system" else "")
+            first = record.messages[0] if record.messages else None
+            cells.append(_line(first.content) if first is not None and first.role == "system" else "")
         if self._with_side:
             cells.append(self.tr("testing") if record.side == "held_back" else self.tr("learning"))
         return tuple(cells)

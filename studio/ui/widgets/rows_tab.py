@@ -3,6 +3,7 @@
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QPlainTextEdit, QSplitter, QWidget
 
+from studio.contract.records import Record
 from studio.data.dataset import Dataset
 from studio.ui.theme import GRID
 from studio.ui.widgets.records_table import RecordsTable
@@ -39,7 +40,23 @@ class RowsTab(QSplitter):
     def _on_row_chosen(self, index: int) -> None:
         if self._dataset is None:
             return
-        names = {"system": self.tr("System prompt"), "user": self.tr("Question"), "assistant": self.tr("Answer")}
         record = self._dataset.record(index)
-        self.detail.setPlainText("\n\n".join(f"{names[turn.role]}:\n{turn.content}" for turn in record.messages))
+        self.detail.setPlainText("\n\n".join(self._paragraphs(record)))
         self.row_chosen.emit(index)
+
+    def _paragraphs(self, record: Record) -> list[str]:
+        """All that a record holds, each part under its name."""
+        names = {
+            "system": self.tr("System prompt"),
+            "user": self.tr("Question"),
+            "assistant": self.tr("Answer"),
+            "tool": self.tr("Result of a tool"),
+        }
+        told = [(self.tr("Tools"), record.tools), (self.tr("Text"), record.text)]
+        for turn in record.messages:
+            told += [(self.tr("Reasoning"), turn.reasoning), (names[turn.role], turn.content)]
+            told.append((self.tr("Tool calls"), turn.tool_calls))
+        told += [(self.tr("Worse answer"), turn.content) for turn in record.rejected if turn.role == "assistant"]
+        if record.label is not None:
+            told.append((self.tr("The answer is"), self.tr("good") if record.label else self.tr("bad")))
+        return [f"{name}:\n{text}" for name, text in told if text]

@@ -1,0 +1,204 @@
+"""`apprentice data`: inspect, import, list, doctor and export datasets, as the window's Data page does."""
+
+import argparse
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from studio.cli import output, places
+from studio.contract import diagnosis, events, job
+from studio.contract.control import Going
+from studio.contract.errors import StudioError
+from studio.contract.run_folder import RunFolder, jobs_folder
+from studio.contract.settings import TrainSettings
+from studio.data import dataset, importing
+
+
+def data_import(arguments: argparse.Namespace) -> int:
+    """Import files as a dataset.
+
+    Raises:
+        StudioError: A file is not what it should be.
+    """
+    work = _import_job(arguments, places.new_dataset_folder(), arguments.to or Path(arguments.file).name)
+    imported = _do(work, arguments)
+    if arguments.json:
+        output.print_json(imported)
+        return 0
+    _say(imported)
+    output.say(f"Dataset {Path(imported.folder).name}, named {imported.name}.")
+    return 0
+
+
+def data_inspect(arguments: argparse.Namespace) -> int:
+    """What a file holds and how it would be read; nothing is kept.
+
+    Raises:
+        StudioError: The file is not what it should be.
+    """
+    with _passing_folder() as folder:
+        imported = _do(_import_job(arguments, folder, Path(arguments.file).name), arguments)
+        info = dataset.read_info(folder)
+    if arguments.json:
+        output.print_json(
+            {
+                "rows": imported.rows,
+                "usable": imported.usable,
+                "held_back_rows": imported.held_back_rows,
+                "shape": imported.mapping.kind,
+                "mapping": imported.mapping,
+                "columns": info.columns,
+                "files": info.sources,
+                "problems": imported.problems,
+            }
+        )
+        return 0
+    for file in info.sources:
+        output.say(f"{file.name}: {file.format}, {file.encoding or 'a table'}, {file.size_bytes / 1e6:.1f} MB")
+    output.say(f"Shape: {imported.mapping.kind.replace('_', ' and ')}")
+    _say(imported)
+    return 0
+
+
+def data_list(arguments: argparse.Namespace) -> int:
+    """All imported datasets."""
+    found = dataset.list_datasets()
+    if arguments.json:
+        output.print_json(found)
+    elif not found:
+        output.say("No dataset was imported yet. `apprentice data import FILE` imports one.")
+    for info in [] if arguments.json else found:
+        output.say(f"{info.id}  {info.name}  {info.usable} of {info.rows} rows usable")
+    return 0
+
+
+def data_doctor(arguments: argparse.Namespace) -> int:
+    """What is wrong with a dataset, and what a click in the window would mend.
+
+    Raises:
+        StudioError: There is no such dataset or model.
+    """
+    from studio.data.doctor.fixes import operation
+    from studio.data.edits import EditLog
+    from studio.worker import doctor
+
+    info = places.find_dataset(arguments.data)
+    settings = TrainSettings()
+    if arguments.max_tokens is not None:
+        settings = msgspec.structs.replace(settings, max_tokens=arguments.max_tokens)
+    work = job.DoctorJob(
+        dataset=info.folder,
+        model=str(places.find_model(arguments.model)) if arguments.model else "",
+        settings=settings,
+        test=str(Path(arguments.test).expanduser().resolve()) if arguments.test else "",
+    )
+    with output.Reporter(arguments.json) as reporter:
+        found = doctor.run(work, reporter.show, Going())
+        if arguments.fix:
+            _mend(arguments.fix, found, Path(info.folder), operation, EditLog)
+            found = doctor.run(work, reporter.show, Going())
+    if arguments.json:
+        output.print_json(found)
+        return 0
+    output.say(found.verdict)
+    for finding in found.findings:
+        output.say(f"- {finding.title}" + (f" [--fix {finding.fix}]" if finding.fix else ""))
+        if finding.why:
+            output.say(f"    {finding.why}")
+    return 0
+
+
+def _mend(wanted: list[str], found: diagnosis.Diagnosed, folder: Path, operation: Any, log_of: Any) -> None:
+    offered = {finding.fix: finding for finding in found.findings if finding.fix}
+    for fix in wanted:
+        if fix not in offered:
+            raise StudioError(
+                "doctor.no_fix",
+                f"There is nothing here that {fix} would mend.",
+                fix=f"Offered: {', '.join(offered) or 'none'}.",
+            )
+        opened = dataset.open_dataset(folder)
+        log_of(folder, opened.table.num_rows).apply(operation(opened, offered[fix]))
+
+
+def data_export(arguments: argparse.Namespace) -> int:
+    """Write a dataset's rows, as they read now, to a JSONL file.
+
+    Raises:
+        StudioError: There is no such dataset, or the file cannot be written.
+    """
+    from studio.data.exporting_rows import export
+
+    info = places.find_dataset(arguments.data)
+    path = Path(arguments.to or f"{info.name.rsplit('.', 1)[0]}.jsonl").expanduser()
+    if path.exists() and not arguments.replace:
+        raise StudioError("data.export_exists", f"There is a file {path} already.", fix="Choose another, or --replace.")
+    rows = export(dataset.open_dataset(Path(info.folder)), path)
+    if arguments.json:
+        output.print_json({"rows": rows, "path": str(path.resolve())})
+    else:
+        output.say(f"{rows} rows: {path}")
+    return 0
+
+
+def _do(work: job.ImportJob, arguments: argparse.Namespace) -> events.Imported:
+    with output.Reporter(arguments.json) as reporter:
+        return importing.import_dataset(work, reporter.show, Going())
+
+
+def _say(imported: events.Imported) -> None:
+    output.say(f"{imported.rows} rows, {imported.usable} usable. {imported.mapping.reason}")
+    for problem in imported.problems:
+        output.say(problem.sentence().replace("\n", " "))
+
+
+def _import_job(arguments: argparse.Namespace, destination: Path, name: str) -> job.ImportJob:
+    try:
+        weights = tuple(float(weight) for weight in arguments.weight)
+    except ValueError as error:
+        raise StudioError("data.weights", "A weight is no number.", fix="Give one --weight NUMBER a file.") from error
+    return job.ImportJob(
+        source=_path(arguments.file),
+        destination=str(destination),
+        name=name,
+        mapping=_mapping(arguments),
+        held_back=_path(arguments.held_back) if arguments.held_back else "",
+        skip_damaged=arguments.skip_damaged,
+        more=tuple(_path(file) for file in arguments.more),
+        reading=job.Reading(sheet=arguments.sheet, documents=arguments.documents, split=arguments.split),
+        weights=weights,
+        group=arguments.group,
+        time=arguments.time,
+    )
+
+
+def _mapping(arguments: argparse.Namespace) -> job.Mapping | None:
+    chosen = {name: getattr(arguments, name) or "" for name in job.COLUMN_FIELDS}
+    if not (arguments.shape or any(chosen.values())):
+        return None
+    shape: job.Shape = "prompt_completion"
+    for column, meant in (("messages", "chat"), ("label", "label"), ("rejected", "preference"), ("text", "text")):
+        if chosen[column]:
+            shape = meant  # type: ignore[assignment]
+    return job.Mapping(shape=arguments.shape or shape, **chosen)
+
+
+def _path(word: str) -> str:
+    path = Path(word).expanduser()
+    if not path.exists():
+        raise StudioError("data.missing", f"There is no file {word}.", fix="Check the path.")
+    return str(path.resolve())
+
+
+@contextmanager
+def _passing_folder() -> Iterator[Path]:
+    """A dataset folder that is gone afterwards."""
+    parent = RunFolder.create(jobs_folder(), "inspect").path
+    try:
+        yield parent / "dataset"
+    finally:
+        shutil.rmtree(parent, ignore_errors=True)

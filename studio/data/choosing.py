@@ -1,0 +1,104 @@
+"""Which columns of an import hold what: the user's word, an earlier choice for such columns, or a guess."""
+
+from pathlib import Path
+
+import msgspec
+
+from studio.contract.control import Emit
+from studio.contract.errors import Problem, StudioError
+from studio.contract.events import Inspected
+from studio.contract.job import ImportJob, Mapping, Reading
+from studio.data import known_mappings
+from studio.data import mapping as mappings
+from studio.data.inspecting import Look
+from studio.data.wording import shown
+
+
+def choose_mapping(job: ImportJob, seen: Look, splits: tuple[str, ...], emit: Emit) -> Mapping:
+    """The job's mapping, or the user's own for such columns, or a guess; emits `Inspected` in any case.
+
+    Raises:
+        StudioError: None can be guessed, or the one given does not fit the columns.
+    """
+
+    def inspected(mapping: Mapping | None) -> Inspected:
+        return Inspected(
+            columns=tuple(shown(name, 200) for name in seen.columns),
+            rows_seen=len(seen.rows),
+            mapping=mapping,
+            first_rows=seen.first_rows(),
+            reading=_fit_for_the_wire(seen.reading),
+            sheets=tuple(shown(name, 200) for name in seen.sheets),
+            splits=tuple(shown(name, 200) for name in splits),
+        )
+
+    given = job.mapping or _known(seen)
+    if given is not None:
+        emit(inspected(given))
+        mappings.check(given, seen.columns)
+        return given
+    try:
+        mapping = mappings.guess(seen.columns, seen.rows)
+    except StudioError as error:
+        emit(inspected(None))
+        raise _placed(error, shown(Path(job.source).name, 120)) from error
+    emit(inspected(mapping))
+    return mapping
+
+
+def _known(seen: Look) -> Mapping | None:
+    """The user's own choice for an earlier file of the same columns, where it still fits."""
+    known = known_mappings.recall(seen.columns)
+    try:
+        if known is not None:
+            mappings.check(known, seen.columns)
+    except StudioError:  # a version that knew other shapes wrote it
+        return None
+    return known
+
+
+def keep_choice(job: ImportJob, seen: Look) -> list[Problem]:
+    """Remember a mapping that the user chose against the guess, for files of the same columns; forget it if not."""
+    if job.mapping is None:
+        return []
+    try:
+        guessed = mappings.guess(seen.columns, seen.rows)
+        by_hand = not job.mapping.same_columns(guessed)
+    except StudioError:
+        by_hand = True
+    try:
+        if by_hand:
+            known_mappings.remember(seen.columns, job.mapping, Path(job.source).name)
+        else:
+            known_mappings.forget(seen.columns)
+    except (OSError, StudioError, UnicodeEncodeError) as error:  # the dataset is whole; only the comfort is lost
+        return [
+            Problem(
+                code="data.choice_not_kept",
+                what="The choice of columns could not be kept for the next file.",
+                why=str(error),
+                fix="Choose the columns again when you import such a file.",
+            )
+        ]
+    return []
+
+
+def _fit_for_the_wire(reading: Reading) -> Reading:
+    return msgspec.structs.replace(reading, sheet=shown(reading.sheet, 200))
+
+
+def check_columns(mapping: Mapping, seen: Look, name: str) -> None:
+    """Make sure that a mapping fits a further file.
+
+    Raises:
+        StudioError: It does not; the file is named.
+    """
+    try:
+        mappings.check(mapping, seen.columns)
+    except StudioError as error:
+        raise _placed(error, name) from error
+
+
+def _placed(error: StudioError, name: str) -> StudioError:
+    problem = error.problem
+    return StudioError(problem.code, problem.what, problem.why, problem.fix, name, problem.details)

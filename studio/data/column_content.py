@@ -1,0 +1,64 @@
+"""What the values of a column look like, from a sample of rows."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from studio.data import column_names
+from studio.data.conversation import is_turn_list, unpacked
+
+Rows = Sequence[dict[str, object]]
+
+_YES_OR_NO = frozenset(("true", "false", "0", "1", "0.0", "1.0"))
+
+
+class Column(msgspec.Struct, frozen=True):
+    """What the sampled values of a text column look like."""
+
+    name: str
+    mean_length: float
+    questions: float
+    """Share of values that end with a question mark."""
+
+
+def is_text(name: str, rows: Rows, share: float = 0.5) -> bool:
+    """Whether more than this share of the values is text (blank ones allowed)."""
+    texts = sum(isinstance(row.get(name), str) for row in rows)
+    return texts > share * len(rows)
+
+
+def text_column(names: list[str], wanted: tuple[str, ...], rows: Rows) -> str:
+    """The column of one of these names that holds text; "" where none does."""
+    texts = [name for name in names if is_text(name, rows, share=0.0)]
+    plain = {column_names.plain(name): name for name in texts}
+    return next((plain[name] for name in wanted if name in plain), "")
+
+
+def turns_columns(names: list[str], rows: Rows) -> list[str]:
+    """The columns that hold lists of turns, or JSON text of them."""
+    return [name for name in names if any(is_turn_list(unpacked(row.get(name))) for row in rows)]
+
+
+def is_rating(name: str, rows: Rows) -> bool:
+    """Whether every value says yes or no (true, false, 1, 0); missing ones allowed."""
+    values = [value for row in rows if (value := row.get(name)) is not None and value != ""]
+    return bool(values) and all(
+        isinstance(value, bool | int | float | str) and str(value).strip().lower() in _YES_OR_NO for value in values
+    )
+
+
+def has_words(name: str, rows: Rows) -> bool:
+    """Whether a column holds texts: neither numbers, dates, addresses, nor few values again and again."""
+    return measure(name, rows) is not None
+
+
+def measure(name: str, rows: Rows) -> Column | None:
+    """None where the column holds no sentences: numbers, dates, addresses, or few values again and again."""
+    values = [value.strip() for row in rows if isinstance(value := row.get(name), str) and value.strip()]
+    if not values:
+        return None
+    wordy = sum(any(char.isalpha() for char in value) and "://" not in value[:10] for value in values)
+    if wordy < 0.5 * len(values) or (len(values) >= 10 and len(set(values)) <= max(2, 0.1 * len(values))):
+        return None
+    questions = sum(value.endswith(("?", "？", "؟")) for value in values) / len(values)
+    return Column(name, sum(map(len, values)) / len(values), questions)

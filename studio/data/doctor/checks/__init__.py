@@ -1,0 +1,1 @@
+"""One module a check: a row of `studio.data.doctor.CHECKS`."""

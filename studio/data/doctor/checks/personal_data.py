@@ -1,0 +1,80 @@
+"""What looks like personal data: e-mail addresses, telephone and card numbers, keys. A hint, never a promise."""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from studio.data.doctor.batch import Batch
+from studio.data.doctor.check import Check as Base
+from studio.data.doctor.check import Context, Found, Rows
+from studio.data.wording import count
+
+_EMAIL = r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.[A-Za-z]{2,24}"
+_PHONE = (
+    r"(?:\+|\b00)[1-9]\d{0,2}[ ./-]?(?:\(0?\d{1,4}\)|\d)(?:[ ./-]?\d){5,12}"  # with the country's number
+    r"|(?<!\d[ ./-])\b0\d{2,5}[ /-]{1,3}\d{3,4}(?:[ -]?\d){1,5}\b(?![ ./-]\d)"  # with a leading 0 and a gap
+    r"|\(\d{3}\) ?\d{3}[-. ]\d{4}\b|(?<!\d[ ./-])\b\d{3}[-.]\d{3}[-.]\d{4}\b(?![ ./-]\d)"  # North America
+)
+_CARD = r"\b\d(?:[ -]?\d){12,18}\b"
+_KEY = (
+    r"\bsk-[A-Za-z0-9_-]{20,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|\bhf_[A-Za-z0-9]{30,}"
+    r"|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bAIza[A-Za-z0-9_-]{30,}|-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----"
+    r"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\."
+)
+
+KINDS = {
+    "e-mail addresses": (re.compile(_EMAIL), r"@[A-Za-z0-9]"),
+    "telephone numbers": (
+        re.compile(_PHONE),
+        r"\d[ ./)-]{0,3}\d[ ./()-]{0,3}\d[ ./()-]{0,3}\d[ ./()-]{0,3}\d[ ./()-]{0,3}\d[ ./-]?\d",
+    ),
+    "card numbers": (re.compile(_CARD), r"\d(?:[ -]?\d){12}"),
+    "keys or passwords of services": (re.compile(_KEY), r"sk-|AKIA|gh[pousr]_|hf_|xox[abprs]-|AIza|PRIVATE KEY|eyJ"),
+}
+"""Kind -> the exact pattern, and a wider one that all texts are searched with first, because that is much quicker."""
+
+
+class Check(Base):
+    """Counts rows, kind by kind."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._rows = {kind: Rows() for kind in KINDS}
+
+    def look(self, batch: Batch) -> None:
+        for kind, (exact, wide) in KINDS.items():
+            messages = [m for m in batch.matching(wide) if holds(kind, exact, batch.text(int(m)))]
+            if messages:
+                self._rows[kind].add(batch.rows_of(np.asarray(messages)))
+
+    def findings(self) -> Iterator[Found]:
+        for kind, collected in self._rows.items():
+            rows = collected.joined()
+            if len(rows):
+                yield self.found(
+                    "personal_data." + kind.split()[0].replace("-", ""),
+                    "warning" if kind.startswith("keys") else "hint",
+                    f"{count(len(rows), 'row holds', 'rows hold')} what looks like {kind}.",
+                    rows,
+                    why="A model can repeat what it has read, word for word. This is a guess from the form of the "
+                    "text: it can be wrong, and others may be missed.",
+                    advice="Replace them if they belong to real people or real services.",
+                    part="row",
+                )
+
+
+def holds(kind: str, exact: "re.Pattern[str]", text: str) -> bool:
+    """Whether a text holds this kind; a card number's last digit must be right."""
+    if kind == "card numbers":
+        return any(is_card(match.group()) for match in exact.finditer(text))
+    return exact.search(text) is not None
+
+
+def is_card(number: str) -> bool:
+    """Luhn's check, which one number in ten passes by chance; numbers of one digit repeated are none."""
+    digits = [int(digit) for digit in number if digit.isdecimal()]
+    if not 13 <= len(digits) <= 19 or len(set(digits)) == 1 or digits[0] not in (2, 3, 4, 5, 6):
+        return False
+    doubled = [digit if place % 2 == 0 else sum(divmod(2 * digit, 10)) for place, digit in enumerate(reversed(digits))]
+    return sum(doubled) % 10 == 0

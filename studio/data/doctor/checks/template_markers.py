@@ -1,0 +1,45 @@
+"""Marks of a chat template that stand in the text itself, such as <|im_start|> or [INST]."""
+
+from collections.abc import Iterator
+
+from studio.data.doctor.batch import Batch
+from studio.data.doctor.check import Check as Base
+from studio.data.doctor.check import Context, Found, Rows
+from studio.data.wording import count
+
+MARKERS = (
+    r"<\|[a-z0-9_]{2,40}\|>"  # <|im_start|>, <|eot_id|>, <|endoftext|>, <|user|>
+    r"|\[/?INST\]|<</?SYS>>|\[/?(AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]"  # Llama 2, Mistral
+    r"|</?s>\s*\[INST\]|</s>$"  # <s> alone inside a text is HTML for struck-out words
+    r"|<(start|end)_of_turn>|<(bos|eos|pad|unk)>"  # Gemma
+    r"|<｜[^｜]{1,30}｜>"  # DeepSeek
+    r"|(^|\n)### ?(Instruction|Response):"  # Alpaca
+    r"|(^|\n)(USER|ASSISTANT): .*\n(USER|ASSISTANT): "  # Vicuna: both sides in one text
+)
+
+
+class Check(Base):
+    """Searches all texts, system prompts too."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._rows = Rows()
+
+    def look(self, batch: Batch) -> None:
+        found = batch.matching(MARKERS)
+        if len(found):
+            self._rows.add(batch.rows_of(found))
+
+    def findings(self) -> Iterator[Found]:
+        rows = self._rows.joined()
+        if len(rows):
+            yield self.found(
+                "template_markers",
+                "warning",
+                f"{count(len(rows), 'row holds', 'rows hold')} marks of a chat template in the text.",
+                rows,
+                why="The template puts them in by itself: here they are read as ordinary text, and the model learns to "
+                "write them. Someone may also have put them there to change what it does.",
+                advice="Import the data as conversations, with the turns taken apart, or delete the marks.",
+                part="row",
+            )

@@ -1,0 +1,176 @@
+"""One look through a dataset with every check."""
+
+import importlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from studio.contract.control import Control, Emit
+from studio.contract.diagnosis import Diagnosed, Finding
+from studio.contract.errors import StudioError
+from studio.contract.events import Progress
+from studio.contract.job import DoctorJob
+from studio.data.chat_rows import read_chat_rows
+from studio.data.dataset import INFO_FILE, Dataset, open_dataset
+from studio.data.doctor import CHECKS
+from studio.data.doctor.batch import Batch, batches
+from studio.data.doctor.check import Check, Context, Found, Measure
+from studio.data.doctor.checks.lengths import percent
+from studio.data.doctor.found import save
+from studio.data.doctor.similar import Similar, common_runs
+
+PROGRESS_SECONDS = 0.1
+SAMPLED_BATCHES, SAMPLED_ROWS = 20, 200
+"""Batches, spread over the dataset, and the rows of each from which it is told what stands in so many rows that it says
+nothing."""
+
+_ORDER = {"error": 0, "warning": 1, "hint": 2}
+
+
+def diagnose(
+    work: DoctorJob, emit: Emit, control: Control, measure: Measure | None = None, limit: int = 0
+) -> Diagnosed:
+    """Look for what is wrong with a dataset, and keep what was found in its folder.
+
+    Args:
+        work: Which dataset, and what is meant to be done with it.
+        emit: Gets `Progress` in rows, at most ten a second.
+        control: Asked meanwhile; any wish to end ends it, and what was found before stays.
+        measure: Counts the tokens of a row as the trainer will; None: characters are counted.
+        limit: Longest text in tokens where the model allows less than the settings; 0: as the settings say.
+
+    Returns:
+        The final event; the caller emits it.
+
+    Raises:
+        StudioError: The dataset or the test file cannot be read; the folder cannot be written; `doctor.cancelled`.
+    """
+    began = time.monotonic()
+    dataset = open_dataset(Path(work.dataset))
+    pace = _Pace(emit, control)
+    context = Context(
+        dataset=dataset,
+        held=np.array(dataset.sides(work.settings.held_back_share), bool),
+        similar=Similar(common_runs(_sample(dataset))),
+        measure=measure,
+        limit=limit or work.settings.max_tokens,
+        tick=pace.tick,
+    )
+    checks = make_checks(context)
+    look(context, checks)
+    _add_test_rows(context, work.test)
+    found: list[Found] = []
+    for number, check in enumerate(checks):
+        pace.tick("Weighing what was found", number, len(checks))
+        found += check.findings()
+    found.sort(key=lambda one: _ORDER[one.finding.level])
+    figures: dict[str, Any] = {}
+    for check in checks:
+        figures |= check.figures()
+    diagnosed = _diagnosed(work, context, found, figures, time.monotonic() - began)
+    save(diagnosed, found)
+    return diagnosed
+
+
+def make_checks(context: Context, names: Iterable[str] = CHECKS) -> list[Check]:
+    """One of each check."""
+    modules = [importlib.import_module(f"studio.data.doctor.checks.{name}") for name in names]
+    return [module.Check(context) for module in modules]
+
+
+def look(context: Context, checks: Iterable[Check]) -> None:
+    """Show all rows to all checks, and sign them."""
+    total = len(context.held)
+    for batch in batches(context.dataset.batches()):
+        context.tick("Looking at the rows", batch.first, total)
+        context.similar.add(batch)
+        for check in checks:
+            check.look(batch)
+    context.similar.close()
+
+
+class _Pace:
+    """Reports progress and listens to the user."""
+
+    def __init__(self, emit: Emit, control: Control) -> None:
+        self._emit, self._control = emit, control
+        self._next_time = 0.0
+
+    def tick(self, stage: str, done: int, total: int) -> None:
+        """To be called often.
+
+        Raises:
+            StudioError: `doctor.cancelled`.
+        """
+        now = time.monotonic()
+        if now < self._next_time:
+            return
+        self._next_time = now + PROGRESS_SECONDS
+        self._emit(Progress(stage=stage, done=done, total=total, unit="rows"))
+        while (wish := self._control.poll()) == "pause":
+            self._control.wait(0.5)
+        if wish != "go":
+            raise StudioError("doctor.cancelled", "The check of the data was ended before it was done.")
+
+
+def _sample(dataset: Dataset) -> Iterator[Batch]:
+    """Some batches, spread evenly, as they read now."""
+    step = max(1, len(dataset) // (1000 * SAMPLED_BATCHES))
+    few = SAMPLED_ROWS if len(dataset) > 1000 * SAMPLED_BATCHES else 1000
+    stored = ((rows[:few], arrow.slice(0, few)) for n, (rows, arrow) in enumerate(dataset.batches()) if n % step == 0)
+    return batches(stored)
+
+
+def _add_test_rows(context: Context, test: str) -> None:
+    """Sign the rows of the chosen test file or dataset, behind the dataset's own."""
+    if not test:
+        return
+    path = Path(test)
+    if (path / INFO_FILE).is_file():
+        for batch in batches(open_dataset(path).batches()):
+            context.tick("Reading the test rows", batch.first, 0)
+            context.similar.add(batch)
+    else:
+        context.similar.add(Batch.of_records(read_chat_rows(path, [])))
+    context.similar.close()
+
+
+def _diagnosed(
+    work: DoctorJob, context: Context, found: list[Found], figures: dict[str, Any], seconds: float
+) -> Diagnosed:
+    bad = {int(row) for one in found if one.finding.level == "error" for row in one.rows}
+    dataset = context.dataset
+    usable = len(dataset) - len(bad)
+    findings = tuple(one.finding for one in found)
+    return Diagnosed(
+        dataset=str(dataset.folder),
+        rows=dataset.info.rows,
+        usable=usable,
+        verdict=verdict(usable, dataset.info.rows, findings, context.limit, len(dataset)),
+        findings=findings,
+        edits=dataset.edits.digest,
+        model=work.model,
+        seconds=seconds,
+        **figures,
+    )
+
+
+def verdict(usable: int, rows: int, findings: tuple[Finding, ...], max_tokens: int, kept: int) -> str:
+    """The state of a dataset in one or two sentences."""
+    head = f"{usable:,} of {rows:,} rows are usable." if usable < rows else f"All {rows:,} rows are usable."
+    limit = f"{max_tokens:,} tokens"
+    by_code: dict[str, Callable[[str], str]] = {
+        "doctor.answers_cut": lambda share: f"{share} lose part of their answer at {limit}.",
+        "doctor.left_out_as_too_long": lambda share: f"{share} are longer than {limit} and left out.",
+    }
+    for finding in findings:
+        if finding.code in by_code:
+            share = percent(finding.count, kept)
+            return f"{head} {by_code[finding.code](share[0].upper() + share[1:])}"
+    worst = next((one for one in findings if one.level == "warning" and "left_out" not in one.code), None)
+    if worst is not None:
+        return f"{head} {worst.title}"
+    return head if findings else f"{head} Nothing else was found."

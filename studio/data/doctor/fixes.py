@@ -1,0 +1,45 @@
+"""The one-click fixes: each makes one operation on the dataset's edits, so that one undo takes it back."""
+
+from studio.contract.diagnosis import Finding
+from studio.contract.errors import StudioError
+from studio.data.dataset import Dataset
+from studio.data.doctor.found import found_rows
+from studio.data.edits import Cell, Exclude, Operation, Replace
+
+
+def operation(dataset: Dataset, finding: Finding) -> Operation:
+    """What mends a finding; apply it with `EditLog.apply`, which gives the way back.
+
+    A row stays in where the other row that made it superfluous has been left out meanwhile: the last copy is never
+    dropped.
+
+    Args:
+        dataset: As it reads now.
+        finding: Of its last diagnosis.
+
+    Raises:
+        StudioError: `doctor.no_fix`, `doctor.no_finding`.
+    """
+    if not finding.fix:
+        raise StudioError("doctor.no_fix", "There is no safe fix for this.", fix=finding.advice)
+    rows, because = found_rows(dataset.folder, finding.code)
+    excluded, stored = dataset.edits.excluded, dataset.table.num_rows
+    pairs = [(row, other) for row, other in zip(rows.tolist(), because.tolist(), strict=True) if row < stored]
+    if finding.fix == "repair_encoding":
+        return Replace(tuple(cell for row, _ in pairs if row not in excluded for cell in _repairs(dataset, row)))
+    return Exclude(tuple(row for row, other in pairs if row not in excluded and other not in excluded))
+
+
+def _repairs(dataset: Dataset, row: int) -> list[Cell]:
+    from studio.data.doctor.mojibake import repaired
+
+    record = dataset.stored_record(row)
+    cells = []
+    for number, message in enumerate(record.messages):
+        text = repaired(message.content)
+        if text != message.content:
+            cells.append(Cell(row, number, text))
+    plain = getattr(record, "text", "")
+    if plain and repaired(plain) != plain:
+        cells.append(Cell(row, 0, repaired(plain), "text"))
+    return cells

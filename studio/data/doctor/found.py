@@ -1,0 +1,79 @@
+"""What the doctor found, kept in the dataset's folder: the last diagnosis, and all rows of each finding.
+
+The rows serve the table's filter and the one-click fixes, which therefore need no second look through the dataset.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from studio.contract.diagnosis import Diagnosed
+from studio.contract.errors import StudioError
+from studio.data.dataset import unwritable
+from studio.data.doctor.batch import Ints
+from studio.data.doctor.check import Found
+
+FOLDER = "doctor"
+_DIAGNOSIS = "diagnosis.json"
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Diagnosed] = msgspec.json.Decoder(Diagnosed)
+
+
+def save(diagnosed: Diagnosed, found: list[Found]) -> None:
+    """Keep a diagnosis in place of the one before.
+
+    Raises:
+        StudioError: `data.unwritable`.
+    """
+    folder = Path(diagnosed.dataset)
+    beside = folder / f".{FOLDER}-{os.getpid()}"
+    old = folder / f".{FOLDER}-old-{os.getpid()}"
+    try:
+        beside.mkdir(mode=0o700)
+        for one in found:
+            pairs = np.stack([one.rows, one.because]).astype("<i8")
+            (beside / f"{one.finding.code}.rows").write_bytes(pairs.tobytes())
+        (beside / _DIAGNOSIS).write_bytes(_encoder.encode(diagnosed))
+        if (folder / FOLDER).exists():
+            (folder / FOLDER).rename(old)
+        beside.rename(folder / FOLDER)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise unwritable(folder, error) from error
+
+
+def last_diagnosis(folder: Path) -> Diagnosed | None:
+    """The last diagnosis of a dataset; None where there is none, or none that this version can read.
+
+    It is out of date where its `edits` are not the dataset's (`Dataset.edits.digest`).
+    """
+    try:
+        return _decoder.decode((folder / FOLDER / _DIAGNOSIS).read_bytes())
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def found_rows(folder: Path, code: str) -> tuple[Ints, Ints]:
+    """All rows of a finding of the last diagnosis.
+
+    Returns:
+        Stored rows, and for each the stored row that makes it superfluous (-1: none).
+
+    Raises:
+        StudioError: `doctor.no_finding`.
+    """
+    path = folder / FOLDER / f"{code}.rows"
+    try:
+        pairs = np.frombuffer(path.read_bytes(), "<i8").reshape(2, -1)
+    except (OSError, ValueError) as error:
+        raise StudioError(
+            "doctor.no_finding",
+            "The rows of this finding are not there.",
+            str(error),
+            "Let the data be checked again.",
+        ) from error
+    return pairs[0], pairs[1]

@@ -1,0 +1,289 @@
+"""Excel (.xlsx): one sheet of a workbook, its cells as text. The file is measured before the native parser sees it.
+
+The sheet is the one that was chosen, else the first visible one with a header and rows. The parser (calamine) lays a
+sheet out as a full rectangle: two cells far apart would take all memory, so the rectangle is measured first.
+"""
+
+import datetime
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from studio.contract.errors import StudioError
+from studio.data import archive
+from studio.data.formats.csv import column_names
+from studio.data.source import Source
+from studio.data.streams import open_member
+from studio.data.wording import count, listed
+
+MAX_FILE_BYTES = 256 * 1024**2
+MAX_UNPACKED_BYTES = 1024**3
+MAX_CELLS = 8_000_000
+"""Of a sheet's rectangle, 32 bytes each. A million rows of eight columns is what Excel itself can hold."""
+_HEADER_WITHIN = 20
+_CHUNK = 4 * 1024 * 1024
+# `r="B7"` of a cell, unless its tag closes itself: such a cell has a format only, no value.
+_CELL = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{1,3})([0-9]{1,10})["'](?!(?:[^<>"'/]|"[^"<]*"|'[^'<]*'|/(?!>))*+/>)""")
+_NAMELESS_CELL = re.compile(rb"<(?:\w+:)?c(?=[\s/>])(?![^<>]*\br\s*=)")
+_ROW = re.compile(rb"""\br\s*=\s*["']([0-9]{1,10})["']""")
+_TAG = re.compile(rb"<(?:\w+:)?(row|c)[\s/>]")
+
+_Cell = object
+
+
+def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
+    """Yield the row's number in the sheet and the row; all values are text.
+
+    Raises:
+        StudioError: The workbook is damaged, locked or too large, there is no such sheet, or no sheet with rows.
+    """
+    file = source.open_table()
+    _check_size(file, source)
+    workbook = _guarded(source, lambda: _calamine().CalamineWorkbook.from_filelike(file))
+    sheets = sheet_names(workbook)
+    if source.reading.sheet:
+        if source.reading.sheet not in sheets:
+            raise _no_sheet(source, sheets)
+        name = source.reading.sheet
+        table = _table(workbook, name, source)
+    else:
+        name, table = _first_filled(workbook, sheets, source)
+    source.choices = tuple(sheets)
+    source.reading = msgspec.structs.replace(source.reading, sheet=name)
+    _say_sheet(source, name, sheets)
+    yield from table
+
+
+def sheet_names(workbook: Any) -> list[str]:
+    """Names of the sheets that hold cells, the visible ones first."""
+    kinds = _calamine()
+    sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == kinds.SheetTypeEnum.WorkSheet]
+    return [sheet.name for sheet in sorted(sheets, key=lambda sheet: sheet.visible != kinds.SheetVisibleEnum.Visible)]
+
+
+def as_text(cell: object) -> str:
+    """A cell's value as a person would write it: 7 and not 7.0, dates as 2026-11-05."""
+    if isinstance(cell, bool):
+        return "TRUE" if cell else "FALSE"
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+    if isinstance(cell, datetime.datetime):
+        return cell.isoformat(" ", "seconds")
+    if isinstance(cell, datetime.date | datetime.time):
+        return cell.isoformat()
+    return str(cell)
+
+
+def _first_filled(
+    workbook: Any, sheets: list[str], source: Source
+) -> tuple[str, Iterator[tuple[int, dict[str, object]]]]:
+    """The first sheet that yields a row, and its rows; its notes are kept, those of the sheets before it are not."""
+    refused: StudioError | None = None
+    for name in sheets:
+        noted = len(source.notes)
+        table = _table(workbook, name, source)
+        try:
+            first = next(table, None)
+        except StudioError as error:  # a sheet that is no table does not end the search
+            refused = refused or error
+            first = None
+        if first is not None:
+            return name, _chained(first, table)
+        del source.notes[noted:]
+    if refused is not None:
+        raise refused
+    raise source.error(
+        "no_rows",
+        "There are no records: no sheet of this Excel file has a header and a row below it.",
+        f"It has {count(len(sheets), 'sheet')}: {listed(sheets)}." if sheets else "It has no sheets.",
+    )
+
+
+def _chained(
+    first: tuple[int, dict[str, object]], rest: Iterator[tuple[int, dict[str, object]]]
+) -> Iterator[tuple[int, dict[str, object]]]:
+    yield first
+    yield from rest
+
+
+def _table(workbook: Any, name: str, source: Source) -> Iterator[tuple[int, dict[str, object]]]:
+    sheet = _guarded(source, lambda: workbook.get_sheet_by_name(name))
+    lines = _filled(sheet)
+    start, columns = 0, list[str]()
+    header = _header_row(sheet)
+    for number, cells in lines:
+        source.reached(number, sheet.total_height)
+        texts = [as_text(cell) for cell in cells]
+        if number < header or not any(text.strip() for text in texts):
+            continue
+        if not columns:
+            start = next(at for at, text in enumerate(texts) if text.strip())
+            columns = column_names(source, _without_blank_end(texts[start:]), number)
+            if number > 1 and header > 1 + (sheet.start or (0, 0))[0]:
+                source.note("header_row", f'The columns\' names were taken from row {number} of "{name}".')
+            continue
+        texts = _without_blank_end(texts[start:])
+        if len(texts) > len(columns):
+            columns = column_names(source, columns + [""] * (len(texts) - len(columns)) + ["."], number)[:-1]
+        yield number, dict(zip(columns, texts + [""] * (len(columns) - len(texts)), strict=True))
+    merged = sheet.merged_cell_ranges or []
+    if any(end[0] > begin[0] for begin, end in merged):
+        source.note("merged_cells", f'Merged cells of "{name}": their text was taken for every row that they cover.')
+
+
+def _header_row(sheet: Any) -> int:
+    """Number (from 1) of the row that names the columns: a title above it stands alone in its row."""
+    first = 0
+    for number, cells in enumerate(sheet.iter_rows(), start=1):
+        filled = sum(bool(as_text(cell).strip()) for cell in cells)
+        first = first or (number if filled else 0)
+        if filled > 1:
+            return number
+        if first and number >= first + _HEADER_WITHIN:
+            break
+    return first
+
+
+def _filled(sheet: Any) -> Iterator[tuple[int, list[_Cell]]]:
+    """Number (from 1) and cells of each row; what is merged over several rows is there in each of them."""
+    left = (sheet.start or (0, 0))[1]
+    merged = sorted(((begin, end) for begin, end in sheet.merged_cell_ranges or [] if end[0] > begin[0]), reverse=True)
+    open_cells: dict[int, tuple[int, _Cell]] = {}
+    for index, cells in enumerate(sheet.iter_rows()):
+        while merged and merged[-1][0][0] <= index:
+            begin, end = merged.pop()
+            if begin[0] == index and 0 <= begin[1] - left < len(cells):
+                open_cells[begin[1] - left] = (end[0], cells[begin[1] - left])
+        for at, (last, value) in list(open_cells.items()):
+            if index > last:
+                del open_cells[at]
+            elif cells[at] == "":
+                cells[at] = value
+        yield index + 1, cells
+
+
+def _without_blank_end(texts: list[str]) -> list[str]:
+    end = len(texts)
+    while end > 1 and not texts[end - 1].strip():
+        end -= 1
+    return texts[:end]
+
+
+def _say_sheet(source: Source, name: str, sheets: list[str]) -> None:
+    others = [sheet for sheet in sheets if sheet != name]
+    if others:
+        source.note(
+            "read_sheet",
+            f'The sheet "{name}" of this Excel file was read; {listed(others)} {"was" if len(others) == 1 else "were"} '
+            "not.",
+            "Choose another sheet if the rows stand there.",
+        )
+    elif source.path.suffix.lower() not in (".xlsx", ".xlsm", ".zip"):
+        source.note("read_sheet", f'This is an Excel file, whatever its name says; its sheet "{name}" was read.')
+
+
+def _no_sheet(source: Source, sheets: list[str]) -> StudioError:
+    return source.error(
+        "no_sheet",
+        f"This Excel file has no sheet {listed([source.reading.sheet])}.",
+        f"It has {listed(sheets)}.",
+        "Choose one of them.",
+    )
+
+
+def _guarded(source: Source, action: Any) -> Any:
+    """Call the native parser; whatever it stumbles over is a damaged file."""
+    calamine = _calamine()
+    try:
+        return action()
+    except calamine.PasswordError as error:
+        raise source.error(
+            "locked", "This Excel file is locked with a password.", fix="Save it without the password."
+        ) from error
+    except (calamine.CalamineError, OSError, ValueError, IndexError, KeyError, OverflowError) as error:
+        raise _damaged(source, error) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # a failed check within the parser; it has no other name
+            raise
+        raise _damaged(source, error) from error
+
+
+def _damaged(source: Source, error: BaseException) -> StudioError:
+    reason = str(error).splitlines()[0][:300] if str(error) else ""
+    return source.error(
+        "damaged_table",
+        "This Excel file is damaged.",
+        f"{reason.rstrip('.')}." if reason else "",
+        "Open it in your spreadsheet program and save it again.",
+    )
+
+
+def _check_size(file: io.BufferedIOBase, source: Source) -> None:
+    """Unpack it once, keeping nothing: neither its members nor its sheets' rectangles may be too large."""
+    if file.seek(0, io.SEEK_END) > MAX_FILE_BYTES:
+        raise _too_large(source, "The file is larger than 256 MB.")
+    file.seek(0)
+    total = 0
+    for member in archive.read_directory(file, source.name):
+        stream = io.BufferedReader(open_member(file, member, source.name), _CHUNK)
+        sheet = _Rectangle() if "/worksheets/" in f"/{member.name.lower()}" else None
+        while chunk := stream.read(_CHUNK):
+            total += len(chunk)
+            if total > MAX_UNPACKED_BYTES:
+                raise _too_large(source, "It unpacks to more than 1 GB, the size limit.")
+            if sheet is not None and sheet.cells_with(chunk) > MAX_CELLS:
+                raise _too_large(source, f"A sheet spans more than {MAX_CELLS:,} cells, the size limit.")
+    file.seek(0)
+
+
+class _Rectangle:
+    """How far a sheet's cells reach, from its XML piece by piece; rather too far than not far enough."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._rows = self._columns = 1
+        self._last_row = self._row_tags = self._in_row = 0
+        self._nameless = False
+
+    def cells_with(self, chunk: bytes) -> int:
+        """Take one piece; gives rows times columns so far."""
+        text = self._rest + chunk
+        end = text.rfind(b">") + 1
+        text, self._rest = text[:end], text[end:]
+        for letters, digits in set(_CELL.findall(text)):
+            self._columns = max(self._columns, _column_number(letters))
+            self._rows = max(self._rows, int(digits))
+        self._last_row = max(self._last_row, 0, *map(int, _ROW.findall(text)))
+        self._nameless = self._nameless or _NAMELESS_CELL.search(text) is not None
+        if not self._nameless:
+            return self._rows * self._columns
+        for tag in _TAG.findall(text):  # cells that do not say where they are follow one another
+            self._row_tags += tag == b"row"
+            self._in_row = 0 if tag == b"row" else self._in_row + 1
+            self._columns = max(self._columns, self._in_row)
+        return max(self._rows, self._last_row, self._row_tags) * self._columns
+
+
+def _column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters.upper():
+        number = 26 * number + letter - 64
+    return number
+
+
+def _too_large(source: Source, what: str) -> StudioError:
+    return source.error(
+        "exceeds_limit",
+        what,
+        "An Excel file is taken into memory whole; it may also be damaged, or made to fill the memory.",
+        "In your spreadsheet program, save the sheet as CSV (UTF-8) and choose that file.",
+    )
+
+
+def _calamine() -> Any:
+    import python_calamine
+
+    return python_calamine

@@ -1,0 +1,278 @@
+"""Which columns hold what, guessed from their names and a sample of rows; every guess says why."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from studio.contract.errors import StudioError
+from studio.contract.job import Mapping
+from studio.data import column_names
+from studio.data.column_content import Rows, has_words, is_rating, is_text, measure, text_column, turns_columns
+from studio.data.conversation import is_turn_list, turn_keys, unpacked
+from studio.data.transcript import is_transcript
+from studio.data.wording import listed, shown
+
+
+def guess(columns: Sequence[str], rows: Rows) -> Mapping:
+    """Guess the mapping from the columns' names and a sample of rows.
+
+    Args:
+        columns: All names seen, in the file's order.
+        rows: A sample, the first rows.
+
+    Raises:
+        StudioError: `data.no_mapping` with the columns seen.
+    """
+    names = list(columns)
+    system = text_column(names, column_names.SYSTEMS, rows)
+    tools = column_names.find_whole(names, column_names.TOOLS)
+    compared = _preference(names, system, tools, rows)
+    if compared is not None:
+        return compared
+    rating = next((name for name in _named(names, column_names.LABELS) if is_rating(name, rows)), "")
+    found = _conversations(names, rating, rows) or _instances(names, rows)
+    if found is None:
+        texts = [name for name in names if name not in (system, rating) and is_text(name, rows)]
+        prompt = column_names.find_whole(texts, column_names.INSTRUCTIONS) or column_names.find(
+            texts, column_names.PROMPTS
+        )
+        completion = column_names.find(texts, column_names.COMPLETIONS, (prompt,))
+        if prompt and completion:
+            found = _pair(names, texts, prompt, completion, rows)
+        else:
+            found = (
+                _prompt_of_turns(names, rows)
+                or _text(names, texts, prompt, completion, rows)
+                or _by_content(texts, prompt, completion, rows, names)
+            )
+    return _with_more(found, system, tools if found.shape != "text" else "", rating)
+
+
+def _with_more(found: Mapping, system: str, tools: str, rating: str) -> Mapping:
+    """The guess with the columns that may stand beside any shape."""
+    if found.shape == "text":
+        return found
+    reason, shape = found.reason, found.shape
+    if rating:
+        shape = "label"
+        reason += f' "{shown(rating)}" says whether the answer is good.'
+    if system:
+        reason += f' "{shown(system)}" is the system prompt.'
+    if tools:
+        reason += f' "{shown(tools)}" holds the tools that may be called.'
+    return msgspec.structs.replace(found, shape=shape, label=rating, system=system, tools=tools, reason=reason)
+
+
+def _named(names: list[str], wanted: Sequence[str]) -> list[str]:
+    plain = {column_names.plain(name): name for name in reversed(names)}
+    return [plain[name] for name in map(column_names.plain, wanted) if name in plain]
+
+
+# --- shapes -----------------------------------------------------------------------------------------------
+
+
+def _preference(names: list[str], system: str, tools: str, rows: Rows) -> Mapping | None:
+    """A better and a worse answer to one question, or two whole conversations that begin alike."""
+    holding = [name for name in names if any(isinstance(row.get(name), str | list | dict) for row in rows)]
+    better = column_names.find(holding, column_names.CHOSEN)
+    worse = column_names.find(holding, column_names.REJECTED, (better,))
+    if not better or not worse:
+        return None
+    reason = f'"{shown(better)}" holds the better answer, "{shown(worse)}" the worse one.'
+    if any(_is_whole(row.get(better)) for row in rows):
+        reason = f'"{shown(better)}" and "{shown(worse)}" hold whole conversations, the better one and the worse one.'
+        found = Mapping(shape="preference", completion=better, rejected=worse, reason=reason)
+        return _with_more(found, system, tools, "")
+    rest = [name for name in names if name not in (better, worse, system, tools)]
+    texts = [name for name in rest if is_text(name, rows)]
+    prompt = _turns_column(rest, rows)
+    prompt = prompt or column_names.find_whole(texts, column_names.INSTRUCTIONS)
+    prompt = prompt or column_names.find(texts, column_names.PROMPTS)
+    if not prompt and len(texts) == 1:
+        prompt = texts[0]
+    if not prompt:
+        raise _no_mapping(names, "Two answers are compared, but no column was found that holds the question.")
+    context = _context(texts, prompt, (better, worse))
+    history = column_names.find_whole(rest, column_names.HISTORIES, (prompt, context))
+    reason += f' "{shown(prompt)}" is the question.' + _more_words(context, history)
+    found = Mapping(
+        shape="preference",
+        prompt=prompt,
+        context=context,
+        history=history,
+        completion=better,
+        rejected=worse,
+        reason=reason,
+    )
+    return _with_more(found, system, tools, "")
+
+
+def _is_whole(value: object) -> bool:
+    """Whether an answer is a whole conversation, its question included."""
+    if isinstance(value, str) and is_transcript(value):
+        return True
+    turns = unpacked(value)
+    if not isinstance(turns, list) or not is_turn_list(turns):
+        return False
+    role = turns[0].get(turn_keys(turns)[0])
+    return isinstance(role, str) and role.strip().lower() in ("system", "user", "human", "developer")
+
+
+def _conversations(names: list[str], rating: str, rows: Rows) -> Mapping | None:
+    column = _turns_column(names, rows)
+    if not column:
+        return None
+    sample = next(turns for row in rows if is_turn_list(turns := unpacked(row.get(column))))
+    role, content = turn_keys(sample)
+    reason = f'The column "{shown(column)}" holds conversations: a list of turns, each with "{role}" and "{content}".'
+    shape = "label" if rating else "sharegpt" if role == "from" else "chat"
+    return Mapping(shape=shape, messages=column, reason=reason)  # type: ignore[arg-type]
+
+
+def _turns_column(names: list[str], rows: Rows) -> str:
+    holding = turns_columns(names, rows)
+    best = column_names.find(holding, column_names.MESSAGES)
+    if best:
+        return best
+    if len(holding) == 1 and not column_names.find(names, ("completion", "response", "answer")):
+        return holding[0]
+    return ""
+
+
+def _instances(names: list[str], rows: Rows) -> Mapping | None:
+    """Instructions that each have several inputs with their outputs, as self-instruct has them."""
+    column = column_names.find_whole(names, column_names.INSTANCES)
+    prompt = column_names.find_whole(names, (*column_names.INSTRUCTIONS, *column_names.PROMPTS), (column,))
+    if not column or not prompt:
+        return None
+    lists = (unpacked(row.get(column)) for row in rows)
+    inside = [instance for told in lists if isinstance(told, list) for instance in told if isinstance(instance, dict)]
+    keys = list(dict.fromkeys(key for instance in inside for key in instance))
+    completion = column_names.find(keys, column_names.COMPLETIONS)
+    if not completion:
+        return None
+    context = column_names.find_whole(keys, column_names.CONTEXTS, (completion,))
+    reason = (
+        f'"{shown(column)}" holds several instances of each "{shown(prompt)}", each with its own '
+        f'"{shown(completion)}": every one becomes an example.'
+    )
+    return Mapping(
+        shape="alpaca", prompt=prompt, instances=column, context=context, completion=completion, reason=reason
+    )
+
+
+def _prompt_of_turns(names: list[str], rows: Rows) -> Mapping | None:
+    """A prompt that is a conversation so far and a completion that ends it, as TRL has them."""
+    prompt, completion = column_names.find(names, ("prompt",)), column_names.find(names, ("completion", "response"))
+    if not prompt or not completion or not any(is_turn_list(row.get(prompt)) for row in rows):
+        return None
+    reason = f'"{shown(prompt)}" holds the conversation so far, "{shown(completion)}" its answer.'
+    return Mapping(shape="prompt_completion", prompt=prompt, completion=completion, reason=reason)
+
+
+def _pair(names: list[str], texts: list[str], prompt: str, completion: str, rows: Rows) -> Mapping:
+    alpaca = column_names.plain(prompt) in column_names.INSTRUCTIONS
+    context = _context(texts, prompt, (completion,))
+    history = ""
+    for name in _named(names, column_names.HISTORIES):
+        if name not in (prompt, completion, context) and any(_is_history(row.get(name)) for row in rows):
+            history = name
+    reason = f'By their names, "{shown(prompt)}" is the question and "{shown(completion)}" the answer.'
+    return Mapping(
+        shape="alpaca" if alpaca else "prompt_completion",
+        prompt=prompt,
+        context=context,
+        completion=completion,
+        history=history,
+        reason=reason + _more_words(context, history),
+    )
+
+
+def _context(texts: list[str], prompt: str, taken: tuple[str, ...]) -> str:
+    context = column_names.find_whole(texts, column_names.CONTEXTS, (prompt, *taken))
+    if not context and column_names.plain(prompt) in column_names.INSTRUCTIONS:
+        # "instruction", "question", "answer": the question must not be lost
+        context = column_names.find_whole(texts, column_names.PROMPTS, (prompt, *taken))
+    return context
+
+
+def _more_words(context: str, history: str) -> str:
+    words = f' "{shown(context)}" is put below the question.' if context else ""
+    return words + (f' "{shown(history)}" holds what was said before.' if history else "")
+
+
+def _is_history(value: object) -> bool:
+    exchanges = unpacked(value)
+    return isinstance(exchanges, list) and bool(exchanges) and all(isinstance(pair, list) for pair in exchanges)
+
+
+def _text(names: list[str], texts: list[str], prompt: str, completion: str, rows: Rows) -> Mapping | None:
+    """Plain text to go on from: a column of that name, or the only one; a class beside it is an answer."""
+    text = column_names.find_whole(texts, column_names.TEXTS)
+    wordy = [name for name in texts if has_words(name, rows)]
+    rest = [name for name in wordy if name != text and column_names.plain(name) not in column_names.TITLES]
+    if text and not completion:
+        kind = column_names.find_whole([name for name in texts if name != text], column_names.CLASSES)
+        if kind and not [name for name in rest if name not in (kind, prompt)] and not prompt:
+            reason = (
+                f'"{shown(text)}" is a text and "{shown(kind)}" what it is: the one is the question, the other the '
+                "answer. Please check."
+            )
+            return Mapping(shape="prompt_completion", prompt=text, completion=kind, reason=reason)
+    if prompt or completion:
+        return None
+    if not text and len(names) == 1 and wordy and _is_plain_name(names[0]):
+        text, rest = wordy[0], []
+    if not text or rest:
+        return None
+    reason = f'"{shown(text)}" holds texts without questions: the model learns to write such texts.'
+    others = [name for name in names if name != text]
+    if others:
+        reason += f" Not used: {listed(others, 4)}."
+    return Mapping(shape="text", text=text, reason=reason)
+
+
+def _is_plain_name(name: str) -> bool:
+    """Whether a name is no line of a table whose columns were cut by a character that is not known."""
+    return bool(name.strip()) and all(char.isalnum() or char in " _-" for char in name) and len(name.split()) <= 3
+
+
+def _by_content(texts: list[str], prompt: str, completion: str, rows: Rows, names: list[str]) -> Mapping:
+    measured = [column for name in texts if (column := measure(name, rows)) is not None]
+    rest = [column for column in measured if column.name not in (prompt, completion)]
+    two = sorted(rest, key=lambda column: -column.mean_length)[: 2 - bool(prompt) - bool(completion)]
+    if len(two) + bool(prompt) + bool(completion) < 2:
+        raise _no_mapping(names)
+    if prompt:
+        completion, why = two[0].name, f'"{shown(prompt)}" is named like a question'
+    elif completion:
+        prompt, why = two[0].name, f'"{shown(completion)}" is named like an answer'
+    else:
+        first, second = sorted(two, key=lambda column: names.index(column.name))
+        if abs(first.questions - second.questions) > 0.3:
+            asks_first, why = first.questions > second.questions, "one column asks questions"
+        elif not 2 / 3 < (first.mean_length + 1) / (second.mean_length + 1) < 3 / 2:
+            asks_first, why = first.mean_length < second.mean_length, "one column is longer"
+        else:
+            asks_first, why = True, "one column comes first"
+        prompt, completion = (first.name, second.name) if asks_first else (second.name, first.name)
+    reason = (
+        f'Guessed from the content, because {why}: "{shown(prompt)}" is the question and "{shown(completion)}" the '
+        "answer. Please check."
+    )
+    return Mapping(shape="prompt_completion", prompt=prompt, completion=completion, reason=reason)
+
+
+def _no_mapping(names: list[str], what: str = "") -> StudioError:
+    fix = "Choose the columns yourself, or bring a file with a column of questions and a column of answers."
+    if len(names) == 1:
+        fix = (
+            "A row needs a question and an answer (two columns), a list of turns, or a text. If this is a table, its "
+            "columns should be cut by comma, semicolon, tab or bar."
+        )
+    return StudioError(
+        "data.no_mapping",
+        what or "No columns were found that look like questions and answers.",
+        f"The file has the columns {listed(names)}." if names else "The rows have no columns.",
+        fix,
+    )

@@ -1,0 +1,269 @@
+"""The quick lane: many plain rows at once. What is not plain goes the careful way, row by row, as every row could.
+
+Both ways give the same dataset; only the time differs. A row is plain when its values are of the expected types, its
+turns go (system,) user, assistant, user, assistant, and nothing but roles and texts is in it.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from studio.contract.job import Mapping
+from studio.data.conversation import CONTENT_KEYS, ROLE_KEYS, ROLES, turn_keys
+from studio.data.markers import mark_in_text
+
+ROLE_NAMES = ("system", "user", "assistant")
+_CODES = {name: code for code, name in enumerate(ROLE_NAMES)}
+_ODD = 3
+_MOST_SPELLINGS = 64
+_TEXT = pa.string()
+_BEGINNINGS = (b"<", b"[INST", b"[/INST", b"###")
+"""Every mark of a chat template holds one of these: bytes that are quickly looked for."""
+
+
+class Plain(msgspec.Struct, frozen=True):
+    """Plain conversations.
+
+    Attributes:
+        numbers: (rows,) int64, the file's numbers of the rows.
+        ends: (rows + 1,) int64, where each row's turns begin and end among all turns.
+        codes: (turns,) int8, who speaks: a place in ROLE_NAMES.
+        contents: (turns,) pyarrow strings.
+    """
+
+    numbers: Any
+    ends: Any
+    codes: Any
+    contents: Any
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def part(self, start: int, stop: int) -> "Plain":
+        """Some of the rows; nothing is copied."""
+        first, last = int(self.ends[start]), int(self.ends[stop])
+        return Plain(
+            self.numbers[start:stop],
+            self.ends[start : stop + 1] - first,
+            self.codes[first:last],
+            self.contents.slice(first, last - first),
+        )
+
+    def digests(self) -> bytes:
+        """The leading 8 bytes of `Record.key` of each row, one behind the other."""
+        ends, bounds, data = self.ends.tolist(), _bounds(self.contents).tolist(), _bytes(self.contents)
+        names = [ROLE_NAMES[code] for code in self.codes.tolist()]
+        sizes = (stop - start for start, stop in itertools.pairwise(bounds))
+        heads = [f"{name} {size}\n" for name, size in zip(names, sizes, strict=True)]
+        sha256 = hashlib.sha256
+        keys = bytearray()
+        for first, last in itertools.pairwise(ends):
+            digest = sha256("".join(heads[first:last]).encode())
+            digest.update(data[bounds[first] : bounds[last]])
+            keys += digest.digest()[:8]
+        return bytes(keys)
+
+    def marked(self) -> Iterator[tuple[int, str]]:
+        """Rows (from 0) with marks of a chat template in their text, and the mark."""
+        data = bytes(_bytes(self.contents))
+        if not any(first in data for first in _BEGINNINGS):
+            return
+        rows = np.repeat(np.arange(len(self)), np.diff(self.ends))
+        told = -1
+        for turn, text in enumerate(self.contents.to_pylist()):
+            if rows[turn] != told and (mark := mark_in_text(text)):
+                told = int(rows[turn])
+                yield told, mark
+
+
+class Lane:
+    """Turns batches of one file's rows into `Plain` ones."""
+
+    def __init__(self, mapping: Mapping, role_key: str, content_key: str) -> None:
+        self._mapping = mapping
+        if mapping.messages:
+            turn = pa.struct([pa.field(role_key, _TEXT), pa.field(content_key, _TEXT)])
+            self._fields = [pa.field(mapping.messages, pa.list_(turn))]
+        else:
+            names = (mapping.prompt, mapping.completion, mapping.context)
+            self._fields = [pa.field(name, _TEXT) for name in dict.fromkeys(names) if name]
+        self.schema = pa.schema(self._fields)
+        """The columns that are needed, as they must be."""
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether all values are texts."""
+        return not self._mapping.messages
+
+    def convert(self, batch: Any, numbers: Any) -> tuple[Plain, Any] | None:
+        """The rows as conversations, and which of them are plain: (rows,) bool; None: none of them.
+
+        Args:
+            batch: pyarrow record batch with at least the columns of `schema`, or None where there is none.
+            numbers: (rows,) int64.
+        """
+        if batch is None:
+            return None
+        columns = [_column(batch, field) for field in self._fields]
+        if any(column is None for column in columns):
+            return None
+        try:
+            for column in columns:
+                column.validate(full=True)
+        except pa.ArrowInvalid:  # bytes that are no text
+            return None
+        return self._conversations(columns[0], numbers) if self._mapping.messages else self._pairs(columns, numbers)
+
+    def _conversations(self, turns: Any, numbers: Any) -> tuple[Plain, Any] | None:
+        ends = np.frombuffer(turns.buffers()[1], np.int32)[turns.offset : turns.offset + len(turns) + 1]
+        ends = ends.astype(np.int64)
+        inner = turns.values.slice(int(ends[0]), int(ends[-1] - ends[0]))
+        ends = ends - ends[0]
+        roles, contents = inner.field(0), inner.field(1)
+        if inner.offset or len(roles) != len(inner):
+            roles, contents = inner.flatten()
+        codes = _codes(roles)
+        if codes is None:
+            return None
+        bad = _nulls(inner) | _nulls(contents) | _blank(contents)
+        return Plain(numbers, ends, codes, contents), _in_order(ends, codes, bad) & ~_nulls(turns)
+
+    def _pairs(self, columns: list[Any], numbers: Any) -> tuple[Plain, Any]:
+        named = dict(zip(self.schema.names, columns, strict=True))
+        questions, answers = named[self._mapping.prompt], named[self._mapping.completion]
+        good = ~(_nulls(questions) | _nulls(answers) | _blank(questions) | _blank(answers))
+        if self._mapping.context:
+            import pyarrow.compute as pc
+
+            more = named[self._mapping.context]
+            has_more = pa.array(~(_nulls(more) | _blank(more)))
+            questions = pc.if_else(has_more, pc.binary_join_element_wise(questions, more, "\n\n"), questions)
+        rows = len(numbers)
+        places = np.arange(2 * rows).reshape(2, rows).T.ravel()  # question, answer, question, answer
+        contents = pa.concat_arrays([questions, answers]).take(pa.array(places))
+        codes = np.tile(np.array([1, 2], np.int8), rows)
+        return Plain(numbers, np.arange(rows + 1, dtype=np.int64) * 2, codes, contents), good
+
+
+def lane_for(mapping: Mapping, rows: Sequence[dict[str, object]]) -> Lane | None:
+    """The lane for a mapping, or None where every row needs a careful look.
+
+    Args:
+        mapping: Which columns hold what.
+        rows: The first rows; they tell how turns spell their role and content.
+    """
+    more = (mapping.system, mapping.tools, mapping.history, mapping.instances, mapping.reasoning)
+    if mapping.kind not in ("chat", "prompt_completion") or any(more):
+        return None
+    role_key = content_key = ""
+    if mapping.messages:
+        keys = (turn_keys(row.get(mapping.messages)) for row in rows if isinstance(row.get(mapping.messages), list))
+        role_key, content_key = next((pair for pair in keys if all(pair)), ("", ""))
+        if role_key not in ROLE_KEYS or content_key not in CONTENT_KEYS:
+            return None
+    return Lane(mapping, role_key, content_key)
+
+
+def runs(plain: Plain, good: Any) -> Iterator[Plain | int]:
+    """The rows in order: plain ones as long as they go on, and the place of each row that is not."""
+    edges = np.flatnonzero(np.diff(good.astype(np.int8))) + 1
+    for start, stop in zip([0, *edges.tolist()], [*edges.tolist(), len(good)], strict=True):
+        if start == stop:
+            continue
+        if good[start]:
+            yield plain.part(start, stop)
+        else:
+            yield from range(start, stop)
+
+
+def _column(batch: Any, field: Any) -> Any:
+    """A column of exactly this type (large texts and lists are narrowed), or None."""
+    place = batch.schema.get_field_index(field.name)
+    if place < 0:
+        return None
+    column = batch.column(place)
+    if column.type == field.type:
+        return column
+    wide = pa.large_string() if pa.types.is_string(field.type) else None
+    if column.type == wide or (wide is None and _is_wide_turns(column.type, field.type)):
+        try:
+            return column.cast(field.type)
+        except pa.ArrowException:
+            return None
+    return None
+
+
+def _is_wide_turns(kind: Any, wanted: Any) -> bool:
+    """Whether a type is a list of the same two texts, but with the fields turned round, or with wide offsets."""
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not pa.types.is_struct(kind.value_type):
+        return False
+    names = {field.name for field in wanted.value_type}
+    fields = list(kind.value_type)
+    texts = all(pa.types.is_string(field.type) or pa.types.is_large_string(field.type) for field in fields)
+    return texts and len(fields) == 2 and {field.name for field in fields} == names
+
+
+def _codes(roles: Any) -> Any:
+    """Who speaks, (turns,) int8; None where there are too many spellings to be roles."""
+    spelled = roles.dictionary_encode()
+    names = spelled.dictionary.to_pylist()
+    if len(names) > _MOST_SPELLINGS:
+        return None
+    known = [ROLES.get(name.strip().lower().replace("-", "_").replace(" ", "_"), "") for name in names]
+    table = np.array([*(_CODES.get(name, _ODD) for name in known), _ODD], np.int8)
+    places = spelled.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
+    return table[places]
+
+
+def _in_order(ends: Any, codes: Any, bad: Any) -> Any:
+    """Which rows go (system,) user, assistant, user, assistant without a bad turn: (rows,) bool."""
+    counts = np.diff(ends)
+    rows = np.repeat(np.arange(len(counts)), counts)
+    has_system = np.zeros(len(counts), np.int64)
+    filled = counts > 0
+    has_system[filled] = codes[ends[:-1][filled]] == 0
+    places = np.arange(len(codes)) - ends[:-1][rows] - has_system[rows]
+    wrong = bad | (codes != np.where(places < 0, 0, 1 + places % 2))
+    turns = counts - has_system
+    return (turns >= 2) & (turns % 2 == 0) & (np.bincount(rows, wrong, minlength=len(counts)) == 0)
+
+
+def _nulls(column: Any) -> Any:
+    if not column.null_count:
+        return np.zeros(len(column), bool)
+    return column.is_null().to_numpy(zero_copy_only=False)
+
+
+def _blank(texts: Any) -> Any:
+    """Which texts are empty or begin with nothing but white space for a while: (texts,) bool. Null counts as blank."""
+    bounds = _bounds(texts)
+    data = np.frombuffer(_bytes(texts), np.uint8)
+    lengths = np.diff(bounds)
+    filled = lengths > 0
+    first = np.zeros(len(texts), np.uint8)
+    first[filled] = data[bounds[:-1][filled]]
+    blank = ~filled
+    doubtful = np.flatnonzero(filled & ((first <= 0x20) | (first >= 0x80)))
+    if len(doubtful):
+        begins, stops = bounds[doubtful].tolist(), np.minimum(bounds[doubtful + 1], bounds[doubtful] + 64).tolist()
+        raw = _bytes(texts)
+        for place, begin, stop in zip(doubtful.tolist(), begins, stops, strict=True):
+            blank[place] = bytes(raw[begin:stop]).decode("utf-8", "ignore").isspace()
+    return blank
+
+
+def _bounds(texts: Any) -> Any:
+    """Where each text begins and ends in the bytes of all: (texts + 1,) int32."""
+    if texts.buffers()[1] is None:
+        return np.zeros(len(texts) + 1, np.int32)
+    return np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
+
+
+def _bytes(texts: Any) -> memoryview:
+    buffer = texts.buffers()[2]
+    return memoryview(b"") if buffer is None else memoryview(buffer)

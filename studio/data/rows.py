@@ -1,0 +1,213 @@
+"""The rows of one file, of whatever format: its content decides which, not its name."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from studio.contract.errors import Problem
+from studio.data.ahead import ahead
+from studio.data.formats import FORMATS
+from studio.data.formats.batch import Batch
+from studio.data.json_text import JsonFault, decode
+from studio.data.part import Part
+from studio.data.quick_lane import Lane, Plain, runs
+from studio.data.source import KINDS, Source
+
+
+class Rows:
+    """The rows of one file, to be read once, from top to bottom. Use as a context manager.
+
+    Attributes:
+        source: The open file.
+        format: A key of FORMATS.
+        number: Row of the file that was yielded last, from 1.
+    """
+
+    def __init__(self, file: Path | Part, on_fault: Callable[[Problem], None] | None = None) -> None:
+        """Open the file and find out its format.
+
+        Raises:
+            StudioError: See `Source` and `detect`.
+        """
+        self.source = Source(file, on_fault)
+        self.number = 0
+        try:
+            self.format = detect(self.source)
+        except BaseException:
+            self.source.__exit__(None, None, None)
+            raise
+
+    def __enter__(self) -> "Rows":
+        return self
+
+    def __exit__(self, *exit_arguments: object) -> None:
+        self.source.__exit__(None, None, None)
+
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        """Yield each row.
+
+        Raises:
+            StudioError: The file is damaged; the line is named.
+        """
+        with self._told():
+            for number, row in import_module(FORMATS[self.format].module).rows(self.source):
+                self.number = number
+                yield row
+
+    def sorted_by(self, lane: Lane | None) -> Iterator[Plain | dict[str, object]]:
+        """Yield the rows in order: plain ones many at once, each other one as iterating would.
+
+        Args:
+            lane: Tells which rows are plain; None: all are looked at one by one.
+
+        Raises:
+            StudioError: As iterating does.
+        """
+        module = import_module(FORMATS[self.format].module)
+        if lane is None or not (lane.is_flat or hasattr(module, "batches")):
+            yield from self
+            return
+        with self._told():
+            batches = module.batches(self.source, lane.schema) if hasattr(module, "batches") else self._gathered(lane)
+            for batch, converted in ahead((batch, lane.convert(batch.table, batch.numbers)) for batch in batches):
+                yield from self._in_order(batch, converted)
+
+    def _in_order(self, batch: Batch, converted: tuple[Plain, Any] | None) -> Iterator[Plain | dict[str, object]]:
+        places: Iterator[Plain | int] = iter(range(len(batch.numbers)))
+        if converted is not None and 2 * int(converted[1].sum()) > len(batch.numbers):
+            places = runs(*converted)
+        for item in places:
+            if isinstance(item, Plain):
+                self.number = int(item.numbers[-1])
+                yield item
+                continue
+            row = batch.row(item)
+            if row is not None:
+                self.number = int(batch.numbers[item])
+                yield row
+
+    def _gathered(self, lane: Lane) -> Iterator[Batch]:
+        """Rows of a format that reads them one by one, put together again."""
+        rows: list[dict[str, object]] = []
+        numbers: list[int] = []
+        characters = 0
+        for number, row in import_module(FORMATS[self.format].module).rows(self.source):
+            rows.append(row)
+            numbers.append(number)
+            characters += sum(len(value) for value in row.values() if isinstance(value, str))
+            if len(rows) >= _GATHERED_ROWS or characters >= _GATHERED_CHARACTERS:
+                yield _batch(rows, numbers, lane)
+                rows, numbers, characters = [], [], 0
+        if rows:
+            yield _batch(rows, numbers, lane)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (MemoryError, RecursionError) as error:
+            raise self.source.error(
+                "too_big",
+                f"A row after row {self.number:,} is too large or too deep for this computer's memory.",
+                fix="Rows for training are short texts; check the file there.",
+            ) from error
+        except UnicodeDecodeError as error:
+            raise self.source.encoding_error(error) from error
+        except OSError as error:
+            raise self.source.error("unreadable", "The file could not be read to its end.", str(error)) from error
+
+
+_GATHERED_ROWS = 1000
+_GATHERED_CHARACTERS = 4_000_000
+
+
+def _batch(rows: list[dict[str, object]], numbers: list[int], lane: Lane) -> Batch:
+    try:
+        columns = [pa.array([row.get(name) for row in rows], pa.string()) for name in lane.schema.names]
+        table = pa.RecordBatch.from_arrays(columns, schema=lane.schema)
+    except (pa.ArrowException, TypeError, UnicodeEncodeError):  # a value that is no text
+        table = None
+    return Batch(table, np.array(numbers, np.int64), rows.__getitem__)
+
+
+def read(file: Path | Part) -> Iterator[dict[str, object]]:
+    """Yield the rows of a file of any known format.
+
+    Raises:
+        StudioError: The file is missing, damaged, or of no known format; the line is named.
+    """
+    with Rows(file) as rows:
+        yield from rows
+
+
+def detect(source: Source) -> str:
+    """The file's format by its content; its name decides only between two that are possible.
+
+    Raises:
+        StudioError: No known format.
+    """
+    if source.table:
+        return source.table
+    text = source.head.lstrip()
+    suffix = source.suffix
+    lines = suffix in FORMATS["jsonl"].suffixes
+    if text[:1] == "[" and _begins_json_list(text):
+        if lines and _first_line_is_json(text) and text.partition("\n")[2].strip():
+            return "jsonl"  # a list in each line: refused there, line by line
+        if lines:
+            source.note("json_list_in_jsonl", "The file holds one JSON list, not a row a line; it was read so.")
+        return "json"
+    if text[:1] == "{":
+        return "jsonl" if _is_lines(text, suffix, source.head_is_whole) else "json"
+    if lines or suffix in FORMATS["json"].suffixes:
+        return "jsonl" if lines else "json"
+    if suffix in (".csv", ".tsv", ".tab") or (suffix not in _MARKDOWN and _is_table(source)):
+        return "csv"
+    if text[:1] == "<" and not suffix.startswith(FORMATS["text"].suffixes):
+        raise source.error(
+            "unknown_format",
+            "This file holds no rows that can be told apart.",
+            "It looks like a web page or XML: neither JSON nor a table with columns.",
+            f"Choose a {KINDS} file with a question and an answer in each row.",
+        )
+    return "text"
+
+
+_MARKDOWN = (".md", ".markdown")  # a table in it is part of the text
+
+
+def _begins_json_list(text: str) -> bool:
+    return text[1:].lstrip()[:1] in ("", "{", "]", "[", '"')
+
+
+def _first_line_is_json(text: str) -> bool:
+    try:
+        decode(text.partition("\n")[0])
+    except JsonFault as fault:
+        # A fault that only a whole value can have: the line was one.
+        return fault.code in ("duplicate_key", "not_a_number", "number_range")
+    return True
+
+
+def _is_lines(text: str, suffix: str, is_whole: bool) -> bool:
+    """Whether text that begins with an object has one object a line."""
+    first, line_break, rest = text.partition("\n")
+    if suffix in FORMATS["jsonl"].suffixes:
+        if not line_break and not is_whole:
+            return True
+        return not first.rstrip().endswith(("{", "[", ","))
+    if not line_break or not _first_line_is_json(first):
+        return False
+    return rest.lstrip()[:1] in ("{", "")
+
+
+def _is_table(source: Source) -> bool:
+    from studio.data.formats.csv import detect_layout
+
+    layout = detect_layout(source.head, source.head_is_whole)
+    return layout.width > 1 and layout.sampled > 1 and layout.regular > 0.95

@@ -1,0 +1,130 @@
+"""`apprentice data`: what the Data page does, without a window."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from studio.cli import main
+from studio.contract.job import COLUMN_FIELDS
+from studio.contract.run_folder import jobs_folder
+from studio.data.dataset import list_datasets
+from tests.cli.test_cli import refused
+from tests.helpers.shared_data import shared_data
+
+ROWS = [{"prompt": f"What is {n}?", "completion": f"It is the number {n}, of course."} for n in range(12)]
+SHAPES = {
+    "chat": [
+        {"messages": [{"role": "user", "content": f"Hi {n}"}, {"role": "assistant", "content": f"Hello {n}"}]}
+        for n in range(3)
+    ],
+    "prompt_completion": ROWS[:3],
+    "text": [{"text": f"A document about the number {n}."} for n in range(3)],
+    "preference": [{"prompt": f"What is {n}?", "chosen": f"It is {n}.", "rejected": "No idea."} for n in range(3)],
+    "label": [{"prompt": f"What is {n}?", "completion": f"It is {n}.", "label": n % 2 == 0} for n in range(3)],
+}
+
+pytestmark = pytest.mark.usefixtures("own_home")
+
+
+def jsonl(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
+    assert main([*words, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert isinstance(answer, dict)
+    return answer
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_inspect_tells_shape_and_counts_and_keeps_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, shape: str
+) -> None:
+    file = jsonl(tmp_path / "rows.jsonl", SHAPES[shape])
+    answer = told(capsys, "data", "inspect", str(file))
+    assert (answer["rows"], answer["usable"], answer["shape"]) == (3, 3, shape)
+    assert set(answer) >= {"mapping", "problems", "columns", "files"}
+    assert list_datasets() == []
+    assert list(jobs_folder().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "shape"),
+    [
+        ("alpaca_en_demo.json", 999, "prompt_completion"),
+        ("dpo_en_demo.json", 300, "preference"),
+        ("kto_en_demo.json", 300, "label"),
+        ("wiki_demo.txt", 30, "text"),
+        ("tinyshakespeare.txt", 7222, "text"),
+        ("gsm8k_test.jsonl", 1319, "prompt_completion"),
+        ("gsm8k_train.jsonl", 7473, "prompt_completion"),
+    ],
+)
+def test_real_files_are_understood_without_a_word(
+    capsys: pytest.CaptureFixture[str], name: str, rows: int, shape: str
+) -> None:
+    answer = told(capsys, "data", "inspect", str(shared_data(name)))
+    assert (answer["rows"], answer["usable"], answer["shape"]) == (rows, rows, shape)
+
+
+def test_a_dataset_is_imported_looked_through_mended_and_exported(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = jsonl(tmp_path / "rows.jsonl", [*ROWS, ROWS[3], ROWS[4]])
+    assert told(capsys, "data", "import", str(file), "--to", "mine")["usable"] == 14
+    found = told(capsys, "data", "doctor", "mine", "--model", "starter")
+    assert found["usable"] == 14
+    fixes = {finding["fix"]: finding["count"] for finding in found["findings"] if finding.get("fix")}  # type: ignore[attr-defined]
+    assert fixes["drop_duplicates"] == 2
+    assert told(capsys, "data", "doctor", "mine", "--fix", "drop_duplicates")["usable"] == 12
+    out = tmp_path / "out.jsonl"
+    assert told(capsys, "data", "export", "mine", "--to", str(out)) == {"rows": 12, "path": str(out)}
+    written = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["messages"][0]["content"] for row in written] == [row["prompt"] for row in ROWS]
+    assert refused(capsys, "data", "export", "mine", "--to", str(out))["code"] == "data.export_exists"
+    assert refused(capsys, "data", "doctor", "mine", "--fix", "drop_duplicates")["code"] == "doctor.no_fix"
+
+
+def test_files_are_put_together_with_weights_and_columns_of_ones_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    one = jsonl(tmp_path / "a.jsonl", [{"x": f"Answer {n}", "y": f"Question {n}?"} for n in range(4)])
+    two = jsonl(tmp_path / "b.jsonl", [{"x": f"Reply {n}", "y": f"Query {n}?"} for n in range(5)])
+    words = ["--more", str(two), "--weight", "1", "--weight", "2", "--prompt", "y", "--completion", "x"]
+    imported = told(capsys, "data", "import", str(one), *words)
+    assert imported["usable"] == 4 + 2 * 5
+    assert refused(capsys, "data", "import", str(one), "--weight", "much")["code"] == "data.weights"
+    assert refused(capsys, "data", "import", str(one), "--weight", "1", "--weight", "2")["code"] == "data.weights"
+
+
+def test_rows_of_one_group_stay_together(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rows = [{"prompt": f"Q{n}?", "completion": f"A{n}.", "patient": f"p{n % 4}"} for n in range(40)]
+    file = jsonl(tmp_path / "rows.jsonl", rows)
+    told(capsys, "data", "import", str(file), "--group", "patient", "--to", "grouped")
+    sides: dict[str, set[bool]] = {}
+    for number in range(1, 41):
+        row = told(capsys, "preview", "grouped", "--row", str(number), "--held-back-share", "0.5")
+        sides.setdefault(f"p{(number - 1) % 4}", set()).add(bool(row["held_back"]))
+    assert all(len(side) == 1 for side in sides.values())
+
+
+def test_every_column_of_a_mapping_has_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["data", "import", "--help"])
+    help_text = capsys.readouterr().out
+    assert [name for name in COLUMN_FIELDS if f"--{name}" not in help_text] == []
+
+
+def test_help_needs_no_table_library() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, studio.cli\nstudio.cli.build_parser()\n"
+        "print([name for name in ('pyarrow', 'torch', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
