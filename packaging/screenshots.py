@@ -3,8 +3,9 @@
 
 python packaging/screenshots.py [--out FOLDER] [--sizes 100,150]
 
-A fresh home folder, the real sample import, real training ("Try it now"), a real answer in the chat; nothing is drawn
-for show. Those at 100 % are kept in git; `dev.py screenshots` gives the virtual screen.
+A fresh home folder, the real sample import, real training ("Try it now"), a real answer in the chat, a file with the
+faults that files have; nothing is drawn for show. Earlier pictures of these sizes are removed first. Those at 100 % are
+kept in git; `dev.py screenshots` gives the virtual screen.
 """
 
 from __future__ import annotations
@@ -26,6 +27,16 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 PATIENCE_SECONDS = 900
 SETTLE_MS = 700
+FAULTY = """question,answer
+How do I reset my password?,Open Settings and press Reset.
+How do I reset my password?,Open Settings and press Reset.
+Where is my invoice?,
+Can I pay by card?,Yes: by card and by bank transfer.
+Can I pay by card?,Only by bank transfer.
+When are you open?,From nine to five.
+Who can see my data?,Nobody but you.
+"""
+"""A file with a doubled row, an empty answer and two answers to one question."""
 
 
 def main() -> int:
@@ -38,8 +49,10 @@ def main() -> int:
     if arguments.take:
         return take(arguments.out, arguments.take)
     with tempfile.TemporaryDirectory(prefix="apprentice-pictures-") as home:
-        for percent in (int(size) for size in arguments.sizes.split(",")):
-            arguments.out.mkdir(parents=True, exist_ok=True)
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        sizes = [int(size) for size in arguments.sizes.split(",")]
+        remove_stale(arguments.out, sizes)
+        for percent in sizes:
             command = [sys.executable, "-P", __file__, "--take", str(percent), "--out", str(arguments.out.resolve())]
             # HOME too: no picture shows a folder of the person who takes it.
             own = {"APPRENTICE_HOME": home, "HOME": home, "QT_SCALE_FACTOR": str(percent / 100)}
@@ -48,6 +61,14 @@ def main() -> int:
             if done.returncode:
                 return done.returncode
     return 0
+
+
+def remove_stale(out: Path, sizes: list[int]) -> None:
+    """Delete earlier pictures of these sizes: one that is no longer taken would be shown for ever."""
+    for percent in sizes:
+        for theme in ("light", "dark"):
+            for path in out.glob(f"*-{theme}-{percent}.png"):
+                path.unlink()
 
 
 def take(out: Path, percent: int) -> int:
@@ -71,7 +92,7 @@ def take(out: Path, percent: int) -> int:
     try:
         if not workplace.runs():
             camera.take("home-first-start", "home")
-            train_sample(window, camera)
+        train_sample(window, camera)
         pictures_of_pages(window, camera)
     finally:
         workplace.force_stop()  # does nothing where the run has ended
@@ -111,13 +132,13 @@ def train_sample(window: MainWindow, camera: Camera) -> None:
 def pictures_of_pages(window: MainWindow, camera: Camera) -> None:
     """Every page as it stands after a run; the chat with an answer."""
     from studio.contract.run_folder import RunFolder
+    from studio.contract.sample import SAMPLE_NAME
     from studio.ui.pages import PAGES
+    from studio.ui.pages.train import TrainPage
 
     workplace = window.workplace
     run = workplace.runs()[0]
-    known = next(iter(workplace.datasets()), None)
-    if known is not None and workplace.dataset is None:
-        workplace.choose_dataset(known)
+    choose_dataset(window, SAMPLE_NAME)
     for name in PAGES:
         if name == "chat":
             workplace.open_chat(RunFolder(run.folder))
@@ -127,14 +148,48 @@ def pictures_of_pages(window: MainWindow, camera: Camera) -> None:
             pause(2000)
         else:
             window.show_page(name)
-            pause(3000 if name == "data" else SETTLE_MS)
+            pause(SETTLE_MS)
         camera.take(name)
+        if name == "data":
+            pictures_of_data(window, camera)
+        page = window.page(name)
+        if isinstance(page, TrainPage):
+            page.new_run()
+            camera.take("train-before")
     window.open_help()
     if window.help_window is not None:
         window.help_window.show_topic("train")
-        pause(SETTLE_MS)
-        camera.save(window.help_window, "help-light")
+        camera.take("help", widget=window.help_window)
         window.help_window.close()
+
+
+def pictures_of_data(window: MainWindow, camera: Camera) -> None:
+    """The sample as the model sees it, and the problems of a file that has some."""
+    from studio.contract.sample import SAMPLE_NAME
+    from studio.ui.pages.data import DataPage
+
+    page = window.page("data")
+    assert isinstance(page, DataPage)
+    surveyed: list[object] = []
+    page.preview.service.surveyed.connect(surveyed.append)
+    page.tabs.setCurrentWidget(page.preview)
+    wait_until(lambda: bool(surveyed), "the sample as the model sees it")
+    camera.take("data-mask")
+    source = Path(os.environ["APPRENTICE_HOME"]) / "faq.csv"
+    source.write_text(FAULTY, encoding="utf-8")
+    window.workplace.import_dataset(source)
+    wait_until(lambda: any(info.name == source.name for info in window.workplace.datasets()), "the import")
+    choose_dataset(window, source.name)
+    page.tabs.setCurrentWidget(page.problems)
+    camera.take("data-problems")
+    page.tabs.setCurrentIndex(0)
+    choose_dataset(window, SAMPLE_NAME)
+
+
+def choose_dataset(window: MainWindow, name: str) -> None:
+    """Choose a dataset by its shown name."""
+    workplace = window.workplace
+    workplace.choose_dataset(next(info for info in workplace.datasets() if info.name == name))
 
 
 def ask_a_suggested_question(window: MainWindow) -> None:
@@ -163,16 +218,17 @@ class Camera:
         self._out = out
         self._percent = percent
 
-    def take(self, name: str, page: str = "") -> None:
-        """One picture light, one dark; of `page`, or of what is shown."""
+    def take(self, name: str, page: str = "", widget: object = None) -> None:
+        """One picture light, one dark; of `page`, of another window, or of what is shown."""
+        shown = widget or self._window
         if page:
             self._window.show_page(page)
         self._window.preferences.appearance = "light"
         pause(SETTLE_MS)
-        self.save(self._window, f"{name}-light")
+        self.save(shown, f"{name}-light")
         self._window.preferences.appearance = "dark"
         pause(SETTLE_MS)
-        self.save(self._window, f"{name}-dark")
+        self.save(shown, f"{name}-dark")
         self._window.preferences.appearance = "light"
 
     def save(self, widget: object, name: str) -> None:

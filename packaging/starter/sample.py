@@ -179,7 +179,7 @@ def _subject(rng: random.Random, thing: str, core: Core) -> Subject:
 README = """\
 # The sample
 
-{rows} questions to an invented company, answered in an invented house style, to train an adapter with in half a minute; and
+{rows} questions to an invented company, answered in an invented house style, to train an adapter with in about a minute; and
 {held_back} held-back questions about the same facts in other words. No model can know them beforehand: before training the starter
 model answers none of the held-back questions rightly.
 

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMessageBox
 
 from studio.contract.errors import Problem, StudioError
 from studio.supervisor.workplace import Workplace
+from studio.ui import wording
 
 
 def _tr(text: str) -> str:
@@ -70,6 +71,7 @@ class StartRefused(QMessageBox):
         self.setWindowTitle(self.tr("Apprentice Studio cannot start"))
         self.setTextFormat(Qt.TextFormat.PlainText)
         # All in the one text, whose format is set: the informative text below it would be read as rich text.
+        problem = wording.told_problem(problem)
         words = "\n\n".join(part for part in (problem.what, problem.why, problem.fix) if part)
         self.setText(words)
         self.setTextInteractionFlags(

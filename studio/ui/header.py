@@ -1,7 +1,7 @@
 """The line above each page: where one is, what is chosen, and that nothing leaves this computer."""
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton
 
 from studio.supervisor.workplace import Workplace
 from studio.ui import icons
@@ -28,12 +28,12 @@ class Header(QFrame):
         self.setProperty("role", "header")
         self.title = label("", "title")
         self.chosen = ElidedLabel(role="muted")
-        self.badge = QToolButton()
+        self.badge = QPushButton()  # not a tool button, which puts all spare room at the right
         self.badge.setProperty("role", "badge")
         self.badge.setText(self.tr("Offline"))
         self.badge.setIcon(icons.icon("offline", "success"))
         self.badge.setIconSize(QSize(16, 16))
-        self.badge.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.badge.setAutoDefault(False)
         self.badge.setToolTip(plain_tip(self.tr(OFFLINE_SENTENCE)))
         self.badge.setAccessibleName(self.tr("Offline: what this means"))
         self.badge.setAccessibleDescription(self.tr(OFFLINE_SENTENCE))

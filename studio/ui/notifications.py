@@ -4,7 +4,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
 from studio.contract import events
-from studio.ui import icons
+from studio.ui import icons, wording
 
 
 class Notifications(QObject):
@@ -30,7 +30,9 @@ class Notifications(QObject):
         self._tray.show()
         if isinstance(event, events.Failed):
             self._tray.showMessage(
-                self.tr("{name} failed").format(name=name), event.problem.what, QSystemTrayIcon.MessageIcon.Warning
+                self.tr("{name} failed").format(name=name),
+                wording.told(event.problem.what),
+                QSystemTrayIcon.MessageIcon.Warning,
             )
         else:
             self._tray.showMessage(

@@ -191,7 +191,7 @@ class RunBar(QFrame):
             case events.Pausing():
                 self._set_state("pausing")
             case events.Paused():
-                self._problem = event.problem.what if event.problem is not None else ""
+                self._problem = wording.told(event.problem.what) if event.problem is not None else ""
                 self._set_state("paused")
             case events.Resumed():
                 self._set_state("running")
@@ -200,7 +200,7 @@ class RunBar(QFrame):
             case events.Finished():
                 self._set_state({"stopped": "stopped", "discarded": "discarded"}.get(event.reason, "done"))
             case events.Failed():
-                self._problem = event.problem.what
+                self._problem = wording.told(event.problem.what)
                 self._set_state("failed")
 
     def _on_run_silent(self, seconds: int) -> None:

@@ -3,18 +3,49 @@
 import shlex
 from typing import Any
 
+import msgspec
 import tomli_w
 from PySide6.QtCore import QCoreApplication
 
 from studio.contract.errors import Problem
 from studio.contract.fields import Field, fields, flatten
-from studio.contract.presets import load_preset
+from studio.contract.presets import Preset, load_preset
 from studio.contract.settings import TrainSettings
 from studio.ui.widgets.setting_editors import format_number
+from studio.ui.wording import told, told_problem
 
 
 def _tr(text: str) -> str:
     return QCoreApplication.translate("settings", text)
+
+
+def told_field(field: Field) -> Field:
+    """A declaration in the user's language; its unit is told by `value_words`, which decides by it."""
+    return msgspec.structs.replace(
+        field,
+        title=told(field.title),
+        term=told(field.term),
+        help=told(field.help),
+        source=told(field.source),
+        choices={value: told(words) for value, words in field.choices.items()},
+    )
+
+
+def told_fields(settings: type[msgspec.Struct]) -> tuple[Field, ...]:
+    """Every setting of a class as it is shown."""
+    return tuple(told_field(field) for field in fields(settings))
+
+
+_ONE = {
+    "batches": "batch",
+    "examples": "example",
+    "minutes": "minute",
+    "steps": "step",
+    "tests": "test",
+    "times": "time",
+    "tokens": "token",
+}
+"""Units of a value that is exactly one."""
 
 
 def value_words(field: Field, value: Any) -> str:
@@ -26,7 +57,8 @@ def value_words(field: Field, value: Any) -> str:
     if isinstance(value, int | float):
         if field.unit == "share":
             return f"{format_number(round(value * 100, 6))} %"
-        return f"{format_number(float(value))} {field.unit}".strip()
+        unit = _ONE.get(field.unit, field.unit) if value == 1 else field.unit
+        return f"{format_number(float(value))} {told(unit)}".strip()
     return str(value)
 
 
@@ -59,7 +91,16 @@ def problem_words(field: Field, problem: Problem) -> str:
         return _tr("Allowed: {limits}. The default is {value}.").format(
             limits=limits(field), value=value_words(field, field.default)
         )
+    problem = told_problem(problem)
     return " ".join(part for part in (problem.what, problem.fix) if part)
+
+
+def preset_words(preset: Preset) -> str:
+    """All that a preset sets, one after the other: "Passes over data: 3 · Adapter size: 16". No pair is broken."""
+    table = {field.path: field for field in told_fields(TrainSettings)}
+    pairs = [(table[path], value) for path, value in preset.values.items()]
+    said = [_tr("{name}: {value}").format(name=field.title, value=value_words(field, value)) for field, value in pairs]
+    return " · ".join(words.replace(" ", "\u00a0") for words in said)
 
 
 def differences(settings: TrainSettings, base: TrainSettings) -> list[tuple[Field, Any]]:

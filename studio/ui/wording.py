@@ -1,12 +1,33 @@
-"""Numbers in words: times, sizes, shares; by the user's locale."""
+"""What is said in many places: numbers, times and sizes by the user's locale, and the contract's own words."""
 
 import time
 
+import msgspec
 from PySide6.QtCore import QCoreApplication, QLocale
+
+from studio.contract.errors import Problem
 
 
 def _tr(text: str) -> str:
     return QCoreApplication.translate("wording", text)
+
+
+def told(text: str) -> str:
+    """A text of the contract (name, help or unit of a setting, part of a problem) in the user's language.
+
+    The contract knows no Qt, so such texts are translated where they are shown, by the text itself.
+    """
+    return QCoreApplication.translate("contract", text) if text else ""
+
+
+def told_problem(problem: Problem) -> Problem:
+    """The same problem in the user's language; what it says of files and values stays as it is."""
+    return msgspec.structs.replace(problem, what=told(problem.what), why=told(problem.why), fix=told(problem.fix))
+
+
+def learns(model: str, dataset: str) -> str:
+    """What a run is about, in the same words wherever it is named: "Starter learns Sample"."""
+    return _tr("{model} learns {dataset}").format(model=model, dataset=dataset)
 
 
 def number(value: float, digits: int = 0) -> str:
@@ -42,6 +63,8 @@ def percent(share: float, digits: int = 0) -> str:
 def duration(seconds: float) -> str:
     """75 -> "1 min 15 s"; seconds only below ten minutes."""
     whole = max(0, round(seconds))
+    if whole == 0 and seconds > 0:
+        return _tr("less than 1 s")
     if whole < 60:
         return f"{whole} s"
     if whole < 600:
@@ -53,6 +76,12 @@ def duration(seconds: float) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return _tr("{days} days").format(days=round(hours / 24))
+
+
+def took(seconds: float, with_tests: bool) -> str:
+    """How long a run took, and what was counted: "50 s with tests", "45 s of training"."""
+    words = _tr("{time} with tests") if with_tests else _tr("{time} of training")
+    return words.format(time=duration(seconds))
 
 
 def time_left(seconds: float) -> str:

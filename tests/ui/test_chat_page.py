@@ -82,7 +82,7 @@ def test_one_click_on_a_held_back_question_is_answered_by_base_and_adapter(
     assert page.conversation.service.state == "loading"  # before anybody asks, so that the first answer comes soon
     short(page)
     chip = page.chips.chips[0]
-    assert "&& <b>" in chip.text() or "…" in chip.text()
+    assert "&&" in chip.text()  # shown as it stands, not as a mnemonic
     chip.click()
     assert page.stop_button.isVisible()
     answered(qtbot, page)

@@ -3,14 +3,17 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from pytestqt.qtbot import QtBot
 
-from studio.contract.events import ModelChecked
+from studio.contract.events import DeviceReport, Gpu, ModelChecked
 from studio.contract.run_folder import starter_folder
+from studio.engine.architectures import ARCHITECTURES
 from studio.supervisor import library
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.models import ModelsPage
+from studio.ui.widgets.larger_models import FAMILIES, largest
 from studio.ui.widgets.model_card import ModelCard, parameters_in_words
 from tests.ui.finished_run import checked_model, model_and_adapter
 
@@ -114,6 +117,46 @@ def test_the_search_hides_what_does_not_match(page: ModelsPage, made: Path, tmp_
     assert page.nothing_found.isVisible()
     assert page.escape()
     assert all(card.isVisible() for card in page.cards)
+
+
+def test_the_page_says_what_to_bring_for_a_larger_model(page: ModelsPage, workplace: Workplace) -> None:
+    library.put_model(checked_model(model_and_adapter()))
+    page.on_shown()
+    card = page.larger
+    assert card.isVisible()
+    report = DeviceReport(
+        cpu="x", cores=2, memory_bytes=24 << 30, free_memory_bytes=20 << 30, disk_free_bytes=1, gpus=(), torch="2"
+    )
+    workplace.device_reported.emit(report)
+    assert "up to 4.5 billion parameters on the processor (20.0 GB free now)" in card.size_words.text()
+    assert "graphics card" not in card.size_words.text()
+    gpu = Gpu(name="RTX", vendor="nvidia", device="cuda:0", memory_bytes=12 << 30, free_bytes=11 << 30)
+    workplace.device_reported.emit(msgspec.structs.replace(report, gpus=(gpu,)))
+    assert "up to 15 billion parameters in 4 bits on the graphics card (12.0 GB)" in card.size_words.text()
+    assert "USB stick" in card.file_words.text()
+    page.search.setText("nothing like it")
+    assert not card.isVisible()
+    page.search.clear()
+    page._fill()  # made anew with every change of the list: the card stays
+    assert card.isVisible()
+
+
+def test_it_names_the_very_families_that_the_engine_takes() -> None:
+    assert {kind for kinds in FAMILIES.values() for kind in kinds} == set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "each", "count"),
+    [
+        (1, 4.0, 0),
+        (2.5, 4.0, 100_000_000),
+        (16, 4.0, 3_500_000_000),
+        (8, 0.7, 9_000_000_000),
+        (24, 0.7, 33_000_000_000),
+    ],
+)
+def test_the_largest_size_is_rounded_down(gigabytes: float, each: float, count: int) -> None:
+    assert largest(int(gigabytes * 2**30), each) == count
 
 
 def test_the_starter_cannot_be_removed_and_says_what_it_is(qtbot: QtBot) -> None:

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from studio.ui import theme
 from studio.ui.widgets.curve import DRAWN_POINTS
 from studio.ui.widgets.loss_plot import REDRAW_MS, LossPlot
-from studio.ui.widgets.plot_panel import clock, round_spacing, short
+from studio.ui.widgets.number_axis import clock, round_spacing, short
 from studio.ui.widgets.run_curves import PlottedRun, RunCurves
 from studio.ui.widgets.run_note import notes
 from tests.ui import run_stream
@@ -49,6 +49,59 @@ def test_a_long_run_is_drawn_with_few_points_and_all_of_its_range(plot: LossPlot
     show(plot, curves)
     assert 500 < plot.main.drawn_points <= DRAWN_POINTS
     assert plot.main.box.viewRange()[1][1] > 9.0
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_run_of_one_step_shows_a_dot_in_every_panel(plot: LossPlot, log: bool) -> None:
+    curves = RunCurves()
+    curves.feed(run_stream.step(1, 1.5, 1))
+    plot.controls.log_box.setChecked(log)
+    show(plot, curves)
+    assert [panel.lone_points for panel in plot.panels()] == [2, 1, 2, 2, 1]  # as it is and smoothed; rates
+    for panel in plot.panels():
+        dots = panel._lone.getData()
+        (low, high), (bottom, top) = panel.box.viewRange()
+        assert all(low < x < high for x in dots[0])
+        assert all(bottom < y < top for y in dots[1])
+    curves.feed(run_stream.step(2, 1.4, 2))
+    plot.redraw()
+    assert plot.main.lone_points == 0
+
+
+def test_a_point_between_two_gaps_is_seen_too(plot: LossPlot) -> None:
+    curves = RunCurves()
+    for number, loss in enumerate((float("nan"), 1.0, float("nan"), 2.0, 3.0), start=1):
+        curves.feed(run_stream.step(number, loss, 5))
+    show(plot, curves)
+    assert 2.0 in plot.main._lone.getData()[0]
+    assert 4.0 not in plot.main._lone.getData()[0]
+
+
+def test_marks_on_the_first_and_the_last_point_are_not_cut_by_the_axis(plot: LossPlot, qtbot: QtBot) -> None:
+    show(plot, curves_of())
+    qtbot.waitUntil(lambda: plot.main.box.width() > 100)
+    plot.fit()
+    plot.redraw()
+    box = plot.main.box
+    (low, high), _ = box.viewRange()
+    pixel = (high - low) / box.width()
+    assert -low / pixel >= 8  # half a star
+    assert (high - 100) / pixel >= 8
+
+
+def test_fewer_than_four_tests_are_dots_with_a_thin_line(plot: LossPlot) -> None:
+    curves = RunCurves()
+    widths, sizes = [], []
+    for number in range(5):
+        if number:
+            curves.feed(run_stream.step(number, 1.0, 5))
+        curves.feed(run_stream.held_back(number, 2.0 - number / 10))
+        show(plot, curves)
+        tests = next(line.look for line in plot.main._drawn if line.look.of_tests)
+        widths.append(tests.pen().widthF())
+        sizes.append(float(plot.main._marks.data["size"][0]))
+    assert widths == [0.8, 0.8, 0.8, 1.6, 1.6]
+    assert sizes == [8, 8, 8, 6, 6]
 
 
 def test_many_events_are_drawn_at_most_eight_times_a_second(plot: LossPlot, qtbot: QtBot) -> None:

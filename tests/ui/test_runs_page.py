@@ -70,8 +70,11 @@ def test_without_runs_it_says_so_and_leads_to_training(workplace: Workplace, qtb
 def test_runs_are_listed_newest_first_with_state_result_and_loss(page: RunsPage) -> None:
     lines = [page.list.runs.lines(summary) for summary in page.list.runs.summaries]
     assert [line[0] for line in lines] == ["run-3 · Interrupted at 69 %", "run-2 · Failed at 50 %", "run-1 · Done"]
-    assert lines[1][1] == "Starter ← faq.csv"
+    assert lines[1][1] == "Starter learns faq.csv"
     assert lines[2][2].startswith("55 of 58 right, loss 0.0")
+    assert lines[1][2] == "The trainer was killed (signal 9)."
+    assert lines[2][3].startswith("10 s with tests · ")
+    assert lines[0][3].startswith("7 s of training · ")
     index = page.list.runs.index(0)
     assert "Interrupted" in index.data(Qt.ItemDataRole.AccessibleTextRole)
 

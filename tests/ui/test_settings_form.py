@@ -70,6 +70,35 @@ def test_a_preset_shows_its_values_and_is_recognised(form: SettingsForm, name: s
     other.deleteLater()
 
 
+def test_a_preset_says_all_that_it_sets_as_a_person_reads_it(form: SettingsForm) -> None:
+    shown = {}
+    for name in ("quick", "balanced", "sample"):
+        form.set_preset(name)
+        shown[name] = form.presets.words.text().splitlines()[1].replace("\u00a0", " ").split(" · ")
+        assert len(shown[name]) == len(load_preset(name).values)
+    assert shown["quick"] == [
+        "Passes over data: 1",
+        "Adapter size: 8",
+        "Adapter strength: 16",
+        "Tests during training: 1 time",
+    ]
+    assert shown["balanced"][-1] == "Stop when it gets no better: 3 tests"
+    assert shown["sample"][0] == "Stop after: 300 steps"
+    assert "Keep what it knew: 20 %" in shown["sample"]
+
+
+def test_the_samples_preset_is_there_only_where_it_suits(form: SettingsForm) -> None:
+    sample = form.presets.buttons["sample"]
+    assert not sample.isVisible()
+    form.presets.offer_sample(True)
+    assert sample.isVisible()
+    form.presets.offer_sample(False)
+    form.set_settings(load_preset("sample").settings())
+    assert sample.isVisible()
+    assert sample.isChecked()
+    assert form.changed_count == 0
+
+
 def test_an_edit_makes_it_custom_and_reset_goes_back(form: SettingsForm) -> None:
     _type(form, "method.rank", "24")
     assert form.changed_label.text() == "1 changed"
@@ -131,7 +160,7 @@ def test_what_cannot_be_a_count_is_refused_in_words(form: SettingsForm, text: st
     editor.set_value(text)
     editor.edited.emit()
     assert form.settings() is None
-    assert "at least 1 examples" in form.rows["batch_size"].problem.text()
+    assert "at least 1 example," in form.rows["batch_size"].problem.text()
 
 
 def test_all_problems_are_told_at_once(form: SettingsForm) -> None:

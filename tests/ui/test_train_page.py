@@ -196,13 +196,21 @@ def test_the_sample_on_the_starter_gets_its_own_settings_and_others_do_not(
     workplace.choose_dataset(sample)
     form = ready.setup.form
     assert form.settings() == load_preset("sample").settings()
-    assert "sample’s own settings" in ready.setup.sample_words.text()
+    assert form.presets.buttons["sample"].isChecked()
+    assert not ready.setup.sample_words.isVisible()
     form.set_preset("quick")
-    assert ready.setup.sample_button.isVisible()
-    ready.setup.sample_button.click()
+    assert ready.setup.sample_words.isVisible()
+    assert "choose “Sample”" in ready.setup.sample_words.text()
+    button = form.presets.buttons["sample"]
+    assert button.isVisible()
+    button.click()
     assert form.settings() == load_preset("sample").settings()
+    assert button.isChecked()
+    assert form.changed_label.text() == "0 changed"
+    assert not form.presets.custom.isVisible()
     workplace.choose_dataset(next(info for info in workplace.datasets() if info.id == "faq"))
     assert form.settings() == load_preset("balanced").settings()
+    assert not button.isVisible()
 
 
 # --- a run ------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from studio.ui.widgets.verdict import VerdictCard
 from studio.ui.widgets.verdict_words import judge
 from tests.ui import run_stream
 
-LONG = Verdict(asked=119, right_before=0, right_after=0, rows=119, rows_better=84, loss_base=3.2, loss_tuned=1.1)
+LONG = Verdict(rows=119, rows_better=84, loss_base=3.2, loss_tuned=1.1)
 
 
 def test_right_answers_are_counted_and_so_is_what_was_kept() -> None:
@@ -27,6 +27,44 @@ def test_long_answers_are_judged_by_their_loss() -> None:
     said = judge(LONG)
     assert said.headline == "Better on 84 of 119 unseen examples; loss on them fell from 3.20 to 1.10."
     assert said.short == "better on 84 of 119"
+
+
+LIKELIER = Verdict(asked=5, right_before=0, right_after=0, rows=5, rows_better=5, loss_base=5.06, loss_tuned=4.99)
+
+
+def test_a_lower_loss_without_a_right_answer_is_no_success() -> None:
+    said = judge(LIKELIER)
+    assert said.headline == "Answers 0 of 5 new questions right, before: 0."
+    assert said.sentences == (
+        (
+            "A little more likely, but no new question is answered right yet: train longer or with a higher "
+            "learning speed."
+        ),
+        "Better on 5 of 5 unseen examples; loss on them fell from 5.06 to 4.99.",
+    )
+    assert (said.mood, said.short) == ("info", "0 of 5 right")
+
+
+def test_a_few_right_answers_that_may_be_luck_are_called_so() -> None:
+    said = judge(msgspec.structs.replace(LIKELIER, asked=58, right_before=20, right_after=21, rows=58, rows_better=58))
+    assert said.headline == "Answers 21 of 58 new questions right, before: 20."
+    assert "may be luck" in said.sentences[0]
+    assert said.mood == "info"
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 5, 58, None])
+@pytest.mark.parametrize("better", [0, 29, 58, None])
+def test_what_was_asked_is_told_before_any_other_figure_and_success_needs_right_answers(
+    after: int | None, better: int | None
+) -> None:
+    verdict = Verdict(
+        asked=58, right_before=1, right_after=after, rows=58, rows_better=better, loss_base=3.0, loss_tuned=1.0
+    )
+    said = judge(verdict)
+    told = [words for words in (said.headline, *said.sentences) if any(letter.isdigit() for letter in words)]
+    if after is not None:
+        assert told[0] == f"Answers {after} of 58 new questions right, before: 1."
+        assert said.mood != "success" or after > 1
 
 
 @pytest.mark.parametrize(
@@ -77,7 +115,7 @@ def test_a_discarded_run_offers_nothing_to_compare(qtbot: QtBot) -> None:
     assert not card.compare.isVisible()
     card.show_end(run_stream.finished())
     assert card.compare.isVisible()
-    assert card.text().splitlines()[-1] == "Done: 100 steps in 10 s."
+    assert card.text().splitlines()[-1] == "Done: 100 steps in 10 s with tests."
 
 
 def test_the_data_report_warns_of_what_is_not_learned(qtbot: QtBot) -> None:

@@ -107,13 +107,13 @@ class ExportPage(Page):
         forms = Section(self.tr("As what"))
         self.forms = QButtonGroup(self)
         for name, form in EXPORTS.items():
-            button = QRadioButton(form.label)
+            button = QRadioButton(wording.told(form.label))
             button.setProperty("export", name)
             button.setChecked(not self.forms.buttons())
-            button.setAccessibleDescription(form.help)
+            button.setAccessibleDescription(wording.told(form.help))
             self.forms.addButton(button)
             forms.add(button)
-            forms.add(label(form.help, "muted", wrap=True))
+            forms.add(label(wording.told(form.help), "muted", wrap=True))
         return forms
 
     def _build_place(self) -> Section:

@@ -71,7 +71,7 @@ class HomePage(Page):
             self.this_pc.show_report(workplace.device)
 
     def _start_row(self) -> QHBoxLayout:
-        self.try_button = buttons.big(self.tr("Try it now – about 1 min"), self.try_now, "play")
+        self.try_button = buttons.big(self.tr("Try it now – about a minute"), self.try_now, "play")
         self.try_hint = label(
             self.tr("Trains the built-in starter model on sample data while you watch, then lets you chat with it."),
             "muted",
@@ -161,7 +161,7 @@ class HomePage(Page):
         running = self.workplace.active is not None
         self.try_button.setEnabled(True)
         self.try_button.setText(
-            self.tr("Watch the run that is going on") if running else self.tr("Try it now – about 1 min")
+            self.tr("Watch the run that is going on") if running else self.tr("Try it now – about a minute")
         )
         self.try_hint.setVisible(not running)
 
@@ -240,5 +240,9 @@ class RecentRun(QWidget):
         outer.addWidget(IconLabel(icon, token, 16))
         outer.addWidget(self.open_button)
         outer.addWidget(label(words, token if token != "accent" else ""))
-        outer.addWidget(ElidedLabel(f"{summary.job.dataset_name} → {summary.job.model_name}", "muted"), 1)
+        what = wording.learns(summary.job.model_name, summary.job.dataset_name)
+        if summary.failed is not None and summary.state == "failed":
+            what = f"{wording.told(summary.failed.problem.what)} · {what}"
+        self.what = ElidedLabel(what, "muted")
+        outer.addWidget(self.what, 1)
         outer.addWidget(label(wording.moment(summary.started), "muted"))

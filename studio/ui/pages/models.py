@@ -11,6 +11,7 @@ from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.empty import EmptyState
 from studio.ui.widgets.labels import label
+from studio.ui.widgets.larger_models import LargerModels
 from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.model_card import ModelCard
 from studio.ui.widgets.search_field import SearchField
@@ -39,6 +40,7 @@ class ModelsPage(Page):
         )
         self.empty.action_wanted.connect(self._browse)
         self.list = ScrollColumn(margin=0)
+        self.larger = LargerModels()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 0)
         outer.setSpacing(GRID + 4)
@@ -51,6 +53,9 @@ class ModelsPage(Page):
         outer.addWidget(self.list, 1)
         workplace.models_changed.connect(self._on_models_changed)
         workplace.model_chosen.connect(self._fill)
+        workplace.device_reported.connect(self.larger.show_report)
+        if workplace.device is not None:
+            self.larger.show_report(workplace.device)
         self._fill()
 
     # --- the page's own doors ---------------------------------------------------------------------------
@@ -105,7 +110,7 @@ class ModelsPage(Page):
     def _fill(self) -> None:
         while (item := self.list.body.takeAt(0)) is not None:
             widget = item.widget()
-            if widget is not None:
+            if widget is not None and widget is not self.larger:
                 widget.hide()
                 widget.deleteLater()
         chosen = self.workplace.model.path if self.workplace.model is not None else ""
@@ -117,6 +122,7 @@ class ModelsPage(Page):
             card.check_wanted.connect(self._on_check_wanted)
             self.cards.append(card)
             self.list.body.addWidget(card)
+        self.list.body.addWidget(self.larger)
         self.list.body.addStretch(1)
         self._filter()
 
@@ -128,6 +134,7 @@ class ModelsPage(Page):
             shown += fits
         self.empty.setVisible(not self.cards)
         self.list.setVisible(bool(self.cards))
+        self.larger.setVisible(not self.search.text())
         self.nothing_found.setVisible(bool(self.cards) and not shown)
 
     def _on_use_wanted(self, model: ModelChecked) -> None:

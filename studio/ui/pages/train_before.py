@@ -136,7 +136,7 @@ class BeforeRun(QWidget):
         sample = load_preset("sample").settings()
         now = self.setup.form.settings()
         if self._is_sample() and not self._touched:
-            self.setup.use_sample_settings()
+            self.setup.form.set_preset(SAMPLE)
             self._touched = False
         elif not self._is_sample() and now == sample:
             self.setup.form.set_preset("balanced")  # they suit nothing else
@@ -144,9 +144,7 @@ class BeforeRun(QWidget):
         self._show_start()
 
     def _on_settings_changed(self, settings: TrainSettings) -> None:
-        self._touched = settings != load_preset(self.setup.form.preset).settings() and not (
-            self._is_sample() and settings == load_preset("sample").settings()
-        )
+        self._touched = settings != load_preset(self.setup.form.preset).settings()
         self.workplace.choose_settings(settings)
         self._show_start()
 
@@ -173,7 +171,7 @@ class BeforeRun(QWidget):
             return self.tr("Choose another model"), _reason(model)
         if settings is None:
             words = self.tr("Show the problem") if len(problems) == 1 else self.tr("Show the problems")
-            return words, " ".join(problem.what for problem in problems)
+            return words, " ".join(wording.told(problem.what) for problem in problems)
         return self.tr("Start training"), self._summary(settings)
 
     def _summary(self, settings: TrainSettings) -> str:
@@ -234,4 +232,4 @@ class BeforeRun(QWidget):
 def _reason(model: events.ModelChecked) -> str:
     """Why a model cannot be trained."""
     problem = next(iter(model.problems), Problem(code="model.unusable", what=model.name))
-    return problem.sentence().replace("\n", " ")
+    return wording.told_problem(problem).sentence().replace("\n", " ")

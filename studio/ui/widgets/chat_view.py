@@ -88,7 +88,7 @@ class ChatView(QScrollArea):
         inside = QWidget()
         inside.setObjectName("scroll_content")
         self._column = QVBoxLayout(inside)
-        self._column.setContentsMargins(0, 0, GRID, 0)
+        self._column.setContentsMargins(0, 0, 0, 0)  # replies end where the question box ends
         self._column.setSpacing(2 * GRID)
         self._column.addWidget(self._retries)
         self._column.addStretch(1)

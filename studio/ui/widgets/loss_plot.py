@@ -18,8 +18,9 @@ from studio.ui.widgets import curve_rows, plot_export
 from studio.ui.widgets.curve import Series, Smoother
 from studio.ui.widgets.curve_table import CurveTableDialog
 from studio.ui.widgets.labels import ElidedLabel
+from studio.ui.widgets.number_axis import clock
 from studio.ui.widgets.plot_controls import Legend, PlotControls, figure
-from studio.ui.widgets.plot_panel import Line, Look, PlotPanel, clock
+from studio.ui.widgets.plot_panel import Line, Look, PlotPanel
 from studio.ui.widgets.run_curves import CurveName, PlottedRun
 
 REDRAW_MS = 125
@@ -28,6 +29,9 @@ REDRAW_MS = 125
 SMALL: tuple[CurveName, ...] = ("learning_rate", "grad_norm", "speed", "memory")
 _NOISY: tuple[CurveName, ...] = ("loss", "grad_norm", "speed")
 """Drawn smoothed, over a faint line of every step."""
+
+_COURSE_FROM_TESTS = 4
+"""Fewer tests are dots, with a thin line to guide the eye: a thick one would speak of a course."""
 
 
 class LossPlot(QWidget):
@@ -46,8 +50,7 @@ class LossPlot(QWidget):
         self._runs: list[PlottedRun] = []
         self._smoothers: list[dict[CurveName, Smoother]] = []
         self._drawn_versions: list[int] = []
-        self._stale = False
-        self._following = True
+        self._stale, self._following = False, True
         self._crosshair: int | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -117,8 +120,7 @@ class LossPlot(QWidget):
         self._runs = list(runs)
         self._smoothers = [{name: Smoother() for name in _NOISY} for _ in runs]
         self._drawn_versions = [-1 for _ in runs]
-        self._crosshair = None
-        self._following = True
+        self._crosshair, self._following = None, True
         self.legend.set_entries(self._legend())
         self._make_stale()
 
@@ -158,7 +160,7 @@ class LossPlot(QWidget):
         if self._following:
             end = max((self._position(run, run.curves.last_step) for run in self._runs), default=1.0)
             for panel in self.panels():
-                panel.fit(0.0, max(end, 1.0) * 1.01)
+                panel.fit(0.0, max(end, 1.0))
         for panel in self.panels():
             panel.draw()
         self._hand_down_marks()
@@ -171,8 +173,7 @@ class LossPlot(QWidget):
         small: dict[CurveName, list[Line]] = {name: [] for name in SMALL}
         for index, run in enumerate(self._runs):
             main += self._noisy(index, "loss", several)
-            tests = run.curves.series["held_back"]
-            main.append(Line(Look(index, "tests", several), self._positions(tests), tests.values))
+            main.append(self._tests(index, several))
             for name in SMALL:
                 series = run.curves.series[name]
                 if name in _NOISY:
@@ -182,6 +183,12 @@ class LossPlot(QWidget):
         self.main.set_lines(main)
         for name in SMALL:
             self.small[name].set_lines(small[name])
+
+    def _tests(self, index: int, several: bool) -> Line:
+        """The loss on unseen rows: a line as soon as there are enough tests to speak of a course."""
+        tests = self._runs[index].curves.series["held_back"]
+        few = np.isfinite(tests.values).sum() < _COURSE_FROM_TESTS
+        return Line(Look(index, "few tests" if few else "tests", several), self._positions(tests), tests.values)
 
     def _noisy(self, index: int, name: CurveName, several: bool) -> list[Line]:
         """A curve smoothed; under it every step, where one run has the plot to itself."""
@@ -193,11 +200,10 @@ class LossPlot(QWidget):
         return [*raw, Line(Look(index, kind, several), positions, smoothed)]
 
     def _hand_down_marks(self) -> None:
-        several = len(self._runs) > 1
         tests = [
-            Line(Look(i, "tests", several), self._positions(run.curves.series["held_back"]), values)
-            for i, run in enumerate(self._runs)
-            if len(values := run.curves.series["held_back"].values)
+            self._tests(index, len(self._runs) > 1)
+            for index, run in enumerate(self._runs)
+            if len(run.curves.series["held_back"])
         ]
         best, checkpoints = None, []
         if len(self._runs) == 1:
@@ -212,8 +218,11 @@ class LossPlot(QWidget):
 
     def _position(self, run: PlottedRun, step: float) -> float:
         """Where a step lies on the x axis."""
-        if not self.controls.shows_time:
-            return float(step)
+        return self._seconds(run, step) if self.controls.shows_time else float(step)
+
+    @staticmethod
+    def _seconds(run: PlottedRun, step: float) -> float:
+        """Training time at a step."""
         loss = run.curves.series["loss"]
         index = int(np.searchsorted(loss.steps, step, side="right")) - 1
         return float(loss.seconds[index]) if index >= 0 else 0.0
@@ -253,8 +262,8 @@ class LossPlot(QWidget):
 
     def _sentence(self, step: int) -> str:
         head = self.tr("Step {step}").format(step=step)
-        seconds = self._position_seconds(step)
-        parts = [f"{head} · {clock(seconds)}"]
+        seconds = self._seconds(self._runs[0], step)
+        parts = [head, self.tr("{time} of training").format(time=clock(seconds))]
         for index, run in enumerate(self._runs):
             loss = run.curves.series["loss"]
             at = int(np.searchsorted(loss.steps, step, side="right")) - 1
@@ -271,11 +280,6 @@ class LossPlot(QWidget):
                 words += " · " + self.tr("unseen {loss}").format(loss=figure("loss", test))
             parts.append(name + words)
         return " · ".join(parts)
-
-    def _position_seconds(self, step: int) -> float:
-        loss = self._runs[0].curves.series["loss"]
-        index = int(np.searchsorted(loss.steps, step, side="right")) - 1
-        return float(loss.seconds[index]) if index >= 0 else 0.0
 
     def crosshair_to(self, step: int | None) -> None:
         """Put the crosshair on a step; None takes it away and shows the newest figures."""

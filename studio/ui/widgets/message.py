@@ -8,7 +8,7 @@ from PySide6.QtGui import QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem
-from studio.ui import theme
+from studio.ui import theme, wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import IconLabel, label, set_role
@@ -77,8 +77,9 @@ class MessageBar(QFrame):
             actions: (text, callback) for each button; a click also closes the message.
             kind: Decides colour and icon.
         """
-        what = f"{problem.where}: {problem.what}" if problem.where and "\n" not in problem.where else problem.what
-        self.show_text(kind, what, problem.why, problem.fix, actions)
+        said = wording.told_problem(problem)
+        what = f"{problem.where}: {said.what}" if problem.where and "\n" not in problem.where else said.what
+        self.show_text(kind, what, said.why, said.fix, actions)
         self._problem = problem
         self._details.setPlainText(problem.details)
         self._more.setVisible(bool(problem.details))

@@ -42,9 +42,11 @@ class ModelCard(QFrame):
         if not self.built_in:
             texts.addWidget(ElidedLabel(model.path, "muted"))
         for problem in model.problems:
-            texts.addLayout(self._line("error", "error", problem.sentence().replace("\n", " ")))
+            texts.addLayout(self._line("error", "error", wording.told_problem(problem).sentence().replace("\n", " ")))
         for warning in model.warnings:
-            texts.addLayout(self._line("warning", "warning", warning.sentence().replace("\n", " ")))
+            texts.addLayout(
+                self._line("warning", "warning", wording.told_problem(warning).sentence().replace("\n", " "))
+            )
         outer = QHBoxLayout(self)
         outer.setContentsMargins(2 * GRID, GRID + 4, 2 * GRID, GRID + 4)
         outer.setSpacing(2 * GRID)
@@ -103,7 +105,7 @@ class ModelCard(QFrame):
     def _about_starter(self) -> str:
         return self.tr(
             "A very small model that speaks simple English about a workshop of apprentices and masters. It trains in "
-            "under a minute without a graphics card: made for trying out how teaching works."
+            "about a minute without a graphics card: made for trying out how teaching works."
         )
 
     @staticmethod

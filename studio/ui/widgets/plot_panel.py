@@ -5,17 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QPen
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QPen
 from PySide6.QtWidgets import QGraphicsGridLayout, QWidget
 
 from studio.ui import theme
 from studio.ui.widgets.curve import DRAWN_POINTS, Floats, thin, window
+from studio.ui.widgets.number_axis import NumberAxis
 
 _RAW_OPACITY = 0.35
 _SMOOTH_WIDTH = 2.2
 _GRID_OPACITY = 60  # of 255
 _POINTS_PER_PIXEL = 3
+_EDGE_PIXELS = 10
+"""Room left and right of what is shown: a mark on the first or the last point must not be cut."""
 _FEW_POINTS = 400
 """Up to here edges are smoothed; a thousand zigzags gain nothing from it and cost ten times as long."""
 
@@ -25,13 +28,18 @@ class Look:
     """How a line is drawn: `run` picks colour and dash, `kind` tells raw, smoothed and test lines apart."""
 
     run: int = 0
-    kind: str = "smooth"  # "raw", "smooth", "plain", "tests"
+    kind: str = "smooth"  # "raw", "smooth", "plain", "tests", "few tests"
     dashed: bool = False
+
+    @property
+    def of_tests(self) -> bool:
+        """A line through tests on unseen rows, however many."""
+        return self.kind in ("tests", "few tests")
 
     def color(self) -> QColor:
         """The colour in the theme of now; tests on unseen rows of a single run have one of their own."""
         colors = theme.tokens().runs
-        index = self.run + (1 if self.kind == "tests" and not self.dashed else 0)
+        index = self.run + (1 if self.of_tests and not self.dashed else 0)
         color = QColor(colors[index % len(colors)])
         if self.kind == "raw":
             color.setAlphaF(_RAW_OPACITY)
@@ -39,7 +47,7 @@ class Look:
 
     def pen(self) -> QPen:
         """The pen in the theme of now."""
-        width = {"raw": 1.0, "smooth": _SMOOTH_WIDTH, "plain": 1.4, "tests": 1.6}[self.kind]
+        width = {"raw": 1.0, "smooth": _SMOOTH_WIDTH, "plain": 1.4, "tests": 1.6, "few tests": 0.8}[self.kind]
         style = theme.RUN_DASHES[self.run % len(theme.RUN_DASHES)] if self.dashed else Qt.PenStyle.SolidLine
         if self.kind == "raw":
             style = Qt.PenStyle.SolidLine
@@ -57,106 +65,15 @@ class Line:
     values: Floats
 
 
-class NumberAxis(pg.AxisItem):
-    """Tick words: steps as whole numbers, time as minutes and seconds, values short.
-
-    Its thickness is fixed by the font: an axis that grows with its words would lay out the panel anew while it draws.
-    """
-
-    def __init__(self, orientation: str) -> None:
-        self._metrics = QFontMetrics(QFont())
-        super().__init__(orientation)
-        self.shows_time = False
-        self.shows_bytes = False
-        self.enableAutoSIPrefix(False)
-
-    def take_font(self, font: QFont) -> None:
-        """Use a font, slightly smaller than text, and make room for it."""
-        small = QFont(font)
-        small.setPointSizeF(font.pointSizeF() * 0.85)
-        self.setStyle(
-            tickFont=small, tickLength=4, autoReduceTextSpace=False, hideOverlappingLabels=self.orientation == "bottom"
-        )
-        self._metrics = metrics = QFontMetrics(small)
-        if self.orientation == "left":
-            self.setWidth(metrics.horizontalAdvance("0.0004") + 8)
-        else:
-            self.setHeight(metrics.height() + 8)
-
-    def boundingRect(self) -> QRectF:
-        """Room for words at the very ends of the axis, which pyqtgraph leaves out where there is a grid."""
-        margin = self._metrics.height() / 2
-        rect: QRectF = super().boundingRect()
-        return rect.adjusted(0, -margin, 0, margin) if self.orientation == "left" else rect.adjusted(0, 0, 10, 0)
-
-    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
-        """Round positions, no closer than their words need; pyqtgraph's own stand too close on a small panel."""
-        low, high = min(minVal, maxVal), max(minVal, maxVal)
-        if (self.logMode and high - low > 0.8) or not high > low:
-            return super().tickValues(minVal, maxVal, size)  # type: ignore[no-any-return]
-        unit = 2.0**30 if self.shows_bytes else 1.0
-        least = (high - low) / unit / max(1.0, size / self._room_for(high))
-        whole = self.orientation == "bottom"
-        spacing = round_spacing(least, self.shows_time, whole) * unit
-        tight = not whole and size < 3 * self._metrics.height()
-        while math.floor(high / spacing) - math.ceil(low / spacing) < (0 if tight else 1) and not (
-            whole and spacing <= 1
-        ):
-            spacing = round_spacing(spacing / unit / 2.5, self.shows_time, whole) * unit  # two ticks tell a scale
-        first, last = math.ceil(low / spacing - 1e-9), math.floor(high / spacing + 1e-9)
-        return [(spacing, [index * spacing for index in range(first, last + 1)])]
-
-    def _room_for(self, high: float) -> float:
-        """Pixels from one tick to the next, so that their words do not touch."""
-        if self.orientation == "left":
-            return self._metrics.height() * 2.0
-        words = clock(high) if self.shows_time else short(high, 1)
-        return self._metrics.horizontalAdvance(words) * 1.5 + 4
-
-    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
-        if self.shows_time:
-            return [clock(value) for value in values]
-        if self.shows_bytes:
-            return [short(value / 2**30, spacing / 2**30) for value in values]
-        if self.logMode:
-            return [f"{10**value:.3g}" for value in values]
-        if self.orientation == "bottom":
-            return [short(value, 1) if value == int(value) else "" for value in values]
-        return [short(value, spacing) for value in values]
-
-
-def round_spacing(least: float, time: bool = False, whole: bool = False) -> float:
-    """The next rounder distance: 1, 2 or 5 times a power of ten; for time what clocks are divided into."""
-    if time and least > 1:
-        known = (2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
-        found = next((step for step in known if step >= least), None)
-        return float(found) if found else 3600 * round_spacing(least / 3600, whole=True)
-    if whole and least < 1:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * 0.999)
-
-
-def short(value: float, spacing: float) -> str:
-    """A tick's number with no more digits than its neighbours need: "0.25", "1,500", "12k", "2e-4"."""
-    if value == 0 or abs(value) < spacing * 1e-6:
-        return "0"
-    if spacing >= 1e6:
-        return f"{value / 1e6:g}M"
-    if spacing >= 1e3 and abs(value) >= 1e4:
-        return f"{value / 1e3:g}k"
-    if spacing < 1e-3 and abs(value) < 1e-2:
-        mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
-    digits = max(0, -math.floor(math.log10(spacing) + 1e-9))
-    return f"{value:,.{digits}f}"
-
-
-def clock(seconds: float) -> str:
-    """Such as 1:05 or 2:00:00."""
-    whole = round(abs(seconds))
-    text = f"{whole // 60 % 60:02d}:{whole % 60:02d}" if whole >= 3600 else f"{whole // 60}:{whole % 60:02d}"
-    return f"{whole // 3600}:{text}" if whole >= 3600 else text
+def _dots(look: Look, positions: Floats, values: Floats) -> list[dict[str, object]]:
+    """Dots for points without a neighbour: a line of one point would be invisible."""
+    good = np.isfinite(values)
+    beside = np.zeros(len(good), dtype=bool)
+    beside[1:] |= good[:-1]
+    beside[:-1] |= good[1:]
+    alone = np.flatnonzero(good & ~beside)
+    brush = pg.mkBrush(look.color())
+    return [{"pos": (positions[at], values[at]), "size": 7, "brush": brush, "pen": None} for at in alone]
 
 
 class PlotPanel(pg.GraphicsView):
@@ -193,10 +110,11 @@ class PlotPanel(pg.GraphicsView):
         self._lay_out()
         self._marks = pg.ScatterPlotItem(pxMode=True, useCache=False)  # cached dots are pixels in an SVG too
         self._best = pg.ScatterPlotItem(pxMode=True, symbol="star", size=16, useCache=False)
+        self._lone = pg.ScatterPlotItem(pxMode=True, useCache=False)
         self._checkpoints = pg.PlotCurveItem(connect="pairs")
         self._crosshair = pg.InfiniteLine(angle=90, movable=False)
         self._crosshair.setVisible(False)
-        for item in (self._checkpoints, self._marks, self._best, self._crosshair):
+        for item in (self._checkpoints, self._lone, self._marks, self._best, self._crosshair):
             item.setZValue(10)
             self.box.addItem(item, ignoreBounds=True)
         self.box.disableAutoRange()
@@ -232,7 +150,7 @@ class PlotPanel(pg.GraphicsView):
             item.setData([], [])
         for item, line in zip(self._items, lines):
             item.setPen(line.look.pen())
-            item.setZValue({"raw": 1, "smooth": 3, "plain": 3, "tests": 4}[line.look.kind])
+            item.setZValue({"raw": 1, "smooth": 3, "plain": 3, "tests": 4, "few tests": 4}[line.look.kind])
         self._drawn = lines
 
     def set_axes(self, time: bool, log: bool, bytes_shown: bool = False) -> None:
@@ -245,9 +163,11 @@ class PlotPanel(pg.GraphicsView):
             self._left.picture = None
 
     def fit(self, low: float, high: float) -> None:
-        """Show this stretch of the x axis and all heights in it."""
+        """Show this stretch of the x axis, with room for marks at its ends, and all heights in it."""
         box = self.box
-        box.setXRange(low, max(high, low + 1e-9), padding=0.0)
+        high = max(high, low + 1e-9)
+        edge = (high - low) * _EDGE_PIXELS / max(box.width() - 2 * _EDGE_PIXELS, 10 * _EDGE_PIXELS)
+        box.setXRange(low - edge, high + edge, padding=0.0)
         bounds = self._bounds(low, high)
         if bounds is not None:
             box.setYRange(*bounds, padding=0.08)
@@ -256,12 +176,16 @@ class PlotPanel(pg.GraphicsView):
         """Hand the visible part of every line, thinned, to the screen."""
         (low, high), _ = self.box.viewRange()
         most = int(min(DRAWN_POINTS, max(60, _POINTS_PER_PIXEL * self.width())))
+        lone: list[dict[str, object]] = []
         for item, line in zip(self._items, self._drawn):
             part = window(line.positions, low, high)
             positions, values = line.positions[part], self._heights(line.values[part])
             picked = thin(values, most)
             edges = line.look.kind != "raw" and len(picked) <= _FEW_POINTS
             item.setData(positions[picked], values[picked], antialias=edges)
+            if not line.look.of_tests:  # those have dots of their own
+                lone += _dots(line.look, positions[picked], values[picked])
+        self._lone.setData(lone)
         known = self.drawn_points > 0  # axes without a line would make up a scale
         for axis in (self._left, self._bottom):
             if axis.style["showValues"] != known:
@@ -275,7 +199,7 @@ class PlotPanel(pg.GraphicsView):
             heights = self._heights(line.values[picked])
             brush = pg.mkBrush(line.look.color())
             spots += [
-                {"pos": (x, y), "size": 6, "brush": brush, "pen": None}
+                {"pos": (x, y), "size": 8 if line.look.kind == "few tests" else 6, "brush": brush, "pen": None}
                 for x, y in zip(line.positions[picked], heights)
                 if math.isfinite(y)
             ]
@@ -318,6 +242,11 @@ class PlotPanel(pg.GraphicsView):
         self._best.setBrush(pg.mkBrush(colors.warning))
         self._checkpoints.setPen(pg.mkPen(colors.muted, width=2))
         self._crosshair.setPen(pg.mkPen(colors.border, width=1))
+
+    @property
+    def lone_points(self) -> int:
+        """Dots drawn for points without a neighbour."""
+        return len(self._lone.data)
 
     @property
     def drawn_points(self) -> int:

@@ -81,6 +81,8 @@ class RecordsModel(QAbstractTableModel):
         return None
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if role == Qt.ItemDataRole.TextAlignmentRole and orientation == Qt.Orientation.Horizontal and section in (0, 3):
+            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)  # as the figures below
         if role != Qt.ItemDataRole.DisplayRole:
             return None
         return self._titles[section] if orientation == Qt.Orientation.Horizontal else str(section + 1)

@@ -132,7 +132,7 @@ class ReplyView(QFrame):
         """This reply did not come."""
         self._pending.clear()
         set_role(self.facts, "error")
-        self.facts.setText(problem.sentence())
+        self.facts.setText(wording.told_problem(problem).sentence())
 
     def _in_words(self, reply: Reply) -> str:
         if reply.ended == "failed":

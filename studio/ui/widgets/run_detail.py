@@ -6,6 +6,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QTabWidget, QVBoxLayout, QWidget
 
 from studio.data.run_history import RunSummary
+from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
@@ -93,9 +94,8 @@ class RunDetail(QWidget):
             self.title.set_text(self.tr("{count} runs compared").format(count=len(summaries)))
             self.said.setText("\n".join(f"{one.job.name}: {_said(one)}" for one in summaries if _said(one)))
         else:
-            words = self.tr("{name}: {model} learns {data}")
             work = summary.job
-            self.title.set_text(words.format(name=work.name, model=work.model_name, data=work.dataset_name))
+            self.title.set_text(f"{work.name}: {wording.learns(work.model_name, work.dataset_name)}")
             self.said.setText(self._story(summary))
         self.said.setVisible(bool(self.said.text()))
 
@@ -106,7 +106,7 @@ class RunDetail(QWidget):
                 return self.tr("Nothing was kept of this run.")
             return " ".join((judge(summary.finished.verdict).headline, *judge(summary.finished.verdict).sentences))
         if summary.failed is not None:
-            return summary.failed.problem.sentence().replace("\n", " ")
+            return wording.told_problem(summary.failed.problem).sentence().replace("\n", " ")
         if summary.state == "interrupted":
             return self.tr("The run was interrupted; it can be resumed from its last checkpoint.")
         return self.tr("The run goes on.")

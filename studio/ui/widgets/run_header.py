@@ -80,8 +80,7 @@ class RunHeader(QWidget):
         self._dismissed = 0
         self.message.clear()
         self.notices.clear()
-        words = self.tr("{name}: {model} learns {data}")
-        self.what.set_text(words.format(name=work.name, model=work.model_name, data=work.dataset_name) if work else "")
+        self.what.set_text(f"{work.name}: {wording.learns(work.model_name, work.dataset_name)}" if work else "")
 
     def show_progress(self, progress: RunProgress) -> None:
         """Show where the run stands. Called at most eight times a second."""

@@ -51,10 +51,15 @@ class RunListModel(QAbstractListModel):
 
     def lines(self, summary: RunSummary) -> tuple[str, str, str, str]:
         """Name and state; what learned what; how it went; how long, and when."""
-        when = [wording.duration(summary.seconds) if summary.seconds else "", wording.moment(summary.started)]
+        ended = summary.finished
+        if ended is not None and ended.adapter:  # the same time as in the banner at its end
+            took = wording.took(ended.seconds, ended.verdict is not None)
+        else:
+            took = wording.took(summary.seconds, False) if summary.seconds else ""
+        when = [took, wording.moment(summary.started)]
         return (
             f"{summary.job.name} · {self.state_words(summary)}",
-            f"{summary.job.model_name} ← {summary.job.dataset_name}",
+            wording.learns(summary.job.model_name, summary.job.dataset_name),
             self.result(summary) or self.tr("no result"),
             " · ".join(part for part in when if part),
         )
@@ -75,7 +80,9 @@ class RunListModel(QAbstractListModel):
         return words
 
     def result(self, summary: RunSummary) -> str:
-        """The verdict in a few words, and the last loss."""
+        """The verdict in a few words, and the last loss; why, where it failed."""
+        if summary.state == "failed" and summary.failed is not None:
+            return wording.told(summary.failed.problem.what)
         parts = []
         if summary.finished is not None and summary.finished.adapter:
             parts.append(judge(summary.finished.verdict).short)

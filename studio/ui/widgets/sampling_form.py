@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from studio.contract.fields import fields
 from studio.contract.sampling import Sampling
+from studio.ui.setting_words import told_fields
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import label, plain_tip
@@ -47,7 +48,7 @@ class SamplingForm(QWidget):
         form.setHorizontalSpacing(GRID)
         form.setVerticalSpacing(GRID // 2)
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
-        for declared in fields(Sampling):
+        for declared in told_fields(Sampling):
             editor = self._editors()[declared.path]
             editor.setAccessibleName(declared.title)
             editor.setToolTip(plain_tip(declared.help))

@@ -7,7 +7,8 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolTip, QVBoxLayout, Q
 
 from studio.contract.errors import Problem
 from studio.contract.fields import Field
-from studio.ui.setting_words import explanation, problem_words, value_words
+from studio.ui import wording
+from studio.ui.setting_words import explanation, problem_words, told_field, value_words
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import label, plain_tip, set_role
@@ -21,7 +22,7 @@ class SettingRow(QWidget):
     """Emits `edited` when the user changed the value.
 
     Attributes:
-        field: The declaration.
+        field: The declaration, in the user's language.
         editor: Has `value()` and `set_value()`.
     """
 
@@ -29,7 +30,7 @@ class SettingRow(QWidget):
 
     def __init__(self, field: Field) -> None:
         super().__init__()
-        self.field = field
+        self.field = field = told_field(field)
         self._base: Any = field.default
         self.setProperty("help_topic", field.path)
         self.editor = make_editor(field)
@@ -37,7 +38,7 @@ class SettingRow(QWidget):
         self.name = label(field.label, wrap=True)
         self.name.setBuddy(self.editor)
         self.help_label = label(field.help, "muted", wrap=True)
-        unit = "%" if field.unit == "share" else field.unit
+        unit = "%" if field.unit == "share" else wording.told(field.unit)
         self._unit = label(unit, "muted")
         self.reset = buttons.icon_button("undo", self.tr("Reset {name}").format(name=field.title), self._reset)
         keep = self.reset.sizePolicy()

@@ -10,8 +10,9 @@ from studio.contract.errors import Problem, SettingsError
 from studio.contract.events import DeviceReport
 from studio.contract.fields import GROUPS, build, check_values, fields, flatten
 from studio.contract.presets import PRESETS, load_preset
+from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings, check_together
-from studio.ui import icons, setting_words
+from studio.ui import icons, setting_words, wording
 from studio.ui import preferences as window_preferences
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -46,7 +47,7 @@ class SettingsForm(QWidget):
         self.preset = "balanced"
         self.rows = {field.path: SettingRow(field) for field in fields(TrainSettings)}
         self.groups = {
-            name: SettingGroup(title, [r for r in self.rows.values() if r.field.group == name])
+            name: SettingGroup(wording.told(title), [r for r in self.rows.values() if r.field.group == name])
             for name, title in GROUPS.items()
         }
         self._build()
@@ -96,7 +97,7 @@ class SettingsForm(QWidget):
 
     def set_settings(self, settings: TrainSettings) -> None:
         """Show these values; they are measured against the preset they equal, else against the present one."""
-        for name in PRESETS:
+        for name in (*PRESETS, SAMPLE):
             if load_preset(name).settings() == settings:
                 self.preset = name
         self._fill(settings)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
-from studio.contract.fields import fields, flatten
+from studio.contract.fields import flatten
 from studio.contract.job import TrainJob
 from studio.contract.settings import TrainSettings
-from studio.ui.setting_words import value_words
+from studio.ui.setting_words import told_fields, value_words
 from studio.ui.widgets.labels import label
 
 Row = tuple[str, tuple[str, ...]]
@@ -70,7 +70,7 @@ class SettingsTable(QWidget):
             (self.tr("Data"), (work.dataset_name, "")),
         ]
         values, defaults = flatten(work.settings), flatten(TrainSettings())
-        for field in fields(TrainSettings):
+        for field in told_fields(TrainSettings):
             value = values[field.path]
             if value != defaults[field.path] or field.path == "seed":
                 rows.append((field.label, (value_words(field, value), value_words(field, defaults[field.path]))))
@@ -85,7 +85,7 @@ class SettingsTable(QWidget):
             if len(set(values)) > 1:
                 rows.append((words, values))
         flat = [flatten(work.settings) for work in jobs]
-        for field in fields(TrainSettings):
+        for field in told_fields(TrainSettings):
             found = [values[field.path] for values in flat]
             if any(value != found[0] for value in found):
                 rows.append((field.label, tuple(value_words(field, value) for value in found)))

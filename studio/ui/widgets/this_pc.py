@@ -77,6 +77,7 @@ class ThisPc(Section):
         return facts
 
     def _problem(self, problem: Problem) -> None:
+        problem = wording.told_problem(problem)
         self._lines.addWidget(line())
         words = row(IconLabel("info", "warning"), label(problem.what, wrap=True))
         words.setStretch(1, 1)

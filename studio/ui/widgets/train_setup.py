@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from studio.contract.presets import load_preset
+from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
 from studio.ui import wording
 from studio.ui.theme import GRID
@@ -109,18 +110,12 @@ class TrainSetup(QWidget):
             grid.addWidget(name, index, 0)
             grid.addWidget(widget, index, 1)
             if button is not None:
-                grid.addWidget(button, index, 2)
+                grid.addWidget(button, index, 2, Qt.AlignmentFlag.AlignLeft)
         card.add(grid)
         return card
 
     def _fill_how(self, card: Section) -> None:
         self.sample_words = label("", "muted", wrap=True)
-        self.sample_button = buttons.flat(self.tr("Use the sample’s settings"), self.use_sample_settings)
-        self._sample_line = QWidget()
-        line = row(self.sample_words, self.sample_button)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.setStretch(0, 1)
-        self._sample_line.setLayout(line)
         self.general_words = label("", "muted", wrap=True)
         self.general_choose = buttons.flat(self.tr("Choose a file…"), self.general_wanted.emit)
         self.general_choose.setAccessibleName(self.tr("Choose a file of general examples"))
@@ -128,7 +123,7 @@ class TrainSetup(QWidget):
         self.general_remove.setAccessibleName(self.tr("Use no general examples"))
         general = row(self.general_words, self.general_choose, self.general_remove)
         general.setStretch(0, 1)
-        card.add(self._sample_line)
+        card.add(self.sample_words)
         card.add(self.form)
         card.add(general)
 
@@ -154,20 +149,11 @@ class TrainSetup(QWidget):
         self.summary.set_text(summary)
 
     def show_sample(self, offered: bool, used: bool) -> None:
-        """The sample on the starter has settings of its own: say that they are used, or offer them."""
-        self._sample_line.setVisible(offered)
-        self.sample_button.setVisible(not used)
-        self.sample_words.setText(
-            self.tr(
-                "These are the sample’s own settings: a fixed number of steps that learns all of it in about a minute."
-            )
-            if used
-            else self.tr("The sample on the starter model has settings of its own.")
-        )
-
-    def use_sample_settings(self) -> None:
-        """Take the settings that were tuned for the sample."""
-        self.form.set_settings(load_preset("sample").settings())
+        """The sample on the starter has a preset of its own: offer it, and say so while another one is used."""
+        self.form.presets.offer_sample(offered)
+        self.sample_words.setVisible(offered and not used)
+        words = self.tr("The sample on the starter model has settings of its own: choose “{name}” for them.")
+        self.sample_words.setText(words.format(name=wording.told(load_preset(SAMPLE).label)))
 
     def show_general(self, path: str, own: bool, model: str, settings: TrainSettings | None) -> None:
         """Say whether “Keep what it knew” has anything to work with.

@@ -84,7 +84,9 @@ class VerdictCard(QFrame):
             "early": self.tr("Ended early after {steps} steps, {time}: it got no better on unseen examples."),
             "time": self.tr("Ended by its time box: {steps} steps in {time}."),
         }[finished.reason]
-        words = words.format(steps=wording.number(finished.steps), time=wording.duration(finished.seconds))
+        words = words.format(
+            steps=wording.number(finished.steps), time=wording.took(finished.seconds, finished.verdict is not None)
+        )
         if finished.best_step and finished.best_step != finished.steps:
             words += " " + self.tr("Kept: the best adapter, of step {step}.").format(
                 step=wording.number(finished.best_step)

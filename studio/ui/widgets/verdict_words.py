@@ -45,23 +45,23 @@ def judge(verdict: Verdict | None) -> Judgement:
         words = _tr("No examples were held back, so nobody can say how it does on new questions.")
         kept = [] if verdict is None else kept_sentence(verdict)
         return Judgement(words, tuple(kept), _tr("not tested"), "info")
-    exact, loss = _exact_sentence(verdict), _loss_sentence(verdict)
-    learned = learned_answers(verdict)
-    better = learned or improved_loss(verdict)
-    sentences = []
-    if exact and (learned or not loss or not improved_loss(verdict)):
-        sentences.append(exact)
-    if loss and (not learned or not exact):
-        sentences.append(loss)
-    sentences += kept_sentence(verdict)
-    if not better:
+    exact, loss, kept = _exact_sentence(verdict), _loss_sentence(verdict), kept_sentence(verdict)
+    if learned_answers(verdict):
+        return Judgement(exact, tuple(kept), _short(verdict), _mood(verdict))
+    figures = [words for words in (exact, loss) if words] + kept
+    if not improved_loss(verdict):
         worse = verdict.loss_base is not None and (verdict.loss_tuned or 0) > verdict.loss_base
         headline = (
             _tr("Worse on unseen examples than before.") if worse else _tr("No real improvement on unseen examples.")
         )
-        return Judgement(headline, tuple(sentences), _tr("no real improvement"), "warning")
-    mood: Mood = "success" if kept_share(verdict) >= _KEPT_ENOUGH else "warning"
-    return Judgement(sentences[0], tuple(sentences[1:]), _short(verdict, learned), mood)
+        return Judgement(headline, tuple(figures), _tr("no real improvement"), "warning")
+    if not exact:  # answers too long to be compared word for word: the loss is all there is to go by
+        return Judgement(loss, tuple(kept), _short(verdict), _mood(verdict))
+    return Judgement(exact, (_likelier_sentence(verdict), loss, *kept), _short(verdict), "info")
+
+
+def _mood(verdict: Verdict) -> Mood:
+    return "success" if kept_share(verdict) >= _KEPT_ENOUGH else "warning"
 
 
 def learned_answers(verdict: Verdict) -> bool:
@@ -108,6 +108,19 @@ def _exact_sentence(verdict: Verdict) -> str:
     )
 
 
+def _likelier_sentence(verdict: Verdict) -> str:
+    """A lower loss alone is no right answer: say so, and what helps."""
+    if not verdict.right_after:
+        return _tr(
+            "A little more likely, but no new question is answered right yet: train longer or with a higher "
+            "learning speed."
+        )
+    return _tr(
+        "A little more likely, but that more of them are answered right may be luck: train longer or with a higher "
+        "learning speed."
+    )
+
+
 def _loss_sentence(verdict: Verdict) -> str:
     if not verdict.rows or verdict.rows_better is None or verdict.loss_base is None or verdict.loss_tuned is None:
         return ""
@@ -130,7 +143,11 @@ def loss_words(loss: float) -> str:
     return wording.number(loss, 2 if loss >= 0.1 else 4)
 
 
-def _short(verdict: Verdict, learned: bool) -> str:
-    if learned:
-        return _tr("{after} of {asked} right").format(after=verdict.right_after, asked=verdict.asked)
-    return _tr("better on {better} of {rows}").format(better=verdict.rows_better, rows=verdict.rows)
+def _short(verdict: Verdict) -> str:
+    if verdict.asked and verdict.right_after is not None:
+        return _tr("{after} of {asked} right").format(
+            after=wording.number(verdict.right_after), asked=wording.number(verdict.asked)
+        )
+    return _tr("better on {better} of {rows}").format(
+        better=wording.number(verdict.rows_better or 0), rows=wording.number(verdict.rows or 0)
+    )
