@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 
@@ -136,6 +136,15 @@ class DoctorJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     test: str = ""
 
 
+class ExportRowsJob(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="export_rows"
+):
+    """Write a dataset's rows, as they read now, as JSONL. Needs no torch."""
+
+    dataset: str
+    path: str
+
+
 class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="train"):
     """Train one adapter. Paths are absolute.
 
@@ -198,11 +207,13 @@ class DeviceJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     """Say what this computer offers for training and what is missing. Needs no torch."""
 
 
-Job = ImportJob | PreviewJob | DoctorJob | TrainJob | ChatJob | CheckModelJob | ExportJob | DeviceJob
+Job = (
+    ImportJob | PreviewJob | DoctorJob | ExportRowsJob | TrainJob | ChatJob | CheckModelJob | ExportJob | DeviceJob
+)
 
 _KINDS: dict[str, type[msgspec.Struct]] = {
-    kind.__struct_config__.tag: kind  # type: ignore[misc]
-    for kind in (ImportJob, PreviewJob, DoctorJob, TrainJob, ChatJob, CheckModelJob, ExportJob, DeviceJob)
+    kind.__struct_config__.tag: kind
+    for kind in get_args(Job)
 }
 _encoder = msgspec.json.Encoder()
 

@@ -100,9 +100,14 @@ class Dataset:
         self.edits = edits if edits is not None else Edits(table.num_rows)
         self._sides = table.column("side")
         self._kept: list[int] | None = None
-        if self.edits.excluded:
-            self._kept = [row for row in range(table.num_rows) if row not in self.edits.excluded]
         self._positions: list[float] | None = None
+        self.note_edits()
+
+    def note_edits(self) -> None:
+        """To be called after `edits` were changed."""
+        self._kept = self._positions = None
+        if self.edits.excluded:
+            self._kept = [row for row in range(self.table.num_rows) if row not in self.edits.excluded]
 
     def __len__(self) -> int:
         return cast(int, self.table.num_rows) if self._kept is None else len(self._kept)
@@ -185,7 +190,10 @@ class Dataset:
 
     def is_held_back(self, index: int, share: float) -> bool:
         """Whether one row is held back."""
-        row = self.stored_row(index)
+        return self.stored_is_held_back(self.stored_row(index), share)
+
+    def stored_is_held_back(self, row: int, share: float) -> bool:
+        """Whether a stored row is held back; one that is left out would be, were it in."""
         if self._positions is None and self.info.split.by == "hash":  # one row is quick, a million are not
             key = self.stored_record(row).key if row in self.edits.texts else self.table.column("key")[row].as_py()
             return positions(self.info.split, [key], (), (), [self._sides[row].as_py()])[0] < share

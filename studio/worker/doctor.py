@@ -41,7 +41,7 @@ def measure(model: Path, settings: TrainSettings) -> tuple[Measure, int]:
     rules = tokens.Rules.of(settings)
 
     def measured(record: Record) -> Measured:
-        encoded = tokens.encode(record.messages, tokenizer, rules)
+        encoded = tokens.encode(record, tokenizer, rules)
         left_out = encoded.fate == "left_out"
         learned = sum(label != tokens.NOTHING for label in encoded.labels)
         return Measured(

@@ -75,7 +75,7 @@ def test_every_reader_sees_each_row_on_the_same_side(llama: Path, edited: Path, 
     found = read(llama, edited, held_back_share=0.3)
     assert (found.train_rows, len(found.held)) == (sides.count(False), sides.count(True))
     held = {record.messages for record, side in zip(dataset.records(), sides, strict=True) if side}
-    assert {row.messages for row in found.held} == held
+    assert {row.record.messages for row in found.held} == held
 
 
 def test_the_preview_shows_the_edited_row(llama: Path, edited: Path) -> None:
