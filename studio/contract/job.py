@@ -207,14 +207,9 @@ class DeviceJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     """Say what this computer offers for training and what is missing. Needs no torch."""
 
 
-Job = (
-    ImportJob | PreviewJob | DoctorJob | ExportRowsJob | TrainJob | ChatJob | CheckModelJob | ExportJob | DeviceJob
-)
+Job = ImportJob | PreviewJob | DoctorJob | ExportRowsJob | TrainJob | ChatJob | CheckModelJob | ExportJob | DeviceJob
 
-_KINDS: dict[str, type[msgspec.Struct]] = {
-    kind.__struct_config__.tag: kind
-    for kind in get_args(Job)
-}
+_KINDS: dict[str, type[msgspec.Struct]] = {kind.__struct_config__.tag: kind for kind in get_args(Job)}
 _encoder = msgspec.json.Encoder()
 
 

@@ -42,7 +42,6 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         """Up to 5 rows, values as shortened text."""
         return tuple({name: _as_text(value) for name, value in row.items()} for row in self.rows[:_SHOWN_ROWS])
 
-
     def sample(self) -> str:
         """Up to 5 first rows whole, as a JSON list of objects; fewer where they are long."""
         texts: list[str] = []
