@@ -124,6 +124,8 @@ class DataImport(QObject):
         self._desk.close()
         self.message.clear()
         self.progress.start(work.name)
+        if self.by_hand.isVisible():
+            self.dataset_wanted.emit()  # the columns of another file are nothing to look at meanwhile
         self.busy_changed.emit()
 
     def _on_import_progressed(self, event: object) -> None:

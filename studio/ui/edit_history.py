@@ -13,16 +13,19 @@ class EditHistory(QObject):
 
     Attributes:
         stack: For undo and redo actions; empty again with each dataset.
+        stack_changed: Something else can be undone or done again.
         edited: The dataset reads otherwise now.
         failed: `Problem`: a change could not be kept, so it was not made.
     """
 
+    stack_changed = Signal()
     edited = Signal()
     failed = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.stack = QUndoStack(self)
+        self.stack.indexChanged.connect(self.stack_changed)  # a stack that is deleted tells its listeners, too
         self._dataset: Dataset | None = None
         self._log: EditLog | None = None
 

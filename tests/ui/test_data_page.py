@@ -86,11 +86,11 @@ def test_the_guess_is_shown_with_its_reason(qtbot: QtBot, page: DataPage, faq: P
 
 def test_the_table_reads_rows_as_they_are_scrolled_to(qtbot: QtBot, page: DataPage, faq: Path) -> None:
     import_file(qtbot, page, faq)
-    model = page.rows.table.model()
+    model = page.rows.table.records
     assert model.rowCount() == 500
     assert len(model._records) <= 2 * BLOCK_ROWS
     assert model.index(499, 1).data(Qt.ItemDataRole.DisplayRole) == "How do I <b>reset</b> 499?"
-    page.rows.table.selectRow(499)
+    page.rows.table.show_row(499)
     assert "Open Settings, number 499." in page.rows.detail.toPlainText()
 
 
@@ -212,7 +212,7 @@ def test_the_preview_shows_the_trainers_own_labels(qtbot: QtBot, page: DataPage,
     library.put_model(checked_model(made))
     page.workplace.choose_model(checked_model(made))
     import_file(qtbot, page, faq)
-    page.rows.table.selectRow(7)
+    page.rows.table.show_row(7)
     service = page.preview.service
     told: list[MaskedRow] = []
     service.row_shown.connect(told.append)

@@ -137,7 +137,7 @@ class DataPage(Page):
             action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             action.triggered.connect(act)
             self.addAction(action)
-        stack.indexChanged.connect(lambda _: self.rows.show_stack(stack))
+        desk.history.stack_changed.connect(lambda: self.rows.show_stack(stack))
         self.rows.show_stack(stack)
         desk.edited.connect(self._on_edited)
         desk.found_changed.connect(self._show_found)

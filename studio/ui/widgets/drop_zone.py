@@ -50,9 +50,8 @@ class DropZone(QFrame):
         texts.addWidget(label(sentence, wrap=True))
         buttons_row = QHBoxLayout()
         buttons_row.addWidget(self.browse_button)
-        self.folder_button = buttons.flat(self.tr("Choose a folder…"), self.browse_folder)
         if several:
-            buttons_row.addWidget(self.folder_button)
+            buttons_row.addWidget(buttons.flat(self.tr("Choose a folder…"), self.browse_folder))
         buttons_row.addStretch(1)
         texts.addLayout(buttons_row)
         texts.addStretch(1)

@@ -53,11 +53,7 @@ class FindingCard(QFrame):
         self.fix_button = buttons.secondary(self.fix_words(finding), lambda: self.fix_wanted.emit(finding))
         in_table = any(example.row >= 0 for example in finding.examples)
         self.rows_button = buttons.flat(self.tr("Show them in the table"), lambda: self.rows_wanted.emit(finding.code))
-        shown = [self.fix_button] if finding.fix else []
-        shown += [self.rows_button] if in_table else []
-        if shown:
-            texts.addSpacing(GRID // 2)
-            texts.addLayout(row(*shown, 1))
+        texts.addLayout(row(self.fix_button, self.rows_button, 1))
         outer = QHBoxLayout(self)
         outer.setContentsMargins(GRID + 4, GRID, GRID, GRID)
         outer.setSpacing(GRID + 4)
@@ -67,6 +63,8 @@ class FindingCard(QFrame):
         side.addStretch(1)
         outer.addLayout(side)
         outer.addLayout(texts, 1)
+        self.fix_button.setVisible(bool(finding.fix))  # not before they have a parent: they would be windows
+        self.rows_button.setVisible(in_table)
 
     def fix_words(self, finding: Finding) -> str:
         """What the fix does."""

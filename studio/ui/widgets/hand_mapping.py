@@ -49,6 +49,7 @@ class HandMapping(QWidget):
             half.setLayout(inner)
             split.addWidget(half)
         split.setChildrenCollapsible(False)
+        split.setProperty("quiet", "true")
         inside = QVBoxLayout(self)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(GRID)

@@ -85,6 +85,7 @@ class ImportOptions(QWidget):
         self.seed.setRange(0, 999_999)
         self.seed.setAccessibleName(self.tr("Seed of the held-back rows"))
         self.seed.setKeyboardTracking(False)
+        self.seed.lineEdit().setTextMargins(6, 0, 0, 0)
         self.seed.valueChanged.connect(self._on_seed_changed)
         self.share = label("", "muted")
         self.share_button = buttons.flat(self.tr("Change in Train"), self.settings_wanted.emit)
@@ -108,12 +109,11 @@ class ImportOptions(QWidget):
         title = self._titles
         reading = row(title["sheet"], self.sheet, title["documents"], self.documents, title["split"], self.split, 1)
         tests = row(title["by"], self.by, self.column, title["seed"], self.seed, self.share, self.share_button, 1)
-        own = row(self.test_file, self.test_button, self.no_test_button, 1)
-        own.setStretch(0, 0)
+        own = row(self.more_button, self.test_button, self.no_test_button, self.test_file, 1)
+        files = column(title["files"], self._files, row(self.weights_button, 1), spacing=GRID // 2)
         grid = QGridLayout()
         grid.setContentsMargins(3 * GRID, 0, 0, GRID)
         grid.setVerticalSpacing(GRID)
-        files = column(title["files"], self._files, row(self.more_button, self.weights_button, 1), spacing=GRID // 2)
         for place, layout in enumerate((reading, files, tests, own)):
             grid.addLayout(layout, place, 0)
         return grid
@@ -187,6 +187,7 @@ class ImportOptions(QWidget):
             spin.setDecimals(2)
             spin.setSingleStep(0.5)
             spin.setValue(weight)
+            spin.lineEdit().setTextMargins(6, 0, 0, 0)
             spin.setAccessibleName(self.tr("How often the rows of {name} count").format(name=Path(path).name))
             spin.valueChanged.connect(lambda _: self.weights_button.setEnabled(True))
             name = ElidedLabel(Path(path).name)

@@ -52,8 +52,6 @@ def chip_format() -> QTextCharFormat:
     """The look of a control token's number."""
     colors = theme.tokens()
     form = QTextCharFormat()
-    form.setFontFamilies(["monospace"])
-    form.setFontStyleHint(QFont.StyleHint.Monospace)
     form.setFontPointSize(theme.mono_font().pointSizeF() * 0.8)
     form.setForeground(QColor(colors.text))
     form.setBackground(QColor(colors.line))
@@ -105,5 +103,5 @@ class Legend(QWidget):
             )
             mark, rest = self.tr("Green and underlined"), self.tr("learned")
         self._learned.setText(f'<span style="{look}">{mark}</span>: {rest}')
-        chip = f'<span style="background-color:{colors.line};font-family:monospace">\u200912\u2009</span>'
+        chip = f'<span style="background-color:{colors.line}">&nbsp;12&nbsp;</span>'
         self._chip.setText(f"{chip}: {self.tr('number of a control token')}")

@@ -51,7 +51,7 @@ class TokenText(QTextEdit):
         self.setAcceptRichText(False)
         self.setUndoRedoEnabled(False)
         self.setTabChangesFocus(True)
-        self.setMinimumHeight(8 * self.fontMetrics().lineSpacing())
+        self.setMinimumHeight(6 * self.fontMetrics().lineSpacing())
         self.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
@@ -93,7 +93,7 @@ class TokenText(QTextEdit):
         tokens = zip_longest(row.pieces[:MOST_TOKENS], row.control[:MOST_TOKENS], fillvalue=False)
         for (piece, control), learned, token in zip(tokens, row.learned, row.ids):
             text = shown_text(str(piece))
-            chip = f"\u2009{token}\u2009" if control else ""
+            chip = f"\u00a0{token}\u00a0" if control else ""
             self._starts.append(position)
             position += _units(text + chip)
             self._ends.append(position)

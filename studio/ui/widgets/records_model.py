@@ -198,7 +198,11 @@ class RecordsModel(QAbstractTableModel):
         return flags | Qt.ItemFlag.ItemIsEditable if editable and self.cell_of(index) is not None else flags
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if role != Qt.ItemDataRole.DisplayRole or section >= len(self._columns):
+        if section >= len(self._columns):
+            return None
+        if role == Qt.ItemDataRole.TextAlignmentRole and self._columns[section] in _NUMBERS:
+            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        if role != Qt.ItemDataRole.DisplayRole:
             return None
         if orientation == Qt.Orientation.Vertical:
             return str(section + 1)

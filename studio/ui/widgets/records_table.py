@@ -54,7 +54,7 @@ class RecordsTable(QTableView):
         self.records.show_dataset(dataset)
         self._lay_out()
         if self.records.rowCount():
-            self.selectRow(0)
+            self._choose(0)
 
     def show_rows(self, rows: Rows | None) -> None:
         """Show some stored rows; the one that had the focus keeps it where it is among them."""
@@ -63,20 +63,21 @@ class RecordsTable(QTableView):
         self._lay_out()
         place = self.records.place_of(before) if before >= 0 else -1
         if self.records.rowCount():
-            self.selectRow(max(0, place))
-            self.scrollTo(self.records.index(max(0, place), 0))
+            self._choose(max(0, place))
 
     def show_row(self, stored: int) -> bool:
         """Bring a stored row into view and choose it; False where it is not among those shown."""
         place = self.records.place_of(stored)
         if place < 0:
             return False
-        index = self.records.index(place, max(0, self.currentIndex().column()))
-        self.selectionModel().setCurrentIndex(
-            index, QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
-        )
-        self.scrollTo(index, QAbstractItemView.ScrollHint.PositionAtCenter)
+        self._choose(place)
         return True
+
+    def _choose(self, place: int) -> None:
+        flags = QItemSelectionModel.SelectionFlag
+        index = self.records.index(place, max(0, self.currentIndex().column()))
+        self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+        self.scrollTo(index, QAbstractItemView.ScrollHint.PositionAtCenter)
 
     def current_row(self) -> int:
         """Stored row that has the focus, or -1."""

@@ -17,6 +17,9 @@ from studio.ui.widgets.labels import label
 from studio.ui.widgets.records_table import RecordsTable
 from studio.ui.widgets.rows_toolbar import RowsToolbar
 
+MOST_CHARACTERS = 100_000
+"""Of one part of a row: a field that lays out megabytes makes everybody wait."""
+
 
 class RowsTab(QWidget):
     """Shows a dataset. Rows are stored rows, counted from 0.
@@ -46,6 +49,7 @@ class RowsTab(QWidget):
         split.addWidget(self.detail)
         split.setChildrenCollapsible(False)
         split.setHandleWidth(GRID)
+        split.setProperty("quiet", "true")
         split.setSizes([300, 130])
         split.setStretchFactor(0, 1)
         inside = QVBoxLayout(self)
@@ -178,10 +182,12 @@ class RowsTab(QWidget):
             "tool": self.tr("Result of a tool"),
         }
         told = [(self.tr("Tools"), record.tools), (self.tr("Text"), record.text)]
-        for turn in record.messages:
-            told += [(self.tr("Reasoning"), turn.reasoning), (names[turn.role], turn.content)]
+        for place, turn in enumerate(record.messages):
+            better = record.rejected and place >= record.shared
+            name = self.tr("Better answer") if better else names[turn.role]
+            told += [(self.tr("Reasoning"), turn.reasoning), (name, turn.content)]
             told.append((self.tr("Tool calls"), turn.tool_calls))
         told += [(self.tr("Worse answer"), turn.content) for turn in record.rejected if turn.role == "assistant"]
         if record.label is not None:
             told.append((self.tr("The answer is"), self.tr("good") if record.label else self.tr("bad")))
-        return [f"{name}:\n{text}" for name, text in told if text]
+        return [f"{name}:\n{text[:MOST_CHARACTERS]}" for name, text in told if text]
