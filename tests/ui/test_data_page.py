@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from studio.contract.events import MaskedRow
 from studio.contract.settings import TrainSettings
+from studio.data.edits import Exclude
 from studio.supervisor import library
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.data import DataPage
@@ -225,6 +226,7 @@ def test_the_preview_shows_the_trainers_own_labels(qtbot: QtBot, page: DataPage,
     assert "<b>reset</b> 7?" in page.preview.view.text.toPlainText()
     assert "learned (" in page.preview.facts.text()
     assert "This row is used whole." in page.preview.fate.text()
+    assert any(shown.control)
     assert page.preview.survey.text() == "Of 200 rows looked at: all are used whole."
     with qtbot.waitSignal(service.row_shown, timeout=WAIT):
         page.preview.next.click()
@@ -234,5 +236,11 @@ def test_the_preview_shows_the_trainers_own_labels(qtbot: QtBot, page: DataPage,
         page.workplace.choose_settings(TrainSettings(max_tokens=16))
     assert "This row is left out: it is longer than 16 tokens." in page.preview.fate.text()
     assert page.preview.survey.text() == "Of 200 rows looked at: 100 % are too long and left out."
+    assert page.preview.facts.text().endswith("tokens, 0 learned")
+    # A row that a person leaves out: seen by the worker that runs already.
+    with qtbot.waitSignal(service.row_shown, timeout=WAIT):
+        page.rows.table.show_row(8)
+        page.desk.history.do(Exclude((8,)), "x")
+    qtbot.waitUntil(lambda: "You left this row out" in page.preview.fate.text(), timeout=WAIT)
     page.close_services()
     qtbot.waitUntil(lambda: not page.workplace._tasks, timeout=WAIT)

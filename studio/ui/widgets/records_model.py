@@ -76,6 +76,10 @@ class RecordsModel(QAbstractTableModel):
         """The stored row that stands at a place of the table."""
         return place if self._shown is None else int(self._shown[place])
 
+    def stored_between(self, first: int, last: int) -> Rows:
+        """The stored rows at these places, both ends with them."""
+        return np.arange(first, last + 1) if self._shown is None else self._shown[first : last + 1]
+
     def place_of(self, stored: int) -> int:
         """Where a stored row stands in the table; -1 where it is not shown."""
         if self._shown is None:

@@ -1,5 +1,6 @@
 """The rows of a dataset as a table that reads them from disk as they are scrolled to."""
 
+import numpy as np
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
@@ -84,10 +85,11 @@ class RecordsTable(QTableView):
         index = self.currentIndex()
         return self.records.stored(index.row()) if index.isValid() else -1
 
-    def chosen_rows(self) -> list[int]:
-        """Stored rows that are marked."""
-        places = {index.row() for index in self.selectionModel().selectedRows()}
-        return [self.records.stored(place) for place in sorted(places)]
+    def chosen_rows(self) -> Rows:
+        """Stored rows that are marked; by ranges, since all of a million may be."""
+        marked = self.selectionModel().selection()
+        parts = [self.records.stored_between(part.top(), part.bottom()) for part in list(marked)]  # type: ignore[call-overload]
+        return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
 
     def _lay_out(self) -> None:
         header, letter = self.horizontalHeader(), self.fontMetrics().averageCharWidth()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QUndoStack
 from PySide6.QtWidgets import QPlainTextEdit, QSplitter, QVBoxLayout, QWidget
@@ -14,6 +15,7 @@ from studio.supervisor.row_choice import RowChoice
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets.labels import label
+from studio.ui.widgets.records_model import Rows
 from studio.ui.widgets.records_table import RecordsTable
 from studio.ui.widgets.rows_toolbar import RowsToolbar
 
@@ -140,18 +142,21 @@ class RowsTab(QWidget):
 
     def _show_chosen(self) -> None:
         rows = self.table.chosen_rows()
+        self.tools.show_chosen(len(rows), len(rows) - len(self._kept_of(rows)))
+
+    def _kept_of(self, rows: Rows) -> Rows:
+        """Those that are not left out."""
         excluded = self._dataset.edits.excluded if self._dataset is not None else set()
-        self.tools.show_chosen(len(rows), sum(row in excluded for row in rows))
+        return rows[~np.isin(rows, np.fromiter(excluded, np.int64, len(excluded)))] if excluded else rows
 
     def _on_exclude_wanted(self) -> None:
-        excluded = self._dataset.edits.excluded if self._dataset is not None else set()
-        rows = tuple(row for row in self.table.chosen_rows() if row not in excluded)
+        rows = tuple(self._kept_of(self.table.chosen_rows()).tolist())
         if rows:
             words = self.tr("leave out one row") if len(rows) == 1 else self.tr("leave out {count} rows")
             self.operation_wanted.emit(Exclude(rows), words.format(count=wording.number(len(rows))))
 
     def _on_include_wanted(self) -> None:
-        rows = tuple(self.table.chosen_rows())
+        rows = tuple(self.table.chosen_rows().tolist())
         if rows:
             words = self.tr("take in one row") if len(rows) == 1 else self.tr("take in {count} rows")
             self.operation_wanted.emit(Include(rows), words.format(count=wording.number(len(rows))))
