@@ -8,6 +8,7 @@ from studio.contract.diagnosis import Diagnosed as Diagnosed
 from studio.contract.errors import Problem
 from studio.contract.event import Event as Event
 from studio.contract.job import Mapping, Reading
+from studio.contract.masked_row import MaskedRow as MaskedRow
 from studio.contract.verdict import Verdict as Verdict
 
 PROTOCOL = 1
@@ -56,6 +57,8 @@ class Inspected(Event, frozen=True, kw_only=True, tag="inspected"):
     sheets: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
     """What can be chosen instead."""
+    sample: str = ""
+    """The first rows whole, as a JSON list of objects: as many as fit. For trying a mapping on them."""
 
 
 class Imported(Event, frozen=True, kw_only=True, tag="imported"):
@@ -68,31 +71,6 @@ class Imported(Event, frozen=True, kw_only=True, tag="imported"):
     held_back_rows: int
     mapping: Mapping
     problems: tuple[Problem, ...]
-
-
-class MaskedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One row by the trainer's own ids and labels.
-
-    Attributes:
-        row: Index in the dataset.
-        pieces: Text of each token, in order; joined they are the text the model reads.
-        ids: Token ids, (tokens).
-        learned: Whether each token's label is learned, (tokens).
-        fate: What the settings do with the row.
-        cut_tokens: Tokens lost to cutting; `cut_answer_tokens` of them belonged to learned text.
-        held_back: On the test side.
-        rejected: The worse answer of two with the same question, as the model would see it; nothing of it is learned.
-    """
-
-    row: int
-    pieces: tuple[str, ...]
-    ids: tuple[int, ...]
-    learned: tuple[bool, ...]
-    fate: Literal["kept", "cut", "left_out", "nothing_to_learn"]
-    cut_tokens: int = 0
-    cut_answer_tokens: int = 0
-    held_back: bool = False
-    rejected: "MaskedRow | None" = None
 
 
 class RowsShown(Event, frozen=True, kw_only=True, tag="rows_shown"):
@@ -311,6 +289,13 @@ class ModelChecked(Event, frozen=True, kw_only=True, tag="model_checked"):
     probes: str = ""
 
 
+class RowsExported(Event, frozen=True, kw_only=True, tag="rows_exported"):
+    """A dataset's rows, as they read now, lie in a JSONL file."""
+
+    path: str
+    rows: int
+
+
 class Exported(Event, frozen=True, kw_only=True, tag="exported"):
     """The export is complete under its final name."""
 
@@ -369,11 +354,12 @@ AnyEvent = (
     | ReplyDone
     | ModelChecked
     | Exported
+    | RowsExported
     | DeviceReport
     | Diagnosed
 )
 
-FINAL = (Finished, Failed, Imported, ModelChecked, Exported, DeviceReport, Diagnosed)
+FINAL = (Finished, Failed, Imported, ModelChecked, Exported, RowsExported, DeviceReport, Diagnosed)
 """A worker that ends without one of these (and was not told to end) has crashed."""
 
 _encoder = msgspec.json.Encoder()

@@ -137,6 +137,15 @@ class DoctorJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     test: str = ""
 
 
+class ExportRowsJob(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="export_rows"
+):
+    """Write a dataset's rows, as they read now, as JSONL. Needs no torch."""
+
+    dataset: str
+    path: str
+
+
 class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="train"):
     """Train one adapter. Paths are absolute.
 
@@ -199,12 +208,9 @@ class DeviceJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     """Say what this computer offers for training and what is missing. Needs no torch."""
 
 
-Job = ImportJob | PreviewJob | DoctorJob | TrainJob | ChatJob | CheckModelJob | ExportJob | DeviceJob
+Job = ImportJob | PreviewJob | DoctorJob | ExportRowsJob | TrainJob | ChatJob | CheckModelJob | ExportJob | DeviceJob
 
-_KINDS: dict[str, type[msgspec.Struct]] = {
-    kind.__struct_config__.tag: kind  # type: ignore[misc]
-    for kind in (ImportJob, PreviewJob, DoctorJob, TrainJob, ChatJob, CheckModelJob, ExportJob, DeviceJob)
-}
+_KINDS: dict[str, type[msgspec.Struct]] = {kind.__struct_config__.tag: kind for kind in get_args(Job)}
 _encoder = msgspec.json.Encoder()
 
 

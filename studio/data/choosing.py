@@ -30,6 +30,7 @@ def choose_mapping(job: ImportJob, seen: Look, splits: tuple[str, ...], emit: Em
             reading=_fit_for_the_wire(seen.reading),
             sheets=tuple(shown(name, 200) for name in seen.sheets),
             splits=tuple(shown(name, 200) for name in splits),
+            sample=seen.sample(),
         )
 
     given = job.mapping or _known(seen)

@@ -99,13 +99,24 @@ class Dataset:
         self.table = table
         self.edits = edits if edits is not None else Edits(table.num_rows)
         self._sides = table.column("side")
-        self._kept: list[int] | None = None
-        if self.edits.excluded:
-            self._kept = [row for row in range(table.num_rows) if row not in self.edits.excluded]
         self._positions: list[float] | None = None
+        self._listed: list[int] | None = None
+
+    def note_edits(self) -> None:
+        """To be called after `edits` were changed."""
+        self._listed = self._positions = None
+
+    @property
+    def _kept(self) -> list[int] | None:
+        """Stored rows that are not left out; None: all of them. Listed when it is asked for: it takes its time."""
+        if not self.edits.excluded:
+            return None
+        if self._listed is None:
+            self._listed = [row for row in range(self.table.num_rows) if row not in self.edits.excluded]
+        return self._listed
 
     def __len__(self) -> int:
-        return cast(int, self.table.num_rows) if self._kept is None else len(self._kept)
+        return cast(int, self.table.num_rows) - len(self.edits.excluded)
 
     def __getitem__(self, index: int | slice) -> Record | list[Record]:
         """One record, or those of a slice.
@@ -122,11 +133,13 @@ class Dataset:
 
     def stored_row(self, index: int) -> int:
         """The stored row of a row."""
-        return index if self._kept is None else self._kept[index]
+        kept = self._kept
+        return index if kept is None else kept[index]
 
     def index_from(self, stored: int) -> int:
         """The first row whose stored row is not before `stored`."""
-        return min(stored, len(self)) if self._kept is None else bisect_left(self._kept, stored)
+        kept = self._kept
+        return min(stored, len(self)) if kept is None else bisect_left(kept, stored)
 
     def record(self, index: int) -> Record:
         """One row.
@@ -185,7 +198,10 @@ class Dataset:
 
     def is_held_back(self, index: int, share: float) -> bool:
         """Whether one row is held back."""
-        row = self.stored_row(index)
+        return self.stored_is_held_back(self.stored_row(index), share)
+
+    def stored_is_held_back(self, row: int, share: float) -> bool:
+        """Whether a stored row is held back; one that is left out would be, were it in."""
         if self._positions is None and self.info.split.by == "hash":  # one row is quick, a million are not
             key = self.stored_record(row).key if row in self.edits.texts else self.table.column("key")[row].as_py()
             return positions(self.info.split, [key], (), (), [self._sides[row].as_py()])[0] < share
@@ -205,7 +221,8 @@ class Dataset:
                 yield list(rows), batch
 
     def _seen(self, stored: list[Any]) -> list[Any]:
-        return stored if self._kept is None else [stored[row] for row in self._kept]
+        kept = self._kept
+        return stored if kept is None else [stored[row] for row in kept]
 
     def _stored_keys(self) -> list[str]:
         keys = cast(list[str], self.table.column("key").to_pylist())

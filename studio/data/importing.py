@@ -8,7 +8,8 @@ import msgspec
 
 from studio.contract.control import Control, Emit
 from studio.contract.errors import Problem, StudioError
-from studio.contract.events import Imported
+from studio.contract.event import Event
+from studio.contract.events import Imported, Inspected
 from studio.contract.job import ImportJob, Mapping
 from studio.data import parts
 from studio.data.arrow_file import RowWriter
@@ -16,6 +17,7 @@ from studio.data.choosing import check_columns, choose_mapping, keep_choice
 from studio.data.dataset import ROWS_FILE, DatasetInfo, write_info
 from studio.data.inspecting import SAMPLE_ROWS, look
 from studio.data.intake import ChosenFile, FileResult, Hashes, Pace, read_file
+from studio.data.made_from import keep_origin
 from studio.data.new_folder import check_destination, new_folder
 from studio.data.parts import Choice
 from studio.data.repeats import overlapping, repeated
@@ -53,7 +55,14 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
     split_by = SplitColumns(job.group, job.time)
     for file in files:
         split_by.check(file.seen.columns, file.name)
-    chosen = choose_mapping(job, files[0].seen, choice.splits, emit)
+    inspected: list[Inspected] = []
+
+    def notice(event: Event) -> None:
+        if isinstance(event, Inspected):
+            inspected.append(event)
+        emit(event)
+
+    chosen = choose_mapping(job, files[0].seen, choice.splits, notice)
     for file in files[1:]:
         check_columns(chosen, file.seen, file.name)
     with_tests = any(file.chosen.test for file in files)
@@ -70,6 +79,7 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
         info = _describe(job, destination, chosen, files[0].seen.columns, readings, [*choice.notes, *notes])
         info = msgspec.structs.replace(info, split=split_by.split)
         write_info(folder, info)
+        keep_origin(folder, job, inspected[-1])
         pace.check()
     return Imported(
         folder=str(destination),

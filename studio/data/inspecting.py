@@ -16,6 +16,7 @@ SAMPLE_BYTES = 16 * 1024 * 1024
 MAX_COLUMNS = 1000
 _SHOWN_ROWS = 5
 _SHOWN_CHARACTERS = 300
+_SAMPLE_CHARACTERS = 100_000
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,19 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     def first_rows(self) -> tuple[dict[str, str], ...]:
         """Up to 5 rows, values as shortened text."""
         return tuple({name: _as_text(value) for name, value in row.items()} for row in self.rows[:_SHOWN_ROWS])
+
+    def sample(self) -> str:
+        """Up to 5 first rows whole, as a JSON list of objects; fewer where they are long."""
+        texts: list[str] = []
+        for row in self.rows[:_SHOWN_ROWS]:
+            try:
+                text = msgspec.json.encode(row).decode("utf-8")
+            except (UnicodeEncodeError, OverflowError, msgspec.MsgspecError, TypeError):
+                continue
+            if sum(map(len, texts)) + len(text) > _SAMPLE_CHARACTERS:
+                break
+            texts.append(text)
+        return f"[{','.join(texts)}]"
 
 
 def look(file: Path | Part, skip_damaged: bool = False, most_rows: int = SAMPLE_ROWS) -> Look:

@@ -90,7 +90,7 @@ class Pace:
         now = time.monotonic()
         if now >= self._next_time:
             self._next_time = now + PROGRESS_SECONDS
-            self._emit(Progress(stage="FileResult", done=self._before + bytes_read, total=self._total, unit="bytes"))
+            self._emit(Progress(stage="Reading", done=self._before + bytes_read, total=self._total, unit="bytes"))
             self.check()
 
     def next_file(self, bytes_read: int) -> None:

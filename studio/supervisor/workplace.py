@@ -1,6 +1,5 @@
 """The one object that pages get: what is chosen, what runs, and how to start things. Knows no widget."""
 
-import shutil
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +10,7 @@ from studio.contract import commands, events, job
 from studio.contract.errors import Problem, StudioError
 from studio.contract.presets import load_preset
 from studio.contract.run_folder import (
-    MARKER,
     RunFolder,
-    datasets_folder,
     jobs_folder,
     runs_folder,
     starter_folder,
@@ -22,6 +19,7 @@ from studio.contract.sample import SAMPLE, SAMPLE_NAME, sample_files, sample_job
 from studio.contract.settings import TrainSettings
 from studio.data import dataset, run_history
 from studio.supervisor import library
+from studio.supervisor.import_jobs import delete_ours, new_import
 from studio.supervisor.worker_thread import SILENCE_SECONDS, TrainerThread
 
 
@@ -101,7 +99,7 @@ class Workplace(QObject):
         thread = self.sender()
         if isinstance(thread, TrainerThread):
             self._tasks.discard(thread)
-            _delete_ours(thread.folder.path)
+            delete_ours(thread.folder.path)
 
     def _on_device_event(self, event: object) -> None:
         if isinstance(event, events.DeviceReport):
@@ -129,31 +127,17 @@ class Workplace(QObject):
         name: str = "",
         into: str = "",
         skip_damaged: bool = False,
+        more: tuple[Path, ...] = (),
     ) -> None:
-        """Import a file in a worker; reported by import_started, import_progressed and import_ended.
+        """Import files in a worker; reported by import_started, import_progressed and import_ended.
 
-        A complete dataset is chosen at once.
-
-        Args:
-            source: The file.
-            mapping: None to detect it.
-            held_back: An own test file, or "".
-            name: Shown name; the file's name where empty.
-            into: Id of a dataset to replace (a mapping was changed); a new one where empty.
-            skip_damaged: Leave damaged lines out instead of refusing the file.
+        A complete dataset is chosen at once. The arguments are those of `new_import`.
         """
+        self.start_import(new_import(source, mapping, held_back, name, into, skip_damaged, more))
+
+    def start_import(self, work: job.ImportJob) -> None:
+        """Start an import; one that is going on is cancelled. Likewise reported."""
         self.cancel_import()
-        folder = datasets_folder() / (into or RunFolder.create(datasets_folder(), "data").id)
-        if not into:
-            _delete_ours(folder)  # only its name was wanted: the import makes it
-        work = job.ImportJob(
-            source=str(source),
-            destination=str(folder),
-            name=name or source.name,
-            mapping=mapping,
-            held_back=held_back,
-            skip_damaged=skip_damaged,
-        )
         self.import_work = work
         self._importing = self.start_task(work)
         self._importing.event_received.connect(self._on_import_event)
@@ -241,6 +225,14 @@ class Workplace(QObject):
         if settings != self.settings:
             self.settings = settings
             self.settings_changed.emit(settings)
+
+    def settings_for(self, info: dataset.DatasetInfo | None) -> TrainSettings:
+        """What a run on a dataset would be started with now."""
+        if self.settings is not None:
+            return self.settings
+        starter = self.model is not None and self.model.path == str(starter_folder())
+        sample = info is not None and info.id == SAMPLE and starter
+        return load_preset("sample" if sample else self.preset).settings()
 
     def runs(self) -> list[run_history.RunSummary]:
         """All runs, newest first."""
@@ -388,10 +380,4 @@ class Workplace(QObject):
     def _clear_old_jobs(self) -> None:
         for path in jobs_folder().iterdir():
             if run_history.living_worker(RunFolder(path)) is None:
-                _delete_ours(path)
-
-
-def _delete_ours(folder: Path) -> None:
-    """Delete a folder of ours; one without the marker, or a link, is left alone."""
-    if (folder / MARKER).is_file() and not folder.is_symlink():
-        shutil.rmtree(folder, ignore_errors=True)
+                delete_ours(path)

@@ -1,5 +1,6 @@
 """What a dropped file or folder is, by its content, and where it goes; or why it cannot be used."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -7,7 +8,8 @@ import msgspec
 from PySide6.QtCore import QCoreApplication
 
 from studio.contract.run_folder import MARKER, RunFolder
-from studio.data.formats import FORMATS
+from studio.data import folders
+from studio.data.formats import SUFFIXES
 from studio.data.run_history import summarise
 
 Kind = Literal["dataset", "model", "run", "none"]
@@ -22,12 +24,18 @@ class Route(msgspec.Struct, frozen=True):
         page: Name of a row of PAGES.
         path: What is opened: for an adapter inside a run, the run's folder.
         sentence: What would happen on release.
+        more: Further files of the same dataset.
     """
 
     kind: Kind
     page: str
     path: Path
     sentence: str
+    more: tuple[Path, ...] = ()
+
+
+_LOOKED_AT = 500
+"""Entries of a folder that are looked at, to see whether it holds rows: a drag must not wait for a whole disk."""
 
 
 def _tr(text: str) -> str:
@@ -38,12 +46,11 @@ def route(path: Path) -> Route:
     """Look at a path; cheap enough to be asked while it is dragged."""
     if path.is_dir():
         return _route_folder(path)
-    suffixes = {suffix for row in FORMATS.values() for suffix in row.suffixes}
-    if path.suffix.lower() in suffixes:
+    if path.suffix.lower() in SUFFIXES:
         return Route("dataset", "data", path, _tr("Import {name} as a dataset").format(name=path.name))
     if path.suffix.lower() in _WEIGHTS:
         return _none(path, _tr("A model is a folder: drop the folder that holds {name} and its config.json."))
-    known = ", ".join(sorted(suffix.removeprefix(".").upper() for suffix in suffixes))
+    known = ", ".join(suffix.removeprefix(".").upper() for suffix in SUFFIXES)
     return _none(path, _tr("{name} cannot be read. Datasets are files of the kinds {known}.").replace("{known}", known))
 
 
@@ -62,7 +69,39 @@ def _route_folder(path: Path) -> Route:
         )
     if (path / "config.json").is_file():
         return Route("model", "models", path, _tr("Add the model in {name}").format(name=path.name))
-    return _none(path, _tr("{name} is no model folder: there is no config.json in it."))
+    if folders.is_saved(path) or _holds_rows(path):
+        return Route("dataset", "data", path, _tr("Import the files in {name} as a dataset").format(name=path.name))
+    return _none(path, _tr("{name} holds no dataset that can be read, and no model: there is no config.json in it."))
+
+
+def _holds_rows(folder: Path) -> bool:
+    """Whether one of the first files has an ending that datasets have."""
+    looked = 0
+    for _, inner, names in os.walk(folder):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        for name in names:
+            looked += 1
+            if Path(name).suffix.lower() in SUFFIXES and name not in folders.DESCRIPTIONS:
+                return True
+        looked += len(inner)
+        if looked > _LOOKED_AT:
+            return False
+    return False
+
+
+def route_all(paths: list[Path]) -> Route:
+    """Look at everything that is dropped at once: several files make one dataset, all else comes alone."""
+    first = route(paths[0])
+    if len(paths) == 1:
+        return first
+    for path in paths:
+        found = route(path)
+        if found.kind == "none":
+            return found
+        if found.kind != "dataset":
+            return _none(path, _tr("Drop {name} alone: only files of examples are taken together."))
+    words = _tr("Import {count} files as one dataset").format(count=len(paths))
+    return Route("dataset", "data", paths[0], words, tuple(paths[1:]))
 
 
 def _none(path: Path, sentence: str) -> Route:

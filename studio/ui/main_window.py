@@ -14,7 +14,7 @@ from studio.contract import events
 from studio.contract.errors import Problem
 from studio.contract.run_folder import RunFolder
 from studio.contract.sample import SAMPLE
-from studio.data.formats import FORMATS
+from studio.data.formats import SUFFIXES
 from studio.data.run_history import summarise
 from studio.supervisor.workplace import Workplace
 from studio.ui import drop_routing, icons, panes, theme
@@ -31,7 +31,7 @@ from studio.ui.preferences import Preferences
 from studio.ui.rail import Rail
 from studio.ui.run_bar import RunBar
 from studio.ui.shortcuts import SHORTCUTS
-from studio.ui.widgets.drop_zone import dropped_path
+from studio.ui.widgets.drop_zone import dropped_paths
 from studio.ui.widgets.message import Action, MessageBar
 from studio.ui.widgets.toast import Toasts
 
@@ -287,12 +287,12 @@ class MainWindow(QMainWindow):
 
     def choose_dataset_file(self) -> None:
         """Ask for a dataset file and import it."""
-        patterns = " ".join(f"*{suffix}" for row in FORMATS.values() for suffix in row.suffixes)
-        chosen, _ = QFileDialog.getOpenFileName(
+        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+        chosen, _ = QFileDialog.getOpenFileNames(
             self, self.tr("Import a dataset"), "", self.tr("Datasets ({patterns})").format(patterns=patterns)
         )
         if chosen:
-            self.take(drop_routing.route(Path(chosen)))
+            self.take(drop_routing.route_all([Path(path) for path in chosen]))
 
     def take(self, route: drop_routing.Route) -> None:
         """Do what a dropped path is for, or say why not."""
@@ -307,19 +307,19 @@ class MainWindow(QMainWindow):
             return
         self.show_page(route.page)
         if route.kind == "dataset":
-            self.workplace.import_dataset(route.path)
+            self.workplace.import_dataset(route.path, more=route.more)
         else:
             self.workplace.add_model(route.path)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Says what a release would do, or why it would do nothing."""
-        path = dropped_path(event)
-        if path is None:
+        paths = dropped_paths(event)
+        if not paths:
             if event.mimeData().hasUrls():
-                self._overlay.show_route(False, self.tr("Drop one file or folder from this computer at a time."))
+                self._overlay.show_route(False, self.tr("Drop files or a folder of this computer."))
                 event.accept()
             return
-        route = drop_routing.route(path)
+        route = drop_routing.route_all(paths)
         self._overlay.show_route(route.kind != "none", route.sentence)
         event.acceptProposedAction()
 
@@ -330,10 +330,10 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         """Takes it to the page it belongs to."""
         self._overlay.hide()
-        path = dropped_path(event)
-        if path is not None:
+        paths = dropped_paths(event)
+        if paths:
             event.acceptProposedAction()
-            self.take(drop_routing.route(path))
+            self.take(drop_routing.route_all(paths))
 
     # --- end --------------------------------------------------------------------------------------------
 

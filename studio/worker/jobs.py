@@ -4,7 +4,7 @@ from pathlib import Path
 
 from studio.contract import job
 from studio.contract.control import Emit
-from studio.contract.events import Event
+from studio.contract.events import Event, RowsExported
 from studio.contract.run_folder import RunFolder
 from studio.worker.commands import CommandReader
 
@@ -27,6 +27,11 @@ def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader
             from studio.worker import doctor
 
             return doctor.run(work, emit, control)
+        case job.ExportRowsJob():
+            from studio.data import dataset, exporting_rows
+
+            rows = exporting_rows.export(dataset.open_dataset(Path(work.dataset)), Path(work.path))
+            return RowsExported(path=work.path, rows=rows)
         case job.CheckModelJob():
             from studio.engine import model_folder
 

@@ -109,7 +109,7 @@ def test_a_new_name_stays_and_the_folder_too(folder: Path) -> None:
     dataset.rename(renamed, "Again")
     assert dataset.read_info(folder).name == "Again"
     assert refused(lambda: dataset.rename(folder, " \n")).code == "data.no_name"
-    assert sorted(path.name for path in folder.iterdir()) == [MARKER, "dataset.json", "rows.arrow"]
+    assert sorted(path.name for path in folder.iterdir()) == [MARKER, "dataset.json", "import.json", "rows.arrow"]
 
 
 def test_deleting_takes_the_copy_and_leaves_the_file(folder: Path, tmp_path: Path) -> None:

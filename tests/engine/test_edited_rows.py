@@ -75,7 +75,7 @@ def test_every_reader_sees_each_row_on_the_same_side(llama: Path, edited: Path, 
     found = read(llama, edited, held_back_share=0.3)
     assert (found.train_rows, len(found.held)) == (sides.count(False), sides.count(True))
     held = {record.messages for record, side in zip(dataset.records(), sides, strict=True) if side}
-    assert {row.messages for row in found.held} == held
+    assert {row.record.messages for row in found.held} == held
 
 
 def test_the_preview_shows_the_edited_row(llama: Path, edited: Path) -> None:
@@ -109,3 +109,27 @@ def test_the_doctor_counts_what_the_trainer_will_cut(llama: Path, edited: Path, 
     assert said.lengths.unit == "tokens"
     assert said.lengths.longest == max(len(row.ids) + row.cut_tokens for row in encoded)
     assert "32 tokens" in said.verdict
+
+
+def test_the_preview_sees_edits_that_were_made_meanwhile_and_says_which_limit_holds(llama: Path, edited: Path) -> None:
+    settings = TrainSettings(max_tokens=100_000)
+    reader = RowReader(job.PreviewJob(dataset=str(edited), model=str(llama), settings=settings), open_dataset(edited))
+    (before,) = reader.read_stored((20,))
+    context = tokens.load_tokenizer(llama).context
+    assert (before.row, before.limit, before.excluded) == (20, context, False)
+    log = EditLog(edited, 60)
+    log.apply(Replace((Cell(20, 1, "Changed meanwhile."),)))
+    log.apply(Exclude((20,)))
+    (after,) = reader.read_stored((20,))
+    assert "Changed meanwhile." in "".join(after.pieces)
+    assert after.excluded
+
+
+def test_only_the_models_own_control_tokens_are_called_so(llama: Path, edited: Path) -> None:
+    EditLog(edited, 60).apply(Replace((Cell(20, 1, "She typed <|end|> here."),)))
+    work = job.PreviewJob(dataset=str(edited), model=str(llama), settings=TrainSettings())
+    (shown,) = RowReader(work, open_dataset(edited)).read_stored((20,))
+    controls = [number for number, is_control in zip(shown.ids, shown.control, strict=True) if is_control]
+    assert set(controls) <= tokens.load_tokenizer(llama).control_ids
+    answer = "".join(piece for piece, is_control in zip(shown.pieces, shown.control, strict=True) if not is_control)
+    assert "She typed <|end|> here." in answer

@@ -9,6 +9,7 @@ from studio.contract.control import Going
 from studio.contract.run_folder import RunFolder, datasets_folder, sample_folder, starter_folder
 from studio.contract.sample import SAMPLE, SAMPLE_NAME
 from studio.data.dataset import DatasetInfo, read_info
+from studio.data.doctor.diagnosing import diagnose
 from studio.data.importing import import_dataset
 from studio.supervisor import chats, library
 from studio.supervisor.chats import BASE, Chat, Exchange, Reply
@@ -111,6 +112,13 @@ def device() -> events.DeviceReport:
     )  # fmt: skip
 
 
+def check_dataset(info: DatasetInfo) -> None:
+    """What the doctor says of a dataset, kept as if he had counted the starter's tokens: nothing is checked unasked."""
+    found = diagnose(job.DoctorJob(dataset=info.folder), lambda event: None, Going())
+    path = Path(info.folder) / "doctor" / "diagnosis.json"
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(found, model=str(starter_folder()))))
+
+
 def fill(window: MainWindow) -> None:
     """Give every page something to show."""
     workplace = window.workplace
@@ -121,7 +129,8 @@ def fill(window: MainWindow) -> None:
         )
     )
     dataset = import_sample()
-    import_rows("faq", 40)
+    check_dataset(dataset)
+    check_dataset(import_rows("faq", 40))
     *_, run = write_runs(dataset)
     chat_of(run)
     workplace.choose_model(starter())

@@ -1,19 +1,21 @@
 """The Data page with the real import worker and the real preview worker."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
 from studio.contract.events import MaskedRow
 from studio.contract.settings import TrainSettings
+from studio.data.edits import Exclude
 from studio.supervisor import library
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.data import DataPage
 from studio.ui.widgets.mapping_form import MappingForm
-from studio.ui.widgets.records_table import BATCH_ROWS
+from studio.ui.widgets.records_model import BLOCK_ROWS
 from tests.ui.finished_run import checked_model, model_and_adapter
 
 WAIT = 60_000
@@ -25,13 +27,14 @@ def made() -> Path:
 
 
 @pytest.fixture
-def page(qtbot: QtBot, workplace: Workplace) -> DataPage:
+def page(qtbot: QtBot, workplace: Workplace) -> Iterator[DataPage]:
     page = DataPage(workplace)
     qtbot.addWidget(page)
     page.resize(960, 640)
     page.show()
     page.on_shown()
-    return page
+    yield page
+    page.close_services()
 
 
 @pytest.fixture
@@ -68,10 +71,8 @@ def test_an_import_tells_rows_usable_rows_and_those_that_need_attention(
     qtbot: QtBot, page: DataPage, faq: Path
 ) -> None:
     import_file(qtbot, page, faq)
-    assert page.facts.rows.text() == "501 rows"
-    assert page.facts.usable.text() == "✓ 500 usable"
-    assert page.facts.attention.text() == "⚠ 1 needs attention"
-    button(page, "Show").click()
+    assert page.verdict.text.text() == "500 of 501 rows are usable."
+    button(page, "Show problems").click()
     assert page.tabs.currentWidget() is page.problems
     assert "the answer is empty" in page.problems.cards[0].text()
     assert "Fill it in" in page.problems.cards[0].text()
@@ -86,13 +87,11 @@ def test_the_guess_is_shown_with_its_reason(qtbot: QtBot, page: DataPage, faq: P
 
 def test_the_table_reads_rows_as_they_are_scrolled_to(qtbot: QtBot, page: DataPage, faq: Path) -> None:
     import_file(qtbot, page, faq)
-    model = page.rows.table.model()
-    assert model.rowCount() == BATCH_ROWS
-    while model.canFetchMore(QModelIndex()):
-        model.fetchMore(QModelIndex())
+    model = page.rows.table.records
     assert model.rowCount() == 500
+    assert len(model._records) <= 2 * BLOCK_ROWS
     assert model.index(499, 1).data(Qt.ItemDataRole.DisplayRole) == "How do I <b>reset</b> 499?"
-    page.rows.table.selectRow(499)
+    page.rows.table.show_row(499)
     assert "Open Settings, number 499." in page.rows.detail.toPlainText()
 
 
@@ -125,9 +124,12 @@ def test_columns_that_cannot_be_guessed_are_chosen_by_hand(qtbot: QtBot, page: D
     assert "No columns were found" in page.message.text()
     assert page.by_hand.rows.item(1, 2).text() == "y"
     choose(page.by_hand.form, "prompt", "kind")
+    assert not page.by_hand.import_button.isEnabled()
+    choose(page.by_hand.form, "completion", "size")
+    assert "Question: 1\n   Answer: 10" in page.by_hand.read.toPlainText()
     with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
-        choose(page.by_hand.form, "completion", "size")
-    assert page.facts.usable.text() == "✓ 3 usable"
+        page.by_hand.import_button.click()
+    assert page.verdict.text.text() == "All 3 rows are usable."
     assert page.tabs.isVisible()
     assert page.message.isHidden()
 
@@ -140,7 +142,7 @@ def test_a_damaged_line_is_named_and_can_be_left_out(qtbot: QtBot, page: DataPag
     assert "broken.jsonl:4" in page.message.text()
     with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
         button(page, "Leave damaged lines out").click()
-    assert page.facts.usable.text() == "✓ 6 usable"
+    assert page.verdict.text.text() == "6 of 7 rows are usable."
 
 
 def test_an_empty_file_is_told_in_words(qtbot: QtBot, page: DataPage, tmp_path: Path) -> None:
@@ -159,11 +161,12 @@ def test_an_own_test_file_is_used_and_can_be_taken_away(
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(test_file), ""))
     import_file(qtbot, page, faq)
     with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        page.options.heading.click()
         button(page, "Use an own test file…").click()
-    assert page.facts.test_file.text() == "Tested with the 2 rows of test.csv"
+    assert page.options.test_file.text() == "Tested with 2 rows of test.csv"
     with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
         button(page, "Remove test file").click()
-    assert page.facts.test_file.text() == ""
+    assert page.options.test_file.text() == ""
 
 
 def test_a_cancelled_import_leaves_nothing(qtbot: QtBot, page: DataPage, tmp_path: Path) -> None:
@@ -210,7 +213,7 @@ def test_the_preview_shows_the_trainers_own_labels(qtbot: QtBot, page: DataPage,
     library.put_model(checked_model(made))
     page.workplace.choose_model(checked_model(made))
     import_file(qtbot, page, faq)
-    page.rows.table.selectRow(7)
+    page.rows.table.show_row(7)
     service = page.preview.service
     told: list[MaskedRow] = []
     service.row_shown.connect(told.append)
@@ -223,6 +226,7 @@ def test_the_preview_shows_the_trainers_own_labels(qtbot: QtBot, page: DataPage,
     assert "<b>reset</b> 7?" in page.preview.view.text.toPlainText()
     assert "learned (" in page.preview.facts.text()
     assert "This row is used whole." in page.preview.fate.text()
+    assert any(shown.control)
     assert page.preview.survey.text() == "Of 200 rows looked at: all are used whole."
     with qtbot.waitSignal(service.row_shown, timeout=WAIT):
         page.preview.next.click()
@@ -232,5 +236,11 @@ def test_the_preview_shows_the_trainers_own_labels(qtbot: QtBot, page: DataPage,
         page.workplace.choose_settings(TrainSettings(max_tokens=16))
     assert "This row is left out: it is longer than 16 tokens." in page.preview.fate.text()
     assert page.preview.survey.text() == "Of 200 rows looked at: 100 % are too long and left out."
+    assert page.preview.facts.text().endswith("tokens, 0 learned")
+    # A row that a person leaves out: seen by the worker that runs already.
+    with qtbot.waitSignal(service.row_shown, timeout=WAIT):
+        page.rows.table.show_row(8)
+        page.desk.history.do(Exclude((8,)), "x")
+    qtbot.waitUntil(lambda: "You left this row out" in page.preview.fate.text(), timeout=WAIT)
     page.close_services()
     qtbot.waitUntil(lambda: not page.workplace._tasks, timeout=WAIT)

@@ -122,13 +122,14 @@ def test_a_banner_that_was_closed_stays_closed(home: HomePage) -> None:
 def test_a_dropped_dataset_is_imported_and_the_data_page_shown(
     home: HomePage, workplace: Workplace, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked_for: list[Path] = []
-    monkeypatch.setattr(workplace, "import_dataset", asked_for.append)
+    asked_for: list[tuple[Path, ...]] = []
+    monkeypatch.setattr(workplace, "import_dataset", lambda path, more: asked_for.append((path, *more)))
     with qtbot.waitSignal(home.page_wanted) as asked:
-        home.drop_zone.path_chosen.emit(tmp_path / "faq.csv")
-    assert asked_for == [tmp_path / "faq.csv"]
+        home.drop_zone.paths_chosen.emit([tmp_path / "faq.csv"])
     assert asked.args == ["data"]
-    home.drop_zone.path_chosen.emit(tmp_path / "photo.png")
+    home.drop_zone.paths_chosen.emit([tmp_path / "a.xlsx", tmp_path / "b.jsonl.zst"])
+    assert asked_for == [(tmp_path / "faq.csv",), (tmp_path / "a.xlsx", tmp_path / "b.jsonl.zst")]
+    home.drop_zone.paths_chosen.emit([tmp_path / "photo.png"])
     assert "photo.png" in home.interrupted.text()
 
 

@@ -1,5 +1,6 @@
 """The mask view paints the worker's labels, and nothing else."""
 
+import msgspec
 import pytest
 from PySide6.QtGui import QColor, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QApplication, QLabel
@@ -118,3 +119,62 @@ def test_a_huge_row_is_cut_and_says_so(qtbot: QtBot, monkeypatch: pytest.MonkeyP
 def test_the_share_of_learned_tokens_is_counted_from_the_labels() -> None:
     assert learned_share(row()) == 0.5
     assert learned_share(row((), ())) == 0.0
+
+
+def test_a_row_that_is_held_back_is_marked_otherwise_and_nothing_of_it_is_called_learned(qtbot: QtBot) -> None:
+    view = MaskView()
+    qtbot.addWidget(view)
+    view.show_row(msgspec.structs.replace(row(), held_back=True))
+    marked = format_at(view.text, view.text.toPlainText().index("answer") + 1)
+    assert marked.underlineStyle() == QTextCharFormat.UnderlineStyle.DashUnderline
+    assert marked.background().color() != QColor(theme.tokens().learned_soft)
+    words = " ".join(found.text() for found in view.findChildren(QLabel) if not found.isHidden())
+    assert "Dashed underline</span>: would be learned" in words
+    assert "is asked" in words
+    assert "Green" not in words
+    assert view.text.describe(6).endswith("would be learned")
+    assert view.text.accessibleDescription().startswith("Would be learned:")
+
+
+@pytest.mark.parametrize("change", [{"fate": "left_out"}, {"fate": "nothing_to_learn"}, {"excluded": True}])
+def test_nothing_of_a_row_that_is_left_out_is_marked(qtbot: QtBot, change: dict[str, object]) -> None:
+    view = MaskView()
+    qtbot.addWidget(view)
+    view.show_row(msgspec.structs.replace(row(), **change))
+    marked = format_at(view.text, view.text.toPlainText().index("answer") + 1)
+    assert marked.underlineStyle() == QTextCharFormat.UnderlineStyle.NoUnderline
+    words = " ".join(found.text() for found in view.findChildren(QLabel) if not found.isHidden())
+    assert "Nothing of this row is learned." in words
+    assert "Green" not in words
+    assert view.text.accessibleDescription() == "Nothing of this row is learned."
+
+
+def test_a_control_token_bears_its_number_and_a_typed_one_does_not(qtbot: QtBot) -> None:
+    view = MaskView()
+    qtbot.addWidget(view)
+    pieces = ("Type ", "<|end|>", " now", "<|end|>")
+    shown = MaskedRow(
+        row=0, pieces=pieces, ids=(5, 7, 8, 2), learned=(False,) * 4, fate="kept", control=(False, False, False, True)
+    )
+    view.show_row(shown)
+    text = view.text.toPlainText()
+    assert text == "Type <|end|> now<|end|> 2 "
+    number = text.index(" 2 ") + 1
+    assert format_at(view.text, number).background().color() == QColor(theme.tokens().line)
+    assert format_at(view.text, text.index("<|end|>") + 1).background().color() != QColor(theme.tokens().line)
+    assert view.text.token_at(number) == 3
+    assert "control token" in view.text.describe(3)
+    assert "control token" not in view.text.describe(1)
+
+
+def test_of_two_answers_the_worse_one_stands_below(qtbot: QtBot) -> None:
+    view = MaskView()
+    qtbot.addWidget(view)
+    view.show_row(row())
+    assert view.worse.isHidden()
+    worse = row(("Hi", " nobody knows"), (False, False))
+    view.show_row(msgspec.structs.replace(row(), rejected=worse), compared=True)
+    assert not view.worse.isHidden()
+    assert view.worse.toPlainText() == "Hi nobody knows"
+    marked = format_at(view.text, view.text.toPlainText().index("answer") + 1)
+    assert marked.underlineStyle() == QTextCharFormat.UnderlineStyle.DashUnderline

@@ -8,6 +8,7 @@ import msgspec
 from studio.contract import events, job
 from studio.contract.errors import Problem
 from studio.contract.run_folder import RunFolder
+from studio.data.edits import Cell, Exclude, Replace
 from studio.supervisor import chats
 from studio.ui.main_window import MainWindow
 from studio.ui.pages import PAGES
@@ -17,6 +18,7 @@ from studio.ui.pages.runs import RunsPage
 from studio.ui.pages.train import TrainPage
 from tests.ui import run_stream
 from tests.ui.filled_window import fill
+from tests.ui.workshop import made
 
 
 def _page(window: MainWindow, name: str) -> object:
@@ -36,6 +38,70 @@ def _data_tab(window: MainWindow, tab: int) -> None:
     if tab == 1:
         page.preview.service.row_shown.emit(shown)
         page.preview.service.surveyed.emit((shown, shown))
+
+
+def _data_masks(window: MainWindow) -> None:
+    """A row that is held back, of two answers, with control tokens."""
+    page = _page(window, "data")
+    assert isinstance(page, DataPage)
+    page.tabs.setCurrentIndex(1)
+    pieces = ("<|user|>", "Who", " keeps", " the", " keys?", "<|end|>", "Marta", " Quill", ".", "<|end|>")
+    control = tuple(piece.startswith("<|") for piece in pieces)
+    learned = tuple(place > 5 for place in range(len(pieces)))
+    ids = tuple(range(len(pieces)))
+    worse = events.MaskedRow(row=0, pieces=pieces, ids=ids, learned=(False,) * 10, fate="kept", control=control)
+    page.preview.service.row_shown.emit(
+        events.MaskedRow(
+            row=0, pieces=pieces, ids=ids, learned=learned, fate="kept", control=control, held_back=True, limit=512,
+            rejected=worse,
+        )
+    )  # fmt: skip
+
+
+def _data_changed(window: MainWindow) -> None:
+    """Options open, rows left out and changed, the doctor at work."""
+    page = _page(window, "data")
+    assert isinstance(page, DataPage)
+    page.desk._calm.setInterval(600_000)
+    page.options.heading.setChecked(True)
+    page.desk.history.do(Exclude((0, 2)), "leave out 2 rows")
+    page.desk.history.do(Replace((Cell(1, 1, "Another answer."),)), "change a text")
+    page.verdict.show_checking(True)
+    page.verdict.show_progress(events.Progress(stage="Looking at the rows", done=40, total=100, unit="rows"))
+
+
+def _data_asked(window: MainWindow) -> None:
+    """Compared rows, two files with weights, the question before an import anew."""
+    rows: list[dict[str, object]] = [
+        {"prompt": f"Is {n} even?", "chosen": f"{n} is {'odd' if n % 2 else 'even'}.", "rejected": f"Who knows {n}?"}
+        for n in range(6)
+    ]
+    first = made("pairs", rows)
+    info = made("both", rows, more=(first.sources[0].path,), weights=(1.0, 2.0))
+    window.workplace.choose_dataset(info)
+    page = _page(window, "data")
+    assert isinstance(page, DataPage)
+    page.desk.close()
+    page.options.heading.setChecked(True)
+    page.tabs.setCurrentIndex(2)
+    page.desk.history.do(Exclude((0,)), "leave out one row")
+    page.importing.change(weights=())
+
+
+def _data_by_hand(window: MainWindow) -> None:
+    """A file whose columns must be chosen, half done and whole."""
+    page = _page(window, "data")
+    assert isinstance(page, DataPage)
+    rows = [{"kind": f"kind {n}", "size": f"{n} metres", "mark": "x"} for n in range(4)]
+    seen = events.Inspected(
+        columns=("kind", "size", "mark"), rows_seen=4, mapping=None, first_rows=tuple(rows),
+        sample=msgspec.json.encode(rows).decode(),
+    )  # fmt: skip
+    mapping = job.Mapping(shape="prompt_completion", prompt="kind", completion="size")
+    work = job.ImportJob(source="/numbers.csv", destination="/x", name="numbers.csv", mapping=mapping)
+    page.by_hand.show_file(work, seen)
+    page.stack.setCurrentIndex(2)
+    page.message.show_problem(Problem(code="data.no_mapping", what="No columns were found.", fix="Choose them."))
 
 
 def _run(window: MainWindow, stream: list[events.AnyEvent]) -> TrainPage:
@@ -134,6 +200,10 @@ VIEWS: dict[str, tuple[str, Callable[[MainWindow], None]]] = {
     "home, with a problem": ("home", _filled(_problem)),
     "data, table": ("data", _filled(lambda window: _data_tab(window, 0))),
     "data, as the model sees it": ("data", _filled(lambda window: _data_tab(window, 1))),
+    "data, a test row of two answers": ("data", _filled(_data_masks)),
+    "data, changed and being checked": ("data", _filled(_data_changed)),
+    "data, compared and asked": ("data", _filled(_data_asked)),
+    "data, columns by hand": ("data", _filled(_data_by_hand)),
     "data, problems": ("data", _filled(lambda window: _data_tab(window, 2))),
     "models, filled": ("models", _filled(lambda window: window.show_page("models"))),
     "train, before": ("train", _filled(lambda window: window.show_page("train"))),

@@ -1,35 +1,32 @@
-"""The Data page: import a file, check what was understood, see the rows, and see them as the model does."""
+"""The Data page: import files, read the verdict, see the rows, see them as the model does, and mend what is wrong."""
 
-import re
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QHideEvent
+from PySide6.QtGui import QAction, QHideEvent, QKeySequence
 from PySide6.QtWidgets import QComboBox, QFileDialog, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
-from studio.contract.errors import Problem, StudioError
-from studio.contract.events import Failed, Imported, Inspected
-from studio.contract.job import ImportJob, Mapping
-from studio.data.dataset import Dataset, DatasetInfo, open_dataset
-from studio.data.formats import FORMATS
+from studio.contract.diagnosis import Finding
+from studio.contract.errors import StudioError
+from studio.contract.splits import Split
+from studio.data.compared import better_alone
+from studio.data.dataset import DatasetInfo
+from studio.data.edits import Operation
+from studio.data.row_split import change_split
 from studio.supervisor.workplace import Workplace
+from studio.ui.data_desk import DataDesk, compared_problem
+from studio.ui.data_import import DataImport, file_filters
 from studio.ui.pages.page import Page
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
-from studio.ui.widgets.dataset_facts import DatasetFacts
-from studio.ui.widgets.drop_zone import DropZone
-from studio.ui.widgets.hand_mapping import HandMapping
-from studio.ui.widgets.import_progress import ImportProgress
-from studio.ui.widgets.labels import label
+from studio.ui.widgets.data_empty import DataEmpty
+from studio.ui.widgets.data_verdict import DataVerdict
+from studio.ui.widgets.import_options import ImportOptions
 from studio.ui.widgets.mapping_form import MappingForm
-from studio.ui.widgets.message import Action, MessageBar
 from studio.ui.widgets.preview_panel import PreviewPanel
-from studio.ui.widgets.problem_list import ProblemList
+from studio.ui.widgets.problems_tab import ProblemsTab
 from studio.ui.widgets.rows_tab import RowsTab
 from studio.ui.widgets.section import column, row
-
-_TO_MAP_BY_HAND = ("data.no_mapping", "data.preference_not_supported", "data.mapping_")
-"""Codes (or their beginnings) after which the user can still choose the columns."""
 
 
 class DataPage(Page):
@@ -38,80 +35,46 @@ class DataPage(Page):
     def __init__(self, workplace: Workplace, parent: QWidget | None = None) -> None:
         super().__init__(workplace, parent)
         self._info: DatasetInfo | None = None
-        self._dataset: Dataset | None = None
-        self._inspected: Inspected | None = None
         self._stale = True
-        self.message = MessageBar()
-        self.progress = ImportProgress()
-        self.progress.cancel_wanted.connect(self._on_cancel_wanted)
+        self.desk = DataDesk(workplace, self)
+        self.importing = DataImport(workplace, self.desk, self)
+        self.message, self.progress = self.importing.message, self.importing.progress
+        self.by_hand = self.importing.by_hand
         self.stack = QStackedWidget()
-        self.stack.addWidget(self._build_empty())
-        self.stack.addWidget(self._build_content())
-        self.stack.addWidget(self._build_by_hand())
+        self.empty = DataEmpty(file_filters())
+        self.drop_zone, self.sample_link = self.empty.drop_zone, self.empty.sample_link
+        for page in (self.empty, self._build_content(), self.by_hand):
+            self.stack.addWidget(page)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)
         outer.setSpacing(GRID + 4)
         outer.addWidget(self.message)
         outer.addWidget(self.progress)
         outer.addWidget(self.stack, 1)
-        workplace.dataset_chosen.connect(self._on_datasets_changed)
-        workplace.datasets_changed.connect(self._on_datasets_changed)
-        workplace.import_started.connect(self._on_import_started)
-        workplace.import_progressed.connect(self._on_import_progressed)
-        workplace.import_ended.connect(self._on_import_ended)
-        if workplace.importing and workplace.import_work is not None:
-            self._on_import_started(workplace.import_work)
+        self._connect()
+        self.importing.take_up()
 
     # --- layout -----------------------------------------------------------------------------------------
-
-    def _build_empty(self) -> QWidget:
-        self.drop_zone = DropZone(
-            self.tr("Drop a CSV, JSON, JSONL or Parquet file with questions and answers here, or"), filters()
-        )
-        self.drop_zone.path_chosen.connect(self.import_file)
-        self.sample_link = buttons.flat(self.tr("Look at the sample data instead"), self._import_sample)
-        hint = self.tr(
-            "One row is one example: a question and the answer you would like. A few hundred good ones are a start. "
-            "The file is only read, and nothing leaves this computer."
-        )
-        hint_label = label(hint, "muted", wrap=True)
-        hint_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        empty = QWidget()
-        empty.setMaximumWidth(560)
-        inside = QVBoxLayout(empty)
-        inside.setSpacing(2 * GRID)
-        inside.addStretch(2)
-        inside.addWidget(self.drop_zone)
-        inside.addWidget(hint_label)
-        inside.addWidget(self.sample_link, 0, Qt.AlignmentFlag.AlignHCenter)
-        inside.addStretch(3)
-        page = QWidget()
-        centre = row(1, empty, 1)
-        centre.setStretch(1, 4)
-        page.setLayout(centre)
-        return page
 
     def _build_content(self) -> QWidget:
         self.chooser = QComboBox()
         self.chooser.setAccessibleName(self.tr("Dataset"))
         self.chooser.setMinimumContentsLength(18)
         self.chooser.activated.connect(self._on_dataset_picked)
-        self.add_button = buttons.secondary(self.tr("Import another…"), self._browse, "plus")
+        self.add_button = buttons.secondary(self.tr("Import another…"), self.importing.browse, "plus")
         self.delete_button = buttons.icon_button("trash", self.tr("Delete this dataset"), self._ask_delete)
         self.continue_button = buttons.primary(self.tr("Continue"), self._on_continue, "chevron-right")
         self.continue_button.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
-        self.facts = DatasetFacts()
-        self.facts.problems_wanted.connect(self._show_problems)
-        self.facts.test_file_wanted.connect(self._browse_test_file)
-        self.facts.no_test_file_wanted.connect(lambda: self._own_test_file(""))
+        self.verdict = DataVerdict()
         self.mapping_form = MappingForm()
-        self.mapping_form.mapping_changed.connect(self._on_mapping_changed)
+        self.options = ImportOptions()
         self.tabs = self._build_tabs()
         content = QWidget()
         inside = column(
+            self.verdict,
             row(self.chooser, self.add_button, self.delete_button, 1, self.continue_button),
-            self.facts,
             self.mapping_form,
+            self.options,
         )
         inside.setContentsMargins(0, 0, 0, 0)
         inside.addWidget(self.tabs, 1)
@@ -120,12 +83,8 @@ class DataPage(Page):
 
     def _build_tabs(self) -> QTabWidget:
         self.rows = RowsTab()
-        self.rows.row_opened.connect(self._on_row_opened)
         self.preview = PreviewPanel(self.workplace)
-        self.preview.models_wanted.connect(lambda: self.page_wanted.emit("models"))
-        self.preview.settings_wanted.connect(lambda: self.page_wanted.emit("train"))
-        self.problems = ProblemList(self.tr("No problems were found in this dataset."))
-        self.rows.row_chosen.connect(self.preview.show_row)
+        self.problems = ProblemsTab()
         tabs = QTabWidget()
         tabs.setDocumentMode(True)
         tabs.addTab(self.rows, self.tr("Table"))
@@ -136,12 +95,56 @@ class DataPage(Page):
         tabs.currentChanged.connect(self._on_tab_changed)
         return tabs
 
-    def _build_by_hand(self) -> QWidget:
-        self.by_hand = HandMapping()
-        self.by_hand.mapping_chosen.connect(self._on_mapped_by_hand)
-        self.by_hand.other_file_wanted.connect(self._browse)
-        self.by_hand.left.connect(self._leave_by_hand)
-        return self.by_hand
+    def _connect(self) -> None:
+        workplace, desk = self.workplace, self.desk
+        workplace.dataset_chosen.connect(self._on_datasets_changed)
+        workplace.datasets_changed.connect(self._on_datasets_changed)
+        importing = self.importing
+        importing.dataset_wanted.connect(self._on_datasets_changed)
+        importing.by_hand_wanted.connect(lambda: self.stack.setCurrentIndex(2))
+        importing.busy_changed.connect(self._show_busy)
+        self.empty.paths_chosen.connect(importing.import_files)
+        self.empty.sample_wanted.connect(self.workplace.import_sample)
+        self.verdict.problems_wanted.connect(self._show_problems)
+        self.verdict.check_wanted.connect(desk.check)
+        self.verdict.cancel_wanted.connect(desk.checkup.cancel)
+        self.mapping_form.mapping_changed.connect(lambda mapping: importing.change(mapping=mapping))
+        self.options.import_wanted.connect(importing.ask)
+        self.options.split_wanted.connect(self._on_split_wanted)
+        self.options.more_wanted.connect(importing.browse_more)
+        self.options.test_file_wanted.connect(importing.browse_test_file)
+        self.options.no_test_file_wanted.connect(lambda: importing.change(held_back=""))
+        self.options.settings_wanted.connect(lambda: self.page_wanted.emit("train"))
+        self._connect_tabs()
+
+    def _connect_tabs(self) -> None:
+        desk, stack = self.desk, self.desk.history.stack
+        self.rows.row_chosen.connect(self.preview.show_row)
+        self.rows.row_opened.connect(self._on_row_opened)
+        self.rows.operation_wanted.connect(self._on_operation_wanted)
+        self.rows.tools.undo_wanted.connect(stack.undo)
+        self.rows.tools.redo_wanted.connect(stack.redo)
+        self.rows.tools.export_wanted.connect(self._ask_export)
+        self.preview.models_wanted.connect(lambda: self.page_wanted.emit("models"))
+        self.preview.settings_wanted.connect(lambda: self.page_wanted.emit("train"))
+        self.problems.row_wanted.connect(self._on_row_wanted)
+        self.problems.rows_wanted.connect(self._on_rows_wanted)
+        self.problems.fix_wanted.connect(self._on_fix_wanted)
+        self.problems.better_alone_wanted.connect(self._on_better_alone_wanted)
+        for keys, act in ((QKeySequence("Ctrl+Z"), stack.undo), (QKeySequence("Ctrl+Y"), stack.redo)):
+            action = QAction(self)
+            action.setShortcut(keys)
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            action.triggered.connect(act)
+            self.addAction(action)
+        desk.history.stack_changed.connect(lambda: self.rows.show_stack(stack))
+        self.rows.show_stack(stack)
+        desk.edited.connect(self._on_edited)
+        desk.found_changed.connect(self._show_found)
+        desk.failed.connect(self.message.show_problem)
+        desk.checkup.started.connect(lambda: self.verdict.show_checking(True))
+        desk.checkup.progressed.connect(self.verdict.show_progress)
+        desk.checkup.ended.connect(self._on_checkup_ended)
 
     # --- the page's own doors ---------------------------------------------------------------------------
 
@@ -153,6 +156,10 @@ class DataPage(Page):
                 self.workplace.choose_dataset(newest)
         if self._stale:
             self._show_chosen()
+        else:
+            self._show_options()
+            self._show_found()
+            self.desk.check_unasked()
         self._show_busy()
         self.preview.set_shown(self.tabs.currentWidget() is self.preview)
 
@@ -163,8 +170,9 @@ class DataPage(Page):
             self.preview.close_service()
 
     def close_services(self) -> None:
-        """End the preview worker."""
+        """End the preview worker and the doctor."""
         self.preview.close_service()
+        self.desk.close()
 
     def start(self) -> bool:
         """Ctrl+Enter: go on to Train."""
@@ -173,10 +181,22 @@ class DataPage(Page):
         self._on_continue()
         return True
 
+    def open_search(self) -> bool:
+        """Ctrl+F: search the rows."""
+        if self.stack.currentIndex() != 1 or self._info is None:
+            return False
+        self.tabs.setCurrentWidget(self.rows)
+        self.rows.tools.search.setFocus()
+        self.rows.tools.search.selectAll()
+        return True
+
     def escape(self) -> bool:
-        """Esc: close the message, or leave the choosing of columns."""
+        """Esc: close the message, or empty the search."""
         if not self.message.isHidden():
             self.message.clear()
+            return True
+        if self.rows.tools.search.text() and self.tabs.currentWidget() is self.rows:
+            self.rows.tools.search.clear()
             return True
         return False
 
@@ -186,85 +206,26 @@ class DataPage(Page):
 
     def import_file(self, path: Path) -> None:
         """Import a file that was dropped or chosen."""
-        self.workplace.import_dataset(path)
+        self.importing.import_files([path])
 
-    # --- importing --------------------------------------------------------------------------------------
-
-    def _browse(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(self.window(), self.tr("Import a dataset"), "", filters())
-        if chosen:
-            self.import_file(Path(chosen))
-
-    def _import_sample(self) -> None:
-        self.workplace.import_sample()
-
-    def _on_import_started(self, work: ImportJob) -> None:
-        self._inspected = None
-        self.message.clear()
-        self.progress.start(work.name)
-        self._show_busy()
-
-    def _on_import_progressed(self, event: object) -> None:
-        if isinstance(event, Inspected):
-            self._inspected = event
-        self.progress.show_event(event)
-
-    def _on_cancel_wanted(self) -> None:
-        self.workplace.cancel_import()
-        self.progress.hide()
-        self._show_busy()
-        self.workplace.told.emit(self.tr("The import was cancelled; nothing was kept."))
-
-    def _on_import_ended(self, event: object) -> None:
-        self.progress.hide()
-        if isinstance(event, Imported):
-            self._on_datasets_changed()
-        elif isinstance(event, Failed):
-            self._show_failure(event.problem)
-        self._show_busy()
-
-    def _show_failure(self, problem: Problem) -> None:
-        if problem.code == "data.cancelled":
+    def _on_split_wanted(self, split: Split) -> None:
+        if self._info is None:
             return
-        work, inspected = self.workplace.import_work, self._inspected
-        actions: list[Action] = []
-        if problem.code.startswith(_TO_MAP_BY_HAND) and inspected is not None and work is not None:
-            self.by_hand.show_file(work, inspected)
-            self.stack.setCurrentIndex(2)
-        else:
-            if work is not None and not work.skip_damaged and re.search(r":\d+$", problem.where):
-                actions.append((self.tr("Leave damaged lines out"), self._import_rest))
-            actions.append((self.tr("Choose another file…"), self._browse))
-            self._show_chosen()
-        self.message.show_problem(problem, actions)
+        try:
+            info = change_split(self._info, split)
+        except StudioError as error:
+            self.message.show_problem(error.problem)
+            return
+        self.workplace.choose_dataset(info)
 
-    def _import_rest(self) -> None:
-        work = self.workplace.import_work
-        if work is not None:
-            self._import_again(work, work.mapping, skip_damaged=True)
-
-    def _on_mapped_by_hand(self, mapping: Mapping) -> None:
-        work = self.workplace.import_work
-        if work is not None:
-            self._import_again(work, mapping, work.skip_damaged)
-
-    def _import_again(self, work: ImportJob, mapping: Mapping | None, skip_damaged: bool) -> None:
-        self.workplace.import_dataset(
-            Path(work.source),
-            mapping,
-            held_back=work.held_back,
-            name=work.name,
-            into=Path(work.destination).name,
-            skip_damaged=skip_damaged,
-        )
-
-    def _leave_by_hand(self) -> None:
-        self.message.clear()
-        self._show_chosen()
+    def _on_better_alone_wanted(self) -> None:
+        mapping = better_alone(self._info.mapping) if self._info is not None else None
+        if mapping is not None:
+            self.importing.change(mapping=mapping)
 
     # --- the chosen dataset -----------------------------------------------------------------------------
 
-    def _on_datasets_changed(self) -> None:
+    def _on_datasets_changed(self, _: object = None) -> None:
         self._stale = True
         if self.isVisible():
             self._show_chosen()
@@ -276,32 +237,43 @@ class DataPage(Page):
         self.chooser.clear()
         for info in infos:
             self.chooser.addItem(info.name, info.id)
-        if self._info is not None:
-            self.chooser.setCurrentIndex(self.chooser.findData(self._info.id))
-        else:
-            self.chooser.setCurrentIndex(-1)
-        self._dataset = None
-        if self._info is not None:
-            try:
-                self._dataset = open_dataset(Path(self._info.folder))
-            except StudioError as error:
-                self.message.show_problem(error.problem)
+        self.chooser.setCurrentIndex(self.chooser.findData(self._info.id) if self._info is not None else -1)
         self.stack.setCurrentIndex(1 if infos else 0)
+        if self.desk.dataset is None or self.desk.dataset.info != self._info:  # told more than once
+            self.desk.open(self._info)
+            self.rows.show_dataset(self.desk.dataset)
+            self.preview.show_dataset(self.desk.dataset)
         self._show_info(self._info)
-        self.rows.show_dataset(self._dataset)
-        self.preview.show_dataset(self._info if self._dataset is not None else None)
+        self._show_found()
+        if self.isVisible():
+            self.desk.check_unasked()
 
     def _show_info(self, info: DatasetInfo | None) -> None:
-        self.facts.setVisible(info is not None)
+        self.verdict.setVisible(info is not None)
         self.mapping_form.setVisible(info is not None and bool(info.columns))
+        self.options.setVisible(info is not None)
         self.continue_button.setEnabled(info is not None and info.usable > 0)
-        problems = info.problems if info is not None else ()
-        self.problems.show_problems(problems)
-        count = f" ({len(problems)})" if problems else ""
-        self.tabs.setTabText(2, self.tr("Problems") + count)
         if info is not None:
-            self.facts.show_info(info)
             self.mapping_form.show_mapping(info.columns, info.mapping if info.columns else None)
+        self._show_options()
+
+    def _show_options(self) -> None:
+        if self._info is not None:
+            share = self.workplace.settings_for(self._info).held_back_share
+            self.options.show_info(self._info, self.desk.origin, share)
+
+    def _show_found(self) -> None:
+        """What the doctor found, wherever it is shown."""
+        desk, dataset = self.desk, self.desk.dataset
+        count = desk.problem_count()
+        self.verdict.show_verdict(*desk.verdict(), count)
+        self.verdict.show_stale(desk.stale and desk.found is not None)
+        self.tabs.setTabText(2, self.tr("Problems") + (f" ({count})" if count else ""))
+        problems = self._info.problems if self._info is not None else ()
+        better = self._info is not None and better_alone(self._info.mapping) is not None
+        found = desk.found if dataset is not None else None
+        self.problems.show_all(found, problems, compared_problem(desk), better, desk.number_of)
+        self.rows.show_findings(found.findings if found is not None else ())
 
     def _show_busy(self) -> None:
         """What would pull the dataset away from under an import or a run is not offered meanwhile."""
@@ -310,9 +282,9 @@ class DataPage(Page):
         work = self.workplace.active_job
         learning = work is not None and self._info is not None and work.dataset == self._info.folder
         free = not importing and not learning
-        self.facts.set_changeable(free)
-        self.mapping_form.setEnabled(free)
-        self.delete_button.setEnabled(free)
+        tied: tuple[QWidget, ...] = (self.options, self.mapping_form, self.delete_button)
+        for widget in tied:
+            widget.setEnabled(free)
         busy: tuple[QWidget, ...] = (self.chooser, self.add_button, self.by_hand, self.sample_link)
         for widget in busy:
             widget.setEnabled(not importing)
@@ -327,25 +299,6 @@ class DataPage(Page):
         self.message.clear()
         self.workplace.choose_dataset(info)
 
-    def _on_mapping_changed(self, mapping: Mapping) -> None:
-        info = self._info
-        self._reimport(mapping, info.sources[1].path if info is not None and len(info.sources) > 1 else "")
-
-    def _browse_test_file(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(self.window(), self.tr("Choose an own test file"), "", filters())
-        if chosen:
-            self._own_test_file(chosen)
-
-    def _own_test_file(self, path: str) -> None:
-        if self._info is not None:
-            self._reimport(self._info.mapping, path)
-
-    def _reimport(self, mapping: Mapping, held_back: str) -> None:
-        info = self._info
-        if info is not None and info.sources:
-            source = Path(info.sources[0].path)
-            self.workplace.import_dataset(source, mapping, held_back=held_back, name=info.name, into=info.id)
-
     def _ask_delete(self) -> None:
         if self._info is not None:
             self.message.show_text(
@@ -358,12 +311,12 @@ class DataPage(Page):
     def _delete(self) -> None:
         if self._info is None:
             return
-        name = self._info.name
+        name, info = self._info.name, self._info
+        self.desk.open(None)  # nothing may hold the mapped file
         self.preview.show_dataset(None)
-        self._dataset = None
         self.rows.show_dataset(None)
         try:
-            self.workplace.delete_dataset(self._info)
+            self.workplace.delete_dataset(info)
         except StudioError as error:
             self.message.show_problem(error.problem)
             return
@@ -378,15 +331,41 @@ class DataPage(Page):
     def _on_tab_changed(self) -> None:
         self.preview.set_shown(self.tabs.currentWidget() is self.preview and self.isVisible())
 
-    def _on_row_opened(self, index: int) -> None:
-        self.preview.show_row(index)
+    def _on_row_opened(self, stored: int) -> None:
+        self.preview.show_row(stored)
         self.tabs.setCurrentWidget(self.preview)
+
+    def _on_row_wanted(self, stored: int) -> None:
+        self.tabs.setCurrentWidget(self.rows)
+        self.rows.show_row(stored)
+
+    def _on_rows_wanted(self, code: str) -> None:
+        self.tabs.setCurrentWidget(self.rows)
+        self.rows.tools.choose_filter(code)
+
+    def _on_operation_wanted(self, operation: Operation, words: str) -> None:
+        self.desk.history.do(operation, words)
+
+    def _on_fix_wanted(self, finding: Finding) -> None:
+        told = self.desk.fix(finding)
+        if told:
+            self.workplace.told.emit(told)
+
+    def _on_edited(self) -> None:
+        self.rows.note_edits()
+        self.preview.note_edits()
+
+    def _on_checkup_ended(self) -> None:
+        self.verdict.show_checking(False)
+        self._show_found()
+
+    def _ask_export(self) -> None:
+        if self._info is None:
+            return
+        name = f"{Path(self._info.name).stem}.jsonl"
+        chosen, _ = QFileDialog.getSaveFileName(self.window(), self.tr("Export the rows"), name, "JSONL (*.jsonl)")
+        if chosen:
+            self.desk.export(Path(chosen))
 
     def _on_continue(self) -> None:
         self.page_wanted.emit("train")
-
-
-def filters() -> str:
-    """File filters of the Open dialog, from the table of formats."""
-    patterns = sorted({f"*{suffix}" for row in FORMATS.values() for suffix in row.suffixes})
-    return f"Datasets ({' '.join(patterns)});;All files (*)"

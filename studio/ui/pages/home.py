@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout
 from studio.contract import events
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
-from studio.data.formats import FORMATS
+from studio.data.formats import SUFFIXES
 from studio.data.run_history import RunSummary
 from studio.supervisor.workplace import Workplace
 from studio.ui import drop_routing, failures, wording
@@ -80,12 +80,13 @@ class HomePage(Page):
         card = Section()
         card.add(self.try_button)
         card.add(self.try_hint)
-        patterns = " ".join(f"*{suffix}" for row in FORMATS.values() for suffix in row.suffixes)
+        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
         self.drop_zone = DropZone(
-            self.tr("Drop your own examples here (CSV, JSON, JSONL or Parquet), or"),
+            self.tr("Drop your own examples here (CSV, Excel, JSON, Parquet, text, a ZIP or a folder), or"),
             self.tr("Datasets ({patterns})").format(patterns=patterns),
+            several=True,
         )
-        self.drop_zone.path_chosen.connect(self._on_path_chosen)
+        self.drop_zone.paths_chosen.connect(self._on_paths_chosen)
         self.drop_zone.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         row = QHBoxLayout()
         row.setSpacing(2 * GRID)
@@ -128,13 +129,13 @@ class HomePage(Page):
         """The start, recent runs, this computer."""
         return [self.try_button, self.recent, self.this_pc]
 
-    def _on_path_chosen(self, path: Path) -> None:
-        found = drop_routing.route(path)
+    def _on_paths_chosen(self, paths: list[Path]) -> None:
+        found = drop_routing.route_all(paths)
         if found.kind == "dataset":
-            self.workplace.import_dataset(path)
+            self.workplace.import_dataset(found.path, more=found.more)
             self.page_wanted.emit("data")
         elif found.kind == "model":
-            self.workplace.add_model(path)
+            self.workplace.add_model(found.path)
             self.page_wanted.emit("models")
         elif found.kind == "run":
             self.workplace.open_chat(RunFolder(found.path))

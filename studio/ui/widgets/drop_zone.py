@@ -12,22 +12,32 @@ from studio.ui.widgets.labels import IconLabel, label, set_role
 
 
 class DropZone(QFrame):
-    """Emits `path_chosen` for a file (or a folder with `folders=True`) that was dropped or chosen.
+    """Emits `paths_chosen` (a list of paths) for what was dropped or chosen; `path_chosen` where it is one path.
 
     Args:
         sentence: Such as "Drop a CSV, JSON or JSONL file here, or".
         filters: Qt's file filters for the dialog: "Datasets (*.csv *.json *.jsonl)".
-        folders: Ask for a folder instead of a file.
+        folders: Ask for a folder instead of files.
+        several: Take more than one path, and offer a folder beside files.
     """
 
     path_chosen = Signal(Path)
+    paths_chosen = Signal(object)
 
-    def __init__(self, sentence: str, filters: str = "", folders: bool = False, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        sentence: str,
+        filters: str = "",
+        folders: bool = False,
+        several: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setProperty("role", "drop")
         self.setAcceptDrops(True)
         self._filters = filters
         self._folders = folders
+        self._several = several
         self._sentence = sentence
         outer = QHBoxLayout(self)
         outer.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)
@@ -40,6 +50,8 @@ class DropZone(QFrame):
         texts.addWidget(label(sentence, wrap=True))
         buttons_row = QHBoxLayout()
         buttons_row.addWidget(self.browse_button)
+        if several:
+            buttons_row.addWidget(buttons.flat(self.tr("Choose a folder…"), self.browse_folder))
         buttons_row.addStretch(1)
         texts.addLayout(buttons_row)
         texts.addStretch(1)
@@ -48,17 +60,36 @@ class DropZone(QFrame):
 
     def browse(self) -> None:
         """Ask for a file with the system's dialog."""
-        title = self._sentence.rstrip(" ,.…")
         if self._folders:
-            chosen = QFileDialog.getExistingDirectory(self.window(), title)
+            self.browse_folder()
+        elif self._several:
+            several, _ = QFileDialog.getOpenFileNames(self.window(), self._title(), "", self._filters)
+            self._choose([Path(path) for path in several])
         else:
-            chosen, _ = QFileDialog.getOpenFileName(self.window(), title, "", self._filters)
-        if chosen:
-            self.path_chosen.emit(Path(chosen))
+            chosen, _ = QFileDialog.getOpenFileName(self.window(), self._title(), "", self._filters)
+            self._choose([Path(chosen)] if chosen else [])
+
+    def browse_folder(self) -> None:
+        """Ask for a folder with the system's dialog."""
+        chosen = QFileDialog.getExistingDirectory(self.window(), self._title())
+        self._choose([Path(chosen)] if chosen else [])
+
+    def _title(self) -> str:
+        return self._sentence.rstrip(" ,.…")
+
+    def _choose(self, paths: list[Path]) -> None:
+        if paths:
+            self.paths_chosen.emit(paths)
+        if len(paths) == 1:
+            self.path_chosen.emit(paths[0])
+
+    def _dropped(self, event: QDropEvent) -> list[Path]:
+        paths = dropped_paths(event)
+        return paths if self._several or len(paths) == 1 else []
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Shows that it would take what is held over it."""
-        if dropped_path(event) is not None:
+        if self._dropped(event):
             event.acceptProposedAction()
             set_role(self, "true", "hot")
 
@@ -69,15 +100,15 @@ class DropZone(QFrame):
     def dropEvent(self, event: QDropEvent) -> None:
         """Takes it."""
         set_role(self, "false", "hot")
-        path = dropped_path(event)
-        if path is not None:
+        paths = self._dropped(event)
+        if paths:
             event.acceptProposedAction()
-            self.path_chosen.emit(path)
+            self._choose(paths)
 
 
-def dropped_path(event: QDropEvent) -> Path | None:
-    """The one local file or folder that is dragged, or None."""
+def dropped_paths(event: QDropEvent) -> list[Path]:
+    """The local files and folders that are dragged; none where any of them is not on this computer."""
     urls = event.mimeData().urls()
-    if len(urls) != 1 or not urls[0].isLocalFile():
-        return None
-    return Path(urls[0].toLocalFile())
+    if not all(url.isLocalFile() for url in urls):
+        return []
+    return [Path(url.toLocalFile()) for url in urls]

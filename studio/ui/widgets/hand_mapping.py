@@ -1,23 +1,25 @@
-"""Choosing the columns of a file by hand, with its first rows before the eyes."""
+"""Choosing the columns of a file by hand: its first rows as they are, and how they would read with the choice."""
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from studio.contract.events import Inspected
 from studio.contract.job import ImportJob
+from studio.data.trying import tried
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.first_rows import FirstRows
 from studio.ui.widgets.labels import label
 from studio.ui.widgets.mapping_form import MappingForm
-from studio.ui.widgets.section import row
+from studio.ui.widgets.reading_preview import ReadingPreview
+from studio.ui.widgets.section import column, row
 
 
 class HandMapping(QWidget):
     """For a file that could not be mapped by itself.
 
     Attributes:
-        mapping_chosen: A whole mapping.
+        mapping_chosen: A whole mapping: [Import] was clicked.
         other_file_wanted, left: The user wants another file, or to go back.
     """
 
@@ -27,23 +29,51 @@ class HandMapping(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._inspected: Inspected | None = None
         self.title = label("", "strong", wrap=True)
         self.form = MappingForm()
-        self.form.mapping_changed.connect(self.mapping_chosen)
+        self.form.edited.connect(self._show_read)
         self.rows = FirstRows()
+        self.read = ReadingPreview()
+        self.import_button = buttons.primary(self.tr("Import with these columns"), self._import)
         other = buttons.secondary(self.tr("Choose another file…"), self.other_file_wanted.emit)
         back = buttons.flat(self.tr("Back"), self.left.emit)
+        split = QSplitter(Qt.Orientation.Vertical)
+        for words, part in (
+            (self.tr("The first rows of the file:"), self.rows),
+            (self.tr("As they would read:"), self.read),
+        ):
+            half = QWidget()
+            inner = column(label(words, "muted"), part)
+            inner.setContentsMargins(0, 0, 0, 0)
+            half.setLayout(inner)
+            split.addWidget(half)
+        split.setChildrenCollapsible(False)
+        split.setProperty("quiet", "true")
         inside = QVBoxLayout(self)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(GRID)
         inside.addWidget(self.title)
         inside.addWidget(self.form)
-        inside.addWidget(label(self.tr("The first rows of the file:"), "muted"))
-        inside.addWidget(self.rows, 1)
-        inside.addLayout(row(other, back, 1))
+        inside.addWidget(split, 1)
+        inside.addLayout(row(self.import_button, other, back, 1))
 
     def show_file(self, work: ImportJob, inspected: Inspected) -> None:
         """Show what was seen of the file of an import that failed."""
+        self._inspected = inspected
         self.title.setText(self.tr("Which columns of {name} hold what?").format(name=work.name))
         self.form.show_mapping(inspected.columns, work.mapping)
         self.rows.show_rows(inspected.columns, inspected.first_rows)
+        self._show_read()
+
+    def _show_read(self) -> None:
+        """How the first rows would read with what is chosen now."""
+        whole = self.form.is_whole()
+        self.import_button.setEnabled(whole)
+        if whole and self._inspected is not None:
+            self.read.show_read(tried(self._inspected.sample, self.form.chosen(), self._inspected.columns))
+        else:
+            self.read.clear()
+
+    def _import(self) -> None:
+        self.mapping_chosen.emit(self.form.chosen())

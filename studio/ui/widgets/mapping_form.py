@@ -24,9 +24,15 @@ _OPTIONAL = ("context", "system")
 
 
 class MappingForm(QWidget):
-    """Shape and columns. `mapping_changed` carries a whole mapping as soon as the user's choice makes one."""
+    """Shape and columns.
+
+    Attributes:
+        mapping_changed: A whole mapping, as soon as the user's choice makes one.
+        edited: Anything was chosen, whole or not.
+    """
 
     mapping_changed = Signal(object)
+    edited = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -134,6 +140,7 @@ class MappingForm(QWidget):
         self._show_fields()
         mapping = self.chosen()
         missing = self._missing(mapping)
+        self.edited.emit()
         if missing:
             self._tell(missing, wrong=True)
             return
@@ -142,6 +149,10 @@ class MappingForm(QWidget):
         if before is None or msgspec.structs.replace(before, reason="") != msgspec.structs.replace(mapping, reason=""):
             self._mapping = mapping
             self.mapping_changed.emit(mapping)
+
+    def is_whole(self) -> bool:
+        """Whether what is chosen makes a mapping."""
+        return not self._missing(self.chosen())
 
     def _missing(self, mapping: Mapping) -> str:
         match mapping.shape:

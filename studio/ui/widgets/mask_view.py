@@ -2,14 +2,16 @@
 
 import unicodedata
 from bisect import bisect_right
+from itertools import zip_longest
 
 from PySide6.QtCore import QEvent, QPoint, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QHelpEvent, QMouseEvent, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QTextEdit, QToolTip, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QTextCursor
+from PySide6.QtWidgets import QTextEdit, QToolTip, QVBoxLayout, QWidget
 
 from studio.contract.events import MaskedRow
 from studio.ui import theme, wording
 from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
+from studio.ui.widgets.mask_style import Legend, Marks, chip_format, marks_of, token_format
 
 MOST_TOKENS = 20_000
 """More than this is not painted; the view says so."""
@@ -49,22 +51,23 @@ class TokenText(QTextEdit):
         self.setAcceptRichText(False)
         self.setUndoRedoEnabled(False)
         self.setTabChangesFocus(True)
-        self.setMinimumHeight(8 * self.fontMetrics().lineSpacing())
+        self.setMinimumHeight(6 * self.fontMetrics().lineSpacing())
         self.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self.setAccessibleName(self.tr("The row as the model sees it"))
         self.viewport().setMouseTracking(True)
         self._row: MaskedRow | None = None
+        self._marks: Marks = "learned"
         self._starts: list[int] = []
         self._ends: list[int] = []
         self._pointed = -1
         self.cursorPositionChanged.connect(self._on_cursor_moved)
         theme.changes().theme_changed.connect(self._on_theme_changed)
 
-    def show_row(self, row: MaskedRow | None) -> None:
-        """Paint a row, or nothing."""
-        self._row = row
+    def show_row(self, row: MaskedRow | None, marks: Marks = "learned") -> None:
+        """Paint a row, or nothing; `marks` says what its learned tokens mean."""
+        self._row, self._marks = row, marks
         self._paint()
         if row is not None:
             self.setAccessibleDescription(self._spoken(row))
@@ -85,17 +88,24 @@ class TokenText(QTextEdit):
     def _insert(self, row: MaskedRow) -> None:
         cursor = QTextCursor(self.document())
         cursor.beginEditBlock()
+        marks = self._marks
         position, run, run_learned = 0, "", False
-        for piece, learned in zip(row.pieces[:MOST_TOKENS], row.learned):
-            text = shown_text(piece)
+        tokens = zip_longest(row.pieces[:MOST_TOKENS], row.control[:MOST_TOKENS], fillvalue=False)
+        for (piece, control), learned, token in zip(tokens, row.learned, row.ids):
+            text = shown_text(str(piece))
+            chip = f"\u00a0{token}\u00a0" if control else ""
             self._starts.append(position)
-            position += _units(text)
+            position += _units(text + chip)
             self._ends.append(position)
-            if learned != run_learned and run:
-                cursor.insertText(run, _format(run_learned))
+            if (learned != run_learned or control) and run:
+                cursor.insertText(run, token_format(run_learned, marks))
                 run = ""
-            run, run_learned = run + text, learned
-        cursor.insertText(run, _format(run_learned))
+            if control:  # its number tells it from a text that is written alike
+                cursor.insertText(text, token_format(learned, marks, control=True))
+                cursor.insertText(chip, chip_format())
+            else:
+                run, run_learned = run + text, learned
+        cursor.insertText(run, token_format(run_learned, marks))
         cursor.endEditBlock()
 
     def token_at(self, position: int) -> int:
@@ -111,14 +121,27 @@ class TokenText(QTextEdit):
         while first > 0 and not self._row.pieces[first - 1]:
             first -= 1
         text = shown_text(self._row.pieces[token]).strip("\n")
-        learned = self.tr("learned") if self._row.learned[token] else self.tr("read only")
+        learned = self._fate_of(token)
         ids = " + ".join(str(number) for number in self._row.ids[first : token + 1])
         return self.tr("Token {number} of {total}: “{text}”, id {ids}, {learned}").format(
             number=token + 1, total=len(self._row.ids), text=text, ids=ids, learned=learned
         )
 
+    def _fate_of(self, token: int) -> str:
+        row = self._row
+        assert row is not None
+        words = {
+            "learned": (self.tr("read only"), self.tr("learned")),
+            "tested": (self.tr("is asked"), self.tr("would be learned")),
+            "none": (self.tr("not used"), self.tr("not used")),
+        }[self._marks][row.learned[token]]
+        is_control = token < len(row.control) and row.control[token]
+        return f"{self.tr('control token')}, {words}" if is_control else words
+
     def _spoken(self, row: MaskedRow) -> str:
         """Learned passages for a screen reader, which cannot see colours."""
+        if self._marks == "none":
+            return self.tr("Nothing of this row is learned.")
         passages, run = [], ""
         for piece, learned in zip(row.pieces[:MOST_TOKENS], row.learned):
             if learned:
@@ -127,7 +150,8 @@ class TokenText(QTextEdit):
                 passages.append(run)
                 run = ""
         passages += [run] if run else []
-        return self.tr("Learned: {passages}").format(passages=" … ".join(passages)[:2000])
+        told = self.tr("Learned: {passages}") if self._marks == "learned" else self.tr("Would be learned: {passages}")
+        return told.format(passages=" … ".join(passages)[:2000])
 
     def _point(self, token: int) -> None:
         if token == self._pointed:
@@ -171,53 +195,17 @@ class TokenText(QTextEdit):
         return super().viewportEvent(event)
 
 
-def _format(learned: bool) -> QTextCharFormat:
-    colors = theme.tokens()
-    form = QTextCharFormat()
-    if learned:
-        form.setForeground(QColor(colors.learned))
-        form.setBackground(QColor(colors.learned_soft))
-        form.setUnderlineStyle(QTextCharFormat.UnderlineStyle.SingleUnderline)
-        form.setUnderlineColor(QColor(colors.learned))
-        form.setFontWeight(QFont.Weight.Medium)
-    else:
-        form.setForeground(QColor(colors.muted))
-    return form
-
-
-class Legend(QWidget):
-    """What the colours mean, in words."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(theme.GRID * 2)
-        self._learned = QLabel(self)
-        self._learned.setTextFormat(Qt.TextFormat.RichText)  # our own words only
-        self._read = label(self.tr("Grey: read only"), "muted")
-        row.addWidget(self._learned)
-        row.addWidget(self._read)
-        row.addStretch(1)
-        theme.changes().theme_changed.connect(self._on_theme_changed)
-        self._on_theme_changed()
-
-    def _on_theme_changed(self) -> None:
-        colors = theme.tokens()
-        mark = self.tr("Green and underlined")
-        rest = self.tr("learned")
-        self._learned.setText(
-            f'<span style="color:{colors.learned};background-color:{colors.learned_soft};'
-            f'text-decoration:underline;font-weight:500">{mark}</span>: {rest}'
-        )
-
-
 class MaskView(QWidget):
-    """Text, legend, and the token that is pointed at in words."""
+    """Text, legend, and the token that is pointed at in words; of two answers the worse one below."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.text = TokenText(self)
+        self.legend = Legend(self)
+        self.worse_title = label(self.tr("The worse answer, of which nothing is learned:"), "muted")
+        self.worse = TokenText(self)
+        self.worse.setAccessibleName(self.tr("The worse answer as the model sees it"))
+        self.worse.token_pointed.connect(self._on_worse_pointed)
         self._hint = self.tr("Point at a token, or move the text cursor, to see its id.")
         self._pointed = ElidedLabel(self._hint, "muted")
         self._more = label("", "warning")
@@ -225,15 +213,29 @@ class MaskView(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.GRID)
-        column.addWidget(Legend(self))
+        column.addWidget(self.legend)
         column.addWidget(self.text, 1)
+        column.addWidget(self.worse_title)
+        column.addWidget(self.worse, 1)
         column.addWidget(self._more)
         column.addWidget(self._pointed)
         self.text.token_pointed.connect(self._on_token_pointed)
+        self.show_row(None)
 
-    def show_row(self, row: MaskedRow | None) -> None:
-        """Show a row of the preview worker."""
-        self.text.show_row(row)
+    def show_row(self, row: MaskedRow | None, compared: bool = False) -> None:
+        """Show a row of the preview worker.
+
+        Args:
+            row: It, or None.
+            compared: Its dataset rates or compares answers, which cannot be trained on yet.
+        """
+        marks = marks_of(row, compared)
+        worse = row.rejected if row is not None else None
+        self.text.show_row(row, marks)
+        self.worse.show_row(worse, "none")
+        self.worse.setVisible(worse is not None)
+        self.worse_title.setVisible(worse is not None)
+        self.legend.show_marks(marks, row is not None and any(row.control))
         self._pointed.set_text(self._hint)
         long = row is not None and len(row.ids) > MOST_TOKENS
         self._more.setVisible(long)
@@ -246,6 +248,9 @@ class MaskView(QWidget):
 
     def _on_token_pointed(self, token: int) -> None:
         self._pointed.set_text(self.text.describe(token) or self._hint)
+
+    def _on_worse_pointed(self, token: int) -> None:
+        self._pointed.set_text(self.worse.describe(token) or self._hint)
 
 
 def learned_share(row: MaskedRow) -> float:

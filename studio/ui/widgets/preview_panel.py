@@ -1,18 +1,14 @@
 """The tab "As the model sees it": one row at a time by the trainer's own labels, read in a preview worker."""
 
-from pathlib import Path
-
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QScrollArea, QSpinBox, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem
 from studio.contract.events import MaskedRow, Progress
 from studio.contract.job import PreviewJob
-from studio.contract.presets import load_preset
-from studio.contract.run_folder import starter_folder
-from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
-from studio.data.dataset import DatasetInfo
+from studio.data.dataset import Dataset
+from studio.supervisor.checkup import longest_text
 from studio.supervisor.services import PreviewService
 from studio.supervisor.workplace import Workplace
 from studio.ui import wording
@@ -20,8 +16,10 @@ from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.empty import EmptyState
 from studio.ui.widgets.labels import label, set_role
+from studio.ui.widgets.mask_style import marks_of
 from studio.ui.widgets.mask_view import MaskView, learned_share
 from studio.ui.widgets.message import MessageBar
+from studio.ui.widgets.row_number import RowNumberBox
 from studio.ui.widgets.section import column, row
 
 SURVEY_ROWS = 200
@@ -43,7 +41,7 @@ class PreviewPanel(QWidget):
         super().__init__(parent)
         self._workplace = workplace
         self.service = PreviewService(workplace, self)
-        self._dataset: DatasetInfo | None = None
+        self._dataset: Dataset | None = None
         self._settings = TrainSettings()
         self._shown = False
         self._build()
@@ -65,11 +63,8 @@ class PreviewPanel(QWidget):
         )
         self.empty.action_wanted.connect(self.models_wanted)
         self.view = MaskView()
-        self.number = QSpinBox()
-        self.number.lineEdit().setTextMargins(6, 0, 0, 0)
+        self.number = RowNumberBox()
         self.number.setAccessibleName(self.tr("Row number"))
-        self.number.setKeyboardTracking(False)
-        self.number.setGroupSeparatorShown(True)
         self.number.valueChanged.connect(self._on_number_changed)
         self.previous = buttons.icon_button("chevron-left", self.tr("Previous row"), self.number.stepDown)
         self.next = buttons.icon_button("chevron-right", self.tr("Next row"), self.number.stepUp)
@@ -107,19 +102,22 @@ class PreviewPanel(QWidget):
 
     # --- what is shown ----------------------------------------------------------------------------------
 
-    def show_dataset(self, info: DatasetInfo | None) -> None:
+    def show_dataset(self, dataset: Dataset | None) -> None:
         """Take another dataset (or the same, imported anew); its first row is shown when the tab is."""
         self.service.close()
-        self._dataset = info
-        self.number.blockSignals(True)
-        self.number.setRange(1, max(1, info.usable if info is not None else 1))
-        self.number.setValue(1)
-        self.number.blockSignals(False)
+        self._dataset = dataset
+        self.number.show_dataset(dataset)
         self._refresh()
 
-    def show_row(self, index: int) -> None:
-        """Show a row of the dataset, counted from 0."""
-        self.number.setValue(index + 1)
+    def show_row(self, stored: int) -> None:
+        """Show a stored row of the dataset, counted from 0."""
+        self.number.setValue(stored)
+
+    def note_edits(self) -> None:
+        """Rows read otherwise now: the worker sees it by itself."""
+        if self.service.state in ("loading", "ready"):
+            self._ask()
+        self._tell_total()
 
     def set_shown(self, shown: bool) -> None:
         """The worker is only started while somebody looks."""
@@ -132,9 +130,9 @@ class PreviewPanel(QWidget):
         self.service.close()
 
     def _refresh(self) -> None:
-        model, info = self._workplace.model, self._dataset
+        model, dataset = self._workplace.model, self._dataset
         self.stack.setCurrentIndex(0 if model is None or not model.usable else 1)
-        if model is None or not model.usable or info is None:
+        if model is None or not model.usable or dataset is None:
             if model is not None and not model.usable:
                 self.empty.set_sentence(
                     self.tr("{model} cannot be used.").format(model=model.name),
@@ -142,11 +140,12 @@ class PreviewPanel(QWidget):
                 )
             self.service.close()
             return
-        if not self._shown or not info.usable:
+        if not self._shown or not dataset.table.num_rows:
             return
-        self._settings = self._current_settings()
-        self._tell_rules(model.name)
-        work = PreviewJob(dataset=info.folder, model=model.path, settings=self._settings)
+        self._settings = self._workplace.settings_for(dataset.info)
+        self._tell_rules(longest_text(self._settings, model))
+        self._tell_total()
+        work = PreviewJob(dataset=str(dataset.folder), model=model.path, settings=self._settings)
         if work == self.service.work and self.service.state in ("loading", "ready"):
             return
         self.message.clear()
@@ -155,61 +154,89 @@ class PreviewPanel(QWidget):
         self.facts.setText(self.tr("Loading…"))
         self.fate.clear()
         self.service.open(work)
-        self.service.show_row(self.number.value() - 1)
-        count = min(SURVEY_ROWS, info.usable)
-        self.service.survey(tuple(index * info.usable // count for index in range(count)))
+        self._ask()
 
-    def _current_settings(self) -> TrainSettings:
-        """What a run started now would use."""
-        if self._workplace.settings is not None:
-            return self._workplace.settings
-        info, model = self._dataset, self._workplace.model
-        starter = model is not None and Path(model.path) == starter_folder()
-        sample = info is not None and info.id == SAMPLE and starter
-        return load_preset("sample" if sample else self._workplace.preset).settings()
+    def _ask(self) -> None:
+        dataset = self._dataset
+        if dataset is None:
+            return
+        self.service.show_row(self.number.value())
+        count = min(SURVEY_ROWS, len(dataset))
+        self.service.survey(tuple(dataset.stored_row(index * len(dataset) // count) for index in range(count)))
 
-    def _tell_rules(self, model: str) -> None:
-        settings = self._settings
+    def _tell_rules(self, limit: int) -> None:
+        """How rows are read; `limit` is the longest text in tokens that is really used."""
+        settings, model = self._settings, self._workplace.model
         too_long = {
             "leave_out": self.tr("longer ones are left out"),
             "cut_question": self.tr("in longer ones the question's beginning is cut"),
             "cut_end": self.tr("in longer ones the end is cut"),
         }[settings.too_long]
         learned = self.tr("answers are learned") if settings.learn_answers_only else self.tr("all text is learned")
+        longest = wording.number(limit)
+        if limit < settings.max_tokens:
+            words = self.tr("{tokens} tokens (the model reads no more; {set} are set)")
+            longest = words.format(tokens=longest, set=wording.number(settings.max_tokens))
+        else:
+            longest = self.tr("{tokens} tokens").format(tokens=longest)
         self.rules.setText(
-            self.tr("Read by {model}. Longest text {tokens} tokens, {too_long}; {learned}.").format(
-                model=model, tokens=wording.number(settings.max_tokens), too_long=too_long, learned=learned
+            self.tr("Read by {model}. Longest text {tokens}, {too_long}; {learned}.").format(
+                model=model.name if model is not None else "", tokens=longest, too_long=too_long, learned=learned
             )
         )
-        total = self._dataset.usable if self._dataset is not None else 0
+
+    def _tell_total(self) -> None:
+        dataset = self._dataset
+        total = dataset.table.num_rows if dataset is not None else 0
         self.total.setText(self.tr("of {total} rows").format(total=wording.number(total)))
 
     # --- facts from the worker --------------------------------------------------------------------------
 
-    def _on_number_changed(self, number: int) -> None:
-        self.service.show_row(number - 1)
-        self.row_changed.emit(number - 1)
+    def _on_number_changed(self, stored: int) -> None:
+        self.service.show_row(stored)
+        self.row_changed.emit(stored)
 
     def _on_progressed(self, progress: Progress) -> None:
         self.facts.setText(progress.stage + "…")
 
+    @property
+    def _compared(self) -> bool:
+        return self._dataset is not None and self._dataset.info.kind in ("preference", "label")
+
     def _on_row_shown(self, shown: MaskedRow) -> None:
         self.message.clear()
-        self.view.show_row(shown)
+        self.view.show_row(shown, self._compared)
+        if shown.limit:
+            self._tell_rules(shown.limit)
+        words = {
+            "learned": self.tr("{tokens} tokens, {learned} learned ({share})"),
+            "tested": self.tr("{tokens} tokens"),
+            "none": self.tr("{tokens} tokens, 0 learned"),
+        }[marks_of(shown, self._compared)]
         self.facts.setText(
-            self.tr("{tokens} tokens, {learned} learned ({share})").format(
+            words.format(
                 tokens=wording.number(len(shown.ids)),
                 learned=wording.number(sum(shown.learned)),
                 share=wording.percent(learned_share(shown)),
             )
         )
-        fine = shown.fate == "kept"
+        fine = shown.fate == "kept" and not shown.excluded and not self._compared
         set_role(self.fate, "muted" if fine else "warning")
-        self.fate.setText(f"{self.fate_in_words(shown)} {self._side_in_words(shown)}")
+        self.fate.setText(f"{self.fate_in_words(shown)} {self._side_in_words(shown)}".strip())
 
     def fate_in_words(self, shown: MaskedRow) -> str:
         """What the settings do with a row."""
+        limit = shown.limit or self._settings.max_tokens
+        if shown.excluded:
+            return self.tr("You left this row out: it is neither learned from nor tested with.")
+        if self._compared:
+            return self.tr("Rows that compare or rate answers cannot be trained on yet.")
         match shown.fate:
+            case "kept" if len(shown.ids) > limit:
+                parts = -(-len(shown.ids) // limit)
+                return self.tr("This text is used whole, in {parts} stretches of about the same length.").format(
+                    parts=wording.number(parts)
+                )
             case "kept":
                 return self.tr("This row is used whole.")
             case "cut":
@@ -218,16 +245,21 @@ class PreviewPanel(QWidget):
                 )
             case "left_out":
                 return self.tr("This row is left out: it is longer than {tokens} tokens.").format(
-                    tokens=wording.number(self._settings.max_tokens)
+                    tokens=wording.number(limit)
                 )
         return self.tr("This row is left out: nothing in it would be learned.")
 
     def _side_in_words(self, shown: MaskedRow) -> str:
+        if shown.excluded or self._compared:
+            return ""
         if shown.held_back:
             return self.tr("It is held back for testing, never learned from.")
         return self.tr("It is learned from.") if shown.fate in ("kept", "cut") else ""
 
     def _on_surveyed(self, rows: tuple[MaskedRow, ...]) -> None:
+        if not rows:
+            self.survey.clear()
+            return
         count = {fate: sum(row.fate == fate for row in rows) for fate in ("cut", "left_out", "nothing_to_learn")}
         parts = []
         if count["cut"]:

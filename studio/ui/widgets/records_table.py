@@ -1,151 +1,118 @@
 """The rows of a dataset as a table that reads them from disk as they are scrolled to."""
 
-from typing import Any
-
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+import numpy as np
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
-from studio.contract.records import Record
 from studio.data.dataset import Dataset
+from studio.ui.widgets.cell_editor import CellDelegate
+from studio.ui.widgets.records_model import RecordsModel, Rows
 
-BATCH_ROWS = 200
-"""Rows fetched at once: a screen and a bit."""
-
-_CELL_CHARACTERS = 300
-
-_Index = QModelIndex | QPersistentModelIndex
-
-
-def _line(text: str) -> str:
-    """Text on one line, shortened for a cell."""
-    return " ".join(text[: 4 * _CELL_CHARACTERS].split())[:_CELL_CHARACTERS]
-
-
-class RecordsModel(QAbstractTableModel):
-    """Question, answer and the rest of each record; `canFetchMore` until the last row was read."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._dataset: Dataset | None = None
-        self._cells: list[tuple[str, ...]] = []
-        self._titles: tuple[str, ...] = ()
-        self._with_system = False
-        self._with_side = False
-
-    def show_dataset(self, dataset: Dataset | None) -> None:
-        """Start anew with the first rows of a dataset, or with nothing."""
-        self.beginResetModel()
-        self._dataset = dataset
-        first = [] if dataset is None else list(dataset.records(0, BATCH_ROWS))
-        self._with_system = any(record.messages and record.messages[0].role == "system" for record in first)
-        self._with_side = dataset is not None and dataset.info.held_back_rows > 0
-        self._titles = self._make_titles()
-        self._cells = [self._read(record) for record in first]
-        self.endResetModel()
-
-    def _make_titles(self) -> tuple[str, ...]:
-        titles = [self.tr("Row"), self.tr("Question"), self.tr("Answer"), self.tr("Turns")]
-        if self._with_system:
-            titles.append(self.tr("System prompt"))
-        if self._with_side:
-            titles.append(self.tr("Used for"))
-        return tuple(titles)
-
-    def _read(self, record: Record) -> tuple[str, ...]:
-        turns = [message for message in record.messages if message.role != "system"]
-        question = next((turn.content for turn in turns if turn.role == "user"), "")
-        answer = turns[-1].content or turns[-1].tool_calls if turns else record.text
-        cells = [f"{record.source_row:,}", _line(question), _line(answer), str(len(turns))]
-        if self._with_system:
-            first = record.messages[0] if record.messages else None
-            cells.append(_line(first.content) if first is not None and first.role == "system" else "")
-        if self._with_side:
-            cells.append(self.tr("testing") if record.side == "held_back" else self.tr("learning"))
-        return tuple(cells)
-
-    # Qt asks these; its names and signatures.
-
-    def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008
-        return 0 if parent.isValid() else len(self._cells)
-
-    def columnCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008
-        return 0 if parent.isValid() else len(self._titles)
-
-    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if not index.isValid():
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._cells[index.row()][index.column()]
-        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() in (0, 3):
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        return None
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if role == Qt.ItemDataRole.TextAlignmentRole and orientation == Qt.Orientation.Horizontal and section in (0, 3):
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)  # as the figures below
-        if role != Qt.ItemDataRole.DisplayRole:
-            return None
-        return self._titles[section] if orientation == Qt.Orientation.Horizontal else str(section + 1)
-
-    def canFetchMore(self, parent: _Index) -> bool:
-        return not parent.isValid() and self._dataset is not None and len(self._cells) < len(self._dataset)
-
-    def fetchMore(self, parent: _Index) -> None:
-        if self._dataset is None or parent.isValid():
-            return
-        start = len(self._cells)
-        more = [self._read(record) for record in self._dataset.records(start, start + BATCH_ROWS)]
-        if more:
-            self.beginInsertRows(QModelIndex(), start, start + len(more) - 1)
-            self._cells += more
-            self.endInsertRows()
+_SMALL_WIDTHS = {"row": 8, "turns": 7, "rating": 8, "length": 11, "side": 10, "state": 10, "system": 22}
+"""In letters: a width that is measured would read every row of a million."""
 
 
 class RecordsTable(QTableView):
-    """The table with the look of the rest. `row_chosen` carries the index of the row that has the focus."""
+    """The table with the look of the rest.
+
+    Attributes:
+        row_chosen: Stored row that has the focus.
+        row_opened: Stored row: Enter was pressed.
+        exclude_wanted: Delete was pressed.
+        selection_changed: Other rows are marked.
+    """
 
     row_chosen = Signal(int)
-    row_opened = Signal(int)  # double click or Enter
+    row_opened = Signal(int)
+    exclude_wanted = Signal()
+    selection_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._model = RecordsModel(self)
-        self.setModel(self._model)
+        self.records = RecordsModel(self)
+        self.setModel(self.records)
+        self.setItemDelegate(CellDelegate(self))
         self.setAccessibleName(self.tr("Rows of the dataset"))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        triggers = QAbstractItemView.EditTrigger
+        self.setEditTriggers(triggers.DoubleClicked | triggers.EditKeyPressed)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerItem)
         self.setWordWrap(False)
         self.setShowGrid(False)
         self.setAlternatingRowColors(True)
         self.setTabKeyNavigation(False)
         self.verticalHeader().hide()
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.horizontalHeader().setHighlightSections(False)
         self.selectionModel().currentRowChanged.connect(self._on_row_changed)
-        self.activated.connect(self._on_activated)
+        self.selectionModel().selectionChanged.connect(lambda *_: self.selection_changed.emit())
 
     def show_dataset(self, dataset: Dataset | None) -> None:
         """Show the rows of a dataset from the top."""
-        self._model.show_dataset(dataset)
-        if dataset is None or not len(dataset):
-            return
-        header = self.horizontalHeader()
-        for column in range(self._model.columnCount()):
-            stretch = column in (1, 2)
-            mode = QHeaderView.ResizeMode.Stretch if stretch else QHeaderView.ResizeMode.ResizeToContents
+        self.records.show_dataset(dataset)
+        self._lay_out()
+        if self.records.rowCount():
+            self._choose(0)
+
+    def show_rows(self, rows: Rows | None) -> None:
+        """Show some stored rows; the one that had the focus keeps it where it is among them."""
+        before = self.current_row()
+        self.records.show_rows(rows)
+        self._lay_out()
+        place = self.records.place_of(before) if before >= 0 else -1
+        if self.records.rowCount():
+            self._choose(max(0, place))
+
+    def show_row(self, stored: int) -> bool:
+        """Bring a stored row into view and choose it; False where it is not among those shown."""
+        place = self.records.place_of(stored)
+        if place < 0:
+            return False
+        self._choose(place)
+        return True
+
+    def _choose(self, place: int) -> None:
+        flags = QItemSelectionModel.SelectionFlag
+        index = self.records.index(place, max(0, self.currentIndex().column()))
+        self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+        self.scrollTo(index, QAbstractItemView.ScrollHint.PositionAtCenter)
+
+    def current_row(self) -> int:
+        """Stored row that has the focus, or -1."""
+        index = self.currentIndex()
+        return self.records.stored(index.row()) if index.isValid() else -1
+
+    def chosen_rows(self) -> Rows:
+        """Stored rows that are marked; by ranges, since all of a million may be."""
+        marked = self.selectionModel().selection()
+        parts = [self.records.stored_between(part.top(), part.bottom()) for part in list(marked)]  # type: ignore[call-overload]
+        return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
+
+    def _lay_out(self) -> None:
+        header, letter = self.horizontalHeader(), self.fontMetrics().averageCharWidth()
+        for column in range(self.records.columnCount()):
+            wide = self.records.is_wide(column)
+            mode = QHeaderView.ResizeMode.Stretch if wide else QHeaderView.ResizeMode.Interactive
             header.setSectionResizeMode(column, mode)
-        if self._model.columnCount() > 4 and self._model.headerData(4, Qt.Orientation.Horizontal) == self.tr(
-            "System prompt"
-        ):
-            header.setSectionResizeMode(4, QHeaderView.ResizeMode.Interactive)
-            header.resizeSection(4, 200)
-        self.selectRow(0)
+        for name, letters in _SMALL_WIDTHS.items():
+            place = self.records.column(name)  # type: ignore[arg-type]
+            if place >= 0:
+                header.resizeSection(place, max(letters * letter, header.sectionSizeHint(place)) + 16)
 
     def _on_row_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
         if current.isValid():
-            self.row_chosen.emit(current.row())
+            self.row_chosen.emit(self.records.stored(current.row()))
 
-    def _on_activated(self, index: QModelIndex) -> None:
-        self.row_opened.emit(index.row())
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter opens a row, Delete leaves it out; F2 types over a cell."""
+        plain = not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if plain and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.current_row() >= 0:
+            self.row_opened.emit(self.current_row())
+            return
+        if plain and event.key() == Qt.Key.Key_Delete:
+            self.exclude_wanted.emit()
+            return
+        super().keyPressEvent(event)

@@ -34,7 +34,7 @@ class Check(AnswerHashes):
             yield self.found(
                 "one_class",
                 "warning",
-                f'{share:.0%} of the answers are "{self._name(int(first[0]))}".',
+                f'{100 * share:.0f} % of the answers are "{self._name(int(first[0]))}".',
                 stored[np.flatnonzero(hashes == hashes[first[0]])],
                 why="A model that always gives this answer is already right that often, and learns to do so.",
                 advice="Add rows with other answers, or leave out some of these.",

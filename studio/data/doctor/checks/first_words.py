@@ -48,7 +48,7 @@ class Check(Base):
         yield self.found(
             "same_beginnings",
             "hint",
-            f'{times[0] / rows:.0%} of the longer answers begin with "{self._words(int(first[0]))}".',
+            f'{100 * times[0] / rows:.0f} % of the longer answers begin with "{self._words(int(first[0]))}".',
             stored_rows(self.context)[alike],
             why="The model learns this beginning before anything else, and then begins every answer so.",
             advice="Vary how answers begin, unless this is wanted.",

@@ -1,0 +1,21 @@
+"""What an import says about good files and good rows: choices it made, nothing that is wrong."""
+
+from studio.contract.errors import Problem
+
+_REMARKS = frozenset(
+    f"data.{name}"
+    for name in (
+        "byte_order_mark", "files_left_out", "header_row", "json_list_in_jsonl", "merged_cells", "read_as_cp1252",
+        "read_as_text", "read_as_utf16", "read_sheet", "read_split", "weighted",
+    )
+)  # fmt: skip
+
+
+def is_remark(problem: Problem) -> bool:
+    """Whether nothing is wrong: a person need not do anything about it."""
+    return problem.code in _REMARKS
+
+
+def in_order(problems: tuple[Problem, ...]) -> list[Problem]:
+    """What is wrong first, remarks behind it."""
+    return sorted(problems, key=is_remark)

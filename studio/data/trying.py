@@ -1,0 +1,38 @@
+"""A mapping tried on the first rows of a file, by the very code that the import uses."""
+
+import msgspec
+
+from studio.contract.errors import Problem, StudioError
+from studio.contract.job import Mapping
+from studio.contract.records import Record
+from studio.data.mapping import check, rows_of, to_record
+
+MOST = 8
+
+
+def tried(sample: str, mapping: Mapping, columns: tuple[str, ...]) -> list[Record | Problem]:
+    """How the first rows would read.
+
+    Args:
+        sample: `Inspected.sample`.
+        mapping: What is chosen.
+        columns: Of the file.
+
+    Returns:
+        A record for each row (for each of its instances), or why it would be left out; at most MOST. One problem alone
+        where the mapping itself does not fit.
+    """
+    try:
+        check(mapping, columns)
+        rows = msgspec.json.decode(sample or "[]", type=list[dict[str, object]])
+    except StudioError as error:
+        return [error.problem]
+    except msgspec.DecodeError:
+        return []
+    read: list[Record | Problem] = []
+    for number, row in enumerate(rows, 1):
+        try:
+            read += [to_record(piece, mapping, number) for piece in rows_of(row, mapping, number)]
+        except StudioError as error:
+            read.append(error.problem)
+    return read[:MOST]

@@ -1,0 +1,114 @@
+"""The doctor, as the window sees it: one look at a time, in a worker; what it found is kept in the dataset's folder."""
+
+from pathlib import Path
+
+import msgspec
+from PySide6.QtCore import QObject, Signal
+
+from studio.contract import commands, events, job
+from studio.contract.errors import Problem
+from studio.contract.settings import TrainSettings
+from studio.data.dataset import Dataset
+from studio.data.doctor.found import last_diagnosis
+from studio.supervisor.worker_thread import TrainerThread
+from studio.supervisor.workplace import Workplace
+
+
+class Checkup(QObject):
+    """Looks through one dataset with the doctor.
+
+    Signals:
+        started, progressed: A look began; its `Progress`.
+        diagnosed: `Diagnosed`.
+        failed: `Problem`.
+        ended: Whatever came of it; also when it was cancelled.
+    """
+
+    started = Signal()
+    progressed = Signal(object)
+    diagnosed = Signal(object)
+    failed = Signal(object)
+    ended = Signal()
+
+    def __init__(self, workplace: Workplace, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._workplace = workplace
+        self._thread: TrainerThread | None = None
+        self.work: job.DoctorJob | None = None
+        self.done: job.DoctorJob | None = None
+        """The last one that was done to its end: what the diagnosis is about."""
+
+    @property
+    def going(self) -> bool:
+        """Whether the doctor is looking."""
+        return self._thread is not None
+
+    def start(self, work: job.DoctorJob) -> None:
+        """Look through a dataset; a look that is going on ends, unless it is the same."""
+        if self.going and work == self.work:
+            return
+        self.cancel()
+        self.work = work
+        self._thread = self._workplace.start_task(work)
+        self._thread.event_received.connect(self._on_event)
+        self.started.emit()
+
+    def cancel(self) -> None:
+        """End a look; what was found before stays."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        thread.event_received.disconnect(self._on_event)
+        if thread.isRunning():
+            thread.send(commands.Stop(save=False))
+        self.ended.emit()
+
+    def _on_event(self, event: object) -> None:
+        if self.sender() is not self._thread:
+            return  # of a look that was ended: the event was on its way
+        if isinstance(event, events.Progress):
+            self.progressed.emit(event)
+        elif isinstance(event, events.Diagnosed):
+            self._thread = None
+            self.done = self.work
+            self.diagnosed.emit(event)
+            self.ended.emit()
+        elif isinstance(event, events.Failed):
+            self._on_failed(event.problem)
+
+    def _on_failed(self, problem: Problem) -> None:
+        self._thread = None
+        work = self.work
+        if work is not None and work.model and problem.code.startswith("model."):
+            self.failed.emit(problem)  # the model cannot read some row; all else can still be found
+            self.start(msgspec.structs.replace(work, model=""))
+            return
+        self.failed.emit(problem)
+        self.ended.emit()
+
+
+def longest_text(settings: TrainSettings, model: events.ModelChecked | None) -> int:
+    """Longest text in tokens: what the user chose, and never more than the model was made to read."""
+    context = model.context if model is not None else 0
+    return min(settings.max_tokens, context) if context else settings.max_tokens
+
+
+def up_to_date(dataset: Dataset, found: events.Diagnosed, work: job.DoctorJob, limit: int) -> bool:
+    """Whether a diagnosis is about a dataset as it reads now, and about this model and longest text.
+
+    Args:
+        dataset: It.
+        found: The diagnosis.
+        work: What would be asked now.
+        limit: Longest text in tokens, as the settings and the model say; 0 without a model.
+    """
+    if found.edits != dataset.edits.digest or found.model != work.model:
+        return False
+    measured = found.lengths is not None and found.lengths.unit == "tokens"
+    return not measured or found.lengths is None or found.lengths.limit == limit
+
+
+def kept_diagnosis(dataset: Dataset) -> events.Diagnosed | None:
+    """What was found last; None where the dataset was imported anew since."""
+    found = last_diagnosis(Path(dataset.folder))
+    return found if found is not None and found.rows == dataset.info.rows else None

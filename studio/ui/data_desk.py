@@ -1,0 +1,212 @@
+"""The dataset that lies open on the Data page: its rows, what is changed in it, and what the doctor says of it."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from studio.contract import events, job
+from studio.contract.diagnosis import Finding
+from studio.contract.errors import Problem, StudioError
+from studio.data.compared import compared
+from studio.data.dataset import Dataset, DatasetInfo, open_dataset
+from studio.data.doctor.fixes import operation
+from studio.data.edits import Replace
+from studio.data.made_from import Origin, origin_of
+from studio.data.remarks import is_remark
+from studio.supervisor.checkup import Checkup, kept_diagnosis, longest_text, up_to_date
+from studio.supervisor.workplace import Workplace
+from studio.ui import wording
+from studio.ui.edit_history import EditHistory
+
+MOST_CHECKED_UNASKED = 20_000
+"""Larger datasets are checked after an import and on request; smaller ones after every change, too."""
+_CALM_MS = 600
+"""Changes that follow each other so closely are checked once."""
+
+
+class DataDesk(QObject):
+    """Opens one dataset at a time.
+
+    Attributes:
+        history: Its edits, with undo.
+        checkup: The doctor.
+        edited: Its rows read otherwise now.
+        found_changed: The doctor said something, or what he said is out of date now.
+        failed: `Problem`.
+    """
+
+    edited = Signal()
+    found_changed = Signal()
+    failed = Signal(object)
+
+    def __init__(self, workplace: Workplace, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._workplace = workplace
+        self.dataset: Dataset | None = None
+        self.origin: Origin | None = None
+        self.found: events.Diagnosed | None = None
+        self.history = EditHistory(self)
+        self.checkup = Checkup(workplace, self)
+        self._calm = QTimer(self)
+        self._calm.setSingleShot(True)
+        self._calm.setInterval(_CALM_MS)
+        self._calm.timeout.connect(self.check_unasked)
+        self.history.edited.connect(self._on_edited)
+        self.history.failed.connect(self.failed)
+        self.checkup.diagnosed.connect(self._on_diagnosed)
+        self.checkup.failed.connect(self.failed)
+        workplace.model_chosen.connect(self._on_asked_otherwise)
+        workplace.settings_changed.connect(self._on_asked_otherwise)
+
+    def open(self, info: DatasetInfo | None) -> None:
+        """Take another dataset, or none; one that cannot be opened is told by `failed`."""
+        self.checkup.cancel()
+        self._calm.stop()
+        self.dataset = self.origin = self.found = None
+        self.history.open(None)
+        if info is None:
+            return
+        try:
+            dataset = open_dataset(Path(info.folder))
+            self.history.open(dataset)
+        except StudioError as error:
+            self.failed.emit(error.problem)
+            return
+        self.dataset, self.origin = dataset, origin_of(info)
+        self.found = kept_diagnosis(dataset)
+        for note in dataset.edits.notes:
+            self.failed.emit(note)
+
+    def close(self) -> None:
+        """End the doctor."""
+        self._calm.stop()
+        self.checkup.cancel()
+
+    def number_of(self, stored: int) -> int:
+        """The file's number of a stored row."""
+        return int(self.dataset.table.column("source_row")[stored].as_py()) if self.dataset is not None else 0
+
+    # --- the doctor -------------------------------------------------------------------------------------
+
+    def work(self) -> job.DoctorJob | None:
+        """What the doctor would be asked now."""
+        if self.dataset is None:
+            return None
+        model = self._workplace.model
+        return job.DoctorJob(
+            dataset=str(self.dataset.folder),
+            model=model.path if model is not None and model.usable else "",
+            settings=self._workplace.settings_for(self.dataset.info),
+        )
+
+    def check(self) -> None:
+        """Let the doctor look."""
+        work = self.work()
+        if work is not None:
+            self.checkup.start(work)
+
+    def check_unasked(self) -> None:
+        """Let the doctor look where nobody has to wait for it, or it never did."""
+        if self.dataset is None or self._workplace.importing or self._workplace.active is not None:
+            return
+        if self.stale and (self.found is None or self.dataset.table.num_rows <= MOST_CHECKED_UNASKED):
+            self.check()
+
+    @property
+    def stale(self) -> bool:
+        """Whether nothing is known about the dataset as it reads now, or for the model and settings chosen now."""
+        work, dataset, found = self.work(), self.dataset, self.found
+        if work is None or dataset is None:
+            return False
+        if found is None:
+            return True
+        if self.checkup.done is not None and self.checkup.done.dataset == work.dataset:
+            settings = self.checkup.done.settings
+            rules = [(one.too_long, one.learn_answers_only, one.held_back_share) for one in (settings, work.settings)]
+            if rules[0] != rules[1]:
+                return True
+        return not up_to_date(dataset, found, work, longest_text(work.settings, self._workplace.model))
+
+    def verdict(self) -> tuple[str, str]:
+        """The state of the dataset in a sentence or two, and "good", "warning" or "error"."""
+        dataset = self.dataset
+        if dataset is None:
+            return "", "good"
+        usable, rows = len(dataset), dataset.info.rows
+        if self.found is not None and not self.stale:
+            sentence, usable = self.found.verdict, self.found.usable
+        elif usable == rows:
+            sentence = self.tr("All {rows} rows are usable.").format(rows=wording.number(rows))
+        else:
+            words = self.tr("{usable} of {rows} rows are usable.")
+            sentence = words.format(usable=wording.number(usable), rows=wording.number(rows))
+        problem = compared(dataset.info)
+        if problem is not None:
+            return f"{sentence} {problem.what}", "warning"
+        findings = self.found.findings if self.found is not None else ()
+        bad = usable < rows or any(finding.level != "hint" for finding in findings)
+        return sentence, "error" if not usable else "warning" if bad else "good"
+
+    def problem_count(self) -> int:
+        """How many things the tab "Problems" has to tell that are no mere remarks."""
+        dataset = self.dataset
+        if dataset is None:
+            return 0
+        findings = len(self.found.findings) if self.found is not None else 0
+        told = [one for one in dataset.info.problems if not is_remark(one)]
+        if self.found is not None:
+            told = [one for one in told if not one.code.startswith("row.")]
+        return findings + len(told) + (compared(dataset.info) is not None)
+
+    def _on_diagnosed(self, found: events.Diagnosed) -> None:
+        if self.dataset is not None and found.dataset == str(self.dataset.folder):
+            self.found = found
+            self.found_changed.emit()
+
+    # --- changes ----------------------------------------------------------------------------------------
+
+    def fix(self, finding: Finding) -> str:
+        """Mend what was found, as one step that can be undone; gives what there is to tell about it."""
+        if self.dataset is None:
+            return ""
+        try:
+            step = operation(self.dataset, finding)
+        except StudioError as error:
+            self.failed.emit(error.problem)
+            return ""
+        count = len({cell.row for cell in step.cells} if isinstance(step, Replace) else step.rows)
+        if not count:
+            return self.tr("Nothing is left to mend there.")
+        one = self.tr("repair one row") if isinstance(step, Replace) else self.tr("leave out one row")
+        many = self.tr("repair {count} rows") if isinstance(step, Replace) else self.tr("leave out {count} rows")
+        words = one if count == 1 else many.format(count=wording.number(count))
+        return self.tr("Done: {words}.").format(words=words) if self.history.do(step, words) else ""
+
+    def _on_edited(self) -> None:
+        self.edited.emit()
+        self.found_changed.emit()
+        self._calm.start()
+
+    def _on_asked_otherwise(self, _: object) -> None:
+        if self.dataset is not None:
+            self.found_changed.emit()
+
+    def export(self, path: Path) -> None:
+        """Write the rows as they read now as JSONL, in a worker."""
+        if self.dataset is None:
+            return
+        thread = self._workplace.start_task(job.ExportRowsJob(dataset=str(self.dataset.folder), path=str(path)))
+        thread.event_received.connect(self._on_export_event)
+
+    def _on_export_event(self, event: object) -> None:
+        if isinstance(event, events.RowsExported):
+            words = self.tr("{count} rows were written to {name}.")
+            name = Path(event.path).name
+            self._workplace.told.emit(words.format(count=wording.number(event.rows), name=name))
+        elif isinstance(event, events.Failed):
+            self.failed.emit(event.problem)
+
+
+def compared_problem(desk: DataDesk) -> Problem | None:
+    """Why the open dataset cannot be trained on yet."""
+    return compared(desk.dataset.info) if desk.dataset is not None else None

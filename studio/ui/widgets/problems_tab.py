@@ -1,0 +1,81 @@
+"""The tab "Problems": what the doctor found, each with its fix; then what the import had to say."""
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
+
+from studio.contract.diagnosis import Diagnosed
+from studio.contract.errors import Problem
+from studio.data.remarks import in_order, is_remark
+from studio.ui.widgets.finding_card import FindingCard
+from studio.ui.widgets.labels import label
+from studio.ui.widgets.message import Action, MessageBar
+from studio.ui.widgets.section import ScrollColumn, clear_layout
+
+
+class ProblemsTab(ScrollColumn):
+    """Cards below each other.
+
+    Attributes:
+        row_wanted, rows_wanted, fix_wanted: See `FindingCard`.
+        better_alone_wanted: Compared rows are to be read as their better answers alone.
+    """
+
+    row_wanted = Signal(int)
+    rows_wanted = Signal(str)
+    fix_wanted = Signal(object)
+    better_alone_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(margin=8)
+        self.setParent(parent)
+        self.cards: list[MessageBar] = []
+        self.findings: list[FindingCard] = []
+        self.show_all(None, (), None, False, int)
+
+    def show_all(
+        self,
+        found: Diagnosed | None,
+        problems: Sequence[Problem],
+        compared: Problem | None,
+        with_better: bool,
+        number_of: Callable[[int], int],
+    ) -> None:
+        """Show these instead of what was there.
+
+        Args:
+            found: The doctor's, None where it has not looked yet.
+            problems: The import's.
+            compared: Why the dataset cannot be trained on yet, or None.
+            with_better: Whether its better answers can be learned alone.
+            number_of: The file's number of a stored row.
+        """
+        clear_layout(self.body)
+        self.cards, self.findings = [], []
+        if compared is not None:
+            better = (self.tr("Learn from the better answers alone"), self.better_alone_wanted.emit)
+            self._add_message(compared, "warning", [better] if with_better else [])
+        for finding in found.findings if found is not None else ():
+            card = FindingCard(finding, number_of)
+            card.row_wanted.connect(self.row_wanted)
+            card.rows_wanted.connect(self.rows_wanted)
+            card.fix_wanted.connect(self.fix_wanted)
+            self.findings.append(card)
+            self.body.addWidget(card)
+        told = [one for one in in_order(tuple(problems)) if found is None or not one.code.startswith("row.")]
+        if not self.findings and not any(not is_remark(one) for one in told) and compared is None:
+            words = self.tr("No problems were found in this dataset.")
+            waiting = self.tr("The rows were not checked yet.")
+            self.body.addWidget(label(words if found is not None else waiting, "muted", wrap=True))
+        if told:
+            self.body.addWidget(label(self.tr("What the import says"), "strong"))
+        for problem in told:
+            self._add_message(problem, "info" if is_remark(problem) else "warning")
+        self.body.addStretch(1)
+
+    def _add_message(self, problem: Problem, kind: str, actions: Sequence[Action] = ()) -> None:
+        card = MessageBar(closable=False)
+        card.show_problem(problem, actions, kind=kind)  # type: ignore[arg-type]
+        self.cards.append(card)
+        self.body.addWidget(card)
