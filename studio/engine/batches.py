@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 import torch
 
+from studio.contract.plan import replayed_rows, steps_per_epoch
+
 CHUNK_BATCHES = 8
 """Effective batches that are sorted by length together."""
 
@@ -170,14 +172,14 @@ class Plan:
         self.train_rows = train_rows
         self.general_rows = len(lengths) - train_rows
         share = replay_share if self.general_rows else 0.0
-        self.replayed = round(train_rows * share / (1 - share))
+        self.replayed = replayed_rows(train_rows, share)
         self.effective_batch = effective_batch
         self.seed = seed
 
     @property
     def steps_per_epoch(self) -> int:
         """Effective batches of one epoch; the last may hold fewer rows."""
-        return -(-(self.train_rows + self.replayed) // self.effective_batch)
+        return steps_per_epoch(self.train_rows + self.replayed, self.effective_batch)
 
     def epoch(self, number: int) -> list[np.ndarray]:
         """Row numbers of each step of one epoch (counted from 0), shortest first.

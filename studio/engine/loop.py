@@ -14,6 +14,7 @@ from studio.contract.control import Control, Emit, Wish
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import CheckpointSaved, Evaluated, Finished, Paused, Progress, Resumed, Step, Verdict
 from studio.contract.job import TrainJob
+from studio.contract.plan import planned_steps
 from studio.contract.run_folder import RunFolder
 from studio.engine import checkpoint
 from studio.engine.batches import Feed, Plan, collate
@@ -25,7 +26,7 @@ from studio.engine.methods import lora
 from studio.engine.noise import EmbeddingNoise
 from studio.engine.optimiser import clip_gradients, make_optimiser, set_learning_rate
 from studio.engine.pace import MIN_STEPS, Pace
-from studio.engine.schedule import learning_rate, planned_steps
+from studio.engine.schedule import learning_rate
 from studio.engine.verdict import Measured, compare
 
 Reason = Literal["done", "stopped", "early", "time", "discarded"]

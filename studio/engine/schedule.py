@@ -5,12 +5,6 @@ import math
 from studio.contract.settings import TrainSettings
 
 
-def planned_steps(settings: TrainSettings, steps_per_epoch: int) -> int:
-    """Corrections that the settings ask for: passes over the data, cut by the largest number of steps."""
-    steps = max(1, round(settings.epochs * steps_per_epoch))
-    return min(steps, settings.max_steps) if settings.max_steps else steps
-
-
 def warmup_steps(settings: TrainSettings, total_steps: int) -> int:
     """Steps of the warm-up: its share of the run, rounded up, never the whole run."""
     return min(math.ceil(settings.warmup_share * total_steps), total_steps - 1)

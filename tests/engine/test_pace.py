@@ -4,9 +4,10 @@ import itertools
 
 import pytest
 
+from studio.contract.plan import planned_steps
 from studio.contract.settings import TrainSettings
 from studio.engine.pace import Pace
-from studio.engine.schedule import learning_rate, planned_steps, warmup_steps
+from studio.engine.schedule import learning_rate, warmup_steps
 
 
 class Clock:

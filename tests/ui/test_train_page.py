@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
@@ -17,6 +18,7 @@ from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
 from studio.data.importing import import_dataset
 from studio.data.row_split import RowSplit
+from studio.engine.batches import Plan
 from studio.supervisor import library
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.train import TrainPage
@@ -138,8 +140,22 @@ def test_the_summary_counts_the_rows_as_the_trainer_will(ready: BeforeRun, workp
     split = RowSplit(Path(workplace.dataset.folder))
     train, held_back = split.counts(0.1)
     assert (train + held_back, split.exact) == (200, True)
-    assert f"Ready: {train} train / {held_back} test · saves every 2 min" in ready.setup.summary.text()
+    assert ready.setup.summary.text().startswith(f"Ready: {train} train / {held_back} test · about ")
+    assert ready.setup.summary.text().endswith("saves every 2 min")
     assert split.counts(0.0) == (200, 0)
+
+
+def test_the_summary_tells_the_steps_that_the_trainer_will_make_and_when_they_are_few(
+    ready: BeforeRun, workplace: Workplace
+) -> None:
+    assert workplace.dataset is not None
+    train, _ = RowSplit(Path(workplace.dataset.folder)).counts(0.1)
+    few = TrainSettings(epochs=1, batch_size=8, replay_share=0.0)
+    ready.setup.form.set_settings(few)
+    plan = Plan(np.ones(train), train, 0.0, 8, 0)
+    assert f"about {plan.steps_per_epoch} steps, which teach little" in ready.setup.summary.text()
+    ready.setup.form.set_settings(msgspec.structs.replace(few, epochs=10.0))
+    assert f"about {10 * plan.steps_per_epoch} steps ·" in ready.setup.summary.text()
 
 
 def test_a_wrong_setting_stops_the_start_and_is_shown(ready: BeforeRun) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from studio.contract import events
 from studio.contract.errors import Problem, StudioError
+from studio.contract.plan import FEW_STEPS, steps_before_start
 from studio.contract.presets import load_preset
 from studio.contract.run_folder import starter_folder
 from studio.contract.sample import SAMPLE
@@ -182,9 +183,10 @@ class BeforeRun(QWidget):
             if not self._split.exact:
                 words = self.tr("Ready: about {train} train / {test} test")
             parts.append(words.format(train=wording.number(train), test=wording.number(held_back)))
+            parts.append(self._steps(settings, train))
         else:
             parts.append(self.tr("Ready"))
-        if settings.max_steps:
+        if settings.max_steps and self._split is None:
             parts.append(self.tr("at most {steps} steps").format(steps=wording.number(settings.max_steps)))
         if settings.time_box_minutes:
             parts.append(self.tr("within {time}").format(time=wording.duration(settings.time_box_minutes * 60)))
@@ -192,6 +194,14 @@ class BeforeRun(QWidget):
         saves = self.tr("saves every {time}").format(time=wording.duration(minutes * 60)) if minutes else ""
         parts.append(saves or self.tr("saves at the end only"))
         return " · ".join(parts)
+
+    def _steps(self, settings: TrainSettings, train_rows: int) -> str:
+        model = self.workplace.model
+        steps = steps_before_start(settings, train_rows, has_general=model is not None and bool(model.general))
+        words = self.tr("about {steps} steps")
+        if steps < FEW_STEPS:  # said before the time is spent
+            words = self.tr("about {steps} steps, which teach little: more passes teach more")
+        return words.format(steps=wording.number(steps))
 
     def start(self) -> None:
         """Start, or lead to what is missing."""
