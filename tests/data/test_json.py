@@ -215,3 +215,9 @@ def test_the_list_reader_needs_no_more_memory_than_its_rows(tmp_path: Path) -> N
                 break
     assert path.stat().st_size > 4 * json_format._CHUNK
     assert largest < 1.1 * json_format._CHUNK
+
+
+@pytest.mark.parametrize("content", ["3", "null", '"x"', "true"])
+def test_a_single_value_is_called_one(tmp_path: Path, content: str) -> None:
+    problem = reading_refused(write(tmp_path / "a.json", content))
+    assert (problem.code, problem.what) == ("data.no_rows", "The file holds a single value, not a list of rows.")

@@ -229,7 +229,11 @@ def _fail(source: Source, pieces: _Pieces, piece: bytes) -> None:
         decode(piece.rstrip())
     except JsonFault as fault:
         raise _error(source, pieces, fault) from fault
-    raise _error(source, pieces, JsonFault("broken_json", "This is not a list of rows."))
+    raise source.error(
+        "no_rows",
+        "The file holds a single value, not a list of rows.",
+        fix='A list of rows looks like [{"question": "…", "answer": "…"}, …].',
+    )
 
 
 def _error(source: Source, pieces: _Pieces, fault: JsonFault) -> Exception:
