@@ -133,8 +133,7 @@ class Dataset:
 
     def stored_row(self, index: int) -> int:
         """The stored row of a row."""
-        kept = self._kept
-        return index if kept is None else kept[index]
+        return self._kept[index] if self._kept is not None else index
 
     def index_from(self, stored: int) -> int:
         """The first row whose stored row is not before `stored`."""
@@ -221,8 +220,7 @@ class Dataset:
                 yield list(rows), batch
 
     def _seen(self, stored: list[Any]) -> list[Any]:
-        kept = self._kept
-        return stored if kept is None else [stored[row] for row in kept]
+        return [stored[row] for row in self._kept] if self._kept is not None else stored
 
     def _stored_keys(self) -> list[str]:
         keys = cast(list[str], self.table.column("key").to_pylist())

@@ -115,6 +115,7 @@ def test_a_file_of_choices_is_looked_at_and_its_better_answers_learned(
     assert "0 is even." in page.preview.view.text.toPlainText()
     assert "I do not know." in page.preview.view.worse.toPlainText()
     assert "learned" not in page.preview.facts.text()
+    assert "used whole" not in seen_words(page.preview)
     person.click("Show problems")
     person.click("Learn from the better answers alone")
     qtbot.waitUntil(lambda: _kind(page) == "prompt_completion" and not page.workplace.importing, timeout=WAIT)

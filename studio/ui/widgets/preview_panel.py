@@ -257,7 +257,7 @@ class PreviewPanel(QWidget):
         return self.tr("It is learned from.") if shown.fate in ("kept", "cut") else ""
 
     def _on_surveyed(self, rows: tuple[MaskedRow, ...]) -> None:
-        if not rows:
+        if not rows or self._compared:  # of compared rows none is used yet
             self.survey.clear()
             return
         count = {fate: sum(row.fate == fate for row in rows) for fate in ("cut", "left_out", "nothing_to_learn")}

@@ -84,9 +84,7 @@ class RowsToolbar(QWidget):
 
     def reset(self) -> None:
         """All rows in the file's order; tells nobody."""
-        self.search.blockSignals(True)
-        self.search.clear()
-        self.search.blockSignals(False)
+        self.search.clear()  # signals blocked, the field would go on showing its clear button
         self._typing.stop()
         self.filter.setCurrentIndex(0)
         self.order.setCurrentIndex(0)
