@@ -128,7 +128,10 @@ def screenshots(arguments: list[str]) -> int:
     """Pictures of every page, from the real window on a virtual screen."""
     prepare_system(TEST_PROGRAMS)
     prepare_environment()
-    return _on_virtual_display(["packaging/screenshots.py", *arguments], OFFLINE)
+    code = _on_virtual_display(["packaging/screenshots.py", *arguments], OFFLINE)
+    if code or arguments:
+        return code
+    return _on_virtual_display(["packaging/data_screenshots.py", "--out", "docs/screenshots"], OFFLINE)
 
 
 def docs(arguments: list[str]) -> int:
