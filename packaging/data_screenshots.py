@@ -102,6 +102,9 @@ def pictures(window: MainWindow, page: DataPage, camera: object) -> None:
     page.options.heading.setChecked(False)
     page.tabs.setCurrentWidget(page.preview)
     pause(3000)
+    camera.take("data-mask-left-out")  # the row that was left out in the table
+    page.preview.show_row(0)
+    pause(1500)
     camera.take("data-mask")
     write_pairs(folder / "pairs.jsonl", 60)
     page.tabs.setCurrentWidget(page.problems)
