@@ -129,9 +129,9 @@ def screenshots(arguments: list[str]) -> int:
     prepare_system(TEST_PROGRAMS)
     prepare_environment()
     code = _on_virtual_display(["packaging/screenshots.py", *arguments], OFFLINE)
-    if code or arguments:
-        return code
-    return _on_virtual_display(["packaging/data_screenshots.py", "--out", "docs/screenshots"], OFFLINE)
+    if code:
+        return code  # after it: it takes away the pictures of earlier times, those of the Data page, too
+    return _on_virtual_display(["packaging/data_screenshots.py", "--out", "docs/screenshots", *arguments], OFFLINE)
 
 
 def docs(arguments: list[str]) -> int:
