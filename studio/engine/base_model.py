@@ -12,7 +12,7 @@ import torch
 
 from studio.contract.errors import Problem, StudioError
 from studio.contract.settings import TrainSettings
-from studio.engine import adapter_folder
+from studio.engine import adapter_folder, attention
 from studio.engine.methods.lora import light_peft
 
 # The order in which NVML lists the cards; CUDA's own would put the fastest first, and "cuda:1" would be another card.
@@ -138,6 +138,7 @@ def load(folder: Path, placement: Placement) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils import logging
 
+    attention.register()
     logging.disable_progress_bar()
     options: dict[str, Any] = {}
     if placement.quantisation == "nf4":
@@ -151,7 +152,7 @@ def load(folder: Path, placement: Placement) -> Any:
             local_files_only=True,
             use_safetensors=True,
             dtype=DTYPES[placement.precision],
-            attn_implementation="eager" if capped else "sdpa",
+            attn_implementation=attention.CAPPED if capped else attention.SDPA,
             device_map={"": placement.device},
             output_loading_info=True,
             **options,

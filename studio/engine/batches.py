@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from studio.contract.plan import replayed_rows, steps_per_epoch
+from studio.engine import attention
 
 CHUNK_BATCHES = 8
 """Effective batches that are sorted by length together."""
@@ -142,7 +143,7 @@ def collate(rows: Rows, indices: Sequence[int], pad_id: int, device: torch.devic
     return Batch(
         ids=torch.from_numpy(ids.astype(np.int64)).to(device),
         positions=positions,
-        attention={},
+        attention=attention.arguments(tuple(lengths), device) if packed else {},
         learned=(torch.from_numpy(line).to(device), torch.from_numpy(place).to(device)),
         row_of_learned=torch.from_numpy(row_of[line, place]).to(device),
         row_lengths=torch.from_numpy(np.asarray(lengths)[row_of]).to(device),

@@ -114,7 +114,7 @@ def test_every_architecture_loads_and_in_4_bit_answers_nearly_the_same(tmp_path:
 def test_capped_attention_is_calculated_where_it_is_capped(tmp_path: Path) -> None:
     model = base_model.load(tiny_model(tmp_path / "g", "gemma2"), CPU)
     assert model.config.attn_logit_softcapping
-    assert model.config._attn_implementation == "eager"
+    assert model.config._attn_implementation == attention.CAPPED
 
 
 def test_bf16_weights_are_bf16(folder: Path) -> None:

@@ -1,0 +1,116 @@
+"""Attention that never looks across rows: several rows lie in one line, each is attended to alone.
+
+Registered through transformers' public attention interface, so that it works in every architecture that has it. A
+model loaded with one of these names attends as usual wherever no rows are named (generation, padded batches).
+"""
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+SDPA = "rows"
+"""Row by row with torch's scaled dot product attention."""
+CAPPED = "capped_rows"
+"""Row by row with the architecture's own eager attention, which knows capped scores (gemma2)."""
+
+Attend = Callable[..., tuple[torch.Tensor, Any]]
+
+
+def register() -> None:
+    """Make both names known to transformers; twice does no harm."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+
+    AttentionInterface.register(SDPA, functools.partial(_attend, sdpa_attention_forward, False))
+    AttentionInterface.register(CAPPED, functools.partial(_attend, _own_eager, True))
+    AttentionMaskInterface.register(SDPA, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
+    AttentionMaskInterface.register(CAPPED, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
+
+
+def arguments(row_lengths: tuple[int, ...], device: torch.device) -> dict[str, Any]:
+    """What a model needs to be told about one line that holds rows of these lengths, one after the other.
+
+    The empty mask of four dimensions is transformers' way to be told that no mask need be made.
+    """
+    return {"row_lengths": row_lengths, "attention_mask": torch.empty(1, 1, 1, 0, device=device)}
+
+
+def _own_eager(module: torch.nn.Module, *states: Any, **options: Any) -> tuple[torch.Tensor, Any]:
+    """Eager attention of the module's own architecture."""
+    architecture = sys.modules[type(module).__module__]
+    return architecture.eager_attention_forward(module, *states, **options)  # type: ignore[no-any-return]
+
+
+def _attend(
+    attend: Attend,
+    explicit: bool,
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    row_lengths: tuple[int, ...] | None = None,
+    sliding_window: int | None = None,
+    **options: Any,
+) -> tuple[torch.Tensor, Any]:
+    """Attention of one layer.
+
+    Args:
+        attend: For one batch of rows of equal length.
+        explicit: Whether `attend` always needs a mask, as numbers to be added.
+        module: The layer.
+        query: (lines, heads, tokens, head width); `key` and `value` may have fewer heads.
+        key: As `query`.
+        value: As `query`.
+        attention_mask: Used where no rows are named.
+        row_lengths: Tokens of each row of the one line; None where a line is a row.
+        sliding_window: How many tokens a token sees, itself included; None: all before it.
+        options: For `attend`.
+
+    Returns:
+        (lines, tokens, heads, head width), and what `attend` returns beside it.
+    """
+    if row_lengths is None:
+        return attend(module, query, key, value, attention_mask, sliding_window=sliding_window, **options)
+    parts = []
+    for start, rows, length in runs(row_lengths):
+        states = [_stacked(x, start, rows, length) for x in (query, key, value)]
+        mask = None
+        window = sliding_window if sliding_window is not None and sliding_window < length else None
+        if explicit or window is not None:
+            mask = _mask(length, window, query, explicit)
+        out, _ = attend(module, *states, mask, sliding_window=sliding_window, **options)
+        parts.append(out.reshape(1, rows * length, *out.shape[2:]))
+    return torch.cat(parts, dim=1), None
+
+
+def runs(row_lengths: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
+    """Neighbouring rows of equal length, as (first token, rows, length)."""
+    start = place = 0
+    for number, length in enumerate(row_lengths):
+        if number + 1 == len(row_lengths) or row_lengths[number + 1] != length:
+            rows = number + 1 - place
+            yield start, rows, length
+            start, place = start + rows * length, number + 1
+
+
+def _stacked(states: torch.Tensor, start: int, rows: int, length: int) -> torch.Tensor:
+    """Rows of one line, (1, heads, tokens, width), as a batch, (rows, heads, length, width), without copying."""
+    piece = states[:, :, start : start + rows * length]
+    return piece.unflatten(2, (rows, length))[0].transpose(0, 1)
+
+
+def _mask(length: int, window: int | None, like: torch.Tensor, explicit: bool) -> torch.Tensor:
+    """Which token sees which, (1, 1, length, length): truth values, or numbers to be added to scores."""
+    places = torch.arange(length, device=like.device)
+    distance = places[:, None] - places[None]
+    seen = (distance >= 0) if window is None else (distance >= 0) & (distance < window)
+    if not explicit:
+        return seen[None, None]
+    scores = torch.zeros(seen.shape, dtype=like.dtype, device=like.device)
+    return scores.masked_fill_(~seen, torch.finfo(like.dtype).min)[None, None]
