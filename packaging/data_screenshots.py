@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from studio.ui.main_window import MainWindow
     from studio.ui.pages.data import DataPage
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,34 +47,19 @@ def main() -> int:
 
 def take(out: Path, percent: int) -> int:
     """All pictures at the scale that this process was started with."""
-    from PySide6.QtWidgets import QApplication
-    from screenshots import Camera, wait_until
+    from screenshots import Camera, open_window
 
-    from studio.supervisor.workplace import Workplace
-    from studio.ui import theme
-    from studio.ui.main_window import MainWindow
     from studio.ui.pages.data import DataPage
 
-    application = QApplication([])
-    application.setCursorFlashTime(0)
-    theme.apply(application, "light")
-    workplace = Workplace()
-    window = MainWindow(workplace)
-    window.resize(1280, 800)
-    window.show()
-    workplace.open()
-    wait_until(lambda: workplace.device is not None and workplace.model is not None, "the look at this computer")
-    window.show_page("data")
-    page = window.page("data")
-    assert isinstance(page, DataPage)
-    try:
-        pictures(window, page, Camera(window, out, percent))
-    finally:
-        window.close_without_asking()
+    with open_window() as window:
+        window.show_page("data")
+        page = window.page("data")
+        assert isinstance(page, DataPage)
+        pictures(page, Camera(window, out, percent))
     return 0
 
 
-def pictures(window: MainWindow, page: DataPage, camera: object) -> None:
+def pictures(page: DataPage, camera: object) -> None:
     """Every state in turn."""
     from screenshots import Camera, pause, wait_until
 
@@ -103,7 +87,7 @@ def pictures(window: MainWindow, page: DataPage, camera: object) -> None:
     page.tabs.setCurrentWidget(page.preview)
     pause(3000)
     camera.take("data-mask-left-out")  # the row that was left out in the table
-    page.preview.show_row(0)
+    page.preview.show_row(1)
     pause(1500)
     camera.take("data-mask")
     write_pairs(folder / "pairs.jsonl", 60)

@@ -11,12 +11,13 @@ kept in git; `dev.py screenshots` gives the virtual screen.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,21 @@ def remove_stale(out: Path, sizes: list[int]) -> None:
 
 def take(out: Path, percent: int) -> int:
     """All pictures at the scale that this process was started with."""
+    with open_window() as window:
+        camera = Camera(window, out, percent)
+        try:
+            if not window.workplace.runs():
+                camera.take("home-first-start", "home")
+            train_sample(window, camera)
+            pictures_of_pages(window, camera)
+        finally:
+            window.workplace.force_stop()  # does nothing where the run has ended
+    return 0
+
+
+@contextlib.contextmanager
+def open_window() -> Iterator[MainWindow]:
+    """The real window, ready to be used; closed with the block."""
     from PySide6.QtWidgets import QApplication
 
     from studio.supervisor.workplace import Workplace
@@ -87,17 +103,11 @@ def take(out: Path, percent: int) -> int:
     window.resize(1280, 800)
     window.show()
     workplace.open()
-    wait_until(lambda: workplace.device is not None and workplace.model is not None, "the look at this computer")
-    camera = Camera(window, out, percent)
     try:
-        if not workplace.runs():
-            camera.take("home-first-start", "home")
-        train_sample(window, camera)
-        pictures_of_pages(window, camera)
+        wait_until(lambda: workplace.device is not None and workplace.model is not None, "the look at this computer")
+        yield window
     finally:
-        workplace.force_stop()  # does nothing where the run has ended
         window.close_without_asking()
-    return 0
 
 
 def train_sample(window: MainWindow, camera: Camera) -> None:

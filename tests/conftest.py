@@ -1,5 +1,7 @@
 """What holds for every test: offline, a home folder of its own, and nothing left behind."""
 
+import contextlib
+import importlib.util
 import os
 import socket
 import sys
@@ -40,6 +42,25 @@ sys.addaudithook(_refuse_network)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the full versions of checks that run small otherwise")
+
+
+_own_display = contextlib.ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Processes that test side by side have a screen each: on a common one they would take each other's focus."""
+    if not hasattr(config, "workerinput") or not os.environ.get("DISPLAY"):
+        return
+    spec = importlib.util.spec_from_file_location("display", Path(__file__).parents[1] / "packaging" / "display.py")
+    assert spec is not None
+    assert spec.loader is not None
+    display = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(display)
+    os.environ.update(_own_display.enter_context(display.virtual_display()))
+
+
+def pytest_unconfigure() -> None:
+    _own_display.close()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -32,10 +32,9 @@ def fuse(model: nn.Module) -> int:
 def _frozen_weight(layer: Any) -> torch.Tensor | None:
     """The base weight, (out, in), or packed; None where it is not one that is handled here."""
     base = layer.base_layer
-    weight = getattr(base, "weight", None)
-    if type(base) is nn.Linear and not weight.requires_grad:
-        return base.weight
-    if type(base).__name__ == "Linear4bit" and getattr(weight, "quant_state", None) is not None:
+    if type(base) is nn.Linear:
+        return None if base.weight.requires_grad else base.weight
+    if type(base).__name__ == "Linear4bit" and getattr(base.weight, "quant_state", None) is not None:
         return base.weight  # type: ignore[no-any-return]
     return None
 

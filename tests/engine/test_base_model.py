@@ -13,7 +13,7 @@ from studio.contract.errors import StudioError
 from studio.contract.methods import LoraSettings
 from studio.contract.records import Message
 from studio.contract.settings import TrainSettings
-from studio.engine import base_model, generate, tokens
+from studio.engine import attention, base_model, generate, tokens
 from studio.engine.base_model import Placement
 from studio.engine.methods import lora
 from tests.helpers.tiny_models import ARCHITECTURES, tiny_model
