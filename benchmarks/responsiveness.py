@@ -16,14 +16,13 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from _lateness import HEAD, TARGET_P99_MS, Lateness, percentile, row, wait, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-INTERVAL_MS = 16
-TARGET_P99_MS = 100.0
 PATIENCE_SECONDS = 180
 
 BARE = """
@@ -46,12 +45,6 @@ print(json.dumps(late))
 """
 
 
-def percentile(values: list[float], share: float) -> float:
-    """Nearest rank."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
 def main() -> int:
     """Prints the table; exit code 1 where the 99th percentile misses the target."""
     parser = argparse.ArgumentParser(description="event-loop lateness")
@@ -60,11 +53,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="apprentice-bench-") as folder:
         os.environ["APPRENTICE_HOME"] = folder
         phases = measure(seconds)
-    print("| lateness of a 16 ms timer | p50 ms | p95 ms | p99 ms | max ms | ticks |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    print(HEAD)
     for name, late in phases.items():
-        figures = [percentile(late, share) for share in (0.5, 0.95, 0.99)]
-        print(f"| {name} | " + " | ".join(f"{value:.1f}" for value in [*figures, max(late)]) + f" | {len(late)} |")
+        print(row(name, late))
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     print(f"\nTarget: p99 at most {TARGET_P99_MS:.0f} ms. Load at the end: {load:.1f} on {os.cpu_count()} cores.")
     ours = [late for name, late in phases.items() if name.startswith("window")]
@@ -73,7 +64,6 @@ def main() -> int:
 
 def measure(seconds: float) -> dict[str, list[float]]:
     """Lateness in milliseconds of each phase."""
-    from PySide6.QtCore import QEventLoop, Qt, QTimer
     from PySide6.QtWidgets import QApplication
 
     from studio.contract import events
@@ -87,34 +77,14 @@ def measure(seconds: float) -> dict[str, list[float]]:
     window = MainWindow(workplace)
     window.show()
     workplace.open()
-    late: list[float] = []
-    last = time.perf_counter()
-
-    def tick() -> None:
-        nonlocal last
-        now = time.perf_counter()
-        late.append(max(0.0, (now - last) * 1000 - INTERVAL_MS))
-        last = now
-
-    timer = QTimer()
-    timer.setTimerType(Qt.TimerType.PreciseTimer)
-    timer.timeout.connect(tick)
-
-    def wait(milliseconds: int) -> None:
-        loop = QEventLoop()
-        QTimer.singleShot(milliseconds, loop.quit)
-        loop.exec()
+    clock = Lateness()
 
     def phase() -> tuple[list[float], list[float]]:
-        nonlocal last
         command = [sys.executable, "-P", "-c", BARE, str(seconds)]
         bare = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        late.clear()
-        last = time.perf_counter()
-        timer.start(INTERVAL_MS)
+        clock.start()
         wait(round(seconds * 1000))
-        timer.stop()
-        ours = list(late)
+        ours = clock.stop()
         wait(1000)
         return ours, json.loads(bare.communicate(timeout=60)[0])
 
@@ -132,22 +102,20 @@ def measure(seconds: float) -> dict[str, list[float]]:
     workplace.run_event.connect(on_event)
     window.page("home").start()
     try:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not steps and not problems and time.monotonic() < deadline:
-            wait(50)
-        if not steps:
-            raise SystemExit(f"the run did not start: {problems or 'no step in time'}")
+        wait_until(lambda: bool(steps or problems), "the first step", PATIENCE_SECONDS)
+        if problems:
+            raise SystemExit(f"the run did not start: {problems[0]}")
         before = len(steps)
         busy, busy_bare = phase()
         if len(steps) == before:
             raise SystemExit("the run made no step while it was measured")
     finally:
         workplace.stop(save=False)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while workplace.active is not None and time.monotonic() < deadline:
-            wait(50)
-        workplace.force_stop()  # does nothing where the run has ended
-        window.close_without_asking()
+        try:
+            wait_until(lambda: workplace.active is None, "the end of the run", PATIENCE_SECONDS)
+        finally:
+            workplace.force_stop()  # does nothing where the run has ended
+            window.close_without_asking()
     return {
         "window, idle": idle,
         "bare loop, idle": idle_bare,
