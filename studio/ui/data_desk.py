@@ -30,6 +30,7 @@ class DataDesk(QObject):
     Attributes:
         history: Its edits, with undo.
         checkup: The doctor.
+        test: A file of test questions that must not be among its rows, or "".
         edited: Its rows read otherwise now.
         found_changed: The doctor said something, or what he said is out of date now.
         failed: `Problem`.
@@ -45,6 +46,7 @@ class DataDesk(QObject):
         self.dataset: Dataset | None = None
         self.origin: Origin | None = None
         self.found: events.Diagnosed | None = None
+        self.test = ""
         self.history = EditHistory(self)
         self.checkup = Checkup(workplace, self)
         self._calm = QTimer(self)
@@ -54,7 +56,7 @@ class DataDesk(QObject):
         self.history.edited.connect(self._on_edited)
         self.history.failed.connect(self.failed)
         self.checkup.diagnosed.connect(self._on_diagnosed)
-        self.checkup.failed.connect(self.failed)
+        self.checkup.failed.connect(self._on_check_failed)
         workplace.model_chosen.connect(self._on_asked_otherwise)
         workplace.settings_changed.connect(self._on_asked_otherwise)
 
@@ -63,6 +65,7 @@ class DataDesk(QObject):
         self.checkup.cancel()
         self._calm.stop()
         self.dataset = self.origin = self.found = None
+        self.test = ""
         self.history.open(None)
         if info is None:
             return
@@ -97,7 +100,13 @@ class DataDesk(QObject):
             dataset=str(self.dataset.folder),
             model=model.path if model is not None and model.usable else "",
             settings=self._workplace.settings_for(self.dataset.info),
+            test=self.test,
         )
+
+    def compare_with(self, test: str) -> None:
+        """Let the doctor look again, also for rows that a file of test questions holds."""
+        self.test = test
+        self.check()
 
     def check(self) -> None:
         """Let the doctor look."""
@@ -123,7 +132,7 @@ class DataDesk(QObject):
         if self.checkup.done is not None and self.checkup.done.dataset == work.dataset:
             settings = self.checkup.done.settings
             rules = [(one.too_long, one.learn_answers_only, one.held_back_share) for one in (settings, work.settings)]
-            if rules[0] != rules[1]:
+            if rules[0] != rules[1] or self.checkup.done.test != work.test:
                 return True
         return not up_to_date(dataset, found, work, longest_text(work.settings, self._workplace.model))
 
@@ -162,6 +171,11 @@ class DataDesk(QObject):
         if self.dataset is not None and found.dataset == str(self.dataset.folder):
             self.found = found
             self.found_changed.emit()
+
+    def _on_check_failed(self, problem: Problem) -> None:
+        if not problem.code.startswith("model."):  # after those the doctor looks once more, without the model
+            self.test = self.checkup.done.test if self.checkup.done is not None else ""
+        self.failed.emit(problem)
 
     # --- changes ----------------------------------------------------------------------------------------
 

@@ -77,11 +77,16 @@ class DataImport(QObject):
 
     def browse_test_file(self) -> None:
         """Ask for an own test file."""
-        chosen, _ = QFileDialog.getOpenFileName(
-            self._page.window(), self.tr("Choose an own test file"), "", file_filters()
-        )
+        chosen = self._ask_file(self.tr("Choose an own test file"))
         if chosen:
             self.change(held_back=chosen)
+
+    def ask_test_questions(self) -> str:
+        """Ask for a file of test questions, to compare with; "" for none."""
+        return self._ask_file(self.tr("Compare with a test file"))
+
+    def _ask_file(self, title: str) -> str:
+        return QFileDialog.getOpenFileName(self._page.window(), title, "", file_filters())[0]
 
     def _ask_files(self, title: str) -> list[str]:
         chosen, _ = QFileDialog.getOpenFileNames(self._page.window(), title, "", file_filters())

@@ -17,6 +17,7 @@ from studio.ui.pages.data import DataPage
 from studio.ui.widgets.mapping_form import MappingForm
 from studio.ui.widgets.records_model import BLOCK_ROWS
 from tests.ui.finished_run import checked_model, model_and_adapter
+from tests.ui.seen import seen_words
 
 WAIT = 60_000
 
@@ -244,3 +245,45 @@ def test_the_preview_shows_the_trainers_own_labels(qtbot: QtBot, page: DataPage,
     qtbot.waitUntil(lambda: "You left this row out" in page.preview.fate.text(), timeout=WAIT)
     page.close_services()
     qtbot.waitUntil(lambda: not page.workplace._tasks, timeout=WAIT)
+
+
+def checked(qtbot: QtBot, page: DataPage) -> None:
+    qtbot.waitUntil(lambda: page.desk.found is not None and not page.desk.checkup.going, timeout=WAIT)
+
+
+def test_rows_are_compared_with_a_file_of_test_questions(
+    qtbot: QtBot, page: DataPage, faq: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = tmp_path / "exam.csv"
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(chosen), ""))
+    import_file(qtbot, page, faq)
+    checked(qtbot, page)
+    page.tabs.setCurrentWidget(page.problems)
+
+    def compare(text: str) -> None:
+        chosen.write_text(text, encoding="utf-8")
+        button(page, "Compare with a test file…").click()
+        checked(qtbot, page)
+
+    row = '"How do I <b>reset</b> 7?","Open Settings, number 7.",note 7\n'
+    compare("question,answer,remark\n" + row + "Who is asked?,Nobody here is,\n")
+    (card,) = [card for card in page.problems.findings if card.finding.code == "doctor.test_overlap"]
+    assert card.finding.examples[0].row == 7
+    assert "Compared with exam.csv." in seen_words(page.problems)
+    assert not page.desk.stale
+
+    compare("question,answer,remark\nWho is asked?,Nobody here is,\nWho asks?,All of them do,\n")
+    assert "doctor.test_overlap" not in {card.finding.code for card in page.problems.findings}
+    assert "No row of exam.csv is among these rows" in seen_words(page.problems)
+
+    compare("")
+    assert "exam.csv" in page.message.text()
+    assert "There are no records" in page.message.text()
+    assert "No row of exam.csv is among these rows" in seen_words(page.problems), "what was known before stays"
+
+
+def test_another_dataset_forgets_the_test_file(qtbot: QtBot, page: DataPage, faq: Path) -> None:
+    import_file(qtbot, page, faq)
+    page.desk.test = "exam.csv"
+    import_file(qtbot, page, faq)
+    assert page.desk.test == ""

@@ -131,6 +131,7 @@ class DataPage(Page):
         self.problems.rows_wanted.connect(self._on_rows_wanted)
         self.problems.fix_wanted.connect(self._on_fix_wanted)
         self.problems.better_alone_wanted.connect(self._on_better_alone_wanted)
+        self.problems.test_wanted.connect(self._ask_test)
         for keys, act in ((QKeySequence("Ctrl+Z"), stack.undo), (QKeySequence("Ctrl+Y"), stack.redo)):
             action = QAction(self)
             action.setShortcut(keys)
@@ -218,6 +219,11 @@ class DataPage(Page):
             return
         self.workplace.choose_dataset(info)
 
+    def _ask_test(self) -> None:
+        chosen = self.importing.ask_test_questions()
+        if chosen:
+            self.desk.compare_with(chosen)
+
     def _on_better_alone_wanted(self) -> None:
         mapping = better_alone(self._info.mapping) if self._info is not None else None
         if mapping is not None:
@@ -272,7 +278,7 @@ class DataPage(Page):
         problems = self._info.problems if self._info is not None else ()
         better = self._info is not None and better_alone(self._info.mapping) is not None
         found = desk.found if dataset is not None else None
-        self.problems.show_all(found, problems, compared_problem(desk), better, desk.number_of)
+        self.problems.show_all(found, problems, compared_problem(desk), better, desk.number_of, desk.test)
         self.rows.show_findings(found.findings if found is not None else ())
 
     def _show_busy(self) -> None:

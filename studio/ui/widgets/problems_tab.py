@@ -1,17 +1,19 @@
 """The tab "Problems": what the doctor found, each with its fix; then what the import had to say."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from studio.contract.diagnosis import Diagnosed
 from studio.contract.errors import Problem
 from studio.data.remarks import in_order, is_remark
+from studio.ui.widgets import buttons
 from studio.ui.widgets.finding_card import FindingCard
 from studio.ui.widgets.labels import label
 from studio.ui.widgets.message import Action, MessageBar
-from studio.ui.widgets.section import ScrollColumn, clear_layout
+from studio.ui.widgets.section import ScrollColumn, clear_layout, row
 
 
 class ProblemsTab(ScrollColumn):
@@ -20,18 +22,21 @@ class ProblemsTab(ScrollColumn):
     Attributes:
         row_wanted, rows_wanted, fix_wanted: See `FindingCard`.
         better_alone_wanted: Compared rows are to be read as their better answers alone.
+        test_wanted: Rows are to be compared with a file of test questions.
     """
 
     row_wanted = Signal(int)
     rows_wanted = Signal(str)
     fix_wanted = Signal(object)
     better_alone_wanted = Signal()
+    test_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(margin=8)
         self.setParent(parent)
         self.cards: list[MessageBar] = []
         self.findings: list[FindingCard] = []
+        self.test_button: QPushButton | None = None
         self.show_all(None, (), None, False, int)
 
     def show_all(
@@ -41,6 +46,7 @@ class ProblemsTab(ScrollColumn):
         compared: Problem | None,
         with_better: bool,
         number_of: Callable[[int], int],
+        test: str = "",
     ) -> None:
         """Show these instead of what was there.
 
@@ -50,6 +56,7 @@ class ProblemsTab(ScrollColumn):
             compared: Why the dataset cannot be trained on yet, or None.
             with_better: Whether its better answers can be learned alone.
             number_of: The file's number of a stored row.
+            test: The file of test questions that the rows were compared with, or "".
         """
         clear_layout(self.body)
         self.cards, self.findings = [], []
@@ -72,7 +79,22 @@ class ProblemsTab(ScrollColumn):
             self.body.addWidget(label(self.tr("What the import says"), "strong"))
         for problem in told:
             self._add_message(problem, "info" if is_remark(problem) else "warning")
+        if found is not None:
+            self._add_test(test, any(finding.code == "doctor.test_overlap" for finding in found.findings))
         self.body.addStretch(1)
+
+    def _add_test(self, test: str, overlaps: bool) -> None:
+        """The offer to compare the rows with questions that will be asked in a test, and what came of it."""
+        words = self.tr("Will the model be tested with questions of a file? They must not be among these rows.")
+        if test and not overlaps:
+            words = self.tr("No row of {name} is among these rows, word for word or nearly.")
+        elif test:
+            words = self.tr("Compared with {name}.")
+        self.test_button = buttons.secondary(self.tr("Compare with a test file…"), self.test_wanted.emit)
+        told = label(words.format(name=Path(test).name), "muted", wrap=True)
+        line = row(told, self.test_button)
+        line.setStretch(0, 1)
+        self.body.addLayout(line)
 
     def _add_message(self, problem: Problem, kind: str, actions: Sequence[Action] = ()) -> None:
         card = MessageBar(closable=False)
