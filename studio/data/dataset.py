@@ -6,8 +6,9 @@ pyarrow and numpy are imported where they are needed: listing the datasets must 
 import os
 import shutil
 import time
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,7 +30,10 @@ TRANSIENT = "."
 
 
 class SourceFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was imported, as it was then; the file itself is never changed."""
+    """A file that was imported, as it was then; the file itself is never changed.
+
+    `written`: how many of the dataset's rows are its (0 where an earlier version did not say); files follow each other.
+    """
 
     name: str
     path: str
@@ -38,6 +42,7 @@ class SourceFile(msgspec.Struct, frozen=True, kw_only=True):
     format: str
     encoding: str
     rows: int
+    written: int = 0
 
 
 class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +106,13 @@ class Dataset:
         self._sides = table.column("side")
         self._positions: list[float] | None = None
         self._listed: list[int] | None = None
+
+    def file_of(self, stored: int) -> str:
+        """Name of the file that a stored row came from; "" where all came from one, or it is not known."""
+        sources = self.info.sources
+        if len(sources) < 2 or sum(source.written for source in sources) != self.table.num_rows:
+            return ""
+        return sources[bisect_right(list(accumulate(source.written for source in sources)), stored)].name
 
     def note_edits(self) -> None:
         """To be called after `edits` were changed."""

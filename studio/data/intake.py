@@ -159,6 +159,7 @@ def read_file(
             format=rows.format,
             encoding=source.encoding,
             rows=taker.good + tally.total,
+            written=taker.written,
         )
         problems = [
             *tally.problems(file.name),

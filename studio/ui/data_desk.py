@@ -85,9 +85,12 @@ class DataDesk(QObject):
         self._calm.stop()
         self.checkup.cancel()
 
-    def number_of(self, stored: int) -> int:
-        """The file's number of a stored row."""
-        return int(self.dataset.table.column("source_row")[stored].as_py()) if self.dataset is not None else 0
+    def name_of(self, stored: int) -> str:
+        """What a stored row is called: by its number in its file, and by the file where there are several."""
+        if self.dataset is None:
+            return ""
+        number = int(self.dataset.table.column("source_row")[stored].as_py())
+        return wording.row(number, self.dataset.file_of(stored))
 
     # --- the doctor -------------------------------------------------------------------------------------
 

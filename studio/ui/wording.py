@@ -38,6 +38,12 @@ def number(value: float, digits: int = 0) -> str:
     return locale.toString(value, "f", digits) if digits else locale.toString(round(value))
 
 
+def row(number_in_file: int, file: str = "") -> str:
+    """ "Row 12", or "Row 12 of b.csv" where a dataset was made of several files."""
+    words = _tr("Row {number} of {file}") if file else _tr("Row {number}")
+    return words.format(number=number(number_in_file), file=file)
+
+
 def size(count: float) -> str:
     """Bytes -> "7.9 GB" (powers of 1,000 as file managers show, at most one decimal)."""
     for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):

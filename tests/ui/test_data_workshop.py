@@ -308,6 +308,15 @@ def test_several_files_get_weights(qtbot: QtBot, page: DataPage, faq: DatasetInf
         seen_button(page, "Use these weights").click()
     assert page.workplace.dataset.usable == 8 + 15
     assert [spin.value() for spin in page.options.weights] == [1, 3]
+    page.rows.table.show_row(7)
+    assert page.rows.detail.toPlainText().startswith("Row 8 of faq")
+    page.rows.table.show_row(8)
+    assert page.rows.detail.toPlainText().startswith(f"Row 1 of {Path(source).name}\n")
+
+
+def test_a_row_of_a_single_file_needs_no_name_of_the_file(page: DataPage, faq: DatasetInfo) -> None:
+    page.rows.table.show_row(2)
+    assert page.rows.detail.toPlainText().startswith("Row 3\n")
 
 
 def test_rows_are_split_by_a_group_and_another_seed(qtbot: QtBot, page: DataPage) -> None:

@@ -278,7 +278,7 @@ class DataPage(Page):
         problems = self._info.problems if self._info is not None else ()
         better = self._info is not None and better_alone(self._info.mapping) is not None
         found = desk.found if dataset is not None else None
-        self.problems.show_all(found, problems, compared_problem(desk), better, desk.number_of, desk.test)
+        self.problems.show_all(found, problems, compared_problem(desk), better, desk.name_of, desk.test)
         self.rows.show_findings(found.findings if found is not None else ())
 
     def _show_busy(self) -> None:

@@ -30,10 +30,10 @@ class FindingCard(QFrame):
     rows_wanted = Signal(str)
     fix_wanted = Signal(object)
 
-    def __init__(self, finding: Finding, number_of: Callable[[int], int], parent: QWidget | None = None) -> None:
+    def __init__(self, finding: Finding, name_of: Callable[[int], str], parent: QWidget | None = None) -> None:
         """Args:
         finding: What is shown.
-        number_of: The file's number of a stored row.
+        name_of: What a stored row is called.
         """
         super().__init__(parent)
         self.finding = finding
@@ -47,7 +47,7 @@ class FindingCard(QFrame):
                 texts.addWidget(label(text, role, wrap=True, selectable=True))
         for example in finding.examples[:SHOWN_EXAMPLES]:
             if example.row >= 0:
-                link = RowLink(number_of(example.row), example.excerpt)
+                link = RowLink(name_of(example.row), example.excerpt)
                 link.clicked.connect(lambda row=example.row: self.row_wanted.emit(row))
                 texts.addWidget(link)
         self.fix_button = buttons.secondary(self.fix_words(finding), lambda: self.fix_wanted.emit(finding))

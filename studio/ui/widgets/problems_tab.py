@@ -37,7 +37,7 @@ class ProblemsTab(ScrollColumn):
         self.cards: list[MessageBar] = []
         self.findings: list[FindingCard] = []
         self.test_button: QPushButton | None = None
-        self.show_all(None, (), None, False, int)
+        self.show_all(None, (), None, False, str)
 
     def show_all(
         self,
@@ -45,7 +45,7 @@ class ProblemsTab(ScrollColumn):
         problems: Sequence[Problem],
         compared: Problem | None,
         with_better: bool,
-        number_of: Callable[[int], int],
+        name_of: Callable[[int], str],
         test: str = "",
     ) -> None:
         """Show these instead of what was there.
@@ -55,7 +55,7 @@ class ProblemsTab(ScrollColumn):
             problems: The import's.
             compared: Why the dataset cannot be trained on yet, or None.
             with_better: Whether its better answers can be learned alone.
-            number_of: The file's number of a stored row.
+            name_of: What a stored row is called.
             test: The file of test questions that the rows were compared with, or "".
         """
         clear_layout(self.body)
@@ -64,7 +64,7 @@ class ProblemsTab(ScrollColumn):
             better = (self.tr("Learn from the better answers alone"), self.better_alone_wanted.emit)
             self._add_message(compared, "warning", [better] if with_better else [])
         for finding in found.findings if found is not None else ():
-            card = FindingCard(finding, number_of)
+            card = FindingCard(finding, name_of)
             card.row_wanted.connect(self.row_wanted)
             card.rows_wanted.connect(self.rows_wanted)
             card.fix_wanted.connect(self.fix_wanted)

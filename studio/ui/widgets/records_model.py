@@ -175,6 +175,9 @@ class RecordsModel(QAbstractTableModel):
             case Qt.ItemDataRole.EditRole:
                 cell = self.cell_of(index)
                 return cell.text if cell is not None else None
+            case Qt.ItemDataRole.ToolTipRole if column == "row":
+                stored = self.stored(index.row())
+                return wording.row(self.record(index.row()).source_row, self._dataset.file_of(stored))
             case Qt.ItemDataRole.TextAlignmentRole if column in _NUMBERS:
                 return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             case Qt.ItemDataRole.ForegroundRole if self.stored(index.row()) in self._dataset.edits.excluded:

@@ -4,16 +4,18 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QStyle, QStyleOptionToolButton, QStylePainter, QToolButton, QWidget
 
-from studio.ui import wording
 from studio.ui.widgets.labels import plain_tip
 
 
 class RowLink(QToolButton):
     """Looks like a link; as wide as there is room."""
 
-    def __init__(self, number: int, excerpt: str, parent: QWidget | None = None) -> None:
+    def __init__(self, head: str, excerpt: str, parent: QWidget | None = None) -> None:
+        """Args:
+        head: What the row is called.
+        excerpt: The beginning of its text.
+        """
         super().__init__(parent)
-        head = self.tr("Row {number}").format(number=wording.number(number))
         self._whole = f"{head}: {excerpt}" if excerpt else head
         self.setProperty("role", "link")
         self.setAccessibleName(self._whole)

@@ -175,7 +175,7 @@ class RowsTab(QWidget):
             self.detail.clear()
             return
         record = self._dataset.stored_record(stored)
-        head = self.tr("Row {number}").format(number=wording.number(record.source_row))
+        head = wording.row(record.source_row, self._dataset.file_of(stored))
         self.detail.setPlainText("\n\n".join([head, *self._paragraphs(record)]))
 
     def _paragraphs(self, record: Record) -> list[str]:
