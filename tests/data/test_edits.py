@@ -52,6 +52,15 @@ def test_an_operation_and_its_inverse_leave_everything_as_it_was(before: list[Op
     assert state(edits) == changed
 
 
+def test_undoing_a_step_touches_only_what_the_step_changed() -> None:
+    edits = Edits(5)
+    edits.apply(Exclude((1,)))
+    edits.apply(edits.apply(Exclude((1, 2))))
+    assert edits.excluded == {1}
+    edits.apply(edits.apply(Include((1, 3))))
+    assert edits.excluded == {1}
+
+
 @given(steps=st.lists(operations, max_size=8))
 def test_undoing_all_steps_backwards_leads_back_to_the_import(steps: list[Operation]) -> None:
     edits = Edits(ROWS)
