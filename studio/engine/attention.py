@@ -5,8 +5,9 @@ model loaded with one of these names attends as usual wherever no rows are named
 """
 
 import functools
+import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -78,31 +79,23 @@ def _attend(
     if row_lengths is None:
         return attend(module, query, key, value, attention_mask, sliding_window=sliding_window, **options)
     parts = []
-    for start, rows, length in runs(row_lengths):
-        states = [_stacked(x, start, rows, length) for x in (query, key, value)]
+    found = runs(row_lengths)
+    # Cut once by `split`: slices would each have a gradient as large as the whole line.
+    cuts = [x.split([rows * length for rows, length in found], dim=2) for x in (query, key, value)]
+    for (rows, length), *states in zip(found, *cuts, strict=True):
         mask = None
         window = sliding_window if sliding_window is not None and sliding_window < length else None
         if explicit or window is not None:
             mask = _mask(length, window, query, explicit)
-        out, _ = attend(module, *states, mask, sliding_window=sliding_window, **options)
+        stacked = [x.unflatten(2, (rows, length))[0].transpose(0, 1) for x in states]  # (rows, heads, length, width)
+        out, _ = attend(module, *stacked, mask, sliding_window=sliding_window, **options)
         parts.append(out.reshape(1, rows * length, *out.shape[2:]))
     return torch.cat(parts, dim=1), None
 
 
-def runs(row_lengths: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
-    """Neighbouring rows of equal length, as (first token, rows, length)."""
-    start = place = 0
-    for number, length in enumerate(row_lengths):
-        if number + 1 == len(row_lengths) or row_lengths[number + 1] != length:
-            rows = number + 1 - place
-            yield start, rows, length
-            start, place = start + rows * length, number + 1
-
-
-def _stacked(states: torch.Tensor, start: int, rows: int, length: int) -> torch.Tensor:
-    """Rows of one line, (1, heads, tokens, width), as a batch, (rows, heads, length, width), without copying."""
-    piece = states[:, :, start : start + rows * length]
-    return piece.unflatten(2, (rows, length))[0].transpose(0, 1)
+def runs(row_lengths: Sequence[int]) -> list[tuple[int, int]]:
+    """Neighbouring rows of equal length, as (rows, length)."""
+    return [(len(list(rows)), length) for length, rows in itertools.groupby(row_lengths)]
 
 
 def _mask(length: int, window: int | None, like: torch.Tensor, explicit: bool) -> torch.Tensor:
