@@ -39,7 +39,7 @@ def number(value: float, digits: int = 0) -> str:
 
 
 def row(number_in_file: int, file: str = "") -> str:
-    """ "Row 12", or "Row 12 of b.csv" where a dataset was made of several files."""
+    """What a row is called: its number, and its file where a dataset was made of several."""
     words = _tr("Row {number} of {file}") if file else _tr("Row {number}")
     return words.format(number=number(number_in_file), file=file)
 
