@@ -83,7 +83,7 @@ def test_a_preset_says_all_that_it_sets_as_a_person_reads_it(form: SettingsForm)
         "Tests during training: 1 time",
     ]
     assert shown["balanced"][-1] == "Stop when it gets no better: 3 tests"
-    assert shown["sample"][0] == "Stop after: 280 steps"
+    assert shown["sample"][0] == "Stop after: 300 steps"
     assert "Keep what it knew: 20 %" in shown["sample"]
 
 
