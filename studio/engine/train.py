@@ -16,7 +16,7 @@ from studio.contract.events import Evaluated, Finished, Notice, Progress, Starte
 from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings, check_together
-from studio.engine import base_model, checkpoint, fused_lora, model_folder, tokens
+from studio.engine import base_model, checkpoint, fused_lora, fused_norm, model_folder, tokens
 from studio.engine.checkpoint import Snapshot
 from studio.engine.evaluate import Tester
 from studio.engine.examples import Ended, Examples, read_examples
@@ -73,6 +73,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     emit(Progress(stage="Adding the adapter"))
     model = lora.attach(base, settings.method, settings.seed)
     fused_lora.fuse(model)
+    fused_norm.fuse(model)
     if placement.gradient_checkpointing:
         base.activation_checkpointing_enable({"use_reentrant": False})
     model.train()

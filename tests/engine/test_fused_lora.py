@@ -9,7 +9,7 @@ import torch
 
 from studio.contract.methods import LoraSettings
 from studio.contract.settings import TrainSettings
-from studio.engine import base_model, fused_lora, loss
+from studio.engine import base_model, fused_lora, fused_norm, loss
 from studio.engine.batches import collate
 from studio.engine.methods import lora
 from tests.engine.ground import make_model
@@ -105,3 +105,35 @@ def test_nothing_of_a_4_bit_weight_is_kept_unpacked_for_the_backward_pass(llama:
         loss.summed_loss(model, collate(some_rows(), range(5), 0, CPU, packed=True))
     assert kept
     assert not shapes & set(kept)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_norms_in_one_step_have_the_values_and_gradients_of_the_models_own(tmp_path: Path, architecture: str) -> None:
+    model = adapted(make_model(tmp_path / "model", architecture), LoraSettings(rank=4))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "norm" in name:
+                parameter.normal_(std=0.5)
+    fused = copy.deepcopy(model)
+    assert fused_norm.fuse(fused) >= 2 * model.config.num_hidden_layers + 1
+    (theirs, their_gradients), (ours, our_gradients) = gradients(model), gradients(fused)
+    assert float(ours) == pytest.approx(float(theirs), rel=1e-6)
+    for name, gradient in their_gradients.items():
+        scale = float(gradient.abs().max())
+        assert torch.allclose(our_gradients[name], gradient, rtol=1e-3, atol=1e-5 * scale + 1e-9), name
+
+
+def test_layers_with_the_same_input_are_computed_once(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = adapted(llama, LoraSettings(rank=4))
+    layers = fused_lora.fuse(model)
+    calls: list[int] = []
+    real = fused_lora._compute
+
+    def count(some: Any, x: torch.Tensor) -> Any:
+        calls.append(len(some))
+        return real(some, x)
+
+    monkeypatch.setattr(fused_lora, "_compute", count)
+    gradients(model)
+    assert sorted(set(calls)) == [1, 2, 3]
+    assert sum(calls) == layers
