@@ -23,8 +23,8 @@ from studio.ui.widgets.plot_controls import Legend, PlotControls, figure
 from studio.ui.widgets.plot_panel import Line, Look, PlotPanel
 from studio.ui.widgets.run_curves import CurveName, PlottedRun
 
-REDRAW_MS = 125
-"""At most eight drawings a second."""
+REDRAW_MS = 250
+"""At most four drawings a second."""
 
 SMALL: tuple[CurveName, ...] = ("learning_rate", "grad_norm", "speed", "memory")
 _NOISY: tuple[CurveName, ...] = ("loss", "grad_norm", "speed")
