@@ -14,6 +14,8 @@ import sys
 from datetime import date
 from pathlib import Path
 
+from _yardstick import gemm_rate
+
 ROOT = Path(__file__).resolve().parents[1]
 TOLD = re.compile(r"first run: ([\d.]+) s by the clock, ([\d.]+) s without")
 JOURNEY = "tests/journeys/test_first_run.py"
@@ -25,10 +27,11 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=3)
     times = parser.parse_args().times
     print(f"{date.today()}, {os.cpu_count()} cores\n")
-    print("| first run | seconds by the clock | seconds without what other programs took | load | goal |")
-    print("| ---: | ---: | ---: | ---: | --- |")
+    print("| first run | seconds by the clock | seconds without what other programs took | load | GFLOP/s | goal |")
+    print("| ---: | ---: | ---: | ---: | ---: | --- |")
     good = True
     for number in range(1, times + 1):
+        rate = gemm_rate()
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", JOURNEY],
             cwd=ROOT,
@@ -43,7 +46,7 @@ def main() -> int:
             return 1
         good = good and done.returncode == 0
         goal = "met" if done.returncode == 0 else "MISSED"
-        print(f"| {number} | {told[1]} | {told[2]} | {os.getloadavg()[0]:.1f} | {goal} |", flush=True)
+        print(f"| {number} | {told[1]} | {told[2]} | {os.getloadavg()[0]:.1f} | {rate:.0f} | {goal} |", flush=True)
     print(f"\nGoal: {BAR_SECONDS} s.")
     return 0 if good else 1
 
