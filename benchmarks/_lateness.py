@@ -7,12 +7,19 @@ from collections.abc import Callable
 
 INTERVAL_MS = 16
 TARGET_P99_MS = 100.0
+TARGET_MAX_MS = 250.0
+"""A freeze is one late tick, however long it is: the percentile alone would not tell it (RELIABILITY.md, P11)."""
 
 
 def percentile(values: list[float], share: float) -> float:
     """Nearest rank."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def is_smooth(late: list[float]) -> bool:
+    """Whether both targets are met."""
+    return percentile(late, 0.99) <= TARGET_P99_MS and max(late) <= TARGET_MAX_MS
 
 
 def row(name: str, late: list[float]) -> str:

@@ -30,9 +30,7 @@ def main() -> int:
     parser.add_argument("--methods", nargs="+", choices=list(BARS), default=list(BARS))
     arguments = parser.parse_args()
     print(f"{date.today()}, {os.cpu_count()} cores, {platform.processor() or platform.machine()}\n")
-    print(
-        "| method | seed | seconds | base right | tuned right (95 %) | kept (95 %) | loss first → last | GFLOP/s | bars |"
-    )
+    print("| method | seed | seconds | base right | tuned right (95 %) | kept (95 %) | loss | GFLOP/s | bars |")
     print("| --- | --- | --- | --- | --- | --- | --- | ---: | --- |")
     passed = True
     for method in arguments.methods:

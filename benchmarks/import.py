@@ -6,8 +6,8 @@ Generates chat rows of about 1 kB (JSONL and Parquet: lists of turns; CSV: quest
 with ours and with the peer in turn, twice, every time in a process of its own with an empty cache. Goals: at least as
 fast as the peer, peak under 500 MB.
 
-With --full also: the window imports the first file, its event loop watched (goals: p99 at most 100 ms, the first rows
-on screen within 1 s of the import's end); then the journeys of the Data page run with that many rows.
+With --full also: the window imports the first file, its event loop watched (goals: p99 at most 100 ms, worst 250 ms,
+the first rows on screen within 1 s of the import's end); then the journeys of the Data page run with that many rows.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from _lateness import HEAD, TARGET_P99_MS, Lateness, percentile, row, wait_until
+from _lateness import HEAD, Lateness, is_smooth, row, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -188,8 +188,7 @@ def window_table(path: Path) -> bool:
         window.close_without_asking()
         workplace.close()
     seconds = shown[0] - ended[0][0]
-    late = max(percentile(importing, 0.99), percentile(checking, 0.99))
-    met = late <= TARGET_P99_MS and seconds <= FIRST_ROWS_SECONDS
+    met = is_smooth(importing) and is_smooth(checking) and seconds <= FIRST_ROWS_SECONDS
     print(f"\n{HEAD}\n{row(f'window, importing {path.name}', importing)}\n{row('window, checking', checking)}")
     print(f"\nFirst rows on screen {seconds:.2f} s after the import's end. {'Goals met' if met else 'Goals MISSED'}.")
     return met
@@ -204,7 +203,7 @@ def journeys(count: int) -> bool:
 
 def table(folder: Path, formats: list[str], count: int) -> bool:
     """Print the table; True where every goal is met."""
-    print(f"{date.today()}, {os.cpu_count()} cores, {count:,} rows; medians of {PAIRS} readings each, in turn\n")
+    print(f"{date.today()}, {os.cpu_count()} cores, {count:,} rows; means of {PAIRS} readings each, in turn\n")
     print("| file | size | ours rows/s | datasets rows/s | ratio | ours peak | datasets peak | goals |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
     good = True

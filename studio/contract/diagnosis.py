@@ -106,6 +106,8 @@ class Diagnosed(Event, frozen=True, kw_only=True, tag="diagnosed"):
         languages: Of the rows, most frequent first.
         edits: Which state of the edits this is about (`Edits.digest`): another one means that it is out of date.
         model: Folder of the model whose tokens were counted, or "".
+        test: The file or dataset of test rows that the rows were compared with, or "".
+        test_rows: How many of its rows were compared.
         seconds: How long it took.
     """
 
@@ -120,4 +122,6 @@ class Diagnosed(Event, frozen=True, kw_only=True, tag="diagnosed"):
     languages: tuple[Share, ...] = ()
     edits: str = ""
     model: str = ""
+    test: str = ""
+    test_rows: int = 0
     seconds: float = 0.0

@@ -169,6 +169,7 @@ def load(folder: Path, placement: Placement) -> Any:
         ) from error
     _require_whole(told, folder)
     model.eval()
+    _keep_4_bit_layout(model)
     _require_finite(model, folder)
     return model
 
@@ -183,6 +184,17 @@ def _nf4(placement: Placement) -> Any:
         bnb_4bit_compute_dtype=DTYPES[placement.precision],
         bnb_4bit_quant_storage=torch.uint8,
     )
+
+
+def _keep_4_bit_layout(model: Any) -> None:
+    """Keep 4-bit weights as they were packed.
+
+    On CPUs with bf16 units bitsandbytes 0.50 packs them anew, in place, in the first forward pass without gradients
+    (`Linear4bit.forward`); its functions for training then read them as if they had not been packed.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _require_whole(told: dict[str, Any], folder: Path) -> None:

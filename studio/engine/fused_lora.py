@@ -64,7 +64,7 @@ class _Together:
 
     def forward_of(self, layer: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """What the layer's own `forward` gives, (..., out)."""
-        if args or kwargs or not _is_plain(layer):
+        if args or kwargs or not _is_plain(layer) or not _same_format(layer, x):
             return type(layer).forward(layer, x, *args, **kwargs)  # type: ignore[no-any-return]
         if self._input is not x or id(layer) not in self._ready:
             layers = self._layers if all(map(_is_plain, self._layers)) else [layer]
@@ -88,6 +88,16 @@ def _is_plain(layer: Any) -> bool:
         and isinstance(layer.lora_dropout[names[0]], nn.Identity)
         and layer.lora_B[names[0]].bias is None
     )
+
+
+def _same_format(layer: Any, x: torch.Tensor) -> bool:
+    """Whether all is computed in one number format: by autocast, or because input and adapter have the same.
+
+    Elsewhere (a bf16 model tested without autocast) PEFT computes the adapter's part in fp32, as the chat will.
+    """
+    if torch.is_autocast_enabled(x.device.type):
+        return True
+    return bool(x.dtype == layer.lora_A[layer.active_adapters[0]].weight.dtype)
 
 
 def _compute(layers: Sequence[Any], x: torch.Tensor) -> Sequence[torch.Tensor]:

@@ -30,7 +30,7 @@ class DataDesk(QObject):
     Attributes:
         history: Its edits, with undo.
         checkup: The doctor.
-        test: A file of test questions that must not be among its rows, or "".
+        test: A file of test rows that must not be among its own, or "".
         edited: Its rows read otherwise now.
         found_changed: The doctor said something, or what he said is out of date now.
         failed: `Problem`.
@@ -77,6 +77,7 @@ class DataDesk(QObject):
             return
         self.dataset, self.origin = dataset, origin_of(info)
         self.found = kept_diagnosis(dataset)
+        self.test = self.found.test if self.found is not None else ""
         for note in dataset.edits.notes:
             self.failed.emit(note)
 
@@ -107,7 +108,7 @@ class DataDesk(QObject):
         )
 
     def compare_with(self, test: str) -> None:
-        """Let the doctor look again, also for rows that a file of test questions holds."""
+        """Let the doctor look again, also for rows that a test file holds; "" for none any more."""
         self.test = test
         self.check()
 
@@ -135,8 +136,10 @@ class DataDesk(QObject):
         if self.checkup.done is not None and self.checkup.done.dataset == work.dataset:
             settings = self.checkup.done.settings
             rules = [(one.too_long, one.learn_answers_only, one.held_back_share) for one in (settings, work.settings)]
-            if rules[0] != rules[1] or self.checkup.done.test != work.test:
+            if rules[0] != rules[1]:
                 return True
+        if found.test != work.test:
+            return True
         return not up_to_date(dataset, found, work, longest_text(work.settings, self._workplace.model))
 
     def verdict(self) -> tuple[str, str]:
@@ -177,7 +180,7 @@ class DataDesk(QObject):
 
     def _on_check_failed(self, problem: Problem) -> None:
         if not problem.code.startswith("model."):  # after those the doctor looks once more, without the model
-            self.test = self.checkup.done.test if self.checkup.done is not None else ""
+            self.test = self.found.test if self.found is not None and self.test != self.found.test else ""
         self.failed.emit(problem)
 
     # --- changes ----------------------------------------------------------------------------------------

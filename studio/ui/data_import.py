@@ -81,8 +81,8 @@ class DataImport(QObject):
         if chosen:
             self.change(held_back=chosen)
 
-    def ask_test_questions(self) -> str:
-        """Ask for a file of test questions, to compare with; "" for none."""
+    def ask_test_rows(self) -> str:
+        """Ask for a file of test rows, to compare with; "" for none."""
         return self._ask_file(self.tr("Compare with a test file"))
 
     def _ask_file(self, title: str) -> str:

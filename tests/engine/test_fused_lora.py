@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import bitsandbytes
 import pytest
 import torch
 
@@ -89,6 +90,51 @@ def test_the_adapter_can_still_be_switched_off(llama: Path) -> None:
     untouched = loss.summed_loss(plain, batch)[0]
     assert off.item() == pytest.approx(untouched.item(), rel=1e-6)
     assert on.item() != pytest.approx(off.item(), rel=1e-4)
+
+
+def test_4_bit_weights_keep_their_layout_whatever_the_processor(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bitsandbytes.nn.modules, "has_avx512bf16", lambda: True)
+    base = base_model.load(llama, base_model.resolve(TrainSettings(device="cpu", quantisation="nf4")))
+    batch = collate(some_rows(), range(5), 0, CPU, packed=True)
+    with torch.no_grad():
+        before = loss.summed_loss(base, batch)[0].item()
+    states = [p.quant_state for p in base.parameters() if getattr(p, "quant_state", None) is not None]
+    assert states
+    assert not any(getattr(state, "packing_format_for_cpu", False) for state in states)
+    model = lora.attach(base, LoraSettings(rank=4), 0)  # at first it changes nothing
+    fused_lora.fuse(model)
+    assert loss.summed_loss(model, batch)[0].item() == pytest.approx(before, rel=1e-5)
+
+
+def bf16_model(folder: Path) -> Any:
+    base = base_model.load(folder, base_model.resolve(TrainSettings(device="cpu", precision="bf16")))
+    model = lora.attach(base, LoraSettings(rank=4), 0)
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+    return model
+
+
+def test_without_autocast_a_bf16_model_answers_as_it_will_in_the_chat(llama: Path) -> None:
+    model = bf16_model(llama)
+    fused = copy.deepcopy(model)
+    fused_lora.fuse(fused)
+    ids = torch.arange(5, 60)[None]
+    with torch.no_grad():
+        assert torch.equal(fused(input_ids=ids).logits, model(input_ids=ids).logits)
+
+
+def test_bf16_gradients_under_autocast_are_pefts_as_nearly_as_bf16_tells(llama: Path) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        (theirs, their_gradients), (ours, our_gradients) = pair(bf16_model(llama).train())
+    assert float(ours) == pytest.approx(float(theirs), rel=2e-2)
+    for name, gradient in their_gradients.items():
+        mine = our_gradients[name]
+        assert mine.dtype == torch.float32
+        near = torch.nn.functional.cosine_similarity(mine.flatten(), gradient.flatten(), dim=0)
+        assert float(near) > 0.98, name
 
 
 def test_nothing_of_a_4_bit_weight_is_kept_unpacked_for_the_backward_pass(llama: Path) -> None:

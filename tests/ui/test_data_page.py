@@ -251,7 +251,7 @@ def checked(qtbot: QtBot, page: DataPage) -> None:
     qtbot.waitUntil(lambda: page.desk.found is not None and not page.desk.checkup.going, timeout=WAIT)
 
 
-def test_rows_are_compared_with_a_file_of_test_questions(
+def test_rows_are_compared_with_a_test_file(
     qtbot: QtBot, page: DataPage, faq: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = tmp_path / "exam.csv"
@@ -269,21 +269,48 @@ def test_rows_are_compared_with_a_file_of_test_questions(
     compare("question,answer,remark\n" + row + "Who is asked?,Nobody here is,\n")
     (card,) = [card for card in page.problems.findings if card.finding.code == "doctor.test_overlap"]
     assert card.finding.examples[0].row == 7
-    assert "Compared with exam.csv." in seen_words(page.problems)
+    assert "Compared with the 2 rows of exam.csv." in seen_words(page.problems)
     assert not page.desk.stale
 
     compare("question,answer,remark\nWho is asked?,Nobody here is,\nWho asks?,All of them do,\n")
     assert "doctor.test_overlap" not in {card.finding.code for card in page.problems.findings}
-    assert "No row of exam.csv is among these rows" in seen_words(page.problems)
+    assert "None of the 2 rows of exam.csv is among these" in seen_words(page.problems)
 
     compare("")
     assert "exam.csv" in page.message.text()
     assert "There are no records" in page.message.text()
-    assert "No row of exam.csv is among these rows" in seen_words(page.problems), "what was known before stays"
+    assert "None of the 2 rows of exam.csv is among these" in seen_words(page.problems), "what was known stays"
 
 
-def test_another_dataset_forgets_the_test_file(qtbot: QtBot, page: DataPage, faq: Path) -> None:
+def test_a_comparison_that_was_not_made_is_not_told_and_one_that_was_stays_with_the_dataset(
+    qtbot: QtBot, page: DataPage, faq: Path, tmp_path: Path
+) -> None:
     import_file(qtbot, page, faq)
-    page.desk.test = "exam.csv"
-    import_file(qtbot, page, faq)
+    checked(qtbot, page)
+    mine = page.workplace.dataset
+    assert mine is not None
+    page.tabs.setCurrentWidget(page.problems)
+    page.desk.compare_with(str(faq))
+    page.desk.checkup.cancel()
+    assert "faq.csv" not in seen_words(page.problems)
+
+    page.desk.compare_with(str(faq))
+    checked(qtbot, page)
+    other = tmp_path / "other.csv"
+    other.write_text("question,answer\nWho is it?,It is me\nWhere is it?,It is here\n", encoding="utf-8")
+    import_file(qtbot, page, other)
+    checked(qtbot, page)
     assert page.desk.test == ""
+    page.workplace.choose_dataset(mine)
+    assert page.desk.test == str(faq)
+    assert "Compared with the 500 rows of faq.csv." in seen_words(page.problems)
+    page.desk.history.do(Exclude((3,)), "leave out one row")
+    checked_anew(qtbot, page)
+    assert "doctor.test_overlap" in {card.finding.code for card in page.problems.findings}
+    button(page, "Without test file").click()
+    checked_anew(qtbot, page)
+    assert "doctor.test_overlap" not in {card.finding.code for card in page.problems.findings}
+
+
+def checked_anew(qtbot: QtBot, page: DataPage) -> None:
+    qtbot.waitUntil(lambda: not page.desk.stale and not page.desk.checkup.going, timeout=WAIT)

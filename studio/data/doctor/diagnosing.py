@@ -13,6 +13,7 @@ from studio.contract.diagnosis import Diagnosed, Finding
 from studio.contract.errors import StudioError
 from studio.contract.events import Progress
 from studio.contract.job import DoctorJob
+from studio.contract.records import Record
 from studio.data.chat_rows import read_chat_rows
 from studio.data.dataset import INFO_FILE, Dataset, open_dataset
 from studio.data.doctor import CHECKS
@@ -60,8 +61,9 @@ def diagnose(
         tick=pace.tick,
     )
     checks = make_checks(context)
+    test = _test_rows(work.test)  # before all else: a file that cannot be read is told at once
     look(context, checks)
-    _add_test_rows(context, work.test)
+    tested = _add_test_rows(context, test)
     found: list[Found] = []
     for number, check in enumerate(checks):
         pace.tick("Weighing what was found", number, len(checks))
@@ -70,6 +72,7 @@ def diagnose(
     figures: dict[str, Any] = {}
     for check in checks:
         figures |= check.figures()
+    figures["test_rows"] = tested
     diagnosed = _diagnosed(work, context, found, figures, time.monotonic() - began)
     save(diagnosed, found)
     return diagnosed
@@ -124,26 +127,42 @@ def _sample(dataset: Dataset) -> Iterator[Batch]:
     return batches(stored)
 
 
-def _add_test_rows(context: Context, test: str) -> None:
-    """Sign the rows of the chosen test file or dataset, behind the dataset's own."""
+def _test_rows(test: str) -> Dataset | list[Record] | None:
+    """The chosen test file or dataset, opened; None where none is chosen.
+
+    Raises:
+        StudioError: It cannot be read.
+    """
     if not test:
-        return
+        return None
     path = Path(test)
-    if (path / INFO_FILE).is_file():
-        for batch in batches(open_dataset(path).batches()):
-            context.tick("Reading the test rows", batch.first, 0)
-            context.similar.add(batch)
-    else:
-        context.similar.add(Batch.of_records(read_chat_rows(path, [])))
+    return open_dataset(path) if (path / INFO_FILE).is_file() else read_chat_rows(path, [])
+
+
+def _add_test_rows(context: Context, test: Dataset | list[Record] | None) -> int:
+    """Sign the test rows, behind the dataset's own; gives how many they are."""
+    if test is None:
+        return 0
+    before = len(context.similar.orders)
+    pieces = (
+        batches(test.batches())
+        if isinstance(test, Dataset)
+        else (Batch.of_records(test[start : start + 1000]) for start in range(0, len(test), 1000))
+    )
+    for batch in pieces:
+        context.tick("Reading the test rows", batch.first, 0)
+        context.similar.add(batch)
     context.similar.close()
+    return len(context.similar.orders) - before
 
 
 def _diagnosed(
     work: DoctorJob, context: Context, found: list[Found], figures: dict[str, Any], seconds: float
 ) -> Diagnosed:
-    bad = {int(row) for one in found if one.finding.level == "error" for row in one.rows}
+    bad = {int(row) for one in found if one.finding.level == "error" or _leaves_out(one) for row in one.rows}
     dataset = context.dataset
-    usable = len(dataset) - len(bad)
+    beyond = sum(one.finding.count - len(one.rows) for one in found if _leaves_out(one))  # where some were measured
+    usable = max(0, len(dataset) - len(bad) - beyond)
     findings = tuple(one.finding for one in found)
     return Diagnosed(
         dataset=str(dataset.folder),
@@ -153,9 +172,15 @@ def _diagnosed(
         findings=findings,
         edits=dataset.edits.digest,
         model=work.model,
+        test=work.test,
         seconds=seconds,
         **figures,
     )
+
+
+def _leaves_out(found: Found) -> bool:
+    """Whether its rows are not learned from, although nothing is wrong with them."""
+    return found.finding.code == "doctor.left_out_as_too_long"
 
 
 def verdict(usable: int, rows: int, findings: tuple[Finding, ...], max_tokens: int, kept: int) -> str:

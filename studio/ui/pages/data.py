@@ -132,6 +132,7 @@ class DataPage(Page):
         self.problems.fix_wanted.connect(self._on_fix_wanted)
         self.problems.better_alone_wanted.connect(self._on_better_alone_wanted)
         self.problems.test_wanted.connect(self._ask_test)
+        self.problems.no_test_wanted.connect(lambda: desk.compare_with(""))
         for keys, act in ((QKeySequence("Ctrl+Z"), stack.undo), (QKeySequence("Ctrl+Y"), stack.redo)):
             action = QAction(self)
             action.setShortcut(keys)
@@ -220,7 +221,7 @@ class DataPage(Page):
         self.workplace.choose_dataset(info)
 
     def _ask_test(self) -> None:
-        chosen = self.importing.ask_test_questions()
+        chosen = self.importing.ask_test_rows()
         if chosen:
             self.desk.compare_with(chosen)
 
@@ -278,7 +279,7 @@ class DataPage(Page):
         problems = self._info.problems if self._info is not None else ()
         better = self._info is not None and better_alone(self._info.mapping) is not None
         found = desk.found if dataset is not None else None
-        self.problems.show_all(found, problems, compared_problem(desk), better, desk.name_of, desk.test)
+        self.problems.show_all(found, problems, compared_problem(desk), better, desk.name_of, desk.stale)
         self.rows.show_findings(found.findings if found is not None else ())
 
     def _show_busy(self) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QPushButton, QWidget
 from studio.contract.diagnosis import Diagnosed
 from studio.contract.errors import Problem
 from studio.data.remarks import in_order, is_remark
+from studio.ui import wording
 from studio.ui.widgets import buttons
 from studio.ui.widgets.finding_card import FindingCard
 from studio.ui.widgets.labels import label
@@ -22,7 +23,8 @@ class ProblemsTab(ScrollColumn):
     Attributes:
         row_wanted, rows_wanted, fix_wanted: See `FindingCard`.
         better_alone_wanted: Compared rows are to be read as their better answers alone.
-        test_wanted: Rows are to be compared with a file of test questions.
+        test_wanted: Rows are to be compared with a test file.
+        no_test_wanted: They need no longer be.
     """
 
     row_wanted = Signal(int)
@@ -30,6 +32,7 @@ class ProblemsTab(ScrollColumn):
     fix_wanted = Signal(object)
     better_alone_wanted = Signal()
     test_wanted = Signal()
+    no_test_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(margin=8)
@@ -46,7 +49,7 @@ class ProblemsTab(ScrollColumn):
         compared: Problem | None,
         with_better: bool,
         name_of: Callable[[int], str],
-        test: str = "",
+        stale: bool = False,
     ) -> None:
         """Show these instead of what was there.
 
@@ -56,7 +59,7 @@ class ProblemsTab(ScrollColumn):
             compared: Why the dataset cannot be trained on yet, or None.
             with_better: Whether its better answers can be learned alone.
             name_of: What a stored row is called.
-            test: The file of test questions that the rows were compared with, or "".
+            stale: What the doctor found is about other rows, settings or another test file than now.
         """
         clear_layout(self.body)
         self.cards, self.findings = [], []
@@ -80,21 +83,27 @@ class ProblemsTab(ScrollColumn):
         for problem in told:
             self._add_message(problem, "info" if is_remark(problem) else "warning")
         if found is not None:
-            self._add_test(test, any(finding.code == "doctor.test_overlap" for finding in found.findings))
+            self._add_test(found, stale)
         self.body.addStretch(1)
 
-    def _add_test(self, test: str, overlaps: bool) -> None:
-        """The offer to compare the rows with questions that will be asked in a test, and what came of it."""
-        words = self.tr("Will the model be tested with questions of a file? They must not be among these rows.")
-        if test and not overlaps:
-            words = self.tr("No row of {name} is among these rows, word for word or nearly.")
-        elif test:
-            words = self.tr("Compared with {name}.")
+    def _add_test(self, found: Diagnosed, stale: bool) -> None:
+        """The offer to compare the rows with those of a test file, and what came of it."""
+        overlaps = any(finding.code == "doctor.test_overlap" for finding in found.findings)
+        if not found.test:
+            words = self.tr("Will the model be tested with the rows of another file? They must not be among these.")
+        elif stale:
+            words = self.tr("Compared with {name} before the last change: check the rows again.")
+        elif overlaps:
+            words = self.tr("Compared with the {count} rows of {name}.")
+        else:
+            words = self.tr("None of the {count} rows of {name} is among these, word for word or nearly.")
+        words = words.format(name=Path(found.test).name, count=wording.number(found.test_rows))
         self.test_button = buttons.secondary(self.tr("Compare with a test file…"), self.test_wanted.emit)
-        told = label(words.format(name=Path(test).name), "muted", wrap=True)
-        line = row(told, self.test_button)
+        forget = buttons.flat(self.tr("Without test file"), self.no_test_wanted.emit)
+        line = row(label(words, "muted", wrap=True), forget, self.test_button)
         line.setStretch(0, 1)
         self.body.addLayout(line)
+        forget.setVisible(bool(found.test))
 
     def _add_message(self, problem: Problem, kind: str, actions: Sequence[Action] = ()) -> None:
         card = MessageBar(closable=False)
