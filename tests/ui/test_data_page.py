@@ -276,8 +276,11 @@ def test_rows_are_compared_with_a_test_file(
     assert "doctor.test_overlap" not in {card.finding.code for card in page.problems.findings}
     assert "None of the 2 rows of exam.csv is among these" in seen_words(page.problems)
 
-    compare("")
-    assert "exam.csv" in page.message.text()
+    empty = tmp_path / "empty.csv"
+    empty.touch()
+    page.desk.compare_with(str(empty))
+    checked(qtbot, page)
+    assert "empty.csv" in page.message.text()
     assert "There are no records" in page.message.text()
     assert "None of the 2 rows of exam.csv is among these" in seen_words(page.problems), "what was known stays"
 
@@ -292,7 +295,7 @@ def test_a_comparison_that_was_not_made_is_not_told_and_one_that_was_stays_with_
     page.tabs.setCurrentWidget(page.problems)
     page.desk.compare_with(str(faq))
     page.desk.checkup.cancel()
-    assert "faq.csv" not in seen_words(page.problems)
+    assert "of faq.csv" not in seen_words(page.problems)
 
     page.desk.compare_with(str(faq))
     checked(qtbot, page)
