@@ -115,7 +115,7 @@ def _add(commands: "Subparsers", name: str, do: str, text: str) -> argparse.Argu
 
 
 def _training(commands: "Subparsers") -> None:
-    demo = _add(commands, "demo", "training:demo", "teach the built-in starter model the sample, in about a minute")
+    demo = _add(commands, "demo", "training:demo", "teach the built-in starter model the sample, in one to two minutes")
     demo.add_argument("--method", choices=["lora", "qlora"], default="lora", help="qlora: on a 4-bit base model")
     demo.add_argument("--seed", type=int, default=0, help="starting dice (default: 0)")
     train = _add(commands, "train", "training:train", "train an adapter by a job file or by options")

@@ -67,7 +67,7 @@ def runs_list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.print_json([_run_row(summary) for summary in found])
     elif not found:
-        output.say("There are no runs yet. `apprentice demo` makes a first one in about a minute.")
+        output.say("There are no runs yet. `apprentice demo` makes a first one in one to two minutes.")
     for summary in [] if arguments.json else found:
         loss = f"loss {summary.loss_last:.3f}" if summary.loss_last is not None else ""
         output.say(

@@ -37,6 +37,12 @@ def test_a_list_inside_an_object_is_read(tmp_path: Path) -> None:
     assert list(read(write(tmp_path / "a.json", json.dumps({"version": 1, "data": QA}, indent=1)))) == QA
 
 
+def test_the_lists_of_several_parts_are_named_and_a_way_on_is_told(tmp_path: Path) -> None:
+    problem = reading_refused(write(tmp_path / "a.json", json.dumps({"train": QA, "test": QA[:1]})))
+    assert (problem.code, problem.what) == ("data.several_lists", "The file holds several lists of rows: train, test.")
+    assert "file of its own" in problem.fix
+
+
 def test_one_conversation_alone_is_a_row_and_not_a_list_of_turns(tmp_path: Path) -> None:
     row = {"messages": [{"role": "user", "content": "Hi"}]}
     assert list(read(write(tmp_path / "a.json", json.dumps(row, indent=1)))) == [row]

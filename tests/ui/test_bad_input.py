@@ -278,7 +278,7 @@ def test_a_home_that_became_read_only_is_told_when_the_sample_is_started_and_the
 ) -> None:
     with monkeypatch.context() as patch:
         NoWriting(patch, own_home)
-        qtbot.mouseClick(seen_button(window, "Try it now – about a minute"), Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(seen_button(window, "Try it now – 1 to 2 minutes"), Qt.MouseButton.LeftButton)
         words = seen_words(window.message)
         assert "cannot be made." in words
         assert str(own_home) in words
@@ -287,7 +287,7 @@ def test_a_home_that_became_read_only_is_told_when_the_sample_is_started_and_the
         assert window.current_page == "home"
         assert not workplace.importing
     with qtbot.waitSignal(workplace.import_started):
-        qtbot.mouseClick(seen_button(window, "Try it now – about a minute"), Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(seen_button(window, "Try it now – 1 to 2 minutes"), Qt.MouseButton.LeftButton)
     workplace.cancel_import()
     qtbot.waitUntil(lambda: not workplace._tasks, timeout=WAIT)
 

@@ -44,7 +44,7 @@ class ChatPage(Page):
         self.stack = QStackedWidget()
         self.empty = EmptyState(
             self.tr("Nobody to talk to yet."),
-            self.tr("Try it now – about a minute"),
+            self.tr("Try it now – 1 to 2 minutes"),
             self.tr("A chat needs a model. Teach one first, or add a model on the Models page."),
             "chat",
             self.tr("Open Models"),

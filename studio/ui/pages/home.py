@@ -71,7 +71,7 @@ class HomePage(Page):
             self.this_pc.show_report(workplace.device)
 
     def _start_row(self) -> QHBoxLayout:
-        self.try_button = buttons.big(self.tr("Try it now – about a minute"), self.try_now, "play")
+        self.try_button = buttons.big(self.tr("Try it now – 1 to 2 minutes"), self.try_now, "play")
         self.try_hint = label(
             self.tr("Trains the built-in starter model on sample data while you watch, then lets you chat with it."),
             "muted",
@@ -162,7 +162,7 @@ class HomePage(Page):
         running = self.workplace.active is not None
         self.try_button.setEnabled(True)
         self.try_button.setText(
-            self.tr("Watch the run that is going on") if running else self.tr("Try it now – about a minute")
+            self.tr("Watch the run that is going on") if running else self.tr("Try it now – 1 to 2 minutes")
         )
         self.try_hint.setVisible(not running)
 

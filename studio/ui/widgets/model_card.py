@@ -105,7 +105,7 @@ class ModelCard(QFrame):
     def _about_starter(self) -> str:
         return self.tr(
             "A very small model that speaks simple English about a workshop of apprentices and masters. It trains in "
-            "about a minute without a graphics card: made for trying out how teaching works."
+            "one to two minutes without a graphics card: made for trying out how teaching works."
         )
 
     @staticmethod
