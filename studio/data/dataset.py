@@ -6,9 +6,8 @@ pyarrow and numpy are imported where they are needed: listing the datasets must 
 import os
 import shutil
 import time
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,10 +29,7 @@ TRANSIENT = "."
 
 
 class SourceFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was imported, as it was then; the file itself is never changed.
-
-    `written`: how many of the dataset's rows are its (0 where an earlier version did not say); files follow each other.
-    """
+    """An imported file as it was then; `written`: rows of it in the dataset, 0 where an earlier version did not say."""
 
     name: str
     path: str
@@ -106,13 +102,6 @@ class Dataset:
         self._sides = table.column("side")
         self._positions: list[float] | None = None
         self._listed: list[int] | None = None
-
-    def file_of(self, stored: int) -> str:
-        """Name of the file that a stored row came from; "" where all came from one, or it is not known."""
-        sources = self.info.sources
-        if len(sources) < 2 or sum(source.written for source in sources) != self.table.num_rows:
-            return ""
-        return sources[bisect_right(list(accumulate(source.written for source in sources)), stored)].name
 
     def note_edits(self) -> None:
         """To be called after `edits` were changed."""
@@ -295,9 +284,8 @@ def list_datasets(parent: Path | None = None) -> list[DatasetInfo]:
     Args:
         parent: Folder that holds them; None: the program's own.
     """
-    parent = parent or datasets_folder()
     infos: list[DatasetInfo] = []
-    for folder in parent.iterdir():
+    for folder in (parent or datasets_folder()).iterdir():
         if folder.name.startswith(TRANSIENT) or not (folder / MARKER).is_file():
             continue
         try:

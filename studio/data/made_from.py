@@ -1,6 +1,8 @@
 """How a dataset came to be: what the import was asked for and what it saw, so that it can be done anew."""
 
 import os
+from bisect import bisect_right
+from itertools import accumulate
 from pathlib import Path
 
 import msgspec
@@ -49,3 +51,11 @@ def origin_of(info: DatasetInfo) -> Origin | None:
     own_test = info.sources[1].path if len(info.sources) == 2 else ""
     job = ImportJob(source=info.sources[0].path, destination=info.folder, name=info.name, held_back=own_test)
     return Origin(job=job, seen=Inspected(columns=info.columns, rows_seen=0, mapping=info.mapping, first_rows=()))
+
+
+def file_of(info: DatasetInfo, stored: int) -> str:
+    """Name of the file that a stored row came from; "" where all came from one, or an earlier version did not say."""
+    written = [source.written for source in info.sources]
+    if len(written) < 2 or sum(written) != info.usable:
+        return ""
+    return info.sources[bisect_right(list(accumulate(written)), stored)].name

@@ -11,7 +11,7 @@ from studio.data.compared import compared
 from studio.data.dataset import Dataset, DatasetInfo, open_dataset
 from studio.data.doctor.fixes import operation
 from studio.data.edits import Replace
-from studio.data.made_from import Origin, origin_of
+from studio.data.made_from import Origin, file_of, origin_of
 from studio.data.remarks import is_remark
 from studio.supervisor.checkup import Checkup, kept_diagnosis, longest_text, up_to_date
 from studio.supervisor.workplace import Workplace
@@ -91,7 +91,7 @@ class DataDesk(QObject):
         if self.dataset is None:
             return ""
         number = int(self.dataset.table.column("source_row")[stored].as_py())
-        return wording.row(number, self.dataset.file_of(stored))
+        return wording.row(number, file_of(self.dataset.info, stored))
 
     # --- the doctor -------------------------------------------------------------------------------------
 

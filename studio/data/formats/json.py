@@ -221,7 +221,7 @@ def _rows_within(only: dict[str, object], source: Source) -> list[dict[str, obje
             "Which of them is for learning and which for testing is not known.",
             "Save each list as a file of its own; add files together, or choose one as the test file.",
         )
-    if len(lists) != 1 or is_turn_list(lists[0]) or not all(isinstance(item, dict) for item in lists[0]):
+    if len(lists) != 1 or not _holds_rows(lists[0]):
         return [only]
     return lists[0]
 

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QWidget
 from studio.contract.records import Record
 from studio.data.dataset import Dataset
 from studio.data.edits import Cell
+from studio.data.made_from import file_of
 from studio.data.row_scan import record_length
 from studio.ui import theme, wording
 
@@ -177,7 +178,7 @@ class RecordsModel(QAbstractTableModel):
                 return cell.text if cell is not None else None
             case Qt.ItemDataRole.ToolTipRole if column == "row":
                 stored = self.stored(index.row())
-                return wording.row(self.record(index.row()).source_row, self._dataset.file_of(stored))
+                return wording.row(self.record(index.row()).source_row, file_of(self._dataset.info, stored))
             case Qt.ItemDataRole.TextAlignmentRole if column in _NUMBERS:
                 return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             case Qt.ItemDataRole.ForegroundRole if self.stored(index.row()) in self._dataset.edits.excluded:

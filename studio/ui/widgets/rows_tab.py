@@ -11,6 +11,7 @@ from studio.contract.diagnosis import Finding
 from studio.contract.records import Record
 from studio.data.dataset import Dataset
 from studio.data.edits import Cell, Exclude, Include, Replace
+from studio.data.made_from import file_of
 from studio.supervisor.row_choice import RowChoice
 from studio.ui import wording
 from studio.ui.theme import GRID
@@ -175,7 +176,7 @@ class RowsTab(QWidget):
             self.detail.clear()
             return
         record = self._dataset.stored_record(stored)
-        head = wording.row(record.source_row, self._dataset.file_of(stored))
+        head = wording.row(record.source_row, file_of(self._dataset.info, stored))
         self.detail.setPlainText("\n\n".join([head, *self._paragraphs(record)]))
 
     def _paragraphs(self, record: Record) -> list[str]:
