@@ -144,11 +144,13 @@ def window_table(path: Path) -> bool:
     from studio.contract import events
     from studio.supervisor.workplace import Workplace
     from studio.ui import theme
+    from studio.ui.collector import Collector
     from studio.ui.main_window import MainWindow
     from studio.ui.pages.data import DataPage
 
     application = QApplication([])
     theme.apply(application)
+    Collector(application)
     workplace = Workplace()
     window = MainWindow(workplace)
     window.show()

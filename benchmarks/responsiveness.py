@@ -70,10 +70,12 @@ def measure(seconds: float) -> dict[str, list[float]]:
     from studio.contract import events
     from studio.supervisor.workplace import Workplace
     from studio.ui import theme
+    from studio.ui.collector import Collector
     from studio.ui.main_window import MainWindow
 
     application = QApplication([])
     theme.apply(application)
+    Collector(application)
     workplace = Workplace()
     window = MainWindow(workplace)
     window.show()

@@ -93,11 +93,13 @@ def open_window() -> Iterator[MainWindow]:
 
     from studio.supervisor.workplace import Workplace
     from studio.ui import theme
+    from studio.ui.collector import Collector
     from studio.ui.main_window import MainWindow
 
     application = QApplication([])
     application.setCursorFlashTime(0)
     theme.apply(application, "light")
+    Collector(application)
     workplace = Workplace()
     window = MainWindow(workplace)
     window.resize(1280, 800)

@@ -67,6 +67,7 @@ def _run(on_ready: Callable[[], object] | None) -> int:
     from studio.contract.errors import StudioError
     from studio.supervisor.workplace import Workplace
     from studio.ui import failures, theme
+    from studio.ui.collector import Collector
     from studio.ui.main_window import MainWindow
     from studio.ui.preferences import shared
     from studio.ui.widgets import plot_loading
@@ -94,6 +95,7 @@ def _run(on_ready: Callable[[], object] | None) -> int:
         if on_ready is not None:
             QTimer.singleShot(0, on_ready)
         QTimer.singleShot(WARM_UP_MS, plot_loading.warm_up)
+        Collector(application)
 
     paint = _after_first_paint(window, begin)
     window.show()

@@ -8,10 +8,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.helpers.leftovers import Leftovers
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
 
 # Here and not in a fixture: test modules import the libraries that read these while they are collected.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -78,6 +82,15 @@ def _has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+@pytest.fixture(scope="session")
+def qapp(qapp: "QApplication") -> "QApplication":
+    """The application as `studio/app.py` runs it: garbage is collected on its thread alone."""
+    from studio.ui.collector import Collector
+
+    Collector(qapp)
+    return qapp
 
 
 @pytest.fixture(autouse=True)
