@@ -108,6 +108,7 @@ class Diagnosed(Event, frozen=True, kw_only=True, tag="diagnosed"):
         model: Folder of the model whose tokens were counted, or "".
         test: The file or dataset of test rows that the rows were compared with, or "".
         test_rows: How many of its rows were compared.
+        test_unread: How many of them say neither question nor text, and were not.
         seconds: How long it took.
     """
 
@@ -124,4 +125,5 @@ class Diagnosed(Event, frozen=True, kw_only=True, tag="diagnosed"):
     model: str = ""
     test: str = ""
     test_rows: int = 0
+    test_unread: int = 0
     seconds: float = 0.0

@@ -1,6 +1,7 @@
 """The rows of a dataset on disk: an Arrow IPC stream, which this program and `datasets` both map into memory."""
 
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -36,6 +37,7 @@ OPTIONAL = {"group": pa.field("group", pa.string()), "time": pa.field("time", pa
 """Columns that only some datasets have, behind the others: what rows are split by (see data/split.py)."""
 _BATCH_ROWS = 1000
 _BATCH_CHARACTERS = 4_000_000
+_SETTLE_BYTES = 64 * 1024 * 1024
 
 
 _TEXT = pa.string()
@@ -100,6 +102,9 @@ class RowWriter:
             OSError: It cannot be made.
         """
         self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _binary(), 0o600), "wb")
+        self._settling: threading.Thread | None = None
+        self._settled_bytes = 0
+        self._fault: OSError | None = None
         self._optional = tuple(optional)
         self._schema = pa.schema([*SCHEMA, *(OPTIONAL[name] for name in self._optional)])
         self._writer = pa.ipc.new_stream(self._file, self._schema)
@@ -116,8 +121,11 @@ class RowWriter:
                 self._flush()
                 self._writer.close()
                 self._file.flush()
+                self._wait_until_settled()
                 os.fsync(self._file.fileno())
         finally:
+            if self._settling is not None:
+                self._settling.join()
             self._file.close()
 
     def add(self, record: Record, key: str, optional: Mapping[str, object] | None = None) -> None:
@@ -158,17 +166,38 @@ class RowWriter:
         told = pa.StructArray.from_arrays(fields, fields=list(_TURNS.value_type))
         nothing = pa.repeat(pa.scalar("", _TEXT), rows)
         columns = {
-            "messages": pa.ListArray.from_arrays(pa.array(plain.ends.astype(np.int32)), told).cast(_TURNS),
+            "messages": pa.ListArray.from_arrays(pa.array(plain.ends.astype(np.int32)), told, type=_TURNS),
             "key": _hex(keys),
             "source_row": pa.array(plain.numbers),
             "side": pa.repeat(pa.scalar(side, _TEXT), rows),
             "text": nothing,
-            "rejected": pa.ListArray.from_arrays(pa.array(np.zeros(rows + 1, np.int32)), told.slice(0, 0)).cast(_TURNS),
+            "rejected": pa.ListArray.from_arrays(pa.array(np.zeros(rows + 1, np.int32)), told[:0], type=_TURNS),
             "shared": pa.array(np.zeros(rows, np.int32)),
             "label": pa.nulls(rows, pa.bool_()),
             "tools": nothing,
         }
-        self._writer.write_batch(pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA))
+        self._write(pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA))
+
+    def _write(self, batch: Any) -> None:
+        """Write a batch, and let the disk begin with what was written before: at the end all would have to wait."""
+        self._writer.write_batch(batch)
+        written = self._file.tell()
+        if written - self._settled_bytes >= _SETTLE_BYTES and (self._settling is None or not self._settling.is_alive()):
+            self._settled_bytes = written
+            self._settling = threading.Thread(target=self._settle, name="settle")
+            self._settling.start()
+
+    def _wait_until_settled(self) -> None:
+        if self._settling is not None:
+            self._settling.join()
+        if self._fault is not None:
+            raise self._fault
+
+    def _settle(self) -> None:
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:  # told once and never again by the system: kept for the end
+            self._fault = error
 
     def _start_batch(self) -> None:
         self._messages, self._rejected = _TurnColumn(), _TurnColumn()
@@ -198,7 +227,7 @@ class RowWriter:
             pa.array(self._tools, text),
             *(pa.array(self._values[name], OPTIONAL[name].type) for name in self._optional),
         ]
-        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+        self._write(pa.RecordBatch.from_arrays(columns, schema=self._schema))
         self._start_batch()
 
 

@@ -96,23 +96,30 @@ def _utf16_without_mark(start: bytes) -> str:
     return name
 
 
-def first_bad_byte(file: io.BufferedIOBase) -> tuple[int, int, bool] | None:
-    """Offset (from 0) and line (from 1) of the first byte that is no UTF-8; whether UTF-8 letters came before."""
+def first_bad_byte(file: io.BufferedIOBase) -> tuple[int, bool] | None:
+    """Offset (from 0) of the first byte that is no UTF-8; whether UTF-8 letters came before."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    read, line, had_utf8 = 0, 1, False
+    read, had_utf8 = 0, False
     while True:
         chunk = file.read(_CHUNK)
         read += len(chunk)
-        try:
-            text = decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError as error:
-            good = error.object[: error.start]
-            offset = read - len(error.object) + error.start
-            return offset, line + good.count(b"\n"), had_utf8 or not good.isascii()
-        line += text.count("\n")
-        had_utf8 = had_utf8 or not text.isascii()
+        if not (chunk.isascii() and decoder.getstate() == (b"", 0)):  # else there is nothing to decode
+            try:
+                had_utf8 = not decoder.decode(chunk, final=not chunk).isascii() or had_utf8
+            except UnicodeDecodeError as error:
+                before = error.object[: error.start]
+                return read - len(error.object) + error.start, had_utf8 or not before.isascii()
         if not chunk:
             return None
+
+
+def line_of(file: io.BufferedIOBase, offset: int) -> int:
+    """Line (from 1) in which a byte stands."""
+    line = 1
+    while chunk := file.read(min(_CHUNK, offset)):
+        line += chunk.count(b"\n")
+        offset -= len(chunk)
+    return line
 
 
 def looks_like_cp1252(file: io.BufferedIOBase) -> bool:

@@ -38,6 +38,9 @@ class FileRows(msgspec.Struct, kw_only=True):
 def repeated(files: Sequence[FileRows]) -> list[Problem]:
     """Rows that repeat an earlier row of the same or of an earlier file; one problem for each file that has some."""
     keys = _keys(files)
+    ranked = np.sort(keys)
+    if not (ranked[1:] == ranked[:-1]).any():
+        return []
     repeats: Any = np.ones(len(keys), dtype=bool)
     repeats[np.unique(keys, return_index=True)[1]] = False
     problems = []
@@ -56,6 +59,8 @@ def repeated(files: Sequence[FileRows]) -> list[Problem]:
 
 def overlapping(learned: Sequence[FileRows], tests: Sequence[FileRows]) -> list[Problem]:
     """Test rows that are also learned from; one problem for each test file that has some."""
+    if not tests:
+        return []
     both = np.isin(_keys(tests), _keys(learned))
     problems = []
     for file, number, examples in _by_file(tests, both):

@@ -74,7 +74,8 @@ class Rows:
                 batches = module.batches(self.source, lane.schema)
             else:
                 batches = gathered(module.rows(self.source), lane.schema)
-            for batch, converted in ahead((batch, lane.convert(batch.table, batch.numbers)) for batch in batches):
+            converting = ((batch, lane.convert(batch.table, batch.numbers)) for batch in ahead(batches))
+            for batch, converted in ahead(converting):
                 yield from self._in_order(batch, converted)
 
     def _in_order(self, batch: Batch, converted: tuple[Plain, Any] | None) -> Iterator[Plain | dict[str, object]]:

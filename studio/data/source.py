@@ -24,6 +24,9 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 HEAD_BYTES = 256 * 1024
 _CHUNK = 1024 * 1024
 _UTF8 = ("utf-8", "utf-8-sig")
+_MOST_SETTLED = 10_000
+_settled: dict[tuple[Path, Member | None, tuple[int, int, int]], str] = {}
+"""Encodings that only a whole reading tells, so that a file is looked at and then read without a second one."""
 _ZIP_KINDS = {
     "zip": ("archive", "a ZIP archive"),
     "ods": ("excel_file", "an OpenDocument spreadsheet (.ods)"),
@@ -71,7 +74,6 @@ class Source:
         self._on_fault = on_fault
         self._readers: list[io.IOBase] = []  # kept: a reader that is garbage collected closes the file under it
         self._reached: int | None = None
-        self._is_hashed = False
         self._file = self._open()
         try:
             status = os.fstat(self._file.fileno())
@@ -157,13 +159,14 @@ class Source:
         return text
 
     def open_table(self) -> io.BufferedIOBase:
-        """The file for reading here and there, as tables want it; its hash is taken before."""
+        """The file for reading here and there, as tables want it; its hash is taken meanwhile."""
         if isinstance(self._stream, Unpacked):
             file = _spooled(io.BufferedReader(self._stream, _CHUNK))
         else:
-            self.read_to_end()  # now: the copy of the descriptor shares its place in the file
-            file = os.fdopen(os.dup(self._file.fileno()), "rb")
-            file.seek(0)
+            with self._open(hashed=False) as again:  # a copy of the first descriptor would share its place in the file
+                file = os.fdopen(os.dup(again.fileno()), "rb")
+            if not self._member:
+                self._file.begin_rest()
         self._reached = 0
         self._readers.append(file)
         return file
@@ -174,12 +177,8 @@ class Source:
 
     def read_to_end(self) -> None:
         """Take what nobody wanted to read into the hash."""
-        if self._member or self._is_hashed:
-            return
-        self._is_hashed = True
-        chunk = bytearray(_CHUNK)
-        while self._file.readinto(chunk):
-            pass
+        if not self._member:
+            self._file.hash_rest()
 
     def settle_encoding(self) -> None:
         """Read the file once to make sure of its encoding: UTF-8, else Windows-1252 where all of it looks so.
@@ -189,20 +188,31 @@ class Source:
         """
         if self.encoding not in _UTF8:
             return
-        with self._opened_again() as file:
-            found = kinds.first_bad_byte(file)
-        if found is None:
+        this = (self.path, self._member, self.signature)
+        if this not in _settled:
+            if len(_settled) >= _MOST_SETTLED:
+                _settled.clear()
+            _settled[this] = self._read_encoding()
+        if _settled[this] != "cp1252":
             return
-        offset, line, had_utf8 = found
-        with self._opened_again() as file:
-            if had_utf8 or not kinds.looks_like_cp1252(file):
-                raise self.invalid_utf8(offset, line)
         self.encoding = "cp1252"
         self.note(
             "read_as_cp1252",
             "The file is not UTF-8; it was read as Windows-1252 (Western European).",
             "If letters such as ä, é or ñ look wrong, save it as UTF-8 and import it again.",
         )
+
+    def _read_encoding(self) -> str:
+        with self._opened_again() as file:
+            found = kinds.first_bad_byte(file)
+        if found is None:
+            return "utf-8"
+        offset, had_utf8 = found
+        with self._opened_again() as file:
+            if not had_utf8 and kinds.looks_like_cp1252(file):
+                return "cp1252"
+        with self._opened_again() as file:
+            raise self.invalid_utf8(offset, kinds.line_of(file, offset))
 
     def invalid_utf8(self, offset: int, line: int = 0) -> StudioError:
         """The file is no UTF-8 at this byte, counted from 0."""
@@ -241,13 +251,13 @@ class Source:
                 "Wait until that is done, then import it again.",
             )
 
-    def _open(self) -> HashingFile:
+    def _open(self, hashed: bool = True) -> HashingFile:
         # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
             if self.path.is_dir():
                 raise self._not_a_file()
-            return HashingFile(os.open(self.path, flags))
+            return HashingFile(os.open(self.path, flags), hashed)
         except FileNotFoundError as error:
             raise StudioError("data.missing", "There is no such file.", where=self.name) from error
         except (OSError, ValueError) as error:
@@ -292,7 +302,7 @@ class Source:
 
     def _opened_again(self) -> io.BufferedIOBase:
         """The content once more, from its beginning, without disturbing the hash."""
-        file = self._open()
+        file = self._open(hashed=False)
         packing = "" if self._member else kinds.packing(_first_bytes(file.fileno(), 8))
         if not self._member and not packing:
             return io.BufferedReader(file, _CHUNK)

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import threading
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ MAX_RATIO = 100
 _FREE_BYTES = 1024 * 1024
 """Unpacked bytes for which the ratio does not matter: any small file is harmless."""
 _PIECE = 64 * 1024
+_CHUNK = 1024 * 1024
 _LOCAL_HEADER_BYTES = 30
 STORED, DEFLATED = 0, 8
 
@@ -43,16 +45,54 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 class HashingFile(io.FileIO):
     """Takes the SHA-256 and the position of what passes through; never seeks back."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, hashed: bool = True) -> None:
         super().__init__(descriptor, "rb")
         self.digest = hashlib.sha256()
+        self._hashed = hashed
         self.position = 0
+        self._rest: threading.Thread | None = None
+        self._fault: OSError | None = None
+        self._left = False
 
     def readinto(self, buffer: Any, /) -> int:
         number = super().readinto(buffer) or 0
-        self.digest.update(memoryview(buffer)[:number])
+        if self._hashed:
+            self.digest.update(memoryview(buffer)[:number])
         self.position += number
         return number
+
+    def begin_rest(self) -> None:
+        """Take all that was not read yet into the hash, in a thread: nothing else reads here any more."""
+        if self._rest is None:
+            self._rest = threading.Thread(target=self._read_rest, name="hash")
+            self._rest.start()
+
+    def hash_rest(self) -> None:
+        """The same, and wait for its end.
+
+        Raises:
+            OSError: The file could not be read to its end.
+        """
+        self.begin_rest()
+        assert self._rest is not None
+        self._rest.join()
+        if self._fault is not None:
+            raise self._fault
+
+    def close(self) -> None:
+        """Close the file, and end the thread before."""
+        self._left = True
+        if self._rest is not None:
+            self._rest.join()
+        super().close()
+
+    def _read_rest(self) -> None:
+        chunk = bytearray(_CHUNK)
+        try:
+            while not self._left and self.readinto(chunk):
+                pass
+        except OSError as error:
+            self._fault = error
 
 
 class Transcoder(io.RawIOBase):

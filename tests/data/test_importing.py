@@ -353,12 +353,13 @@ def long_rows(path: Path, rows: int) -> Path:
     return path
 
 
-def test_memory_does_not_grow_with_the_file(tmp_path: Path, destination: Path) -> None:
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, destination: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # How many blocks are read ahead of what is written depends on the machine's load: so they are small here.
+    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 256 * 1024)
     large, small = long_rows(tmp_path / "a.jsonl", 100_000), long_rows(tmp_path / "b.jsonl", 40_000)
     more = large.stat().st_size - small.stat().st_size
     assert more > 30_000_000
-    # How much is read ahead of what is written depends on the machine's load; never on the file.
-    assert peak_bytes(large, destination) - peak_bytes(small, destination) < more / 3
+    assert peak_bytes(large, destination) - peak_bytes(small, destination) < more / 5
 
 
 @pytest.mark.slow

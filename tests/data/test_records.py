@@ -7,11 +7,11 @@ from studio.contract.job import COLUMN_FIELDS, Mapping
 from studio.contract.records import Message, Record
 
 GOLDEN = {
-    "ab670213a2dcf5ce": [("user", "Hi"), ("assistant", "Hello")],
-    "83ba075f06160a9d": [("system", "Sei nett."), ("user", "Was ist 2 + 2?"), ("assistant", "4 😀\n")],
-    "a5e09b0574d53eb2": [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")],
+    "c9f8e59436df62de": [("user", "Hi"), ("assistant", "Hello")],
+    "c039f22677c8824e": [("system", "Sei nett."), ("user", "Was ist 2 + 2?"), ("assistant", "4 😀\n")],
+    "51a3b02fa0acab2c": [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")],
 }
-"""SHA-256 of "role bytes\\n" of every turn and then of all contents, leading 16 digits; checked by hand once."""
+"""XXH3 of all contents, from the number of the turns on; checked once by a second reckoning."""
 PLAIN = Record(messages=(Message("user", "Hi"), Message("assistant", "Hello")))
 
 

@@ -30,5 +30,5 @@ def test_the_share_is_kept_within_chance() -> None:
 def test_the_sides_never_change_between_versions() -> None:
     """Frozen values: a run of an older version must find its held-back rows again."""
     record = Record(messages=(Message("user", "Where is the lathe?"), Message("assistant", "In hall 2.")))
-    assert record.key == "de6376917256e1f2"
-    assert position(record.key) == 0.024522958706574397
+    assert record.key == "7d379fa6b2469192"
+    assert position(record.key) == 0.635101031137124

@@ -21,6 +21,9 @@ Hashes = NDArray[np.uint64]
 SYSTEM, USER, ASSISTANT, OTHER, TEXT = range(5)
 """Codes of roles; TEXT is a row of plain text, all of which is learned."""
 
+SAID, ASKED = (USER, ASSISTANT, OTHER, TEXT), (USER,)
+"""What a row is about: all but its system prompt; and its questions alone."""
+
 MOST_BYTES = 1_000_000
 """A batch is cut to about this size (a single row may be larger), so that its arrays stay in the processor's cache."""
 

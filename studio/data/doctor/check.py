@@ -43,6 +43,7 @@ class Context(msgspec.Struct, kw_only=True):
         dataset: The open dataset.
         held: Whether each row is held back, (rows).
         similar: Finds rows of almost the same text.
+        asked: Finds rows of almost the same questions; None where there is no test file.
         measure: Counts tokens, or None.
         limit: The chosen longest text in tokens.
         tick: To be called in long loops of a check: name of the stage, done, total. It ends the doctor where the user
@@ -52,9 +53,22 @@ class Context(msgspec.Struct, kw_only=True):
     dataset: Dataset
     held: NDArray[np.bool_]
     similar: Similar
+    asked: Similar | None = None
     measure: Measure | None
     limit: int
     tick: Callable[[str, int, int], None]
+
+    def sign(self, batch: Batch) -> None:
+        """Take rows in that are to be found again."""
+        self.similar.add(batch)
+        if self.asked is not None:
+            self.asked.add(batch)
+
+    def close(self) -> None:
+        """All rows of one source were taken in."""
+        self.similar.close()
+        if self.asked is not None:
+            self.asked.close()
 
 
 class Found(msgspec.Struct, frozen=True):

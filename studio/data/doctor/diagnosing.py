@@ -13,13 +13,12 @@ from studio.contract.diagnosis import Diagnosed, Finding
 from studio.contract.errors import StudioError
 from studio.contract.events import Progress
 from studio.contract.job import DoctorJob
-from studio.contract.records import Record
-from studio.data.chat_rows import read_chat_rows
-from studio.data.dataset import INFO_FILE, Dataset, open_dataset
+from studio.data.dataset import Dataset, open_dataset
 from studio.data.doctor import CHECKS
-from studio.data.doctor.batch import Batch, batches
+from studio.data.doctor.batch import ASKED, Batch, batches
 from studio.data.doctor.check import Check, Context, Found, Measure
 from studio.data.doctor.checks.lengths import percent
+from studio.data.doctor.foreign_rows import ForeignRows
 from studio.data.doctor.found import save
 from studio.data.doctor.similar import Similar, common_runs
 
@@ -56,14 +55,15 @@ def diagnose(
         dataset=dataset,
         held=np.array(dataset.sides(work.settings.held_back_share), bool),
         similar=Similar(common_runs(_sample(dataset))),
+        asked=Similar(common_runs(_sample(dataset), ASKED), ASKED) if work.test else None,
         measure=measure,
         limit=limit or work.settings.max_tokens,
         tick=pace.tick,
     )
     checks = make_checks(context)
-    test = _test_rows(work.test)  # before all else: a file that cannot be read is told at once
+    test = ForeignRows(work.test) if work.test else None  # before all else: what cannot be read is told at once
     look(context, checks)
-    tested = _add_test_rows(context, test)
+    tested = _add_test_rows(context, test) if test is not None else 0
     found: list[Found] = []
     for number, check in enumerate(checks):
         pace.tick("Weighing what was found", number, len(checks))
@@ -73,6 +73,7 @@ def diagnose(
     for check in checks:
         figures |= check.figures()
     figures["test_rows"] = tested
+    figures["test_unread"] = test.unread if test is not None else 0
     diagnosed = _diagnosed(work, context, found, figures, time.monotonic() - began)
     save(diagnosed, found)
     return diagnosed
@@ -89,10 +90,10 @@ def look(context: Context, checks: Iterable[Check]) -> None:
     total = len(context.held)
     for batch in batches(context.dataset.batches()):
         context.tick("Looking at the rows", batch.first, total)
-        context.similar.add(batch)
+        context.sign(batch)
         for check in checks:
             check.look(batch)
-    context.similar.close()
+    context.close()
 
 
 class _Pace:
@@ -127,32 +128,15 @@ def _sample(dataset: Dataset) -> Iterator[Batch]:
     return batches(stored)
 
 
-def _test_rows(test: str) -> Dataset | list[Record] | None:
-    """The chosen test file or dataset, opened; None where none is chosen.
-
-    Raises:
-        StudioError: It cannot be read.
-    """
-    if not test:
-        return None
-    path = Path(test)
-    return open_dataset(path) if (path / INFO_FILE).is_file() else read_chat_rows(path, [])
-
-
-def _add_test_rows(context: Context, test: Dataset | list[Record] | None) -> int:
+def _add_test_rows(context: Context, test: ForeignRows) -> int:
     """Sign the test rows, behind the dataset's own; gives how many they are."""
-    if test is None:
-        return 0
     before = len(context.similar.orders)
-    pieces = (
-        batches(test.batches())
-        if isinstance(test, Dataset)
-        else (Batch.of_records(test[start : start + 1000]) for start in range(0, len(test), 1000))
-    )
-    for batch in pieces:
-        context.tick("Reading the test rows", batch.first, 0)
-        context.similar.add(batch)
-    context.similar.close()
+    done = 0
+    for batch in test:
+        context.tick("Reading the test rows", done, 0)
+        context.sign(batch)
+        done += len(batch)
+    context.close()
     return len(context.similar.orders) - before
 
 

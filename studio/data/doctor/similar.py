@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.data.doctor.batch import SYSTEM, Batch, Hashes, Ints, mixed
+from studio.data.doctor.batch import SAID, Batch, Hashes, Ints, mixed
 
 BANDS, PLACES = 20, 6
 ORDERS = BANDS * PLACES
@@ -36,12 +36,14 @@ class Similar:
         blank: Rows without a word, which are like none, (rows).
     """
 
-    def __init__(self, common: Hashes | None = None) -> None:
+    def __init__(self, common: Hashes | None = None, roles: tuple[int, ...] = SAID) -> None:
         """Begin with no rows.
 
         Args:
             common: Runs of words that do not count, sorted; see `common_runs`.
+            roles: Whose words count; what the others say is left out.
         """
+        self._roles = roles
         self._common = np.zeros(0, np.uint64) if common is None else common
         self._maybe_common = np.zeros(65536, bool)
         self._maybe_common[(self._common >> np.uint64(48)).astype(np.int64)] = True
@@ -52,7 +54,7 @@ class Similar:
 
     def add(self, batch: Batch) -> None:
         """Sign some rows."""
-        runs, counts = runs_of(batch)
+        runs, counts = runs_of(batch, self._roles)
         if len(self._common):
             runs, counts = self._without_common(runs, counts)
         signed = np.zeros((ORDERS, len(batch)), np.uint16)
@@ -140,17 +142,22 @@ def _met(asking: Hashes, asked: Hashes, asking_rows: Ints, asked_rows: Ints) -> 
     return asking_rows[hit], asked_rows[order[place[hit]]]
 
 
-def runs_of(batch: Batch) -> tuple[Hashes, Ints]:
+def runs_of(batch: Batch, roles: tuple[int, ...] = SAID) -> tuple[Hashes, Ints]:
     """Runs of three words of each row; a shorter text is one run.
+
+    Args:
+        batch: The rows.
+        roles: Whose words count.
 
     Returns:
         Their hashes, row by row, and how many each row has, (rows).
     """
     words, ends = batch.words, batch.word_offsets
     counts = np.diff(ends)
-    if (batch.roles == SYSTEM).any():
-        words = words[np.repeat(batch.roles != SYSTEM, counts)]
-        counts = np.where(batch.roles == SYSTEM, 0, counts)
+    said = np.isin(batch.roles, roles)
+    if not said.all():
+        words = words[np.repeat(said, counts)]
+        counts = np.where(said, counts, 0)
     total = np.concatenate(([0], np.cumsum(counts)))[batch.starts]
     sizes = np.diff(total)
     if not len(words):
@@ -169,15 +176,16 @@ def runs_of(batch: Batch) -> tuple[Hashes, Ints]:
     return mixed(sums[valid]), np.where(sizes >= 3, sizes - 2, np.minimum(sizes, 1))
 
 
-def common_runs(batches: Iterator[Batch]) -> Hashes:
+def common_runs(batches: Iterator[Batch], roles: tuple[int, ...] = SAID) -> Hashes:
     """Runs of words that stand in a fifth of the rows or more, sorted.
 
     Args:
         batches: A sample of the dataset.
+        roles: Whose words count.
     """
     parts, rows = [], 0
     for batch in batches:
-        runs, counts = runs_of(batch)
+        runs, counts = runs_of(batch, roles)
         rows += len(batch)
         row_of = np.repeat(np.arange(len(batch), dtype=np.uint64), counts)
         # Each run once a row: a pair (row, run) is told apart by a hash of both.

@@ -12,10 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from studio.data.formats.batch import Batch, gathered
+from studio.data.ahead import ahead
+from studio.data.formats.batch import Batch, count_byte, gathered
 from studio.data.source import MAX_LINE_BYTES
 
 BLOCK_BYTES = 4 * 1024 * 1024
+_PIECE_BYTES = 256 * 1024
 _QUOTE, _FEED, _RETURN = ord('"'), ord("\n"), ord("\r")
 
 Careful = Callable[[io.TextIOBase, int, Iterator[int]], Iterator[tuple[int, dict[str, object]]]]
@@ -25,15 +27,13 @@ Careful = Callable[[io.TextIOBase, int, Iterator[int]], Iterator[tuple[int, dict
 def blocks(file: io.BufferedIOBase) -> Iterator[bytes]:
     """Whole rows, some megabytes at a time: no block ends within quotes, unless the file does or a row is too long."""
     while chunk := file.read(BLOCK_BYTES):
-        whole = bytearray(chunk)
-        if not chunk.endswith(b"\n"):
-            whole += file.readline(MAX_LINE_BYTES)
-        while whole.count(b'"') % 2 and len(whole) <= MAX_LINE_BYTES + BLOCK_BYTES:
-            more = file.readline(MAX_LINE_BYTES)
-            if not more:
-                break
-            whole += more
-        yield bytes(whole)
+        pieces = [chunk] if chunk.endswith(b"\n") else [chunk, file.readline(MAX_LINE_BYTES)]
+        is_open, size = sum(count_byte(piece, b'"') for piece in pieces) % 2, sum(map(len, pieces))
+        while is_open and size <= MAX_LINE_BYTES + BLOCK_BYTES and (more := file.readline(MAX_LINE_BYTES)):
+            pieces.append(more)
+            is_open ^= more.count(b'"') % 2
+            size += len(more)
+        yield b"".join(pieces)
 
 
 def batches(
@@ -50,9 +50,10 @@ def batches(
         schema: pyarrow schema of the columns that are wanted.
     """
     rows = 0
-    for block in blocks(file):
+    reading = ahead(blocks(file))
+    for block in reading:
         if not _is_well_quoted(block, delimiter):  # so it cannot be told any more where rows end: all the rest
-            rest = io.TextIOWrapper(io.BufferedReader(_Rest(block, file)), encoding="utf-8", newline="")
+            rest = io.TextIOWrapper(io.BufferedReader(_Rest(block, reading)), encoding="utf-8", newline="")
             yield from gathered(careful(rest, lines, itertools.count(rows + 1)), schema)
             return
         table = _table(block, columns, delimiter)
@@ -66,41 +67,42 @@ def batches(
             numbers = np.array([number for number, _ in found], np.int64)
             yield Batch(None, numbers, [row for _, row in found].__getitem__)
             rows = next(counter) - 1  # rows that are left out count, too
-        lines += block.count(b"\n")
+        lines += count_byte(block, b"\n")
 
 
 def _table(block: bytes, columns: list[str], delimiter: str) -> Any:
     """The block as a record batch of texts, or None where the two readers might differ."""
-    if b"\x00" in block or block.count(b"\r") != block.count(b"\r\n"):
+    if b"\x00" in block or (b"\r" in block and block.count(b"\r") != block.count(b"\r\n")):
         return None
-    try:
-        read = pa_csv.read_csv(
-            pa.BufferReader(block),
-            read_options=pa_csv.ReadOptions(column_names=columns, use_threads=False, block_size=len(block) + 1),
-            parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=b'"' in block),
-            convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False, check_utf8=True
-            ),
-        )
-    except pa.ArrowException:
-        return None
-    found = read.combine_chunks().to_batches()
-    return found[0] if len(found) == 1 else None
+    parse = pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=b'"' in block)
+    convert = pa_csv.ConvertOptions(
+        column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False, check_utf8=True
+    )
+    # In pieces that fit the processor's cache it is twice as quick; a row that is longer than such a piece fails.
+    for piece in (_PIECE_BYTES, len(block) + 1):
+        options = pa_csv.ReadOptions(column_names=columns, use_threads=False, block_size=piece)
+        try:
+            read = pa_csv.read_csv(pa.BufferReader(block), options, parse, convert)
+        except pa.ArrowException:
+            continue
+        found = read.combine_chunks().to_batches()
+        return found[0] if len(found) == 1 else None
+    return None
 
 
 class _Rest(io.RawIOBase):
-    """A block that was read already, and what follows it in the file."""
+    """A block that was read already, and those that follow it."""
 
-    def __init__(self, block: bytes, file: io.BufferedIOBase) -> None:
+    def __init__(self, block: bytes, following: Iterator[bytes]) -> None:
         super().__init__()
-        self._block, self._file = memoryview(block), file
+        self._block, self._following = memoryview(block), following
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int:
         if not self._block:
-            return self._file.readinto(buffer)
+            self._block = memoryview(next(self._following, b""))
         number = min(len(buffer), len(self._block))
         buffer[:number] = self._block[:number]
         self._block = self._block[number:]
@@ -109,6 +111,8 @@ class _Rest(io.RawIOBase):
 
 def _is_well_quoted(block: bytes, delimiter: str) -> bool:
     """Whether every quote opens a cell, closes one, or is one of a pair within one."""
+    if b'"' not in block:
+        return True
     data = np.frombuffer(block, np.uint8)
     quotes = np.flatnonzero(data == _QUOTE)
     if len(quotes) % 2:

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from studio.contract.errors import Problem
-from studio.data.formats.batch import Batch
+from studio.data.ahead import ahead
+from studio.data.formats.batch import Batch, count_byte
 from studio.data.json_text import JsonFault, decode
 from studio.data.source import MAX_LINE_BYTES, Source
 
@@ -28,6 +29,7 @@ _FIXES = {
 
 
 _BLOCK_BYTES = 4 * 1024 * 1024
+_PIECE_BYTES = 256 * 1024
 
 
 def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
@@ -64,49 +66,56 @@ def batches(source: Source, schema: Any) -> Iterator[Batch]:
     Raises:
         StudioError: As `rows` does.
     """
-    file = source.open_utf8()
     number = 0
     offset = len(codecs.BOM_UTF8) if source.encoding == "utf-8-sig" else 0
+    for chunk, lines, skipped in ahead(_whole_lines(source)):
+        if chunk:
+            block = _Block(source, chunk, lines, number, offset)
+            yield Batch(block.table(schema), block.numbers, block.row)
+            number += lines
+            offset += len(chunk)
+        if skipped:
+            number += 1
+            source.fault(_too_long(number), number)
+            offset += skipped
+
+
+def _whole_lines(source: Source) -> Iterator[tuple[bytes, int, int]]:
+    """Some megabytes of lines, how many they are, and the bytes of a line behind them that is too long, which is
+    passed over.
+    """
+    file = source.open_utf8()
     while chunk := file.read(_BLOCK_BYTES):
         begin = chunk.rfind(b"\n") + 1  # of the last line, of which the chunk may hold a part only
         rest = b"" if begin == len(chunk) else file.readline(MAX_LINE_BYTES + 1 - (len(chunk) - begin))
         skipped = len(chunk) - begin + len(rest)
-        long_line = skipped > MAX_LINE_BYTES
-        if long_line:  # only what lies before that line can be a row
-            chunk = chunk[:begin]
-        else:
+        if skipped <= MAX_LINE_BYTES:
             chunk += rest
-        if chunk:
-            block = _Block(source, chunk, number, offset)
-            yield Batch(block.table(schema), block.numbers, block.row)
-            number += block.lines
-            offset += len(chunk)
-        if long_line:
-            number += 1
-            source.fault(_too_long(number), number)
+            skipped = 0
+        else:  # only what lies before that line can be a row
+            chunk = chunk[:begin]
+        yield chunk, count_byte(chunk, b"\n") + bool(chunk and not chunk.endswith(b"\n")), 0
+        if skipped:
             while (more := file.readline(MAX_LINE_BYTES)) and not more.endswith(b"\n"):
                 skipped += len(more)
-            offset += skipped + len(more)
+            yield b"", 0, skipped + len(more)
 
 
 class _Block:
     """Some whole lines of a file."""
 
-    def __init__(self, source: Source, data: bytes, before: int, offset: int) -> None:
+    def __init__(self, source: Source, data: bytes, lines: int, before: int, offset: int) -> None:
         self._source, self._data, self._before, self._offset = source, data, before, offset
-        self.lines = data.count(b"\n") + (not data.endswith(b"\n"))
+        self.lines = lines
         self._cut: list[bytes] = []
         self.numbers = np.arange(before + 1, before + 1 + self.lines, dtype=np.int64)
 
     def table(self, schema: Any) -> Any:
         """The lines as a record batch, or None where one of them is not what it should be."""
-        try:
-            read = pj.read_json(
-                pa.BufferReader(self._data),
-                read_options=pj.ReadOptions(use_threads=False, block_size=len(self._data) + 1),
-                parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer"),
-            )
-        except (pa.ArrowException, ValueError):
+        read = self._read(schema, _PIECE_BYTES)
+        if read is None:
+            read = self._read(schema, len(self._data) + 1)  # a line may be longer than a piece
+        if read is None:
             return None
         if read.num_rows != self.lines:  # blank lines, which count, or two rows in one line, which is wrong
             kept = np.array([not line.isspace() for line in self._split()], bool)
@@ -118,6 +127,16 @@ class _Block:
             return None
         batches = read.combine_chunks().to_batches()
         return batches[0] if len(batches) == 1 else None
+
+    def _read(self, schema: Any, piece: int) -> Any:
+        try:
+            return pj.read_json(
+                pa.BufferReader(self._data),
+                read_options=pj.ReadOptions(use_threads=False, block_size=piece),
+                parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer"),
+            )
+        except (pa.ArrowException, ValueError):
+            return None
 
     def row(self, place: int) -> dict[str, object] | None:
         """One line, decoded strictly; a damaged one is reported to the source."""

@@ -1,7 +1,7 @@
 """The plot of one run or of several: loss above, rates below, one crosshair through all of them.
 
 Live runs and old ones go the same way: whoever has events feeds them to a `RunCurves` and calls `refresh`. Nothing is
-drawn per event; a timer draws at most eight times a second, and only what is new and visible.
+drawn per event; a timer draws at most four times a second, and only what is new and visible.
 """
 
 from functools import partial

@@ -88,7 +88,7 @@ class ProblemsTab(ScrollColumn):
 
     def _add_test(self, found: Diagnosed, stale: bool) -> None:
         """The offer to compare the rows with those of a test file, and what came of it."""
-        overlaps = any(finding.code == "doctor.test_overlap" for finding in found.findings)
+        overlaps = any(finding.code in ("doctor.test_overlap", "doctor.test_questions") for finding in found.findings)
         if not found.test:
             words = self.tr("Will the model be tested with the rows of another file? They must not be among these.")
         elif stale:
@@ -98,6 +98,10 @@ class ProblemsTab(ScrollColumn):
         else:
             words = self.tr("None of the {count} rows of {name} is among these, word for word or nearly.")
         words = words.format(name=Path(found.test).name, count=wording.number(found.test_rows))
+        if found.test_unread and not stale:
+            more = self.tr("One of its rows says nothing that could be compared.")
+            many = self.tr("{count} of its rows say nothing that could be compared.")
+            words += " " + (more if found.test_unread == 1 else many.format(count=wording.number(found.test_unread)))
         self.test_button = buttons.secondary(self.tr("Compare with a test file…"), self.test_wanted.emit)
         forget = buttons.flat(self.tr("Without test file"), self.no_test_wanted.emit)
         line = row(label(words, "muted", wrap=True), forget, self.test_button)

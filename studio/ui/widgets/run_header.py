@@ -83,7 +83,7 @@ class RunHeader(QWidget):
         self.what.set_text(f"{work.name}: {wording.learns(work.model_name, work.dataset_name)}" if work else "")
 
     def show_progress(self, progress: RunProgress) -> None:
-        """Show where the run stands. Called at most eight times a second."""
+        """Show where the run stands. Called at most four times a second."""
         if progress.state == "stopping" and self._progress.state != "stopping":
             self._stopping_since = time.monotonic()
         self._progress = progress

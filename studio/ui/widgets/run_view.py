@@ -143,7 +143,7 @@ class RunView(QWidget):
         self.show_feed()
 
     def refresh(self) -> None:
-        """Show what is new. Called at most eight times a second."""
+        """Show what is new. Called at most four times a second."""
         progress = self.feed.progress
         if self.plot is not None:
             self.plot.refresh()

@@ -103,6 +103,29 @@ def test_rows_of_a_chosen_test_file_are_found_in_the_dataset(tmp_path: Path, as_
     assert finding(examine(dataset, test=other), "test_overlap") is None
 
 
+def test_questions_of_a_test_file_are_found_whatever_their_answers(tmp_path: Path) -> None:
+    rows = sound(30)
+    dataset = write_set(tmp_path / "set", rows)
+    answered = [{"question": rows[3][0].upper(), "answer": "Quite another one."}, {"question": "Who?", "answer": "Me."}]
+    one = found(examine(dataset, test=str(write_jsonl(tmp_path / "t.jsonl", answered))), "test_questions")
+    assert (one.count, rows_of(one), one.fix) == (1, [3], "drop_test_overlap")
+    bare = [{"question": rows[5][0]}, {"question": None}, {"question": "Is it raining over there?"}]
+    diagnosed = examine(dataset, test=str(write_jsonl(tmp_path / "q.jsonl", bare)))
+    assert rows_of(found(diagnosed, "test_questions")) == [5]
+    assert (diagnosed.test_rows, diagnosed.test_unread) == (2, 1)
+    probes = [{"messages": [{"role": "user", "content": rows[9][0]}], "answer": "x"} for _ in range(2)]
+    diagnosed = examine(dataset, test=str(write_jsonl(tmp_path / "p.jsonl", probes)))
+    assert (found(diagnosed, "test_questions").count, rows_of(found(diagnosed, "test_questions"))) == (2, [9])
+
+
+def test_a_test_file_of_better_and_worse_answers_is_compared_by_its_better_ones(tmp_path: Path) -> None:
+    rows = sound(30)
+    dataset = write_set(tmp_path / "set", rows)
+    pairs = [{"prompt": rows[4][0], "chosen": rows[4][1], "rejected": "I cannot tell."}]
+    one = found(examine(dataset, test=str(write_jsonl(tmp_path / "t.jsonl", pairs))), "test_overlap")
+    assert rows_of(one) == [4]
+
+
 @pytest.mark.parametrize("blank", ["", "  \n", "\u200b", "\ufeff \u00a0"])
 def test_an_empty_answer_is_an_error_and_does_not_count_as_usable(tmp_path: Path, blank: str) -> None:
     diagnosed = examine(write_set(tmp_path / "set", [*sound(30), ("Why?", blank)]))

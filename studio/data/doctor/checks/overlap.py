@@ -8,6 +8,7 @@ from studio.data.doctor.batch import Ints
 from studio.data.doctor.check import Check as Base
 from studio.data.doctor.check import Found
 from studio.data.doctor.keys import stored_rows
+from studio.data.doctor.similar import Similar
 from studio.data.wording import count
 
 
@@ -31,24 +32,46 @@ class Check(Base):
                 count=len(asked),
                 part="row",
             )
-        outside = np.arange(len(held), len(self.context.similar.orders))
-        learned, asked, _ = self._across(np.arange(len(held)), outside)
+        yield from self._with_test_file(stored)
+
+    def _with_test_file(self, stored: Ints) -> Iterator[Found]:
+        rows = len(self.context.held)
+        outside = np.arange(rows, len(self.context.similar.orders))
+        learned, tested, _ = self._across(np.arange(rows), outside)
         if len(learned):
             yield self.found(
                 "test_overlap",
                 "warning",
-                f"{count(len(asked), 'row of the test file is', 'rows of the test file are')} also in this dataset, "
+                f"{count(len(tested), 'row of the test file is', 'rows of the test file are')} also in this dataset, "
                 "word for word or nearly.",
                 stored[learned],
                 why="A test on them shows memory, not learning.",
                 fix="drop_test_overlap",
-                count=len(asked),
+                count=len(tested),
+                part="row",
+            )
+        asked = self.context.asked
+        if asked is None:
+            return
+        others, questions, _ = self._across(
+            np.setdiff1d(np.arange(rows), learned), np.setdiff1d(outside, tested), asked
+        )
+        if len(others):
+            yield self.found(
+                "test_questions",
+                "warning",
+                f"{count(len(questions), 'more row', 'more rows') if len(learned) else count(len(questions), 'row')} "
+                f"of the test file {'asks' if len(questions) == 1 else 'ask'} what is also asked in this dataset.",
+                stored[others],
+                why="The model has seen an answer to these questions, so the test flatters it.",
+                fix="drop_test_overlap",
+                count=len(questions),
                 part="row",
             )
 
-    def _across(self, some: Ints, others: Ints) -> tuple[Ints, Ints, Ints]:
+    def _across(self, some: Ints, others: Ints, by: Similar | None = None) -> tuple[Ints, Ints, Ints]:
         """Rows of `some` that are like one of `others`; those others; and for each of the first, one of the second."""
-        pairs = list(self.context.similar.across(some, others))
+        pairs = list((by or self.context.similar).across(some, others))
         ones = np.concatenate([np.zeros(0, np.int64), *(pair[0] for pair in pairs)])
         twos = np.concatenate([np.zeros(0, np.int64), *(pair[1] for pair in pairs)])
         learned, place = np.unique(ones, return_index=True)
