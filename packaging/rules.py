@@ -112,6 +112,8 @@ def _call_rules(node: ast.Call, names: dict[str, str], path: str) -> Iterator[tu
         yield "code-from-text", f"{called} runs text as code; use a table or a parser."
     if called in ("contextlib.suppress", "suppress") and any(_name(argument) in BROAD for argument in node.args):
         yield "swallowed-error", "suppress(Exception) hides every fault; name the one that is expected."
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "itemAt":
+        yield "widget-of-layout", "PySide crashes when widgets that itemAt() gave out are deleted; keep them in a list."
     if called in SLEEPS and path.startswith(("studio/ui/", "studio/app", "studio/supervisor/")):
         yield "sleep-in-window", "a sleep freezes the window; wait on a signal, a condition or a timer."
 

@@ -135,6 +135,7 @@ VIOLATIONS = [
     ("swallowed-error", "for x in y:\n    try:\n        f()\n    except Exception:\n        continue"),
     ("swallowed-error", "import contextlib\nwith contextlib.suppress(Exception):\n    f()"),
     ("swallowed-error", "from contextlib import suppress\nwith suppress(OSError, BaseException):\n    f()"),
+    ("widget-of-layout", "first = layout.itemAt(0).widget()"),
     ("network", "import socket"),
     ("network", "from http.server import HTTPServer"),
     ("network", "from urllib import request"),

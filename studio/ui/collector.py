@@ -1,8 +1,8 @@
 """Python's cyclic garbage collector, kept to the window's own thread.
 
 Left alone it runs in whichever thread happens to allocate next, so also in one that follows a worker. There it frees
-the Python half of a widget while Qt, on the window's thread and without Python's lock, deletes the other half: the
-program dies without a word. So nothing is collected but here, between two events.
+the Python half of a widget while Qt, on the window's thread and without Python's lock, may be deleting the other half,
+and the program dies without a word. So nothing is collected but here, between two events.
 """
 
 import gc

@@ -94,6 +94,28 @@ def test_at_most_three_toasts_stand_and_they_go(window: MainWindow, workplace: W
     qtbot.waitUntil(lambda: not window.toasts.isVisible())
 
 
+def test_the_window_outlives_many_toasts() -> None:
+    """In a process of its own: a fault in how they are deleted is a crash."""
+    script = """
+from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtWidgets import QApplication, QMainWindow
+from studio.ui import theme
+from studio.ui.widgets.toast import Toasts
+application = QApplication([])
+theme.apply(application)
+window = QMainWindow()
+toasts = Toasts(window)
+window.show()
+for number in range(200):
+    toasts.say(f"News {number}", "Undo", print).end()
+    application.processEvents()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+print("alive", toasts.isVisible(), toasts.toasts())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "alive False []\n", done.stderr
+
+
 def test_the_command_palette_runs_what_was_typed(window: MainWindow, qtbot: QtBot) -> None:
     window.open_palette()
     palette = window.findChild(CommandPalette)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QEnterEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -16,7 +16,13 @@ SHOWN_WITH_ACTION_MS = 8000
 
 
 class Toast(QFrame):
-    """One sentence, perhaps with a button such as Undo."""
+    """One sentence, perhaps with a button such as Undo.
+
+    Attributes:
+        ended: Its time is over, or someone closed it.
+    """
+
+    ended = Signal()
 
     def __init__(self, text: str, action: str, on_action: Callable[[], object] | None, shown_ms: int) -> None:
         super().__init__()
@@ -51,6 +57,7 @@ class Toast(QFrame):
         """Take it away now."""
         self._timer.stop()
         self.hide()
+        self.ended.emit()
         self.deleteLater()
 
 
@@ -63,6 +70,7 @@ class Toasts(QWidget):
     def __init__(self, parent: QWidget, lift: int = 0) -> None:
         super().__init__(parent)
         self._lift = lift
+        self._shown: list[Toast] = []
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(GRID)
@@ -73,7 +81,10 @@ class Toasts(QWidget):
     def say(self, text: str, action: str = "", on_action: Callable[[], object] | None = None) -> Toast:
         """Show one sentence; the oldest of more than three goes."""
         toast = Toast(text, action, on_action, SHOWN_WITH_ACTION_MS if action else SHOWN_MS)
-        toast.destroyed.connect(self._on_gone)
+        toast.ended.connect(lambda: self._on_ended(toast))
+        # Kept in a list of our own: PySide 6.11 crashes when a widget with a timer is deleted that was once asked for
+        # by `layout.itemAt(…).widget()`.
+        self._shown.append(toast)
         self._column.addWidget(toast)
         toast.show()
         for old in self.toasts()[:-MOST]:
@@ -85,9 +96,7 @@ class Toasts(QWidget):
 
     def toasts(self) -> list[Toast]:
         """Those that can be seen, oldest first."""
-        items = [self._column.itemAt(index) for index in range(self._column.count())]
-        found = [item.widget() for item in items if item is not None]
-        return [toast for toast in found if isinstance(toast, Toast) and not toast.isHidden()]
+        return list(self._shown)
 
     def clear(self) -> None:
         """Take all away."""
@@ -100,8 +109,9 @@ class Toasts(QWidget):
             self._place()
         return False
 
-    def _on_gone(self) -> None:
-        if not self.toasts():
+    def _on_ended(self, toast: Toast) -> None:
+        self._shown = [one for one in self._shown if one is not toast]
+        if not self._shown:
             self.hide()
         else:
             self._place()
