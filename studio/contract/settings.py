@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from studio.contract.errors import Problem
 from studio.contract.fields import about
 from studio.contract.methods import LoraSettings
 
@@ -157,7 +156,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = 2e-4
     schedule: Annotated[
-        Literal["cosine", "linear", "constant"],
+        Literal["cosine", "linear", "constant", "cosine_restarts", "wsd"],
         Meta(
             title="Slowing down",
             description="How the learning speed falls towards the end of the run.",
@@ -165,10 +164,36 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 "schedule",
                 "learning",
                 "Cosine: common practice for fine-tuning",
-                choices={"cosine": "Gently (cosine)", "linear": "Evenly (linear)", "constant": "Not at all (constant)"},
+                choices={
+                    "cosine": "Gently (cosine)",
+                    "linear": "Evenly (linear)",
+                    "constant": "Not at all (constant)",
+                    "cosine_restarts": "Gently, several times over (cosine with restarts)",
+                    "wsd": "Only at the end (warm-up, stable, decay)",
+                },
             ),
         ),
     ] = "cosine"
+    schedule_cycles: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=100,
+            title="How many times over",
+            description="For cosine with restarts: how often the learning speed starts anew and falls.",
+            extra=about("restarts", "learning", "3; the idea is from arXiv 1608.03983", unit="times"),
+        ),
+    ] = 3
+    decay_share: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1,
+            title="Length of the end",
+            description="For warm-up, stable, decay: over which share of the run the learning speed falls to nothing.",
+            extra=about("decay share", "learning", "A fifth: arXiv 2405.18392, section 4", unit="share"),
+        ),
+    ] = 0.2
     warmup_share: Annotated[
         float,
         Meta(
@@ -269,7 +294,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = "auto"
     optimiser: Annotated[
-        Literal["adamw", "adamw_8bit", "paged_adamw_8bit"],
+        Literal["adamw", "adamw_8bit", "paged_adamw_8bit", "adafactor", "lion", "schedule_free"],
         Meta(
             title="Correction method",
             description="How corrections are computed; the 8-bit kinds need less memory, the paged kind only works on "
@@ -282,6 +307,9 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                     "adamw": "AdamW",
                     "adamw_8bit": "AdamW, 8-bit",
                     "paged_adamw_8bit": "AdamW, 8-bit, paged (NVIDIA GPU only)",
+                    "adafactor": "Adafactor (least memory)",
+                    "lion": "Lion (wants a third of AdamW's learning speed)",
+                    "schedule_free": "AdamW without a schedule (schedule-free)",
                 },
             ),
         ),
@@ -352,34 +380,3 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             extra=about("save interval", "testing", "Two minutes: what a person is ready to lose", unit="minutes"),
         ),
     ] = 2.0
-
-
-def check_together(settings: TrainSettings, has_cuda: bool) -> tuple[Problem, ...]:
-    """Problems that only show when settings are seen together, or on this machine.
-
-    Args:
-        settings: Values that each lie within their limits.
-        has_cuda: Whether the chosen device is an NVIDIA GPU.
-    """
-    problems: list[Problem] = []
-    if settings.optimiser == "paged_adamw_8bit" and not has_cuda:
-        problems.append(
-            Problem(
-                code="settings.paged_needs_cuda",
-                where="optimiser",
-                what="The paged correction method only works on an NVIDIA GPU.",
-                why="It moves memory between the GPU and the computer; without a GPU there is nothing to page.",
-                fix="Choose AdamW or AdamW, 8-bit.",
-            )
-        )
-    if settings.early_stopping and (settings.evaluations < 2 or settings.held_back_share == 0):
-        problems.append(
-            Problem(
-                code="settings.early_stopping_blind",
-                where="early_stopping",
-                what="Stopping early needs tests during training.",
-                why="There are no tests (or no held-back examples) that could show whether it gets better.",
-                fix="Set at least 2 tests during training and some held-back examples, or switch early stopping off.",
-            )
-        )
-    return tuple(problems)

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
-import psutil
 import torch
 
 from studio.contract.control import Control, Emit, Wish
@@ -22,9 +21,10 @@ from studio.engine.checkpoint import Snapshot, State
 from studio.engine.evaluate import Tester
 from studio.engine.examples import Examples
 from studio.engine.loss import StepLosses, summed_loss
+from studio.engine.memory import memory_bytes
 from studio.engine.methods import lora
 from studio.engine.noise import EmbeddingNoise
-from studio.engine.optimiser import clip_gradients, make_optimiser, set_learning_rate
+from studio.engine.optimiser import clip_gradients, make_optimiser, set_learning_rate, settle, settled
 from studio.engine.pace import MIN_STEPS, Pace
 from studio.engine.schedule import learning_rate
 from studio.engine.verdict import Measured, compare
@@ -106,8 +106,10 @@ class Run:
                 return "stopped" if wish == "stop" else "discarded"
             if not self._take_step():
                 continue
-            if self._is_test_due() and self._test():
-                return "early"
+            if self._is_test_due():
+                with settled(self.optimiser, self.parameters):
+                    if self._test():
+                        return "early"
             if self._is_save_due():
                 self._save_checkpoint()
         return "time" if self.boxed else "done"
@@ -347,6 +349,7 @@ class Run:
         self.emit(Progress(stage="Saving the adapter"))
         if reason == "stopped":
             self._save_checkpoint()
+        settle(self.optimiser)
         kept_best = bool(self.best) and self.best_step != self.step
         if kept_best:
             self._use_weights(self.best)
@@ -388,12 +391,3 @@ class _UntilDiscarded:
 
     def hold(self) -> bool:
         return self._control.hold()
-
-
-def memory_bytes(device: torch.device) -> int:
-    """GPU memory at its peak since the last call, or the process's resident memory."""
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        return int(peak)
-    return int(psutil.Process().memory_info().rss)

@@ -1,6 +1,7 @@
 """The optimiser that turns gradients into corrections of the adapter."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -8,12 +9,16 @@ from studio.contract.errors import StudioError
 from studio.contract.settings import TrainSettings
 
 BETAS = (0.9, 0.999)
+LION_BETAS = (0.9, 0.99)
 
 
 def make_optimiser(
     parameters: Iterable[torch.nn.Parameter], settings: TrainSettings, device: torch.device
 ) -> torch.optim.Optimizer:
-    """AdamW (fused), or bitsandbytes' 8-bit kinds (arXiv 2110.02861).
+    """The kind that the settings name.
+
+    AdamW (fused); bitsandbytes' 8-bit kinds (arXiv 2110.02861); Adafactor (arXiv 1804.04235) of
+    transformers; Lion (arXiv 2302.06675) of bitsandbytes; schedule-free AdamW (arXiv 2405.15682) of its authors.
 
     Args:
         parameters: The trainable parameters, in a fixed order.
@@ -26,6 +31,17 @@ def make_optimiser(
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimiser == "adamw":
         return torch.optim.AdamW(parameters, lr=rate, betas=BETAS, weight_decay=decay, fused=True)
+    if settings.optimiser == "adafactor":
+        # torch's scales each step by the size of the weights, which in a new adapter are nought: it would not learn.
+        from transformers.optimization import Adafactor
+
+        return Adafactor(parameters, lr=rate, weight_decay=decay, scale_parameter=False, relative_step=False)
+    if settings.optimiser == "schedule_free":
+        from schedulefree import AdamWScheduleFree
+
+        made = AdamWScheduleFree(parameters, lr=rate, betas=BETAS, weight_decay=decay)
+        made.train()
+        return made
     if settings.optimiser == "paged_adamw_8bit" and device.type != "cuda":
         raise StudioError(
             "settings.paged_needs_cuda",
@@ -36,6 +52,8 @@ def make_optimiser(
         )
     import bitsandbytes.optim  # some seconds to import, so only where it is asked for
 
+    if settings.optimiser == "lion":
+        return bitsandbytes.optim.Lion(parameters, lr=rate, betas=LION_BETAS, weight_decay=decay)
     kind = bitsandbytes.optim.PagedAdamW8bit if device.type == "cuda" else bitsandbytes.optim.AdamW8bit
     if settings.optimiser == "adamw_8bit":
         kind = bitsandbytes.optim.AdamW8bit
@@ -46,6 +64,29 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Use this learning rate in the next step."""
     for group in optimiser.param_groups:
         group["lr"] = rate
+
+
+def settle(optimiser: torch.optim.Optimizer) -> None:
+    """Put the weights where they are to be used: a schedule-free optimiser learns beside the mean that it has found."""
+    if hasattr(optimiser, "eval"):
+        optimiser.eval()
+
+
+@contextmanager
+@torch.no_grad()
+def settled(optimiser: torch.optim.Optimizer, parameters: list[torch.nn.Parameter]) -> Iterator[None]:
+    """While inside, the weights are those that would be used; afterwards, bit for bit, those that are learned with."""
+    if not hasattr(optimiser, "eval"):
+        yield
+        return
+    learning = [parameter.detach().clone() for parameter in parameters]
+    optimiser.eval()
+    try:
+        yield
+    finally:
+        optimiser.train()  # type: ignore[attr-defined]
+        for parameter, value in zip(parameters, learning, strict=True):
+            parameter.detach().copy_(value)
 
 
 def clip_gradients(parameters: list[torch.nn.Parameter], max_norm: float) -> float:

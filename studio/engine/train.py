@@ -15,7 +15,8 @@ from studio.contract.errors import SettingsError, StudioError
 from studio.contract.events import Evaluated, Finished, Notice, Progress, Started
 from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
-from studio.contract.settings import TrainSettings, check_together
+from studio.contract.settings import TrainSettings
+from studio.contract.together import check_together
 from studio.engine import base_model, checkpoint, fused_lora, fused_norm, model_folder, tokens
 from studio.engine.checkpoint import Snapshot
 from studio.engine.evaluate import Tester

@@ -1,6 +1,7 @@
 """How long it takes: schedule, clock without pauses, estimate, time box."""
 
 import itertools
+import math
 
 import pytest
 
@@ -51,6 +52,24 @@ def test_the_learning_rate_warms_up_and_then_follows_its_schedule(schedule: str)
         assert all(a > b for a, b in itertools.pairwise(rates[10:]))
         assert rates[-1] < 0.02
         assert rates[10 + 45] == pytest.approx(0.5, abs=0.01)
+
+
+def test_cosine_with_restarts_starts_anew_as_often_as_it_is_told() -> None:
+    settings = TrainSettings(learning_rate=1.0, warmup_share=0.0, schedule="cosine_restarts", schedule_cycles=4)
+    rates = [learning_rate(settings, step, 100) for step in range(1, 101)]
+    starts = [n for n, (before, after) in enumerate(itertools.pairwise(rates), 1) if after > before]
+    assert starts == [25, 50, 75]
+    assert rates[24] < 0.01
+    assert rates[25] == pytest.approx(1.0, abs=0.01)
+
+
+def test_warm_up_stable_decay_falls_only_at_the_end() -> None:
+    settings = TrainSettings(learning_rate=1.0, warmup_share=0.1, schedule="wsd", decay_share=0.2)
+    rates = [learning_rate(settings, step, 110) for step in range(1, 111)]
+    assert set(rates[11:90]) == {1.0}
+    assert all(a > b for a, b in itertools.pairwise(rates[91:]))
+    assert rates[-5] == pytest.approx(1 - math.sqrt(0.75), abs=0.04)
+    assert 0 < rates[-1] < 0.15
 
 
 def test_even_one_step_has_a_learning_rate() -> None:

@@ -84,8 +84,17 @@ def test_a_run_that_died_after_any_step_ends_bit_for_bit_the_same(
     assert finished.seconds > sum(s.step_seconds for s in second.all(events.Step))
 
 
-@pytest.mark.parametrize("more", [{"optimiser": "adamw_8bit", "method__rank": 64}, {"quantisation": "nf4"}])
-def test_8_bit_optimisers_and_4_bit_models_are_taken_up_exactly_too(
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"optimiser": "adamw_8bit", "method__rank": 64},
+        {"quantisation": "nf4"},
+        {"optimiser": "adafactor"},
+        {"optimiser": "lion"},
+        {"optimiser": "schedule_free", "schedule": "constant"},
+    ],
+)
+def test_other_optimisers_and_4_bit_models_are_taken_up_exactly_too(
     llama: Path, sums: Path, tmp_path: Path, more: dict[str, Any]
 ) -> None:
     job = make_job(llama, sums, **VALUES | {"max_steps": 6} | more)

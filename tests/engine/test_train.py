@@ -108,6 +108,9 @@ def test_eight_rows_at_once_learn_the_same_as_one_row_eight_times(
         {"method__target_modules": "attention"},
         {"method__target_modules": "feed-forward, q_proj"},
         {"optimiser": "adamw_8bit"},
+        {"optimiser": "adafactor"},
+        {"optimiser": "lion"},
+        {"optimiser": "schedule_free", "schedule": "constant"},
         {"precision": "bf16"},
         {"quantisation": "nf4"},
         {"quantisation": "nf4", "gradient_checkpointing": "on", "packing": True, "method__dora": True},
@@ -262,6 +265,17 @@ def test_a_run_that_gets_no_better_ends_early_with_its_best_adapter(llama: Path,
     assert [e.step for e in tests if e.best][-1] == best.step
     assert finished.verdict is not None
     assert finished.verdict.loss_tuned == pytest.approx(best.loss, rel=1e-5)
+
+
+def test_a_schedule_free_run_is_tested_and_saved_with_the_weights_that_are_to_be_used(
+    llama: Path, sums: Path, tmp_path: Path
+) -> None:
+    values = {"max_steps": 12, "optimiser": "schedule_free", "schedule": "constant", "evaluations": 3}
+    finished, person = run(make_job(llama, sums, **values), new_run(tmp_path))
+    tests = [event.loss for event in person.all(events.Evaluated)]
+    assert finished.verdict is not None
+    assert finished.verdict.loss_tuned == pytest.approx(tests[-1], rel=1e-5)
+    assert tests[-1] < tests[0]
 
 
 # --- data -------------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from studio.contract.events import DeviceReport
 from studio.contract.fields import GROUPS, build, check_values, fields, flatten
 from studio.contract.presets import PRESETS, load_preset
 from studio.contract.sample import SAMPLE
-from studio.contract.settings import TrainSettings, check_together
+from studio.contract.settings import TrainSettings
+from studio.contract.together import check_together
 from studio.ui import icons, setting_words, wording
 from studio.ui import preferences as window_preferences
 from studio.ui.theme import GRID
