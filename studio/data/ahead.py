@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -41,9 +41,12 @@ class _Ahead(Generic[T]):
         try:
             for item in self._items:
                 if not self._put(item):
-                    return
+                    break
         except BaseException as raised:  # noqa: BLE001 - raised again where the items are used
             error = raised
+        close = getattr(self._items, "close", None)
+        if close is not None:  # where they come from another thread in turn, that one must end now
+            close()
         self._put(_End(error))
 
     def _put(self, item: T | _End) -> bool:
@@ -57,8 +60,10 @@ class _Ahead(Generic[T]):
         return False
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items in the same order; two of them are made in advance, in a thread that ends with the iterator.
+def ahead(items: Iterator[T]) -> Generator[T, None, None]:
+    """The same items in the same order; two of them are made in advance, in a thread that ends with the generator.
+
+    Use it with `contextlib.closing`: an error keeps the generator of a loop that it left alive, and its thread with it.
 
     Raises:
         BaseException: Whatever `items` raises, at its place.

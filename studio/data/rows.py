@@ -1,7 +1,7 @@
 """The rows of one file, of whatever format: its content decides which, not its name."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,9 @@ class Rows:
                 batches = module.batches(self.source, lane.schema)
             else:
                 batches = gathered(module.rows(self.source), lane.schema)
-            converting = ((batch, lane.convert(batch.table, batch.numbers)) for batch in ahead(batches))
-            for batch, converted in ahead(converting):
-                yield from self._in_order(batch, converted)
+            with closing(ahead(_converted(batches, lane))) as pairs:
+                for batch, converted in pairs:
+                    yield from self._in_order(batch, converted)
 
     def _in_order(self, batch: Batch, converted: tuple[Plain, Any] | None) -> Iterator[Plain | dict[str, object]]:
         places: Iterator[Plain | int] = iter(range(len(batch.numbers)))
@@ -106,6 +106,12 @@ class Rows:
             raise self.source.encoding_error(error) from error
         except OSError as error:
             raise self.source.error("unreadable", "The file could not be read to its end.", str(error)) from error
+
+
+def _converted(batches: Iterator[Batch], lane: Lane) -> Iterator[tuple[Batch, tuple[Plain, Any] | None]]:
+    with closing(ahead(batches)) as reading:
+        for batch in reading:
+            yield batch, lane.convert(batch.table, batch.numbers)
 
 
 def read(file: Path | Part) -> Iterator[dict[str, object]]:

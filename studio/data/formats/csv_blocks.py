@@ -6,6 +6,7 @@ What it could read otherwise than the careful reader does goes to that one.
 import io
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,14 @@ def batches(
         careful: How a block is read that is not plain.
         schema: pyarrow schema of the columns that are wanted.
     """
+    with closing(ahead(blocks(file))) as reading:
+        yield from _batches(reading, columns, delimiter, lines, careful, schema)
+
+
+def _batches(
+    reading: Iterator[bytes], columns: list[str], delimiter: str, lines: int, careful: Careful, schema: Any
+) -> Iterator[Batch]:
     rows = 0
-    reading = ahead(blocks(file))
     for block in reading:
         if not _is_well_quoted(block, delimiter):  # so it cannot be told any more where rows end: all the rest
             rest = io.TextIOWrapper(io.BufferedReader(_Rest(block, reading)), encoding="utf-8", newline="")

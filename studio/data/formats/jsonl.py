@@ -2,6 +2,7 @@
 
 import codecs
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -68,16 +69,17 @@ def batches(source: Source, schema: Any) -> Iterator[Batch]:
     """
     number = 0
     offset = len(codecs.BOM_UTF8) if source.encoding == "utf-8-sig" else 0
-    for chunk, lines, skipped in ahead(_whole_lines(source)):
-        if chunk:
-            block = _Block(source, chunk, lines, number, offset)
-            yield Batch(block.table(schema), block.numbers, block.row)
-            number += lines
-            offset += len(chunk)
-        if skipped:
-            number += 1
-            source.fault(_too_long(number), number)
-            offset += skipped
+    with closing(ahead(_whole_lines(source))) as reading:
+        for chunk, lines, skipped in reading:
+            if chunk:
+                block = _Block(source, chunk, lines, number, offset)
+                yield Batch(block.table(schema), block.numbers, block.row)
+                number += lines
+                offset += len(chunk)
+            if skipped:
+                number += 1
+                source.fault(_too_long(number), number)
+                offset += skipped
 
 
 def _whole_lines(source: Source) -> Iterator[tuple[bytes, int, int]]:
