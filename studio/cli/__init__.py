@@ -25,6 +25,7 @@ from studio.contract.diagnosis import Fix
 from studio.contract.errors import StudioError
 from studio.contract.exports import EXPORTS
 from studio.contract.sampling import Sampling
+from studio.contract.settings import Quantisation
 from studio.data.source import KINDS
 from studio.worker.failures import explain
 
@@ -137,7 +138,7 @@ def _talking(commands: "Subparsers") -> None:
     chat.add_argument("--prompt", help="the question; without it a conversation on the terminal")
     chat.add_argument("--system", help="system prompt")
     chat.add_argument("--compare", action="store_true", help="answer with the base too")
-    chat.add_argument("--quantisation", choices=["auto", "none", "nf4"], default="auto", help="4-bit loading")
+    chat.add_argument("--quantisation", choices=get_args(Quantisation), default="auto", help="compressed loading")
     chat.add_argument("--device", default="auto", help="auto, cpu or cuda:0")
     add_values(chat.add_argument_group("how the next word is drawn"), Sampling)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from studio.contract.errors import StudioError
 from studio.contract.records import Kind
-from studio.contract.settings import MIGRATIONS, VERSION, TrainSettings
+from studio.contract.settings import MIGRATIONS, VERSION, Quantisation, TrainSettings
 
 Shape = Literal["chat", "sharegpt", "alpaca", "prompt_completion", "text", "preference", "label"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
@@ -184,7 +184,7 @@ class ChatJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbi
 
     model: str
     adapters: tuple[AdapterRef, ...] = ()
-    quantisation: Literal["auto", "none", "nf4"] = "auto"
+    quantisation: Quantisation = "auto"
     device: str = "auto"
 
 

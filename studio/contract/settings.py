@@ -18,6 +18,10 @@ MIGRATIONS: dict[int, dict[str, str]] = {}
 """From version -> {old dotted path: new dotted path}."""
 
 
+Quantisation = Literal["auto", "none", "nf4", "fp4", "int8"]
+"""How a base model is loaded."""
+
+
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that decides how an adapter is trained. Defaults suit a first run on a few hundred examples."""
 
@@ -267,16 +271,22 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = 1
     quantisation: Annotated[
-        Literal["auto", "none", "nf4"],
+        Quantisation,
         Meta(
-            title="4-bit loading",
+            title="Compressed loading",
             description="Stores the base model compressed, so bigger models fit; with an adapter this is QLoRA.",
             extra=about(
                 "quantisation",
                 "memory",
                 "QLoRA paper (arXiv 2305.14314): NF4 with double quantisation on a GPU; none on a CPU",
                 simple=True,
-                choices={"auto": "Automatic (4-bit on a GPU)", "none": "Off", "nf4": "4-bit (NF4, QLoRA)"},
+                choices={
+                    "auto": "Automatic (4-bit on a GPU)",
+                    "none": "Off",
+                    "nf4": "4-bit (NF4, QLoRA)",
+                    "fp4": "4-bit, evenly spaced (FP4)",
+                    "int8": "8-bit (int8): finer, half as small",
+                },
             ),
         ),
     ] = "auto"

@@ -32,6 +32,16 @@ def check_together(settings: TrainSettings, has_cuda: bool) -> tuple[Problem, ..
                 fix="Set slowing down to not at all, or choose AdamW.",
             )
         )
+    if settings.method.dora and settings.quantisation == "int8":
+        problems.append(
+            Problem(
+                code="settings.dora_int8",
+                where="method.dora",
+                what="Learning direction and size apart (DoRA) does not work on an 8-bit model.",
+                why="The library for 8-bit weights loses their scales when it is asked for the weights' own sizes.",
+                fix="Switch it off, or choose 4-bit loading or none.",
+            )
+        )
     if settings.early_stopping and (settings.evaluations < 2 or settings.held_back_share == 0):
         problems.append(
             Problem(

@@ -26,14 +26,14 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         device: "cpu" or "cuda:N".
-        quantisation: "nf4" is 4-bit NormalFloat with double quantisation (QLoRA).
+        quantisation: "nf4" and "fp4" are 4-bit with double quantisation (QLoRA), "int8" is LLM.int8 (arXiv 2208.07339).
         precision: Of the base's weights and of autocast.
         gradient_checkpointing: Whether activations are computed twice to save memory.
         notices: Why it is not what one would hope for (no usable GPU); risky but allowed.
     """
 
     device: str
-    quantisation: Literal["none", "nf4"]
+    quantisation: Literal["none", "nf4", "fp4", "int8"]
     precision: Literal["fp32", "bf16"]
     gradient_checkpointing: bool
     notices: tuple[Problem, ...] = ()
@@ -141,8 +141,8 @@ def load(folder: Path, placement: Placement) -> Any:
     attention.register()
     logging.disable_progress_bar()
     options: dict[str, Any] = {}
-    if placement.quantisation == "nf4":
-        options["quantization_config"] = _nf4(placement)
+    if placement.quantisation != "none":
+        options["quantization_config"] = _quantised(placement)
     try:
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
         capped = getattr(config, "attn_logit_softcapping", None)
@@ -174,12 +174,14 @@ def load(folder: Path, placement: Placement) -> Any:
     return model
 
 
-def _nf4(placement: Placement) -> Any:
+def _quantised(placement: Placement) -> Any:
     from transformers import BitsAndBytesConfig
 
+    if placement.quantisation == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
         load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
+        bnb_4bit_quant_type=placement.quantisation,
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=DTYPES[placement.precision],
         bnb_4bit_quant_storage=torch.uint8,
@@ -260,7 +262,7 @@ def load_adapter(model: Any, folder: Path, name: str) -> Any:
     """
     options = adapter_folder.read_options(folder)
     weights = adapter_folder.read_weights(folder)
-    quantised = bool(getattr(model, "is_loaded_in_4bit", False))
+    quantised = bool(getattr(model, "is_quantized", False))
     with light_peft(quantised), warnings.catch_warnings():
         # PEFT 0.21 reads a property that transformers 5.23 has renamed; nothing that a user could change.
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)

@@ -13,6 +13,7 @@ from studio.contract.job import AdapterRef
 from studio.contract.records import Message
 from studio.contract.run_folder import chats_folder
 from studio.contract.sampling import Sampling
+from studio.contract.settings import Quantisation
 
 VERSION = 1
 BASE = ""
@@ -67,7 +68,7 @@ class Chat(msgspec.Struct, kw_only=True, omit_defaults=True):
     model_name: str
     adapters: tuple[AdapterRef, ...] = ()
     run: str = ""
-    quantisation: Literal["auto", "none", "nf4"] = "auto"
+    quantisation: Quantisation = "auto"
     device: str = "auto"
     sides: tuple[str, ...] = (BASE,)
     system: str = ""

@@ -181,13 +181,15 @@ def test_adapters_are_swapped_without_loading_the_base_again(
     assert not torch.allclose(told["first.v1/x"][0], told["second"][0], atol=1e-2)
 
 
-def test_an_adapter_answers_as_it_did_in_training(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("quantisation", ["none", "nf4", "fp4", "int8"])
+def test_an_adapter_answers_as_it_did_in_training(folder: Path, tmp_path: Path, quantisation: Any) -> None:
     where = trained(folder, tmp_path / "a")
-    in_training = lora.attach(base_model.load(folder, CPU), LoraSettings(rank=4), 1).eval()
+    placement = msgspec.structs.replace(CPU, quantisation=quantisation)
+    in_training = lora.attach(base_model.load(folder, placement), LoraSettings(rank=4), 1).eval()
     from peft import set_peft_model_state_dict
 
     set_peft_model_state_dict(in_training, load_file(where / "adapter_model.safetensors"))
-    in_chat = base_model.load_adapter(base_model.load(folder, CPU), where, "a")
+    in_chat = base_model.load_adapter(base_model.load(folder, placement), where, "a")
     with base_model.using_adapter(in_chat, "a"):
         assert torch.allclose(logits(in_chat), logits(in_training), atol=1e-6)
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from studio.contract import events
-from studio.contract.errors import StudioError
+from studio.contract.errors import SettingsError, StudioError
 from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
 from studio.engine import loop, train
@@ -113,6 +113,8 @@ def test_eight_rows_at_once_learn_the_same_as_one_row_eight_times(
         {"optimiser": "schedule_free", "schedule": "constant"},
         {"precision": "bf16"},
         {"quantisation": "nf4"},
+        {"quantisation": "fp4"},
+        {"quantisation": "int8"},
         {"quantisation": "nf4", "gradient_checkpointing": "on", "packing": True, "method__dora": True},
         {"schedule": "linear", "weight_decay": 0.1, "max_grad_norm": 0.0},
         {"learn_answers_only": False},
@@ -300,6 +302,22 @@ def test_settings_that_do_not_fit_the_machine_are_refused_with_all_reasons(
         run(job, new_run(tmp_path))
     assert "NVIDIA" in str(caught.value)
     assert "tests during training" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"quantisation": "int8", "method__dora": True}, "settings.dora_int8"),
+        ({"optimiser": "schedule_free"}, "settings.schedule_free"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_the_start(
+    llama: Path, sums: Path, tmp_path: Path, values: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        run(make_job(llama, sums, **values), new_run(tmp_path))
+    assert [problem.code for problem in caught.value.problems] == [code]
+    assert all(problem.fix for problem in caught.value.problems)
 
 
 def test_layers_that_the_model_does_not_have_are_refused_and_those_it_has_are_named(

@@ -326,7 +326,8 @@ class ChatPage(Page):
 
     def _ready_in_words(self, device: str, quantisation: str) -> str:
         where = self.tr("Ready on the processor") if device == "cpu" else self.tr("Ready on the graphics processor")
-        return self.tr("{where}, 4-bit").format(where=where) if quantisation == "nf4" else where
+        sizes = {"nf4": self.tr("4-bit"), "fp4": self.tr("4-bit"), "int8": self.tr("8-bit")}
+        return f"{where}, {sizes[quantisation]}" if quantisation in sizes else where
 
     def _on_progressed(self, progress: Progress) -> None:
         self.status.set_text(progress.stage + "…")
