@@ -70,6 +70,16 @@ class LoraSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             extra=about("rsLoRA", "adapter", "Off; arXiv 2312.03732"),
         ),
     ] = False
+    rate_ratio: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=64,
+            title="Faster output side",
+            description="How many times faster the add-on's second half learns than its first; 1 means alike.",
+            extra=about("LoRA+ ratio", "adapter", "Off; arXiv 2402.12354 suggests 16", unit="times"),
+        ),
+    ] = 1.0
     dora: Annotated[
         bool,
         Meta(

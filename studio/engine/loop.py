@@ -76,7 +76,7 @@ class Run:
         trainable = {name: p for name, p in ready.model.named_parameters() if p.requires_grad}
         self.adapter: dict[str, torch.nn.Parameter] = trainable
         self.parameters = list(trainable.values())
-        self.optimiser = make_optimiser(self.parameters, settings, ready.device)
+        self.optimiser = make_optimiser(trainable, settings, ready.device)
         self.noise = EmbeddingNoise(ready.model, settings.neftune_alpha)
         effective = settings.batch_size * settings.accumulation
         plan = Plan(self.rows.lengths, ready.examples.train_rows, settings.replay_share, effective, settings.seed)

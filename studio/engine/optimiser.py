@@ -1,7 +1,8 @@
 """The optimiser that turns gradients into corrections of the adapter."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -10,10 +11,11 @@ from studio.contract.settings import TrainSettings
 
 BETAS = (0.9, 0.999)
 LION_BETAS = (0.9, 0.99)
+_SCALE = "rate_scale"
 
 
 def make_optimiser(
-    parameters: Iterable[torch.nn.Parameter], settings: TrainSettings, device: torch.device
+    adapter: Mapping[str, torch.nn.Parameter], settings: TrainSettings, device: torch.device
 ) -> torch.optim.Optimizer:
     """The kind that the settings name.
 
@@ -21,7 +23,7 @@ def make_optimiser(
     transformers; Lion (arXiv 2302.06675) of bitsandbytes; schedule-free AdamW (arXiv 2405.15682) of its authors.
 
     Args:
-        parameters: The trainable parameters, in a fixed order.
+        adapter: The trainable parameters by name, in a fixed order.
         settings: Kind, learning rate and weight decay.
         device: Where the parameters lie.
 
@@ -29,6 +31,7 @@ def make_optimiser(
         StudioError: The paged kind was asked for without an NVIDIA GPU.
     """
     rate, decay = settings.learning_rate, settings.weight_decay
+    parameters = _groups(adapter, settings)
     if settings.optimiser == "adamw":
         return torch.optim.AdamW(parameters, lr=rate, betas=BETAS, weight_decay=decay, fused=True)
     if settings.optimiser == "adafactor":
@@ -60,10 +63,19 @@ def make_optimiser(
     return kind(parameters, lr=rate, betas=BETAS, weight_decay=decay)
 
 
+def _groups(adapter: Mapping[str, torch.nn.Parameter], settings: TrainSettings) -> list[dict[str, Any]]:
+    """All parameters as one group; with LoRA+ (arXiv 2402.12354) those of the second matrices (B) as another."""
+    ratio = settings.method.rate_ratio
+    faster = [parameter for name, parameter in adapter.items() if ratio != 1 and ".lora_B." in name]
+    others = [parameter for name, parameter in adapter.items() if ratio == 1 or ".lora_B." not in name]
+    groups = [{"params": others, _SCALE: 1.0}, {"params": faster, _SCALE: ratio}]
+    return [group for group in groups if group["params"]]
+
+
 def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Use this learning rate in the next step."""
+    """Use this learning rate in the next step; groups that learn faster get their multiple of it."""
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group[_SCALE]
 
 
 def settle(optimiser: torch.optim.Optimizer) -> None:

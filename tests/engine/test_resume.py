@@ -89,7 +89,7 @@ def test_a_run_that_died_after_any_step_ends_bit_for_bit_the_same(
     [
         {"optimiser": "adamw_8bit", "method__rank": 64},
         {"quantisation": "nf4"},
-        {"optimiser": "adafactor"},
+        {"optimiser": "adafactor", "method__rate_ratio": 4.0},
         {"optimiser": "lion"},
         {"optimiser": "schedule_free", "schedule": "constant"},
     ],

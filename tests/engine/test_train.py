@@ -104,6 +104,7 @@ def test_eight_rows_at_once_learn_the_same_as_one_row_eight_times(
         {"neftune_alpha": 0.1},
         {"method__dropout": 0.1},
         {"method__rslora": True},
+        {"method__rate_ratio": 16.0, "learning_rate": 1e-3},
         {"method__dora": True},
         {"method__target_modules": "attention"},
         {"method__target_modules": "feed-forward, q_proj"},
