@@ -294,8 +294,8 @@ def _is_blank(texts: Any) -> bool:
     """Whether every text is empty, by the buffer that says where each begins and ends."""
     if not len(texts):
         return True
-    ends = np.frombuffer(texts.buffers()[1], dtype=np.int32)
-    return bool(ends[texts.offset] == ends[texts.offset + len(texts)])
+    ends = np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, 4 * texts.offset)
+    return bool(ends[0] == ends[-1])
 
 
 def open_table(path: Path) -> Any:

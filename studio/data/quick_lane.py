@@ -126,8 +126,7 @@ class Lane:
         return self._conversations(columns[0], numbers) if self._mapping.messages else self._pairs(columns, numbers)
 
     def _conversations(self, turns: Any, numbers: Any) -> tuple[Plain, Any] | None:
-        ends = np.frombuffer(turns.buffers()[1], np.int32)[turns.offset : turns.offset + len(turns) + 1]
-        ends = ends.astype(np.int64)
+        ends = _bounds(turns).astype(np.int64)
         inner = turns.values.slice(int(ends[0]), int(ends[-1] - ends[0]))
         ends = ends - ends[0]
         roles, contents = inner.field(0), inner.field(1)
@@ -269,11 +268,13 @@ def _blank(texts: Any) -> Any:
     return blank
 
 
-def _bounds(texts: Any) -> Any:
-    """Where each text begins and ends in the bytes of all: (texts + 1,) int32."""
-    if texts.buffers()[1] is None:
-        return np.zeros(len(texts) + 1, np.int32)
-    return np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
+def _bounds(column: Any) -> Any:
+    """Where each text (or list) begins and ends in the bytes (or items) of all: (rows + 1,) int32."""
+    buffer = column.buffers()[1]
+    if buffer is None:
+        return np.zeros(len(column) + 1, np.int32)
+    # By number and place: a file from outside may bring a buffer that is longer, by any number of bytes.
+    return np.frombuffer(buffer, np.int32, len(column) + 1, 4 * column.offset)
 
 
 def _bytes(texts: Any) -> memoryview:

@@ -161,3 +161,15 @@ def test_rows_are_divided_in_their_order() -> None:
 def test_what_the_lane_does_not_know_is_left_to_the_careful_way(more: str) -> None:
     mapping = Mapping(shape="prompt_completion", prompt="prompt", completion="completion", **{more: "x"})
     assert lane_for(mapping, FIRST_PAIRS) is None
+
+
+def test_a_column_whose_buffer_is_longer_than_it_need_be_is_read() -> None:
+    """As a damaged Arrow file may bring it; found by fuzzing."""
+    ends = pa.py_buffer(np.array([0, 1, 2], np.int32).tobytes() + b"!")
+    texts = pa.StringArray.from_buffers(2, ends, pa.py_buffer(b"ab"))
+    lane = lane_for(PAIR, FIRST_PAIRS)
+    assert lane is not None
+    table = pa.RecordBatch.from_arrays([texts] * 3, schema=lane.schema)
+    converted = lane.convert(table, np.array([1, 2]))
+    assert converted is not None
+    assert converted[0].contents.to_pylist() == ["a\n\na", "a", "b\n\nb", "b"]

@@ -258,7 +258,7 @@ def _bytes_of(strings: Any) -> tuple[NDArray[np.uint8], Ints]:
     if where is None or not len(strings):
         return np.zeros(0, np.uint8), np.zeros(len(strings) + 1, np.int64)
     begin = strings.offset
-    offsets = np.frombuffer(where, np.int32)[begin : begin + len(strings) + 1].astype(np.int64)
+    offsets = np.frombuffer(where, np.int32, len(strings) + 1, 4 * begin).astype(np.int64)
     if data is None:
         return np.zeros(0, np.uint8), offsets - offsets[0]
     return np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]], offsets - offsets[0]
