@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from studio.cli import output, places
 from studio.contract import diagnosis, events, job
 from studio.contract.control import Going
 from studio.contract.errors import StudioError
+from studio.contract.fields import build
 from studio.contract.run_folder import RunFolder, jobs_folder
 from studio.contract.settings import TrainSettings
 from studio.data import dataset, importing
@@ -87,9 +86,15 @@ def data_doctor(arguments: argparse.Namespace) -> int:
     from studio.worker import doctor
 
     info = places.find_dataset(arguments.data)
-    settings = TrainSettings()
-    if arguments.max_tokens is not None:
-        settings = msgspec.structs.replace(settings, max_tokens=arguments.max_tokens)
+    if arguments.fix and Path(arguments.data).expanduser().exists():
+        raise StudioError(
+            "doctor.fix_of_file",
+            "A file is never changed.",
+            "--fix leaves rows out of an imported dataset, or repairs them there.",
+            f"Import it (`apprentice data import {arguments.data}`) and give the dataset's name.",
+        )
+    values = {} if arguments.max_tokens is None else {"max_tokens": arguments.max_tokens}
+    settings = build(TrainSettings, values)
     work = job.DoctorJob(
         dataset=info.folder,
         model=str(places.find_model(arguments.model)) if arguments.model else "",

@@ -9,10 +9,11 @@ import msgspec
 from studio.cli import output, places
 from studio.cli.options import settings_from
 from studio.contract import events, job
-from studio.contract.errors import StudioError
+from studio.contract.errors import Problem, StudioError
 from studio.contract.fields import fields, value_at
 from studio.contract.settings import TrainSettings
 from studio.data import dataset
+from studio.data.compared import compared
 from studio.data.run_history import RunSummary, list_runs
 
 
@@ -36,13 +37,16 @@ def preview(arguments: argparse.Namespace) -> int:
     if not rows:
         raise StudioError("preview.no_row", f"There is no row {arguments.row}.", f"The dataset has {len(opened)} rows.")
     if arguments.json:
-        output.print_json(msgspec.structs.replace(rows[0], row=arguments.row))  # counted from 1, as it was asked for
+        # Counted from 1, as it was asked for.
+        told = msgspec.to_builtins(msgspec.structs.replace(rows[0], row=arguments.row))
+        refused = compared(info)
+        output.print_json(told | ({"refused": msgspec.to_builtins(refused)} if refused is not None else {}))
     else:
-        _say_masked(rows[0])
+        _say_masked(rows[0], compared(info))
     return 0
 
 
-def _say_masked(row: events.MaskedRow) -> None:
+def _say_masked(row: events.MaskedRow, refused: Problem | None) -> None:
     """Learned text stands between ⟦ and ⟧, so that it can be read without colour."""
     text, learning = [], False
     for piece, learned in zip(row.pieces, row.learned, strict=True):
@@ -58,6 +62,8 @@ def _say_masked(row: events.MaskedRow) -> None:
         "nothing_to_learn": "left out: nothing to learn",
     }
     side = "held back for testing" if row.held_back else "learned from"
+    if refused is not None:
+        side = f"not learned from: {refused.what[0].lower()}{refused.what[1:].removesuffix('.')}"
     output.say(f"\n{len(row.ids)} tokens, {sum(row.learned)} learned (between ⟦ and ⟧); {fates[row.fate]}; {side}.")
 
 
@@ -114,7 +120,7 @@ def runs_show(arguments: argparse.Namespace) -> int:
         return 0
     for name, value in _run_row(summary).items():
         if value is not None and name != "verdict":
-            output.say(f"{name:<12} {value}")
+            output.say(f"{name:<12} {value:.4g}" if isinstance(value, float) else f"{name:<12} {value}")
     for line in output.verdict(summary.finished.verdict) if summary.finished and summary.finished.verdict else []:
         output.say(line)
     if summary.failed is not None:

@@ -6,9 +6,13 @@ from pathlib import Path
 
 from studio.contract import events, job
 from studio.contract.control import Emit
-from studio.contract.errors import StudioError
+from studio.contract.errors import Problem, StudioError
 from studio.contract.run_folder import MARKER, RunFolder, datasets_folder, jobs_folder, runs_folder, starter_folder
-from studio.data import dataset, importing
+from studio.contract.splits import Split
+from studio.data import dataset, importing, known_mappings
+from studio.data.guessing import guess
+from studio.data.inspecting import look
+from studio.data.part import Part
 from studio.data.run_history import RunSummary, list_runs, summarise
 from studio.data.source import KINDS
 
@@ -46,13 +50,20 @@ def find_dataset(
     path = (beside or Path()) / Path(word).expanduser()
     known = dataset.list_datasets()
     if path.exists() and not held_back:
-        same = next((info for info in known if _holds(info, path.resolve())), None)
+        same = next((info for info in known if _is_as_it_lies(info, path.resolve())), None)
         if same is not None:
-            return same
+            return _with_choice_told(same, show)
     elif not held_back:
-        for info in known:
-            if word in (info.id, info.name):
-                return info
+        found = [info for info in known if info.id == word] or [info for info in known if info.name == word]
+        if len(found) > 1:
+            raise StudioError(
+                "data.ambiguous",
+                f"{len(found)} datasets are named {word}.",
+                f"They are {', '.join(info.id for info in found)}.",
+                "Give one of these instead of the name.",
+            )
+        if found:
+            return found[0]
     if not path.exists():
         raise StudioError(
             "data.missing",
@@ -61,7 +72,32 @@ def find_dataset(
         )
     test = str(((beside or Path()) / Path(held_back).expanduser()).resolve()) if held_back else ""
     imported = import_file(path.resolve(), name=path.name, held_back=test, show=show)
-    return dataset.open_dataset(Path(imported.folder)).info
+    return _with_choice_told(dataset.open_dataset(Path(imported.folder)).info, show)
+
+
+def _with_choice_told(info: dataset.DatasetInfo, show: Emit) -> dataset.DatasetInfo:
+    """The dataset; whoever named a file is told where its columns were once chosen otherwise than by guess."""
+    known = known_mappings.recall(info.columns)
+    if known is not None and known.same_columns(info.mapping):
+        choice = Problem(
+            code="data.choice_used",
+            what=known.reason,
+            fix="To choose others, import the file with their names (`apprentice data import --help`).",
+        )
+        show(events.Notice(problem=choice))
+    return info
+
+
+def _is_as_it_lies(info: dataset.DatasetInfo, path: Path) -> bool:
+    """Whether the dataset is what an import of this file would give now: nothing left out, changed or chosen since."""
+    if not _holds(info, path) or info.split != Split() or info.sources[0].written not in (0, info.usable):
+        return False
+    try:
+        seen = look(Part(path=path))
+        wanted = known_mappings.recall(seen.columns) or guess(seen.columns, seen.rows)
+        return wanted.same_columns(info.mapping) and not dataset.open_dataset(Path(info.folder)).edits
+    except StudioError:
+        return False
 
 
 def _holds(info: dataset.DatasetInfo, path: Path) -> bool:

@@ -12,6 +12,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         loss_base, loss_tuned: Mean held-back loss.
         known_before: Probe questions the base answered; known_after: of those, still answered.
         probes: Probe questions asked.
+        also_learned: Held-back rows that are also among those learned from: right answers to them show memory.
         newly_right: Held-back questions answered right after and not before, some of them: what a chat can show first.
     """
 
@@ -25,4 +26,5 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     probes: int | None = None
     known_before: int | None = None
     known_after: int | None = None
+    also_learned: int = 0
     newly_right: tuple[str, ...] = ()

@@ -7,11 +7,14 @@ import msgspec
 from studio.contract.control import Emit
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import Inspected
-from studio.contract.job import ImportJob, Mapping, Reading
-from studio.data import known_mappings
+from studio.contract.job import COLUMN_FIELDS, ImportJob, Mapping, Reading
+from studio.data import column_names, known_mappings
 from studio.data import mapping as mappings
 from studio.data.inspecting import Look
-from studio.data.wording import shown
+from studio.data.wording import listed, shown
+
+_MOST_RATINGS = 10
+"""More different values are no rating."""
 
 
 def choose_mapping(job: ImportJob, seen: Look, splits: tuple[str, ...], emit: Emit) -> Mapping:
@@ -45,6 +48,26 @@ def choose_mapping(job: ImportJob, seen: Look, splits: tuple[str, ...], emit: Em
         raise _placed(error, shown(Path(job.source).name, 120)) from error
     emit(inspected(mapping))
     return mapping
+
+
+def unread_rating(mapping: Mapping, seen: Look) -> list[Problem]:
+    """A note on a column that seems to rate the answers and is not used: bad answers would be learned, too."""
+    if mapping.kind not in ("chat", "prompt_completion"):
+        return []
+    used = {getattr(mapping, field) for field in COLUMN_FIELDS}
+    for name in seen.columns:
+        values = {str(value) for row in seen.rows if (value := row.get(name)) not in (None, "")}
+        is_named = column_names.plain(name) in map(column_names.plain, column_names.LABELS)
+        if is_named and name not in used and 1 < len(values) <= _MOST_RATINGS:
+            return [
+                Problem(
+                    code="data.rating_unread",
+                    what=f'The column "{shown(name)}" was not used; it may say how good an answer is.',
+                    why=f"It holds {listed(sorted(values), 5)}. If it rates the answers, bad ones are learned, too.",
+                    fix="Leave the rows with bad answers out, or write good or bad there and import the file again.",
+                )
+            ]
+    return []
 
 
 def _known(seen: Look) -> Mapping | None:
@@ -88,16 +111,23 @@ def _fit_for_the_wire(reading: Reading) -> Reading:
     return msgspec.structs.replace(reading, sheet=shown(reading.sheet, 200))
 
 
-def check_columns(mapping: Mapping, seen: Look, name: str) -> None:
-    """Make sure that a mapping fits a further file.
+def for_further_file(mapping: Mapping, seen: Look, name: str) -> Mapping:
+    """The mapping of a further file of a dataset: the first one's, or, where that does not fit its columns, its own.
 
     Raises:
-        StudioError: It does not; the file is named.
+        StudioError: Neither fits; the file is named.
     """
     try:
         mappings.check(mapping, seen.columns)
     except StudioError as error:
-        raise _placed(error, name) from error
+        try:
+            own = _known(seen) or mappings.guess(seen.columns, seen.rows)
+        except StudioError:
+            raise _placed(error, name) from error
+        if own.kind != mapping.kind:
+            raise _placed(error, name) from error
+        return own
+    return mapping
 
 
 def _placed(error: StudioError, name: str) -> StudioError:

@@ -9,7 +9,28 @@ from studio.data.conversation import is_turn_list, unpacked
 
 Rows = Sequence[dict[str, object]]
 
-_YES_OR_NO = frozenset(("true", "false", "0", "1", "0.0", "1.0"))
+GOOD = frozenset(
+    ("true", "1", "1.0", "yes", "good", "desirable", "y", "ja", "gut", "oui", "bon", "bonne", "sí", "si", "bueno", "👍")
+)
+BAD = frozenset(
+    (
+        "false",
+        "0",
+        "0.0",
+        "no",
+        "bad",
+        "undesirable",
+        "n",
+        "nein",
+        "schlecht",
+        "non",
+        "mauvais",
+        "mauvaise",
+        "malo",
+        "👎",
+    )
+)
+"""What a rating says, in small letters."""
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -40,10 +61,10 @@ def turns_columns(names: list[str], rows: Rows) -> list[str]:
 
 
 def is_rating(name: str, rows: Rows) -> bool:
-    """Whether every value says yes or no (true, false, 1, 0); missing ones allowed."""
+    """Whether every value says good or bad (true, false, 1, 0, ja, nein ...); missing ones allowed."""
     values = [value for row in rows if (value := row.get(name)) is not None and value != ""]
     return bool(values) and all(
-        isinstance(value, bool | int | float | str) and str(value).strip().lower() in _YES_OR_NO for value in values
+        isinstance(value, bool | int | float | str) and str(value).strip().lower() in GOOD | BAD for value in values
     )
 
 

@@ -59,7 +59,8 @@ REJECTED = (
 )
 LABELS = (
     *("label", "labels", "kto_tag", "desirable", "is_desirable", "good", "is_good", "thumbs_up", "thumbs"),
-    *("feedback", "rating", "liked", "is_correct", "bewertung", "gut"),
+    *("feedback", "rating", "rated", "liked", "is_correct", "score", "vote", "bewertung", "gut", "note", "avis"),
+    *("valoracion", "calificacion", "valutazione", "avaliacao", "beoordeling", "ocena"),
 )
 TEXTS = (
     *("text", "texts", "content", "contents", "document", "body", "article", "story", "raw_content", "page_content"),

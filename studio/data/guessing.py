@@ -30,22 +30,27 @@ def guess(columns: Sequence[str], rows: Rows) -> Mapping:
     if compared is not None:
         return compared
     rating = next((name for name in _named(names, column_names.LABELS) if is_rating(name, rows)), "")
-    found = _conversations(names, rating, rows) or _instances(names, rows)
-    if found is None:
-        texts = [name for name in names if name not in (system, rating) and is_text(name, rows)]
-        prompt = column_names.find_whole(texts, column_names.INSTRUCTIONS) or column_names.find(
-            texts, column_names.PROMPTS
-        )
-        completion = column_names.find(texts, column_names.COMPLETIONS, (prompt,))
-        if prompt and completion:
-            found = _pair(names, texts, prompt, completion, rows)
-        else:
-            found = (
-                _prompt_of_turns(names, rows)
-                or _text(names, texts, prompt, completion, rows)
-                or _by_content(texts, prompt, completion, rows, names)
-            )
+    found = _found(names, rating, system, rows)
+    if rating and found.shape == "text" and is_text(rating, rows):  # no answer to be rated: it is the answer itself
+        rating = ""
+        found = _found(names, rating, system, rows)
     return _with_more(found, system, tools if found.shape != "text" else "", rating)
+
+
+def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
+    found = _conversations(names, rating, rows) or _instances(names, rows)
+    if found is not None:
+        return found
+    texts = [name for name in names if name not in (system, rating) and is_text(name, rows)]
+    prompt = column_names.find_whole(texts, column_names.INSTRUCTIONS) or column_names.find(texts, column_names.PROMPTS)
+    completion = column_names.find(texts, column_names.COMPLETIONS, (prompt,))
+    if prompt and completion:
+        return _pair(names, texts, prompt, completion, rows)
+    return (
+        _prompt_of_turns(names, rows)
+        or _text(names, texts, prompt, completion, rows)
+        or _by_content(texts, prompt, completion, rows, names)
+    )
 
 
 def _with_more(found: Mapping, system: str, tools: str, rating: str) -> Mapping:

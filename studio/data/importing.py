@@ -13,7 +13,7 @@ from studio.contract.events import Imported, Inspected
 from studio.contract.job import ImportJob, Mapping
 from studio.data import parts
 from studio.data.arrow_file import RowWriter
-from studio.data.choosing import check_columns, choose_mapping, keep_choice
+from studio.data.choosing import choose_mapping, for_further_file, keep_choice, unread_rating
 from studio.data.dataset import ROWS_FILE, DatasetInfo, write_info
 from studio.data.inspecting import SAMPLE_ROWS, look
 from studio.data.intake import ChosenFile, FileResult, Hashes, Pace, read_file
@@ -52,6 +52,7 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
     check_destination(destination)
     choice = parts.of_job(job)
     files, notes = _look_at_all(choice, job.skip_damaged)
+    _check_asked(job, files)
     split_by = SplitColumns(job.group, job.time)
     for file in files:
         split_by.check(file.seen.columns, file.name)
@@ -63,18 +64,19 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
         emit(event)
 
     chosen = choose_mapping(job, files[0].seen, choice.splits, notice)
-    for file in files[1:]:
-        check_columns(chosen, file.seen, file.name)
+    mappings = [chosen, *(for_further_file(chosen, file.seen, file.name) for file in files[1:])]
+    notes += unread_rating(chosen, files[0].seen)
     with_tests = any(file.chosen.test for file in files)
     pace = Pace(emit, control, sum(file.seen.packed_bytes for file in files))
     hashes = Hashes()
     with new_folder(destination) as folder:
         with RowWriter(folder / ROWS_FILE, split_by.names) as writer:
             readings = [
-                read_file(file, chosen, _side(file, with_tests), writer, pace, hashes, job.skip_damaged, split_by)
-                for file in files
+                read_file(file, mapping, _side(file, with_tests), writer, pace, hashes, job.skip_damaged, split_by)
+                for file, mapping in zip(files, mappings, strict=True)
             ]
         _check_enough(readings)
+        split_by.check_found(sum(reading.written + reading.left_out for reading in readings))
         notes += [*split_by.problems(), *keep_choice(job, files[0].seen)]
         info = _describe(job, destination, chosen, files[0].seen.columns, readings, [*choice.notes, *notes])
         info = msgspec.structs.replace(info, split=split_by.split)
@@ -110,6 +112,22 @@ def _look_at_all(choice: Choice, skip_damaged: bool) -> tuple[list[ChosenFile], 
     if refused is not None and (not files or files[0].chosen.test):
         raise refused
     return files, notes
+
+
+def _check_asked(job: ImportJob, files: list[ChosenFile]) -> None:
+    """Refuse what was asked for and would change nothing.
+
+    Raises:
+        StudioError: `data.no_sheets`.
+    """
+    if job.reading.sheet and not any(file.seen.sheets for file in files):
+        raise StudioError(
+            "data.no_sheets",
+            "Only Excel files have sheets.",
+            f'The sheet "{shown(job.reading.sheet, 80)}" was asked for, but this file has none.',
+            "Leave the sheet out.",
+            where=files[0].name,
+        )
 
 
 def _side(file: ChosenFile, with_tests: bool) -> str:

@@ -7,6 +7,7 @@ import msgspec
 from studio.contract.errors import StudioError
 from studio.contract.job import COLUMN_FIELDS, Mapping
 from studio.contract.records import Message, Record
+from studio.data.column_content import BAD, GOOD
 from studio.data.conversation import check_order, is_turn_list, kind_of, text_of, to_messages, unpacked
 from studio.data.guessing import guess
 from studio.data.row_faults import row_error
@@ -15,9 +16,6 @@ from studio.data.transcript import is_transcript
 from studio.data.wording import listed, shown
 
 __all__ = ["check", "guess", "rows_of", "to_record"]
-
-GOOD = frozenset(("true", "1", "1.0", "yes", "good", "desirable", "y", "ja", "gut"))
-BAD = frozenset(("false", "0", "0.0", "no", "bad", "undesirable", "n", "nein", "schlecht"))
 
 
 def rows_of(row: dict[str, object], mapping: Mapping, number: int) -> Iterator[dict[str, object]]:

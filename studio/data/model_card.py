@@ -133,8 +133,11 @@ def _losses(summary: RunSummary, last: events.Evaluated | None) -> Iterator[tupl
 
 def _verdict_rows(verdict: events.Verdict) -> Iterator[tuple[str, str]]:
     if verdict.asked is not None:
-        yield "New questions answered right, word for word", f"{verdict.right_after} of {verdict.asked}"
+        kind = "Test" if verdict.also_learned else "New"
+        yield f"{kind} questions answered right, word for word", f"{verdict.right_after} of {verdict.asked}"
         yield "The same before training", f"{verdict.right_before} of {verdict.asked}"
+    if verdict.also_learned:
+        yield "Test examples that were also learned from (they show memory, not learning)", f"{verdict.also_learned}"
     if verdict.rows is not None:
         yield "Held-back examples that became likelier", f"{verdict.rows_better} of {verdict.rows}"
     if verdict.loss_base is not None and verdict.loss_tuned is not None:

@@ -76,9 +76,13 @@ def _ranks(times: Sequence[float | None]) -> dict[float, float]:
     return dict(zip((-values).tolist(), middles.tolist(), strict=True))
 
 
+_UNREAD = {
+    "group": "All of its fields are empty.",
+    "time": "Dates are read as 2024-05-06, 06.05.2024 or a number that grows; 05/06/2024 could mean two days.",
+}
 _MISSING = {
     "group": "Each of them is split by itself, so rows that belong together may come to stand on both sides.",
-    "time": "They are learned from, however new they are. Dates such as 05/06/2024 could mean two days.",
+    "time": "They are learned from, however new they are. Dates are read as 2024-05-06 or 06.05.2024.",
 }
 
 
@@ -122,6 +126,24 @@ class SplitColumns:
             found["time"] = time_of(row.get(self._time))
         self._missing.update(name for name, value in found.items() if value is None)
         return found
+
+    def check_found(self, rows: int) -> None:
+        """See that there is anything to split by.
+
+        Args:
+            rows: How many were read.
+
+        Raises:
+            StudioError: `data.no_group`, `data.no_time`: not one row has a value.
+        """
+        for name, column in (("group", self._group), ("time", self._time)):
+            if column and self._missing[name] >= rows > 0:
+                raise StudioError(
+                    f"data.no_{name}",
+                    f'No row has a {name} in the column "{shown(column)}".',
+                    _UNREAD[name],
+                    "Choose another column, or split by chance.",
+                )
 
     def problems(self) -> tuple[Problem, ...]:
         """What should be known about the values seen so far."""

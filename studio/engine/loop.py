@@ -358,17 +358,18 @@ class Run:
         self.noise.remove()
         self.model.eval()
         after = self.tester.measure(self.model, "after", _UntilDiscarded(self.control))
-        found: Verdict | None = compare(self.ready.before, after, self.tester.questions)
-        if found == Verdict():
-            found = None
+        found = compare(self.ready.before, after, self.tester.questions)
         return Finished(
             adapter=str(self.folder.adapter),
             reason=reason,
             steps=self.step,
             seconds=self.pace.train_seconds,
-            verdict=found,
+            verdict=None if found == Verdict() else msgspec.structs.replace(found, also_learned=self._also_learned()),
             best_step=self.best_step if self.best else 0,
         )
+
+    def _also_learned(self) -> int:
+        return self.ready.examples.report.overlap
 
     def _save_adapter(self) -> tuple[Any, float] | None:
         def write(folder: Path) -> None:

@@ -60,6 +60,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
 
     emit(Progress(stage="Loading the model"))
     base = base_model.load(Path(job.model), placement)
+    lora.target_modules(base, settings.method.target_modules)  # a name that fits nothing is told before the tests
     base_parameters = base_model.parameter_count(base)
     print_of_job = fingerprint(job, examples)
     snapshot = newest_snapshot(folder, print_of_job, emit)

@@ -64,14 +64,17 @@ class DataDesk(QObject):
         """Take another dataset, or none; one that cannot be opened is told by `failed`."""
         self.checkup.cancel()
         self._calm.stop()
+        before = self.dataset.info if self.dataset is not None else None
+        is_same = before is not None and info is not None and _same_rows(before, info)
         self.dataset = self.origin = self.found = None
         self.test = ""
-        self.history.open(None)
+        if not is_same:
+            self.history.open(None)
         if info is None:
             return
         try:
             dataset = open_dataset(Path(info.folder))
-            self.history.open(dataset)
+            (self.history.reopen if is_same else self.history.open)(dataset)
         except StudioError as error:
             self.failed.emit(error.problem)
             return
@@ -225,6 +228,11 @@ class DataDesk(QObject):
             self._workplace.told.emit(words.format(count=wording.number(event.rows), name=name))
         elif isinstance(event, events.Failed):
             self.failed.emit(event.problem)
+
+
+def _same_rows(one: DatasetInfo, other: DatasetInfo) -> bool:
+    """Whether two descriptions are of one import: only how its rows are split may differ."""
+    return (one.folder, one.created, one.rows) == (other.folder, other.created, other.rows)
 
 
 def compared_problem(desk: DataDesk) -> Problem | None:

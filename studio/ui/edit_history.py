@@ -42,6 +42,17 @@ class EditHistory(QObject):
             dataset.edits = self._log.edits
             dataset.note_edits()
 
+    def reopen(self, dataset: Dataset) -> None:
+        """Take the same dataset again, opened anew: what can be undone stays.
+
+        Raises:
+            StudioError: Its edits cannot be read.
+        """
+        self._dataset = dataset
+        self._log = EditLog(dataset.folder, dataset.table.num_rows)
+        dataset.edits = self._log.edits
+        dataset.note_edits()
+
     def do(self, operation: Operation, words: str) -> bool:
         """Make a change, as one step back.
 

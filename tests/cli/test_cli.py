@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -312,7 +313,46 @@ def test_a_file_wins_over_a_dataset_of_its_name_and_is_imported_once_while_it_st
     assert find_dataset("rows.jsonl").usable == 2 * first.usable
     assert len(list_datasets()) == 2
     file.unlink()
-    assert find_dataset("rows.jsonl").name == "rows.jsonl"
+    with pytest.raises(StudioError) as caught:
+        find_dataset("rows.jsonl")
+    assert (caught.value.problem.code, first.id in caught.value.problem.why) == ("data.ambiguous", True)
+    assert find_dataset(first.id).id == first.id
+
+
+def test_a_file_is_what_lies_there_whatever_was_done_to_its_dataset(tmp_path: Path, own_home: Path) -> None:
+    from studio.cli.places import find_dataset
+    from studio.data.dataset import open_dataset
+    from studio.data.edits import EditLog, Exclude
+
+    file = tmp_path / "rows.jsonl"
+    file.write_text(GOOD)
+    first = find_dataset(str(file))
+    EditLog(Path(first.folder), first.usable).apply(Exclude((0,)))
+    again = find_dataset(str(file))
+    assert again.id != first.id
+    assert len(open_dataset(Path(again.folder))) == first.usable
+    assert find_dataset(str(file)).id == again.id
+
+
+def test_a_choice_of_columns_that_is_used_again_is_said(tmp_path: Path, own_home: Path) -> None:
+    from studio.cli.places import find_dataset, import_file
+    from studio.contract.job import Mapping
+
+    file = tmp_path / "rows.jsonl"
+    file.write_text(GOOD)
+    shape = find_dataset(str(file)).mapping
+    turned = Mapping(shape="prompt_completion", prompt=shape.completion, completion=shape.prompt)
+    import_file(file, "turned", mapping=turned)
+    told: list[Any] = []
+    assert find_dataset(str(file), show=told.append).mapping.same_columns(turned)
+    assert "data.choice_used" in {event.problem.code for event in told if hasattr(event, "problem")}
+
+
+def test_doctor_mends_datasets_not_files(tmp_path: Path, own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(GOOD)
+    assert refused(capsys, "data", "doctor", str(file), "--fix", "drop_duplicates")["code"] == "doctor.fix_of_file"
+    assert refused(capsys, "data", "doctor", str(file), "--max-tokens", "-3")["code"] == "settings.range"
 
 
 def test_options_that_a_job_file_or_a_resumed_run_would_ignore_are_refused(

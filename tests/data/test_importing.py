@@ -118,8 +118,17 @@ def test_a_test_file_of_the_users_own_decides_the_sides(source: Path, tmp_path: 
     assert [file.name for file in dataset.info.sources] == ["faq.jsonl", "test.jsonl"]
 
 
+def test_a_further_file_may_name_its_columns_otherwise(source: Path, tmp_path: Path, destination: Path) -> None:
+    rows = [{"Frage": f"Wer ist {n}?", "Antwort": f"Ich bin {n}."} for n in range(3)]
+    own = write_jsonl(tmp_path / "test.jsonl", rows)
+    imported = run_import(source, destination, held_back=own)
+    assert imported.held_back_rows == 3
+    last = list(open_dataset(destination).records())[-1]
+    assert [turn.content for turn in last.messages] == ["Wer ist 2?", "Ich bin 2."]
+
+
 def test_a_test_file_of_another_shape_is_refused(source: Path, tmp_path: Path, destination: Path) -> None:
-    own = write_jsonl(tmp_path / "test.jsonl", [{"q": "Who?", "a": "Me."}])
+    own = write_jsonl(tmp_path / "test.jsonl", [{"number": 1, "size": 2}])
     problem = refused(lambda: run_import(source, destination, held_back=own))
     assert (problem.code, problem.where) == ("data.mapping_column", "test.jsonl")
     assert not destination.exists()

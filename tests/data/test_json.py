@@ -1,6 +1,8 @@
 """JSON and JSONL: what is read, and what is refused at which line."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from studio.data.formats import json as json_format
 from studio.data.rows import Rows, read
 from tests.data.files import QA, reading_refused, write, write_jsonl
+from tests.helpers.shared_data import PROJECT
 
 
 def test_a_list_of_objects_is_read_row_by_row(tmp_path: Path) -> None:
@@ -227,3 +230,28 @@ def test_the_list_reader_needs_no_more_memory_than_its_rows(tmp_path: Path) -> N
 def test_a_single_value_is_called_one(tmp_path: Path, content: str) -> None:
     problem = reading_refused(write(tmp_path / "a.json", content))
     assert (problem.code, problem.what) == ("data.no_rows", "The file holds a single value, not a list of rows.")
+
+
+NULL_FIRST = """
+import sys
+from pathlib import Path
+from studio.contract.control import Going
+from studio.contract.job import ImportJob
+from studio.data.importing import import_dataset
+for _ in range(300):
+    work = ImportJob(source=sys.argv[1], destination=sys.argv[2], name="x", skip_damaged=True)
+    import_dataset(work, lambda event: None, Going())
+"""
+
+
+@pytest.mark.parametrize("start", ["null", "null\n", "\n  null", " \t null\n"])
+def test_a_line_that_begins_with_null_is_left_out_and_nothing_crashes(tmp_path: Path, start: str) -> None:
+    """In a process of its own: pyarrow's reader dies on it now and then."""
+    rows = "".join(json.dumps({"question": f"What is {n}?", "answer": f"It is {n}."}) + "\n" for n in range(4))
+    path = tmp_path / "a.jsonl"
+    path.write_text(start + rows)
+    done = subprocess.run(
+        [sys.executable, "-c", NULL_FIRST, str(path), str(tmp_path / "set")],
+        capture_output=True, text=True, cwd=PROJECT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]

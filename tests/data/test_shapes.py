@@ -1,13 +1,16 @@
 """Tools, reasoning, texts, compared and rated answers: found by guess, and what makes such a row unfit."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from studio.contract.control import Going
 from studio.contract.errors import StudioError
-from studio.contract.job import Mapping
+from studio.contract.job import ImportJob, Mapping
 from studio.contract.records import Message, Record
+from studio.data.importing import import_dataset
 from studio.data.mapping import check, guess, rows_of, to_record
 from studio.data.row_faults import FAULTS
 from tests.data.files import refused
@@ -367,3 +370,17 @@ def test_columns_that_say_nothing_are_listed() -> None:
     with pytest.raises(StudioError) as caught:
         guess(["id", "when"], [{"id": 1, "when": "2026-01-01"}])
     assert '"id", "when"' in caught.value.problem.why
+
+
+def test_ratings_in_words_are_read_and_others_are_told_of(tmp_path: Path) -> None:
+    marks = ("schlecht", "gut")
+    rows = [{"prompt": f"Is {n} even?", "completion": f"{n} is.", "label": marks[n % 2]} for n in range(8)]
+    mapping, found = records(*rows)
+    assert (mapping.shape, mapping.label) == ("label", "label")
+    assert [record.label for record in found] == [False, True] * 4
+    stars = [{"question": f"Is {n} even?", "answer": f"{n} is.", "rating": n % 5} for n in range(8)]
+    path = tmp_path / "stars.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in stars))
+    work = ImportJob(source=str(path), destination=str(tmp_path / "set"), name="x")
+    imported = import_dataset(work, lambda event: None, Going())
+    assert "data.rating_unread" in {problem.code for problem in imported.problems}

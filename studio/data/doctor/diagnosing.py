@@ -61,7 +61,8 @@ def diagnose(
         tick=pace.tick,
     )
     checks = make_checks(context)
-    test = ForeignRows(work.test) if work.test else None  # before all else: what cannot be read is told at once
+    # Before all else: a test file that cannot be read is told at once.
+    test = ForeignRows(work.test, dataset.info.kind == "text") if work.test else None
     look(context, checks)
     tested = _add_test_rows(context, test) if test is not None else 0
     found: list[Found] = []

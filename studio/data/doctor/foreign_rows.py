@@ -27,17 +27,19 @@ class ForeignRows:
         unread: Rows so far that say neither question nor text.
     """
 
-    def __init__(self, test: str) -> None:
+    def __init__(self, test: str, with_texts: bool = False) -> None:
         """See what it is.
 
         Args:
             test: A file of rows, or a dataset's folder.
+            with_texts: It is compared with rows of plain text; else plain text in it is taken for questions.
 
         Raises:
             StudioError: It cannot be read.
         """
         self._path = Path(test)
         self.unread = 0
+        self._with_texts = with_texts
         self._mapping: Mapping | None = None
         self._question = ""
         self._dataset = open_dataset(self._path) if (self._path / INFO_FILE).is_file() else None
@@ -88,7 +90,8 @@ class ForeignRows:
     def _of_row(self, row: dict[str, object], number: int) -> list[Record]:
         if self._mapping is not None:
             try:
-                return [to_record(part, self._mapping, number) for part in rows_of(row, self._mapping, number)]
+                parts = rows_of(row, self._mapping, number)
+                return [self._as_asked(to_record(part, self._mapping, number)) for part in parts]
             except StudioError:
                 pass  # a row without an answer may still ask something
         question = _asked(row, self._mapping, self._question, number)
@@ -96,6 +99,11 @@ class ForeignRows:
             return [Record(messages=(*question,), source_row=number)]
         self.unread += 1
         return []
+
+    def _as_asked(self, record: Record) -> Record:
+        if self._with_texts or not record.text:
+            return record
+        return Record(messages=(Message("user", record.text),), source_row=record.source_row)
 
 
 def _asked(row: dict[str, object], mapping: Mapping | None, column: str, number: int) -> list[Message]:

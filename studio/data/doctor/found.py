@@ -72,8 +72,8 @@ def found_rows(folder: Path, code: str) -> tuple[Ints, Ints]:
     except (OSError, ValueError) as error:
         raise StudioError(
             "doctor.no_finding",
-            "The rows of this finding are not there.",
-            str(error),
+            "The rows of this finding are not there any more.",
+            "The data was checked anew, or the dataset was deleted, perhaps in another window.",
             "Let the data be checked again.",
         ) from error
     return pairs[0], pairs[1]

@@ -114,6 +114,8 @@ class _Block:
 
     def table(self, schema: Any) -> Any:
         """The lines as a record batch, or None where one of them is not what it should be."""
+        if not self._are_objects():
+            return None
         read = self._read(schema, _PIECE_BYTES)
         if read is None:
             read = self._read(schema, len(self._data) + 1)  # a line may be longer than a piece
@@ -129,6 +131,17 @@ class _Block:
             return None
         batches = read.combine_chunks().to_batches()
         return batches[0] if len(batches) == 1 else None
+
+    def _are_objects(self) -> bool:
+        """Whether every line with anything in it begins an object: pyarrow 26 dies of a piece that starts with null."""
+        data = np.frombuffer(self._data, np.uint8)
+        starts = np.concatenate(([0], np.flatnonzero(data == ord("\n")) + 1))
+        starts = starts[starts < len(data)]
+        odd = starts[data[starts] != ord("{")].tolist()
+        view = memoryview(self._data)
+        ends = [self._data.find(b"\n", start) for start in odd]
+        lines = (bytes(view[start : end if end >= 0 else None]) for start, end in zip(odd, ends, strict=True))
+        return all(line.lstrip()[:1] in (b"", b"{") for line in lines)
 
     def _read(self, schema: Any, piece: int) -> Any:
         try:

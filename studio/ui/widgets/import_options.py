@@ -7,16 +7,20 @@ import msgspec
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QSizePolicy, QSpinBox, QToolButton, QWidget
 
+from studio.contract.errors import StudioError
 from studio.contract.job import Reading
 from studio.contract.splits import Split
 from studio.data.dataset import DatasetInfo
 from studio.data.made_from import Origin
+from studio.data.row_split import RowSplit
 from studio.ui import icons, wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import ElidedLabel, label
 from studio.ui.widgets.section import clear_layout, column, row
 
+MOST_COUNTED = 20_000
+"""Rows that are counted for the line that says what is held back."""
 _MOST_FILES = 20
 _TEXTS = ("text",)
 
@@ -230,7 +234,7 @@ class ImportOptions(QWidget):
         if info.held_back_rows:
             parts.append(self.test_file.text())
         else:
-            parts.append(self.tr("{share} of the rows held back for testing").format(share=wording.percent(share)))
+            parts.append(self._held_back(info, share))
             if info.split.by == "group":
                 parts.append(self.tr("in groups by {column}").format(column=info.split.column))
             elif info.split.by == "time":
@@ -238,6 +242,18 @@ class ImportOptions(QWidget):
             if info.split.by != "time":
                 parts.append(self.tr("seed {seed}").format(seed=info.split.seed))
         return " · ".join(parts)
+
+    def _held_back(self, info: DatasetInfo, share: float) -> str:
+        """How many rows are held back, counted where that takes no time: by groups the share alone says little."""
+        try:
+            split = RowSplit(Path(info.folder)) if info.usable <= MOST_COUNTED else None
+        except StudioError:
+            split = None  # it is told where the dataset is opened
+        if split is None:
+            return self.tr("{share} of the rows held back for testing").format(share=wording.percent(share))
+        _, held_back = split.counts(share)
+        words = self.tr("{count} of {rows} rows held back for testing")
+        return words.format(count=wording.number(held_back), rows=wording.number(split.rows))
 
     # --- what is chosen ---------------------------------------------------------------------------------
 

@@ -46,6 +46,10 @@ def judge(verdict: Verdict | None) -> Judgement:
         kept = [] if verdict is None else kept_sentence(verdict)
         return Judgement(words, tuple(kept), _tr("not tested"), "info")
     exact, loss, kept = _exact_sentence(verdict), _loss_sentence(verdict), kept_sentence(verdict)
+    if verdict.also_learned:
+        return Judgement(
+            _memory_sentence(verdict), tuple(filter(None, (exact, loss, *kept))), _short(verdict), "warning"
+        )
     if learned_answers(verdict):
         return Judgement(exact, tuple(kept), _short(verdict), _mood(verdict))
     figures = [words for words in (exact, loss) if words] + kept
@@ -58,6 +62,12 @@ def judge(verdict: Verdict | None) -> Judgement:
     if not exact:  # answers too long to be compared word for word: the loss is all there is to go by
         return Judgement(loss, tuple(kept), _short(verdict), _mood(verdict))
     return Judgement(exact, (_likelier_sentence(verdict), loss, *kept), _short(verdict), "info")
+
+
+def _memory_sentence(verdict: Verdict) -> str:
+    words = _tr("{count} of the test examples were also learned from: what follows shows memory, not learning.")
+    one = _tr("One of the test examples was also learned from: what follows may flatter.")
+    return one if verdict.also_learned == 1 else words.format(count=wording.number(verdict.also_learned))
 
 
 def _mood(verdict: Verdict) -> Mood:
@@ -101,7 +111,9 @@ def kept_sentence(verdict: Verdict) -> list[str]:
 def _exact_sentence(verdict: Verdict) -> str:
     if not verdict.asked or verdict.right_after is None:
         return ""
-    return _tr("Answers {after} of {asked} new questions right, before: {before}.").format(
+    new = _tr("Answers {after} of {asked} new questions right, before: {before}.")
+    test = _tr("Answers {after} of {asked} test questions right, before: {before}.")
+    return (test if verdict.also_learned else new).format(
         after=wording.number(verdict.right_after),
         asked=wording.number(verdict.asked),
         before=wording.number(verdict.right_before or 0),
@@ -130,6 +142,12 @@ def _loss_sentence(verdict: Verdict) -> str:
         if fell
         else _tr("Better on {better} of {rows} unseen examples; loss on them rose from {before} to {after}.")
     )
+    if verdict.also_learned:
+        words = (
+            _tr("Better on {better} of {rows} test examples; loss on them fell from {before} to {after}.")
+            if fell
+            else _tr("Better on {better} of {rows} test examples; loss on them rose from {before} to {after}.")
+        )
     return words.format(
         better=wording.number(verdict.rows_better),
         rows=wording.number(verdict.rows),
