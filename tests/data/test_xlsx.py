@@ -167,3 +167,10 @@ def test_a_failed_check_within_the_native_parser_is_a_damaged_file(
     problem = reading_refused(write(tmp_path / "a.xlsx", xlsx_bytes(QA)))
     assert problem.code == "data.damaged_table"
     assert "index out of bounds" in problem.why
+
+
+def test_a_cell_far_to_the_right_is_named_at_once(tmp_path: Path) -> None:
+    """A damaged place such as BNAN3: found by fuzzing, which waited."""
+    book = sheet([["question", "answer"], ["Who?", "Me."]]).replace('r="B2"', 'r="BNAN2"')
+    problem = reading_refused(write(tmp_path / "a.xlsx", workbook_bytes({"FAQ": book})))
+    assert problem.code == "data.too_many_columns"

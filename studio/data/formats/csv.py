@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -248,8 +249,7 @@ def _too_long(source: Source, start: int) -> StudioError:
 
 
 def _columns(source: Source, layout: Layout, cells: list[str], line: int) -> list[str]:
-    if len(cells) > _MAX_CELLS:
-        raise source.error("too_many_columns", f"The first row has {len(cells):,} columns.", line=line)
+    _check_width(source, cells, line)
     if not layout.has_header:
         source.note(
             "no_header",
@@ -265,12 +265,13 @@ def column_names(source: Source, cells: list[str], line: int) -> list[str]:
     """The names in a header; columns without one are numbered.
 
     Raises:
-        StudioError: `data.duplicate_columns`.
+        StudioError: `data.duplicate_columns`, `data.too_many_columns`.
     """
+    _check_width(source, cells, line)
     while len(cells) > 1 and not cells[-1].strip():
         cells.pop()
     names = [cell.strip() or f"column {index}" for index, cell in enumerate(cells, start=1)]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise source.error(
             "duplicate_columns",
@@ -280,6 +281,17 @@ def column_names(source: Source, cells: list[str], line: int) -> list[str]:
             line,
         )
     return names
+
+
+def _check_width(source: Source, cells: list[str], line: int) -> None:
+    if len(cells) > _MAX_CELLS:
+        raise source.error(
+            "too_many_columns",
+            f"This row has {len(cells):,} columns; {_MAX_CELLS:,} is the limit.",
+            "No table of examples is that wide: the file is damaged, or cut by another sign.",
+            "Look at this row in the program that the table came from.",
+            line,
+        )
 
 
 def _ragged(cells: list[str], columns: list[str], layout: Layout) -> Problem:
