@@ -70,7 +70,9 @@ def _batches(file: Any, source: Source) -> Iterator[Any]:
     file.seek(0)
     is_file = file.read(6) == b"ARROW1"
     file.seek(0)
-    reader = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
+    # In this thread: one of the library's own that still holds a Python file when the program ends aborts it.
+    options = pa.ipc.IpcReadOptions(use_threads=False)
+    reader = pa.ipc.open_file(file, options=options) if is_file else pa.ipc.open_stream(file, options=options)
     check_columns(source, reader.schema.names)
     found = (reader.get_batch(i) for i in range(reader.num_record_batches)) if is_file else iter(reader)
     for batch in found:
