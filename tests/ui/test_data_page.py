@@ -214,24 +214,24 @@ def test_the_preview_shows_the_trainers_own_labels(qtbot: QtBot, page: DataPage,
     library.put_model(checked_model(made))
     page.workplace.choose_model(checked_model(made))
     import_file(qtbot, page, faq)
-    page.rows.table.show_row(7)
+    page.rows.table.show_row(8)
     service = page.preview.service
     told: list[MaskedRow] = []
     service.row_shown.connect(told.append)
     with qtbot.waitSignals([service.row_shown, service.surveyed], timeout=WAIT):
         page.tabs.setCurrentWidget(page.preview)
     shown = told[-1]
-    assert shown.row == 7
+    assert shown.row == 8
     learned = "".join(piece for piece, is_learned in zip(shown.pieces, shown.learned, strict=True) if is_learned)
-    assert learned == "Open Settings, number 7.<|end|>"
-    assert "<b>reset</b> 7?" in page.preview.view.text.toPlainText()
+    assert learned == "Open Settings, number 8.<|end|>"
+    assert "<b>reset</b> 8?" in page.preview.view.text.toPlainText()
     assert "learned (" in page.preview.facts.text()
     assert "This row is used whole." in page.preview.fate.text()
     assert any(shown.control)
     assert page.preview.survey.text() == "Of 200 rows looked at: all are used whole."
     with qtbot.waitSignal(service.row_shown, timeout=WAIT):
         page.preview.next.click()
-    assert "number 8." in page.preview.view.text.toPlainText()
+    assert "number 9." in page.preview.view.text.toPlainText()
     # Other settings, other fate: as training would do it.
     with qtbot.waitSignals([service.row_shown, service.surveyed], timeout=WAIT):
         page.workplace.choose_settings(TrainSettings(max_tokens=16))
@@ -240,8 +240,8 @@ def test_the_preview_shows_the_trainers_own_labels(qtbot: QtBot, page: DataPage,
     assert page.preview.facts.text().endswith("tokens, 0 learned")
     # A row that a person leaves out: seen by the worker that runs already.
     with qtbot.waitSignal(service.row_shown, timeout=WAIT):
-        page.rows.table.show_row(8)
-        page.desk.history.do(Exclude((8,)), "x")
+        page.rows.table.show_row(9)
+        page.desk.history.do(Exclude((9,)), "x")
     qtbot.waitUntil(lambda: "You left this row out" in page.preview.fate.text(), timeout=WAIT)
     page.close_services()
     qtbot.waitUntil(lambda: not page.workplace._tasks, timeout=WAIT)
