@@ -112,13 +112,14 @@ class ImportOptions(QWidget):
         }
         title = self._titles
         reading = row(title["sheet"], self.sheet, title["documents"], self.documents, title["split"], self.split, 1)
-        tests = row(title["by"], self.by, self.column, title["seed"], self.seed, self.share, self.share_button, 1)
+        rule = row(title["by"], self.by, self.column, 1)
+        share = row(title["seed"], self.seed, self.share, self.share_button, 1)
         own = row(self.more_button, self.test_button, self.no_test_button, self.test_file, 1)
         files = column(title["files"], self._files, row(self.weights_button, 1), spacing=GRID // 2)
         grid = QGridLayout()
         grid.setContentsMargins(3 * GRID, 0, 0, GRID)
         grid.setVerticalSpacing(GRID)
-        for place, layout in enumerate((reading, files, tests, own)):
+        for place, layout in enumerate((reading, files, rule, share, own)):
             grid.addLayout(layout, place, 0)
         return grid
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QUndoStack
+from PySide6.QtGui import QResizeEvent, QUndoStack
 from PySide6.QtWidgets import QPlainTextEdit, QSplitter, QVBoxLayout, QWidget
 
 from studio.contract.diagnosis import Finding
@@ -20,6 +20,8 @@ from studio.ui.widgets.records_model import Rows
 from studio.ui.widgets.records_table import RecordsTable
 from studio.ui.widgets.rows_toolbar import RowsToolbar
 
+ROOMY_LINES = 14
+"""Height of the tab, in lines, from which the chosen row is shown in full below the table."""
 MOST_CHARACTERS = 100_000
 """Of one part of a row: a field that lays out megabytes makes everybody wait."""
 
@@ -62,6 +64,11 @@ class RowsTab(QWidget):
         inside.addWidget(self.state)
         inside.addWidget(split, 1)
         self._connect()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where there is hardly room for rows, all of it is theirs."""
+        super().resizeEvent(event)
+        self.detail.setVisible(self.height() >= ROOMY_LINES * self.fontMetrics().height())
 
     def _connect(self) -> None:
         self.table.row_chosen.connect(self._on_row_chosen)

@@ -45,10 +45,10 @@ class RowsToolbar(QWidget):
         self._typing.timeout.connect(self.choice_changed)
         self.search.textChanged.connect(lambda _: self._typing.start())
         self.search.returnPressed.connect(self._search_now)
-        self.filter = self._combo(self.tr("Which rows are shown"), 15)
-        self.order = self._combo(self.tr("Order of the rows"), 11)
+        self.filter = self._combo(self.tr("Which rows are shown"), 12)
+        self.order = self._combo(self.tr("Order of the rows"), 14)
         for words, order in (
-            (self.tr("In the file's order"), "file"),
+            (self.tr("As in the file"), "file"),
             (self.tr("Longest first"), "longest"),
             (self.tr("Shortest first"), "shortest"),
         ):
