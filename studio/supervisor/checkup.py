@@ -6,10 +6,11 @@ import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from studio.contract import commands, events, job
-from studio.contract.errors import Problem
+from studio.contract.errors import Problem, StudioError
 from studio.contract.settings import TrainSettings
-from studio.data.dataset import Dataset
+from studio.data.dataset import Dataset, DatasetInfo
 from studio.data.doctor.found import last_diagnosis
+from studio.data.edits import read_edits
 from studio.supervisor.worker_thread import TrainerThread
 from studio.supervisor.workplace import Workplace
 
@@ -106,6 +107,24 @@ def up_to_date(dataset: Dataset, found: events.Diagnosed, work: job.DoctorJob, l
         return False
     measured = found.lengths is not None and found.lengths.unit == "tokens"
     return not measured or found.lengths is None or found.lengths.limit == limit
+
+
+def known_too_long(info: DatasetInfo, settings: TrainSettings, model: events.ModelChecked | None) -> int:
+    """How many rows these settings would leave out as too long, as far as the doctor has counted it for this model.
+
+    0 where he has not, or where other settings or another model were asked about.
+    """
+    found = last_diagnosis(Path(info.folder))
+    if found is None or found.lengths is None or model is None or settings.too_long != "leave_out":
+        return 0
+    if found.model != model.path or found.lengths.limit != longest_text(settings, model):
+        return 0
+    try:
+        if read_edits(Path(info.folder), info.usable).digest != found.edits:
+            return 0
+    except StudioError:  # told where the dataset is opened
+        return 0
+    return sum(one.count for one in found.findings if one.code == "doctor.left_out_as_too_long")
 
 
 def kept_diagnosis(dataset: Dataset) -> events.Diagnosed | None:

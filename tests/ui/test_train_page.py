@@ -12,14 +12,17 @@ from pytestqt.qtbot import QtBot
 
 from studio.contract import events, job
 from studio.contract.control import Going
+from studio.contract.diagnosis import Diagnosed, Finding, Histogram
 from studio.contract.presets import load_preset
 from studio.contract.run_folder import RunFolder, datasets_folder, starter_folder
 from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
+from studio.data.doctor.found import save
 from studio.data.importing import import_dataset
 from studio.data.row_split import RowSplit
 from studio.engine.batches import Plan
 from studio.supervisor import library
+from studio.supervisor.checkup import longest_text
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.train import TrainPage
 from studio.ui.pages.train_before import BeforeRun
@@ -143,6 +146,29 @@ def test_the_summary_counts_the_rows_as_the_trainer_will(ready: BeforeRun, workp
     assert ready.setup.summary.text().startswith(f"Ready: {train} train / {held_back} test · about ")
     assert ready.setup.summary.text().endswith("saves every 2 min")
     assert split.counts(0.0) == (200, 0)
+
+
+def test_the_summary_names_the_rows_that_are_too_long_as_the_doctor_counted_them(
+    ready: BeforeRun, workplace: Workplace
+) -> None:
+    data, model = workplace.dataset, workplace.model
+    assert data is not None
+    assert model is not None
+    settings = workplace.settings_for(data)
+    limit = longest_text(settings, model)
+    bars: dict[str, tuple[int, ...]] = {"edges": (0, limit), "counts": (200,)}
+    lengths = Histogram(unit="tokens", **bars, median=9, most_95=90, longest=limit + 9, limit=limit)
+    long = Finding(code="doctor.left_out_as_too_long", level="warning", title="Some are long.", count=3)
+    save(
+        Diagnosed(
+            dataset=data.folder, rows=200, usable=197, verdict="", findings=(long,), lengths=lengths, model=model.path
+        ),
+        [],
+    )
+    ready.setup.form.set_settings(settings)
+    assert " · 3 of them too long, left out · " in ready.setup.summary.text()
+    ready.setup.form.set_settings(msgspec.structs.replace(settings, max_tokens=limit // 2))
+    assert "too long" not in ready.setup.summary.text()
 
 
 def test_the_summary_tells_the_steps_that_the_trainer_will_make_and_when_they_are_few(

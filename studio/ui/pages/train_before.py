@@ -14,6 +14,7 @@ from studio.contract.run_folder import starter_folder
 from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
 from studio.data.row_split import RowSplit
+from studio.supervisor.checkup import known_too_long
 from studio.supervisor.workplace import Workplace
 from studio.ui import failures, wording
 from studio.ui.widgets.train_setup import Choice, TrainSetup
@@ -43,6 +44,7 @@ class BeforeRun(QWidget):
             setup.form.set_device(workplace.device)
         self._fill_models()
         self._fill_datasets()
+        self._show_start()  # the doctor may have counted meanwhile
         setup.page_wanted.connect(self.page_wanted)
         setup.model_picked.connect(self._on_model_picked)
         setup.dataset_picked.connect(self._on_dataset_picked)
@@ -175,6 +177,12 @@ class BeforeRun(QWidget):
             return words, " ".join(wording.told(problem.what) for problem in problems)
         return self.tr("Start training"), self._summary(settings)
 
+    def _too_long(self, settings: TrainSettings) -> list[str]:
+        data = self.workplace.dataset
+        count = known_too_long(data, settings, self.workplace.model) if data is not None else 0
+        words = self.tr("1 of them too long, left out") if count == 1 else self.tr("{count} of them too long, left out")
+        return [words.format(count=wording.number(count))] if count else []
+
     def _summary(self, settings: TrainSettings) -> str:
         parts = []
         if self._split is not None:
@@ -183,6 +191,7 @@ class BeforeRun(QWidget):
             if not self._split.exact:
                 words = self.tr("Ready: about {train} train / {test} test")
             parts.append(words.format(train=wording.number(train), test=wording.number(held_back)))
+            parts += self._too_long(settings)
             parts.append(self._steps(settings, train))
         else:
             parts.append(self.tr("Ready"))
