@@ -66,6 +66,11 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
     chosen = choose_mapping(job, files[0].seen, choice.splits, notice)
     mappings = [chosen, *(for_further_file(chosen, file.seen, file.name) for file in files[1:])]
     notes += unread_rating(chosen, files[0].seen)
+    notes += [
+        Problem(code="data.own_columns", what=f"Its columns are others. {mapping.reason}", where=file.name)
+        for file, mapping in zip(files, mappings, strict=True)
+        if mapping is not chosen
+    ]
     with_tests = any(file.chosen.test for file in files)
     pace = Pace(emit, control, sum(file.seen.packed_bytes for file in files))
     hashes = Hashes()
@@ -76,7 +81,7 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
                 for file, mapping in zip(files, mappings, strict=True)
             ]
         _check_enough(readings)
-        split_by.check_found(sum(reading.written + reading.left_out for reading in readings))
+        split_by.check_found()
         notes += [*split_by.problems(), *keep_choice(job, files[0].seen)]
         info = _describe(job, destination, chosen, files[0].seen.columns, readings, [*choice.notes, *notes])
         info = msgspec.structs.replace(info, split=split_by.split)

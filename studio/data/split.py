@@ -97,6 +97,7 @@ class SplitColumns:
     def __init__(self, group: str = "", time: str = "") -> None:
         self._group, self._time = group, time
         self._missing: Counter[str] = Counter()
+        self._seen = 0
         self.names = (("group",) if group else ()) + (("time",) if time else ())
         by_time = Split(by="time", column=time) if time else Split()
         self.split = Split(by="group", column=group) if group else by_time
@@ -119,6 +120,7 @@ class SplitColumns:
 
     def values(self, row: dict[str, object]) -> dict[str, str | float | None]:
         """A row's group and time, where they are asked for; None where it has none."""
+        self._seen += 1
         found: dict[str, str | float | None] = {}
         if self._group:
             found["group"] = group_of(row.get(self._group))
@@ -127,17 +129,14 @@ class SplitColumns:
         self._missing.update(name for name, value in found.items() if value is None)
         return found
 
-    def check_found(self, rows: int) -> None:
-        """See that there is anything to split by.
-
-        Args:
-            rows: How many were read.
+    def check_found(self) -> None:
+        """See that the rows seen so far give anything to split by.
 
         Raises:
             StudioError: `data.no_group`, `data.no_time`: not one row has a value.
         """
         for name, column in (("group", self._group), ("time", self._time)):
-            if column and self._missing[name] >= rows > 0:
+            if column and self._missing[name] == self._seen > 0:
                 raise StudioError(
                     f"data.no_{name}",
                     f'No row has a {name} in the column "{shown(column)}".',

@@ -98,6 +98,18 @@ def test_rows_without_a_readable_date_are_counted(tmp_path: Path) -> None:
     ]
 
 
+def test_a_column_without_any_date_is_refused_and_one_with_few_is_not_whatever_the_weight(tmp_path: Path) -> None:
+    rows = [{**row, "day": row["day"] if n % 4 == 0 else "soon"} for n, row in enumerate(PATIENTS)]
+    source = write_jsonl(tmp_path / "few.jsonl", rows)
+    work = ImportJob(source=str(source), destination=str(tmp_path / "few"), name="few", time="day", weights=(0.5,))
+    found = import_dataset(work, lambda event: None, Going())
+    assert "data.no_time" in {problem.code for problem in found.problems}
+    write_jsonl(source, [{**row, "day": "soon"} for row in PATIENTS])
+    work = ImportJob(source=str(source), destination=str(tmp_path / "no"), name="no", time="day", weights=(2.0,))
+    assert refused(lambda: import_dataset(work, lambda event: None, Going())).code == "data.no_time"
+    assert not (tmp_path / "no").exists()
+
+
 def test_an_own_test_file_stands_above_every_rule(tmp_path: Path) -> None:
     test = write_jsonl(tmp_path / "test.jsonl", PATIENTS[:7])
     dataset = imported(tmp_path, group="patient", held_back=str(test))

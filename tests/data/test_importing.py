@@ -123,6 +123,8 @@ def test_a_further_file_may_name_its_columns_otherwise(source: Path, tmp_path: P
     own = write_jsonl(tmp_path / "test.jsonl", rows)
     imported = run_import(source, destination, held_back=own)
     assert imported.held_back_rows == 3
+    (told,) = [problem for problem in imported.problems if problem.code == "data.own_columns"]
+    assert (told.where, "Antwort" in told.what) == ("test.jsonl", True)
     last = list(open_dataset(destination).records())[-1]
     assert [turn.content for turn in last.messages] == ["Wer ist 2?", "Ich bin 2."]
 
