@@ -1,6 +1,7 @@
 """Command-line options made from the contract: a setting is declared once, there."""
 
 import argparse
+import json
 import tomllib
 from collections.abc import Container, Mapping
 from pathlib import Path
@@ -105,27 +106,50 @@ def read_job_file(path: Path) -> JobFile | job.TrainJob:
     Raises:
         StudioError: Unreadable, damaged, or with keys that do not exist.
     """
+    is_toml = path.suffix == ".toml"
     try:
         content = path.read_bytes()
-        table = tomllib.loads(content.decode()) if path.suffix == ".toml" else msgspec.json.decode(content)
+        table = tomllib.loads(content.decode()) if is_toml else msgspec.json.decode(content)
     except OSError as error:
         raise StudioError("job.unreadable", f"The job file {path} cannot be read.", str(error.strerror)) from error
     except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StudioError("job.invalid", f"{path.name} is damaged.", f"{error}.", where=str(path)) from error
+        raise StudioError(
+            "job.invalid",
+            f"{path.name} is no whole {'TOML' if is_toml else 'JSON'} file.",
+            f"{error}.",
+            "Mend that place.",
+        ) from error
     if isinstance(table, dict) and "kind" in table:
         saved = job.convert(table, path.name)
         if not isinstance(saved, job.TrainJob):
             raise StudioError("job.kind", f"{path.name} is no training job.", fix="Give the job.json of a run.")
         return saved
-    try:
-        return msgspec.convert(table, JobFile)
-    except msgspec.ValidationError as error:
+    faults = _faults(table)
+    if faults:
         raise StudioError(
             "job.invalid",
-            f"{path.name} is not a job that this version understands.",
-            f"{error}.",
-            f"Known keys: {', '.join(field.name for field in msgspec.structs.fields(JobFile))}.",
-        ) from error
+            f"{path.name} is no job that can be trained.",
+            " ".join(faults),
+            f"A job has {', '.join(field.name for field in msgspec.structs.fields(JobFile))}; only data must be there.",
+        )
+    return msgspec.convert(table, JobFile)
+
+
+def _faults(table: object) -> list[str]:
+    """What is wrong with a job that a person wrote, a sentence each."""
+    if not isinstance(table, dict):
+        return ["It is no table of names and values."]
+    known = {field.name: field for field in msgspec.structs.fields(JobFile)}
+    found = [f"There is no {name!r} in a job." for name in table if name not in known]
+    if "data" not in table:
+        found.append("It does not say what to learn from (data).")
+    for name, value in table.items():
+        wanted = dict if name == "settings" else str
+        is_left_out = value is None and name in ("general", "probes")
+        if name in known and not isinstance(value, wanted) and not is_left_out:
+            is_a = "a table of settings" if wanted is dict else "a text in quotes"
+            found.append(f"The value of {name!r} must be {is_a}, not {json.dumps(value, default=str)[:40]}.")
+    return found
 
 
 def job_file_settings(file: JobFile) -> TrainSettings:

@@ -128,7 +128,7 @@ def _refuse_others(arguments: argparse.Namespace, beside: str, names: tuple[str,
             "train.options",
             f"{beside} cannot be combined with {told}.",
             "What is trained on what is already decided there.",
-            "Leave it out, or change the job file.",
+            "Leave it out, or start a new run with it." if settings else "Leave it out, or change the job file.",
         )
 
 

@@ -146,8 +146,12 @@ def test_missing_things_are_named(capsys: pytest.CaptureFixture[str], rows: Path
             "colour, settings.method.hue",
         ),
         ("job.json", '{"kind": "device"}', "no training job"),
-        ("job.toml", "data = [", "damaged"),
-        ("job.json", "{", "damaged"),
+        ("job.toml", "data = [", "no whole TOML file"),
+        ("job.json", "{", "no whole JSON file"),
+        ("job.json", "[1]", "no table of names and values"),
+        ("job.toml", 'name = "a"', "what to learn from (data)"),
+        ("job.toml", "data = 5\nmodel = 6", "'data' must be a text in quotes, not 5. The value of 'model' must be"),
+        ("job.toml", 'data = "a"\nsettings = 3', "'settings' must be a table of settings, not 3."),
         ("job.toml", 'data = "a"\ncolour = "red"', "colour"),
         ("job.toml", 'data = "a"\npreset = "fast"', "fast"),
         ("job.toml", 'data = "a"\nmethod = "magic"', "magic"),
@@ -363,7 +367,9 @@ def test_options_that_a_job_file_or_a_resumed_run_would_ignore_are_refused(
     problem = refused(capsys, "train", str(job), "--name", "mine", "--data", str(rows))
     assert problem["code"] == "train.options"
     assert "--data, --name" in problem["what"]
-    assert "--max-steps" in refused(capsys, "train", "--resume", "run-1", "--max-steps", "5")["what"]
+    resumed = refused(capsys, "train", "--resume", "run-1", "--max-steps", "5")
+    assert "--max-steps" in resumed["what"]
+    assert "job file" not in resumed["fix"]
 
 
 def test_a_seed_that_is_none_is_refused_before_anything_is_made(

@@ -129,7 +129,7 @@ def test_a_row_that_is_held_back_is_marked_otherwise_and_nothing_of_it_is_called
     assert marked.underlineStyle() == QTextCharFormat.UnderlineStyle.DashUnderline
     assert marked.background().color() != QColor(theme.tokens().learned_soft)
     words = " ".join(found.text() for found in view.findChildren(QLabel) if not found.isHidden())
-    assert "Dashed underline</span>: would be learned" in words
+    assert "Dashed underline : would be learned" in words
     assert "is asked" in words
     assert "Green" not in words
     assert view.text.describe(6).endswith("would be learned")

@@ -53,14 +53,13 @@ class MappingForm(QWidget):
         self._shape.setAccessibleName(self.tr("Shape of the rows"))
         self._shape.activated.connect(self._on_chosen)
         self._shape.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self._shape.setMinimumContentsLength(24)  # the longest name is whole in the list; 1,100 pixels hold all columns
+        self.note = label("", "muted", wrap=True)
         self._labels: dict[str, QLabel] = {}
         self._combos: dict[str, QComboBox] = {}
         self._grid = QGridLayout()
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(theme.GRID)
         self._grid.setVerticalSpacing(theme.GRID // 2)
-        self._add(0, self.tr("Rows are"), self._shape)
         names = {
             "messages": self.tr("Messages"),
             "prompt": self.tr("Question"),
@@ -71,7 +70,7 @@ class MappingForm(QWidget):
             "text": self.tr("Text"),
             "system": self.tr("System prompt"),
         }
-        for place, (field, name) in enumerate(names.items(), start=1):
+        for place, (field, name) in enumerate(names.items()):
             combo = QComboBox(self)
             combo.setAccessibleName(self.tr("Column of: {name}").format(name=name))
             combo.activated.connect(self._on_chosen)
@@ -79,15 +78,23 @@ class MappingForm(QWidget):
             combo.setMinimumContentsLength(10)
             self._combos[field] = combo
             self._labels[field] = self._add(place, name, combo)
-        self.note = label("", "muted", wrap=True)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.GRID // 2)
+        # The shape and why it was guessed stand on a line of their own: with large text in a small window both the
+        # longest name and all columns are whole.
+        shape = label(self.tr("Rows are"), "muted")
+        shape.setBuddy(self._shape)
+        top = QHBoxLayout()
+        top.setSpacing(theme.GRID)
+        top.addWidget(shape)
+        top.addWidget(self._shape)
+        top.addWidget(self.note, 1)
         row = QHBoxLayout()
         row.addLayout(self._grid)
         row.addStretch(1)
+        column.addLayout(top)
         column.addLayout(row)
-        column.addWidget(self.note)
         self._show_fields()
 
     def _add(self, place: int, name: str, combo: QComboBox) -> QLabel:
@@ -131,6 +138,10 @@ class MappingForm(QWidget):
 
     def _show_fields(self) -> None:
         shape = cast(Shape, self._shape.currentData())
+        metrics = self._shape.fontMetrics()  # as wide as the name that is shown; Qt counts in widths of an X
+        self._shape.setMinimumContentsLength(
+            metrics.horizontalAdvance(self._shapes[shape]) // metrics.horizontalAdvance("X") + 2
+        )
         for field, combo in self._combos.items():
             visible = field in _FIELDS[shape]
             combo.setVisible(visible)

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QFont, QTextCharFormat
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QTextCharFormat, QTextLayout
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from studio.contract.events import MaskedRow
@@ -67,11 +67,16 @@ class Legend(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.GRID * 2)
+        self._mark = _Marked(self)
         self._learned, self._chip = QLabel(self), QLabel(self)
         for made in (self._learned, self._chip):
             made.setTextFormat(Qt.TextFormat.RichText)  # our own words only
         self._read = label("", "muted")
-        row.addWidget(self._learned)
+        words = QHBoxLayout()
+        words.setSpacing(0)
+        words.addWidget(self._mark)
+        words.addWidget(self._learned)
+        row.addLayout(words)
         row.addWidget(self._read)
         row.addWidget(self._chip)
         row.addStretch(1)
@@ -88,20 +93,43 @@ class Legend(QWidget):
             "none": self.tr("Nothing of this row is learned."),
         }
         self._read.setText(words[marks])
-        self._learned.setVisible(marks != "none")
+        for made in (self._mark, self._learned):
+            made.setVisible(marks != "none")
         self._on_theme_changed()
 
     def _on_theme_changed(self) -> None:
         colors = theme.tokens()
         if self._marks == "tested":
-            look = f"color:{colors.learned};text-decoration:underline"
             mark, rest = self.tr("Dashed underline"), self.tr("would be learned")
         else:
-            look = (
-                f"color:{colors.learned};background-color:{colors.learned_soft};"
-                "text-decoration:underline;font-weight:500"
-            )
             mark, rest = self.tr("Green and underlined"), self.tr("learned")
-        self._learned.setText(f'<span style="{look}">{mark}</span>: {rest}')
+        self._mark.show_marked(mark, token_format(True, self._marks))
+        self._learned.setText(f": {rest}")
         chip = f'<span style="background-color:{colors.line}">&nbsp;12&nbsp;</span>'
         self._chip.setText(f"{chip}: {self.tr('number of a control token')}")
+
+
+class _Marked(QLabel):
+    """A word that looks as the tokens do of which it tells; rich text knows no dashed line."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._form = QTextCharFormat()
+
+    def show_marked(self, word: str, form: QTextCharFormat) -> None:
+        """Show a word in the look of a token."""
+        self._form = form
+        self.setText(word)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        layout = QTextLayout(self.text(), self.font())
+        part = QTextLayout.FormatRange()
+        part.start, part.length, part.format = 0, len(self.text()), self._form  # type: ignore[attr-defined]
+        layout.setFormats([part])
+        layout.beginLayout()
+        line = layout.createLine()
+        layout.endLayout()
+        painter = QPainter(self)
+        layout.draw(painter, QPointF(0, (self.height() - line.height()) / 2))
+        painter.end()

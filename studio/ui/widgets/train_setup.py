@@ -12,7 +12,7 @@ from studio.contract.settings import TrainSettings
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
-from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
+from studio.ui.widgets.labels import label, plain_tip
 from studio.ui.widgets.section import ScrollColumn, Section, row
 from studio.ui.widgets.settings_form import SettingsForm
 
@@ -130,7 +130,7 @@ class TrainSetup(QWidget):
     def _start_bar(self) -> QFrame:
         bar = QFrame()
         bar.setProperty("role", "bar")
-        self.summary = ElidedLabel()
+        self.summary = label("", wrap=True)  # large text in a small window: two lines rather than half of one
         self.start_button = buttons.primary(self.tr("Start training"), self.start_clicked.emit, "play")
         self.start_button.setToolTip(plain_tip(self.tr("Ctrl+Enter")))
         layout = QHBoxLayout(bar)
@@ -146,7 +146,7 @@ class TrainSetup(QWidget):
         """What the button says (what is missing, or that it starts), and the line beside it."""
         self.start_button.setText(button)
         self.start_button.setAccessibleName(button)
-        self.summary.set_text(summary)
+        self.summary.setText(summary)
 
     def show_sample(self, offered: bool, used: bool) -> None:
         """The sample on the starter has a preset of its own: offer it, and say so while another one is used."""
