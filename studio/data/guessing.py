@@ -9,6 +9,7 @@ from studio.contract.job import Mapping
 from studio.data import column_names
 from studio.data.column_content import Rows, has_words, is_rating, is_text, measure, text_column, turns_columns
 from studio.data.conversation import is_turn_list, turn_keys, unpacked
+from studio.data.number_columns import number_columns
 from studio.data.transcript import is_transcript
 from studio.data.wording import listed, shown
 
@@ -31,7 +32,7 @@ def guess(columns: Sequence[str], rows: Rows) -> Mapping:
         return compared
     rating = next((name for name in _named(names, column_names.LABELS) if is_rating(name, rows)), "")
     found = _found(names, rating, system, rows)
-    if rating and found.shape == "text" and is_text(rating, rows):  # no answer to be rated: it is the answer itself
+    if rating and found.shape == "text":  # no answer to be rated: it is the answer itself
         rating = ""
         found = _found(names, rating, system, rows)
     return _with_more(found, system, tools if found.shape != "text" else "", rating)
@@ -42,13 +43,17 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
     if found is not None:
         return found
     texts = [name for name in names if name not in (system, rating) and is_text(name, rows)]
+    # A column of numbers is an answer only where its whole name says so.
+    numbers = [name for name in names if name != rating and name in number_columns(names, rows)]
     prompt = column_names.find_whole(texts, column_names.INSTRUCTIONS) or column_names.find(texts, column_names.PROMPTS)
+    prompt = prompt or column_names.find_whole(numbers, column_names.PROMPTS)
     completion = column_names.find(texts, column_names.COMPLETIONS, (prompt,))
+    completion = completion or column_names.find_whole(numbers, column_names.COMPLETIONS, (prompt,))
     if prompt and completion:
         return _pair(names, texts, prompt, completion, rows)
     return (
         _prompt_of_turns(names, rows)
-        or _text(names, texts, prompt, completion, rows)
+        or _text(names, texts, numbers, prompt, completion, rows)
         or _by_content(texts, prompt, completion, rows, names)
     )
 
@@ -211,13 +216,16 @@ def _is_history(value: object) -> bool:
     return isinstance(exchanges, list) and bool(exchanges) and all(isinstance(pair, list) for pair in exchanges)
 
 
-def _text(names: list[str], texts: list[str], prompt: str, completion: str, rows: Rows) -> Mapping | None:
+def _text(
+    names: list[str], texts: list[str], numbers: list[str], prompt: str, completion: str, rows: Rows
+) -> Mapping | None:
     """Plain text to go on from: a column of that name, or the only one; a class beside it is an answer."""
     text = column_names.find_whole(texts, column_names.TEXTS)
     wordy = [name for name in texts if has_words(name, rows)]
     rest = [name for name in wordy if name != text and column_names.plain(name) not in column_names.TITLES]
     if text and not completion:
-        kind = column_names.find_whole([name for name in texts if name != text], column_names.CLASSES)
+        kinds = [name for name in names if name != text and (name in texts or name in numbers)]
+        kind = column_names.find_whole(kinds, column_names.CLASSES)
         if kind and not [name for name in rest if name not in (kind, prompt)] and not prompt:
             reason = (
                 f'"{shown(text)}" is a text and "{shown(kind)}" what it is: the one is the question, the other the '

@@ -6,6 +6,7 @@ import msgspec
 
 from studio.contract.errors import StudioError
 from studio.contract.job import Reading
+from studio.data.number_columns import number_columns, written_out
 from studio.data.part import Part
 from studio.data.parts import expand
 from studio.data.rows import Rows
@@ -25,6 +26,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         columns: All names seen, in order of appearance.
         rows: The first rows, at most SAMPLE_ROWS.
+        numbers: Columns of nothing but numbers.
         signature: Of the file, to see whether it changes until the import.
         packed_bytes: What progress counts up to.
         reading: The sheet and the kind of documents that were read, chosen or guessed.
@@ -33,6 +35,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
     columns: tuple[str, ...]
     rows: tuple[dict[str, object], ...]
+    numbers: frozenset[str] = frozenset()
     signature: tuple[int, int, int]
     packed_bytes: int = 0
     reading: Reading = Reading()
@@ -47,7 +50,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         texts: list[str] = []
         for row in self.rows[:_SHOWN_ROWS]:
             try:
-                text = msgspec.json.encode(row).decode("utf-8")
+                text = msgspec.json.encode(written_out(row, self.numbers)).decode("utf-8")
             except (UnicodeEncodeError, OverflowError, msgspec.MsgspecError, TypeError):
                 continue
             if sum(map(len, texts)) + len(text) > _SAMPLE_CHARACTERS:
@@ -93,6 +96,7 @@ def look(file: Path | Part, skip_damaged: bool = False, most_rows: int = SAMPLE_
         return Look(
             columns=tuple(columns),
             rows=tuple(sample),
+            numbers=number_columns(tuple(columns), sample),
             signature=source.signature,
             packed_bytes=source.size,
             reading=source.reading,

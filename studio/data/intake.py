@@ -17,6 +17,7 @@ from studio.data.arrow_file import RowWriter
 from studio.data.dataset import SourceFile
 from studio.data.inspecting import Look
 from studio.data.markers import MarkTally
+from studio.data.number_columns import in_use
 from studio.data.parts import Chosen
 from studio.data.quick_lane import Plain, lane_for
 from studio.data.repeats import FileRows
@@ -133,7 +134,7 @@ def read_file(
         tally.add(problem, _line_of(problem))
 
     on_fault: Callable[[Problem], None] | None = leave_out if skip_damaged else None
-    with Rows(part, on_fault) as rows:
+    with Rows(part, on_fault, in_use(mapping, file.seen.numbers)) as rows:
         source = rows.source
         if source.signature != file.seen.signature:
             source.signature = file.seen.signature  # it changed since it was looked at: this says so

@@ -14,6 +14,7 @@ from studio.data.doctor.batch import Batch, batches
 from studio.data.guessing import guess
 from studio.data.inspecting import look
 from studio.data.mapping import rows_of, to_record
+from studio.data.number_columns import in_use
 from studio.data.rows import Rows
 from studio.data.wording import shown
 
@@ -46,6 +47,7 @@ class ForeignRows:
         if self._dataset is not None:
             return
         seen = look(self._path)
+        self._numbers = seen.numbers
         names = [name for name in seen.columns if is_text(name, seen.rows)]
         self._question = column_names.find_whole(names, column_names.INSTRUCTIONS) or column_names.find(
             names, column_names.PROMPTS
@@ -74,7 +76,8 @@ class ForeignRows:
 
     def _records(self) -> Iterator[Record]:
         found = False
-        with Rows(self._path) as rows:
+        numbers = in_use(self._mapping, self._numbers) if self._mapping is not None else frozenset()
+        with Rows(self._path, numbers=numbers) as rows:
             for row in rows:
                 for record in self._of_row(row, rows.number):
                     found = True

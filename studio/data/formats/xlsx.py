@@ -15,6 +15,7 @@ import msgspec
 from studio.contract.errors import StudioError
 from studio.data import archive
 from studio.data.formats.csv import column_names
+from studio.data.number_columns import number_text
 from studio.data.source import Source
 from studio.data.streams import open_member
 from studio.data.wording import count, listed
@@ -69,7 +70,7 @@ def as_text(cell: object) -> str:
     if isinstance(cell, bool):
         return "TRUE" if cell else "FALSE"
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+        return number_text(cell) or repr(cell)
     if isinstance(cell, datetime.datetime):
         return cell.isoformat(" ", "seconds")
     if isinstance(cell, datetime.date | datetime.time):

@@ -83,11 +83,11 @@ class MappingForm(QWidget):
         column.setSpacing(theme.GRID // 2)
         # The shape and why it was guessed stand on a line of their own: with large text in a small window both the
         # longest name and all columns are whole.
-        shape = label(self.tr("Rows are"), "muted")
-        shape.setBuddy(self._shape)
+        title = label(self.tr("Rows are"), "muted")
+        title.setBuddy(self._shape)
         top = QHBoxLayout()
         top.setSpacing(theme.GRID)
-        top.addWidget(shape)
+        top.addWidget(title)
         top.addWidget(self._shape)
         top.addWidget(self.note, 1)
         row = QHBoxLayout()
