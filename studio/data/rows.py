@@ -201,4 +201,4 @@ def _is_table(source: Source) -> bool:
     from studio.data.formats.csv import detect_layout
 
     layout = detect_layout(source.head, source.head_is_whole)
-    return layout.width > 1 and layout.sampled > 1 and layout.regular > 0.95
+    return not layout.has_title and layout.width > 1 and layout.sampled > 1 and layout.regular > 0.95

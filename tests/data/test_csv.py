@@ -144,3 +144,21 @@ def test_a_rare_delimiter_is_found_where_no_usual_one_cuts(tmp_path: Path, delim
 
 def test_a_layout_of_nothing_is_narrow() -> None:
     assert detect_layout("", True).width == 0
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Fragen an den Kundendienst\n\n", "Questions 2024, as asked;;\nkept by Ms Quill;;\n;;\n", 'sep=;\n"Two\nlines"\n'],
+)
+def test_a_title_above_the_names_of_the_columns_is_passed_over_and_said(tmp_path: Path, title: str) -> None:
+    path = write(tmp_path / "a.csv", title + "Frage;Antwort;Nummer\n" + "Wer denn, bitte?;Ich.;1\n" * 5)
+    with Rows(path) as rows:
+        assert list(rows) == [{"Frage": "Wer denn, bitte?", "Antwort": "Ich.", "Nummer": "1"}] * 5
+        assert f"line {title.count(chr(10)) + 1};" in rows.source.notes[-1].what
+
+
+def test_the_name_of_an_only_column_is_no_title(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "text\n" + "It rained, and stopped.\n" * 5)
+    assert reading_refused(path).code == "data.ragged_row"
+    path = write(tmp_path / "b.csv", "Bemerkung\n" + "Es regnet, heute.\nNa, wenn, dann.\nGut.\n" * 5)
+    assert reading_refused(path).code == "data.ragged_row"

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from studio.contract.errors import Problem, StudioError
+from studio.data import column_names
 from studio.data.formats import csv_blocks
 from studio.data.formats.batch import Batch, gathered
 from studio.data.source import MAX_LINE_BYTES, Source
@@ -20,6 +21,13 @@ _RARE_DELIMITERS = "^~\x1f\x01"
 """Tried only where no usual one cuts the first row."""
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _LONG_CELL = 100
+_TITLE_WITHIN, _LEAST_BELOW_TITLE, _REGULAR = 10, 4, 0.95
+_KNOWN = frozenset(
+    column_names.plain(name)
+    for names in (column_names.TEXTS, column_names.PROMPTS, column_names.COMPLETIONS, column_names.MESSAGES)
+    for name in names
+)
+"""No title: the name of the only column, of texts with commas in them."""
 _MAX_CELLS = 20_000
 _MAX_RECORD_LINES = 100_000
 
@@ -30,6 +38,7 @@ class Layout(msgspec.Struct, frozen=True):
     Attributes:
         delimiter: One of DELIMITERS (or what a `sep=` line says).
         skip_lines: Lines before the header.
+        has_title: Some of them are a title, as tables that people look at have.
         has_header: Whether the first row names the columns.
         spaced: A space follows each delimiter.
         width: Columns of the first row.
@@ -39,6 +48,7 @@ class Layout(msgspec.Struct, frozen=True):
 
     delimiter: str
     skip_lines: int
+    has_title: bool
     has_header: bool
     spaced: bool
     width: int
@@ -112,7 +122,7 @@ def detect_layout(head: str, is_whole: bool) -> Layout:
     """Find out how a table is written, from its first 256 KiB.
 
     The delimiter is the one that cuts most rows into as many columns as the first row; with several such, the one
-    with more columns.
+    with more columns. A title above the header counts only where no delimiter makes a table without one.
     """
     first_line = head.split("\n", 1)[0].strip().lower()
     skip, forced = 0, ""
@@ -120,10 +130,13 @@ def detect_layout(head: str, is_whole: bool) -> Layout:
         skip, forced = 1, first_line[4]
         head = head.partition("\n")[2]
     layouts = [_try(head, is_whole, delimiter, skip) for delimiter in (forced or DELIMITERS)]
-    wide = [layout for layout in layouts if layout.width > 1]
+    wide = [layout for layout in layouts if layout.width > 1 and not layout.has_title]
     if not wide and not forced:
         rare = [_try(head, is_whole, delimiter, skip) for delimiter in _RARE_DELIMITERS]
         wide = [layout for layout in rare if layout.width > 1 and layout.regular > 0.95]
+    titled = [layout for layout in layouts if layout.has_title]
+    if titled and all(layout.regular <= _REGULAR for layout in wide):
+        wide = titled
     return max(wide or layouts[:1], key=lambda layout: (round(layout.regular, 1), layout.width))
 
 
@@ -132,16 +145,35 @@ def _try(head: str, is_whole: bool, delimiter: str, skip: int) -> Layout:
     spaced = f'{delimiter} "' in header_line
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, skipinitialspace=spaced)
     table: list[list[str]] = []
+    ends: list[int] = []
     try:
-        table.extend(cells for cells in reader if cells)
+        for cells in reader:
+            if cells:
+                table.append(cells)
+                ends.append(reader.line_num)
     except csv.Error:  # what was read until then suffices to compare
         pass
     if not is_whole and len(table) > 1:
         table.pop()
+    title = _title_rows(table)
+    table, skip = table[title:], skip + (ends[title - 1] if title else 0)
     header = table[0] if table else []
     width = len(header)
     regular = sum(len(cells) == width for cells in table) / max(1, len(table))
-    return Layout(delimiter, skip, _is_header(header), spaced, width, regular, len(table))
+    return Layout(delimiter, skip, bool(title), _is_header(header), spaced, width, regular, len(table))
+
+
+def _title_rows(table: list[list[str]]) -> int:
+    """How many rows stand above the header: each has one filled cell, the table below is regular and wider."""
+    filled = [sum(bool(cell.strip()) for cell in cells) for cells in table]
+    first = next((at for at, cells in enumerate(filled) if cells > 1), 0)
+    below = table[first:]
+    if not 0 < first <= _TITLE_WITHIN or len(below) < _LEAST_BELOW_TITLE:
+        return 0
+    width = len(below[0])
+    is_regular = sum(len(cells) == width for cells in below) > _REGULAR * len(below)
+    names = map(column_names.plain, table[0])
+    return first if is_regular and filled[first] == width and not any(name in _KNOWN for name in names) else 0
 
 
 def _is_header(cells: list[str]) -> bool:
@@ -250,6 +282,8 @@ def _too_long(source: Source, start: int) -> StudioError:
 
 def _columns(source: Source, layout: Layout, cells: list[str], line: int) -> list[str]:
     _check_width(source, cells, line)
+    if layout.has_title:
+        source.note("header_row", f"The columns' names were taken from line {line}; what stands above it was left out.")
     if not layout.has_header:
         source.note(
             "no_header",
@@ -258,10 +292,10 @@ def _columns(source: Source, layout: Layout, cells: list[str], line: int) -> lis
             line,
         )
         return [f"column {index}" for index in range(1, len(cells) + 1)]
-    return column_names(source, cells, line)
+    return header_names(source, cells, line)
 
 
-def column_names(source: Source, cells: list[str], line: int) -> list[str]:
+def header_names(source: Source, cells: list[str], line: int) -> list[str]:
     """The names in a header; columns without one are numbered.
 
     Raises:

@@ -14,7 +14,7 @@ import msgspec
 
 from studio.contract.errors import StudioError
 from studio.data import archive
-from studio.data.formats.csv import column_names
+from studio.data.formats.csv import header_names
 from studio.data.number_columns import number_text
 from studio.data.source import Source
 from studio.data.streams import open_member
@@ -122,13 +122,13 @@ def _table(workbook: Any, name: str, source: Source) -> Iterator[tuple[int, dict
             continue
         if not columns:
             start = next(at for at, text in enumerate(texts) if text.strip())
-            columns = column_names(source, _without_blank_end(texts[start:]), number)
+            columns = header_names(source, _without_blank_end(texts[start:]), number)
             if number > 1 and header > 1 + (sheet.start or (0, 0))[0]:
                 source.note("header_row", f'The columns\' names were taken from row {number} of "{name}".')
             continue
         texts = _without_blank_end(texts[start:])
         if len(texts) > len(columns):
-            columns = column_names(source, columns + [""] * (len(texts) - len(columns)) + ["."], number)[:-1]
+            columns = header_names(source, columns + [""] * (len(texts) - len(columns)) + ["."], number)[:-1]
         yield number, dict(zip(columns, texts + [""] * (len(columns) - len(texts)), strict=True))
     merged = sheet.merged_cell_ranges or []
     if any(end[0] > begin[0] for begin, end in merged):
