@@ -152,6 +152,11 @@ def _data(commands: "Subparsers") -> None:
     importing = _add(data, "import", "data:data_import", "import files as a dataset")
     add_import_options(importing)
     importing.add_argument("--to", metavar="NAME", help="name of the dataset (default: the file's)")
+    importing.add_argument("--seed", type=int, default=0, help="another number holds back other rows (default: 0)")
+    split = _add(data, "split", "data:data_split", "which rows are held back for testing, and by what rule")
+    split.add_argument("data", metavar="NAME", help="an imported dataset")
+    split.add_argument("--seed", type=int, help="hold back other rows from now on")
+    split.add_argument("--held-back-share", metavar="SHARE", help="count at this share (default: what runs use)")
     doctor = _add(data, "doctor", "data:data_doctor", "what is wrong with a dataset, and what would mend it")
     doctor.add_argument("data", metavar="NAME", help="an imported dataset, or a file")
     doctor.add_argument("--model", help="model folder, or 'starter': count its tokens")
@@ -164,6 +169,8 @@ def _data(commands: "Subparsers") -> None:
         choices=[fix for fix in get_args(Fix) if fix],
         help="mend; may be repeated",
     )
+    restore = _add(data, "restore", "data:data_restore", "take all changes of a dataset back")
+    restore.add_argument("data", metavar="NAME", help="an imported dataset")
     export = _add(data, "export", "data:data_export", "write a dataset's rows, with all edits, as JSONL")
     export.add_argument("data", metavar="NAME", help="an imported dataset, or a file")
     export.add_argument("--to", metavar="FILE", help="the file to write (default: the dataset's name)")

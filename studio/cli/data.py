@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from studio.cli import output, places
 from studio.contract import diagnosis, events, job
 from studio.contract.control import Going
@@ -15,6 +17,7 @@ from studio.contract.fields import build
 from studio.contract.run_folder import RunFolder, jobs_folder
 from studio.contract.settings import TrainSettings
 from studio.data import dataset, importing
+from studio.data.row_split import RowSplit, change_split
 
 
 def data_import(arguments: argparse.Namespace) -> int:
@@ -23,12 +26,17 @@ def data_import(arguments: argparse.Namespace) -> int:
     Raises:
         StudioError: A file is not what it should be.
     """
-    work = _import_job(arguments, places.new_dataset_folder(), arguments.to or Path(arguments.file).name)
-    imported = _do(work, arguments)
+    folder = places.new_dataset_folder()
+    imported = _do(_import_job(arguments, folder, arguments.to or Path(arguments.file).name), arguments)
+    info = dataset.read_info(folder)
+    if arguments.seed:
+        info = change_split(info, msgspec.structs.replace(info.split, seed=arguments.seed))
+    told = _split_told(info, info.split.share)
     if arguments.json:
-        output.print_json(imported)
+        output.print_json(msgspec.to_builtins(imported) | {"split": told})
         return 0
     _say(imported)
+    _say_split(told)
     output.say(f"Dataset {Path(imported.folder).name}, named {imported.name}.")
     return 0
 
@@ -61,6 +69,53 @@ def data_inspect(arguments: argparse.Namespace) -> int:
     output.say(f"Shape: {imported.mapping.kind.replace('_', ' and ')}")
     _say(imported)
     return 0
+
+
+def data_split(arguments: argparse.Namespace) -> int:
+    """How a dataset's rows are split into those to learn from and those held back; another seed holds back others.
+
+    Raises:
+        StudioError: There is no such dataset, or its split asks for no seed.
+    """
+    info = places.find_imported(arguments.data)
+    if arguments.seed is not None:
+        if info.split.by == "time" or info.held_back_rows:
+            raise StudioError(
+                "data.no_seed",
+                "Which rows are held back is no matter of chance here.",
+                "They are the newest ones." if info.split.by == "time" else "The dataset brings its own test rows.",
+                "Leave the seed out.",
+            )
+        info = change_split(info, msgspec.structs.replace(info.split, seed=arguments.seed))
+    share = TrainSettings().held_back_share
+    if arguments.held_back_share is not None:
+        share = build(TrainSettings, {"held_back_share": arguments.held_back_share}).held_back_share
+    told = _split_told(info, share)
+    if arguments.json:
+        output.print_json(told)
+    else:
+        _say_split(told)
+    return 0
+
+
+def _split_told(info: dataset.DatasetInfo, share: float) -> dict[str, Any]:
+    train, held_back = RowSplit(Path(info.folder)).counts(share)
+    split = info.split
+    own = {"by": "own test rows"} if info.held_back_rows else {"by": split.by, "column": split.column}
+    chance = {} if info.held_back_rows or split.by == "time" else {"seed": split.seed}
+    return {**own, **chance, "share": share, "train_rows": train, "held_back_rows": held_back}
+
+
+def _say_split(told: dict[str, Any]) -> None:
+    ways = {
+        "hash": "by chance",
+        "group": f"all rows of some groups ({told.get('column')})",
+        "time": f"the newest by {told.get('column')}",
+        "own test rows": "its own test rows",
+    }
+    seed = f", seed {told['seed']}" if "seed" in told else ""
+    rows = told["train_rows"] + told["held_back_rows"]
+    output.say(f"{told['held_back_rows']} of {rows} rows held back for testing: {ways[told['by']]}{seed}.")
 
 
 def data_list(arguments: argparse.Namespace) -> int:
@@ -128,6 +183,29 @@ def _mend(wanted: list[str], found: diagnosis.Diagnosed, folder: Path, operation
             )
         opened = dataset.open_dataset(folder)
         log_of(folder, opened.table.num_rows).apply(operation(opened, offered[fix]))
+
+
+def data_restore(arguments: argparse.Namespace) -> int:
+    """Take all changes of a dataset back: rows that were left out, texts that were rewritten.
+
+    Raises:
+        StudioError: There is no such dataset, or its changes cannot be read or written.
+    """
+    from studio.data.edits import EditLog, Include
+
+    info = places.find_imported(arguments.data)
+    opened = dataset.open_dataset(Path(info.folder))
+    log = EditLog(Path(info.folder), opened.table.num_rows)
+    told = {"taken_in": len(log.edits.excluded), "texts_restored": len(log.edits.texts)}
+    if log.edits.texts:
+        log.apply(log.edits.as_imported(tuple(log.edits.texts)))
+    if log.edits.excluded:
+        log.apply(Include(tuple(sorted(log.edits.excluded))))
+    if arguments.json:
+        output.print_json(told)
+    else:
+        output.say(f"{told['taken_in']} rows taken in again, texts of {told['texts_restored']} rows as imported.")
+    return 0
 
 
 def data_export(arguments: argparse.Namespace) -> int:

@@ -53,17 +53,8 @@ def find_dataset(
         same = next((info for info in known if _is_as_it_lies(info, path.resolve())), None)
         if same is not None:
             return _with_choice_told(same, show)
-    elif not held_back:
-        found = [info for info in known if info.id == word] or [info for info in known if info.name == word]
-        if len(found) > 1:
-            raise StudioError(
-                "data.ambiguous",
-                f"{len(found)} datasets are named {word}.",
-                f"They are {', '.join(info.id for info in found)}.",
-                "Give one of these instead of the name.",
-            )
-        if found:
-            return found[0]
+    elif not held_back and (named := _named(word, known)) is not None:
+        return named
     if not path.exists():
         raise StudioError(
             "data.missing",
@@ -73,6 +64,34 @@ def find_dataset(
     test = str(((beside or Path()) / Path(held_back).expanduser()).resolve()) if held_back else ""
     imported = import_file(path.resolve(), name=path.name, held_back=test, show=show)
     return _with_choice_told(dataset.open_dataset(Path(imported.folder)).info, show)
+
+
+def find_imported(word: str) -> dataset.DatasetInfo:
+    """An imported dataset by id or name, whatever files lie around.
+
+    Raises:
+        StudioError: There is none, or several have the name.
+    """
+    named = _named(word, dataset.list_datasets())
+    if named is None:
+        raise StudioError(
+            "data.missing",
+            f"There is no imported dataset {word}.",
+            fix="Give a name that `apprentice data list` shows, or import the file first (`apprentice data import`).",
+        )
+    return named
+
+
+def _named(word: str, known: list[dataset.DatasetInfo]) -> dataset.DatasetInfo | None:
+    found = [info for info in known if info.id == word] or [info for info in known if info.name == word]
+    if len(found) > 1:
+        raise StudioError(
+            "data.ambiguous",
+            f"{len(found)} datasets are named {word}.",
+            f"They are {', '.join(info.id for info in found)}.",
+            "Give one of these instead of the name.",
+        )
+    return found[0] if found else None
 
 
 def _with_choice_told(info: dataset.DatasetInfo, show: Emit) -> dataset.DatasetInfo:

@@ -135,6 +135,16 @@ class Edits:
                 changes[part] = tuple(turns[part])
         return msgspec.structs.replace(record, **changes)
 
+    def as_imported(self, rows: Iterable[int]) -> Replace:
+        """The operation that gives these rows their imported texts back, whenever they were changed."""
+        return Replace(
+            tuple(
+                Cell(row, number, None, part)  # type: ignore[arg-type] # places come from cells
+                for row in dict.fromkeys(rows)
+                for part, number in self.texts.get(row, ())
+            )
+        )
+
     def _rewrite(self, cell: Cell) -> Cell:
         places = self.texts.setdefault(cell.row, {})
         before = places.pop(cell.place, None)

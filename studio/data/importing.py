@@ -52,7 +52,7 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
     check_destination(destination)
     choice = parts.of_job(job)
     files, notes = _look_at_all(choice, job.skip_damaged)
-    _check_asked(job, files)
+    _check_asked(job, files, choice.splits)
     split_by = SplitColumns(job.group, job.time)
     for file in files:
         split_by.check(file.seen.columns, file.name)
@@ -119,12 +119,34 @@ def _look_at_all(choice: Choice, skip_damaged: bool) -> tuple[list[ChosenFile], 
     return files, notes
 
 
-def _check_asked(job: ImportJob, files: list[ChosenFile]) -> None:
+def _check_asked(job: ImportJob, files: list[ChosenFile], splits: tuple[str, ...]) -> None:
     """Refuse what was asked for and would change nothing.
 
     Raises:
-        StudioError: `data.no_sheets`.
+        StudioError: `data.no_sheets`, `data.no_documents`, `data.no_split`, `data.two_splits`.
     """
+    if job.reading.documents and not any(file.seen.format == "text" for file in files):
+        raise StudioError(
+            "data.no_documents",
+            "Only text files are divided into documents.",
+            "In this file each row is told apart by its form already.",
+            "Leave the choice of documents out.",
+            where=files[0].name,
+        )
+    if job.reading.split and not splits:
+        raise StudioError(
+            "data.no_split",
+            f'There is no split "{shown(job.reading.split, 80)}".',
+            "This file does not say that it has splits.",
+            "Leave the split out.",
+            where=files[0].name,
+        )
+    if job.group and job.time:
+        raise StudioError(
+            "data.two_splits",
+            "Rows can be split by group or by time, not by both.",
+            fix="Choose one of the two columns.",
+        )
     if job.reading.sheet and not any(file.seen.sheets for file in files):
         raise StudioError(
             "data.no_sheets",

@@ -26,6 +26,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         columns: All names seen, in order of appearance.
         rows: The first rows, at most SAMPLE_ROWS.
+        format: A key of FORMATS.
         numbers: Columns of nothing but numbers.
         signature: Of the file, to see whether it changes until the import.
         packed_bytes: What progress counts up to.
@@ -35,6 +36,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
     columns: tuple[str, ...]
     rows: tuple[dict[str, object], ...]
+    format: str = ""
     numbers: frozenset[str] = frozenset()
     signature: tuple[int, int, int]
     packed_bytes: int = 0
@@ -96,6 +98,7 @@ def look(file: Path | Part, skip_damaged: bool = False, most_rows: int = SAMPLE_
         return Look(
             columns=tuple(columns),
             rows=tuple(sample),
+            format=rows.format,
             numbers=number_columns(tuple(columns), sample),
             signature=source.signature,
             packed_bytes=source.size,

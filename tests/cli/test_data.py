@@ -8,7 +8,8 @@ import pytest
 from studio.cli import main
 from studio.contract.job import COLUMN_FIELDS
 from studio.contract.run_folder import jobs_folder
-from studio.data.dataset import list_datasets
+from studio.data.dataset import list_datasets, open_dataset
+from studio.data.edits import EditLog, replaced
 from tests.cli.test_cli import refused
 from tests.helpers.shared_data import shared_data
 
@@ -86,6 +87,52 @@ def test_a_dataset_is_imported_looked_through_mended_and_exported(
     assert [row["messages"][0]["content"] for row in written] == [row["prompt"] for row in ROWS]
     assert refused(capsys, "data", "export", "mine", "--to", str(out))["code"] == "data.export_exists"
     assert refused(capsys, "data", "doctor", "mine", "--fix", "drop_duplicates")["code"] == "doctor.no_fix"
+
+
+def test_all_changes_are_taken_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = jsonl(tmp_path / "rows.jsonl", [*ROWS, ROWS[3]])
+    told(capsys, "data", "import", str(file), "--to", "mine")
+    told(capsys, "data", "doctor", "mine", "--fix", "drop_duplicates")
+    (info,) = list_datasets()
+    opened = open_dataset(Path(info.folder))
+    EditLog(opened.folder, opened.table.num_rows).apply(replaced([(0, 1, "Other words.")]))
+    assert told(capsys, "data", "restore", "mine") == {"taken_in": 1, "texts_restored": 1}
+    records = list(open_dataset(opened.folder).records())
+    assert [record.messages[1].content for record in records] == [row["completion"] for row in [*ROWS, ROWS[3]]]
+    assert refused(capsys, "data", "restore", str(file))["code"] == "data.missing"
+
+
+def test_the_split_is_told_and_another_seed_holds_back_other_rows(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = jsonl(tmp_path / "rows.jsonl", [{"prompt": f"Q{n}?", "completion": f"A{n}.", "day": n} for n in range(40)])
+    split = told(capsys, "data", "import", str(file), "--to", "mine", "--seed", "5")["split"]
+    assert split == told(capsys, "data", "split", "mine")
+    assert isinstance(split, dict)
+    assert (split["by"], split["seed"], split["train_rows"] + split["held_back_rows"]) == ("hash", 5, 40)
+    sides = [told(capsys, "preview", "mine", "--row", str(n))["held_back"] for n in range(1, 41)]
+    assert sum(map(bool, sides)) == split["held_back_rows"]
+    assert told(capsys, "data", "split", "mine", "--seed", "6")["seed"] == 6
+    assert [told(capsys, "preview", "mine", "--row", str(n))["held_back"] for n in range(1, 41)] != sides
+    assert told(capsys, "data", "split", "mine", "--held-back-share", "0")["held_back_rows"] == 0
+    told(capsys, "data", "import", str(file), "--to", "newest", "--time", "day")
+    assert refused(capsys, "data", "split", "newest", "--seed", "6")["code"] == "data.no_seed"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--group", "prompt", "--time", "completion"], "data.two_splits"),
+        (["--split", "train"], "data.no_split"),
+        (["--documents", "line"], "data.no_documents"),
+        (["--sheet", "One"], "data.no_sheets"),
+    ],
+)
+def test_what_would_change_nothing_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], code: str
+) -> None:
+    file = jsonl(tmp_path / "rows.jsonl", ROWS)
+    assert refused(capsys, "data", "inspect", str(file), *words)["code"] == code
 
 
 def test_files_are_put_together_with_weights_and_columns_of_ones_own(

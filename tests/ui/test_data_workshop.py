@@ -168,6 +168,23 @@ def test_a_cell_is_typed_over_and_the_change_can_be_undone(qtbot: QtBot, page: D
     assert place.data() == "Lunch is over. Go home."
 
 
+def test_a_text_that_was_changed_in_an_earlier_session_gets_its_imported_words_back(
+    page: DataPage, faq: DatasetInfo
+) -> None:
+    page.desk.history.do(Replace((Cell(2, 1, "Other words."), Cell(4, 0, "Asked otherwise?"))), "x")
+    page.desk.history.stack.clear()  # as after a new start
+    assert page.rows.tools.restore.isHidden()
+    page.rows.table.show_row(2)
+    assert page.rows.tools.restore.isVisible()
+    page.rows.tools.restore.click()
+    rows = open_dataset(Path(faq.folder))
+    assert rows.record(2).messages[-1].content == FAQ[2]["answer"]
+    assert rows.record(4).messages[0].content == "Asked otherwise?"
+    assert page.rows.tools.restore.isHidden()
+    page.rows.tools.undo.click()
+    assert open_dataset(Path(faq.folder)).record(2).messages[-1].content == "Other words."
+
+
 def test_rows_are_left_out_and_taken_in_again_and_stay_in_sight(page: DataPage, faq: DatasetInfo) -> None:
     table = page.rows.table
     table.show_row(1)

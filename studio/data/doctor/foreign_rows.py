@@ -54,7 +54,15 @@ class ForeignRows:
         )
         try:
             self._mapping = guess(seen.columns, seen.rows)
-        except StudioError:
+        except StudioError as error:
+            if len(names) == 1 and column_names.find_whole(names, column_names.COMPLETIONS):
+                raise StudioError(
+                    "data.no_questions",
+                    "This file holds answers without their questions.",
+                    "Rows are compared by what is asked: nothing would be found.",
+                    "Choose a file with the questions, too.",
+                    where=shown(self._path.name),
+                ) from error
             self._question = self._question or (names[0] if len(names) == 1 else "")
             if not self._question:
                 raise

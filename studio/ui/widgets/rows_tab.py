@@ -79,6 +79,7 @@ class RowsTab(QWidget):
         self.tools.choice_changed.connect(self._on_choice_changed)
         self.tools.exclude_wanted.connect(self._on_exclude_wanted)
         self.tools.include_wanted.connect(self._on_include_wanted)
+        self.tools.restore_wanted.connect(self._on_restore_wanted)
         self.tools.preview_wanted.connect(lambda: self.row_opened.emit(self.table.current_row()))
         self.choice.rows_changed.connect(self._on_rows_changed)
         self.choice.looking.connect(self._on_looking)
@@ -150,12 +151,17 @@ class RowsTab(QWidget):
 
     def _show_chosen(self) -> None:
         rows = self.table.chosen_rows()
-        self.tools.show_chosen(len(rows), len(rows) - len(self._kept_of(rows)))
+        self.tools.show_chosen(len(rows), len(rows) - len(self._kept_of(rows)), len(self._changed_of(rows)))
 
     def _kept_of(self, rows: Rows) -> Rows:
         """Those that are not left out."""
         excluded = self._dataset.edits.excluded if self._dataset is not None else set()
         return rows[~np.isin(rows, np.fromiter(excluded, np.int64, len(excluded)))] if excluded else rows
+
+    def _changed_of(self, rows: Rows) -> Rows:
+        """Those that have other texts than were imported."""
+        changed = self._dataset.edits.texts if self._dataset is not None else {}
+        return rows[np.isin(rows, np.fromiter(changed, np.int64, len(changed)))] if changed else rows[:0]
 
     def _on_exclude_wanted(self) -> None:
         rows = tuple(self._kept_of(self.table.chosen_rows()).tolist())
@@ -168,6 +174,13 @@ class RowsTab(QWidget):
         if rows:
             words = self.tr("take in one row") if len(rows) == 1 else self.tr("take in {count} rows")
             self.operation_wanted.emit(Include(rows), words.format(count=wording.number(len(rows))))
+
+    def _on_restore_wanted(self) -> None:
+        rows = self._changed_of(self.table.chosen_rows()).tolist()
+        if rows and self._dataset is not None:
+            words = self.tr("imported text of one row") if len(rows) == 1 else self.tr("imported texts of {count} rows")
+            operation = self._dataset.edits.as_imported(rows)
+            self.operation_wanted.emit(operation, words.format(count=wording.number(len(rows))))
 
     def _on_cell_edited(self, cell: Cell) -> None:
         self.operation_wanted.emit(Replace((cell,)), self.tr("change a text"))

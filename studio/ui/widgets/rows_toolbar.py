@@ -24,12 +24,14 @@ class RowsToolbar(QWidget):
 
     Attributes:
         choice_changed: Search, filter or order are others.
-        exclude_wanted, include_wanted, undo_wanted, redo_wanted, export_wanted, preview_wanted: A button was clicked.
+        exclude_wanted, include_wanted, restore_wanted, undo_wanted, redo_wanted, export_wanted, preview_wanted: A
+            button was clicked.
     """
 
     choice_changed = Signal()
     exclude_wanted = Signal()
     include_wanted = Signal()
+    restore_wanted = Signal()
     undo_wanted = Signal()
     redo_wanted = Signal()
     export_wanted = Signal()
@@ -56,19 +58,22 @@ class RowsToolbar(QWidget):
         self.exclude = buttons.secondary(self.tr("Leave out"), self.exclude_wanted.emit)
         self.exclude.setToolTip(plain_tip(self.tr("The chosen rows are neither learned from nor tested with (Del)")))
         self.include = buttons.secondary(self.tr("Take in again"), self.include_wanted.emit)
+        self.restore = buttons.icon_button(
+            "refresh", self.tr("Give the chosen rows their imported texts back"), self.restore_wanted.emit
+        )
         self.undo = buttons.icon_button("undo", self.tr("Undo"), self.undo_wanted.emit, "Ctrl+Z")
         self.redo = buttons.icon_button("redo", self.tr("Redo"), self.redo_wanted.emit, "Ctrl+Y")
         self.preview = buttons.icon_button(
             "eye", self.tr("Show this row as the model sees it"), self.preview_wanted.emit
         )
         self.export = buttons.icon_button("export", self.tr("Export the rows as JSONL…"), self.export_wanted.emit)
-        tools = (self.exclude, self.include, self.preview, self.undo, self.redo, self.export)
+        tools = (self.exclude, self.include, self.preview, self.restore, self.undo, self.redo, self.export)
         line = row(self.search, self.filter, self.order, *tools, spacing=GRID)
         line.setStretch(0, 1)
         line.setContentsMargins(0, GRID, 0, 0)
         self.setLayout(line)
         self.show_findings(())
-        self.show_chosen(0, 0)
+        self.show_chosen(0, 0, 0)
 
     def _combo(self, name: str, letters: int) -> QComboBox:
         combo = QComboBox()
@@ -106,8 +111,9 @@ class RowsToolbar(QWidget):
         self.filter.setCurrentIndex(max(0, self.filter.findData(code)))
         self.choice_changed.emit()
 
-    def show_chosen(self, rows: int, left_out: int) -> None:
-        """How many rows are marked, and how many of them are left out already."""
+    def show_chosen(self, rows: int, left_out: int, changed: int) -> None:
+        """How many rows are marked, and how many of them are left out already, or have other texts than imported."""
+        self.restore.setVisible(changed > 0)
         self.exclude.setVisible(rows == 0 or left_out < rows)
         self.exclude.setEnabled(rows > left_out)
         self.include.setVisible(rows > 0 and left_out == rows)

@@ -12,7 +12,7 @@ from studio.data.doctor.check import Check, Measured
 from studio.data.doctor.checks import personal_data
 from studio.data.doctor.checks.lengths import percent
 from tests.data.doctor.sets import examine, finding, found, rows_of, sentence, sound, write_set
-from tests.data.files import write_jsonl
+from tests.data.files import refused, write_jsonl
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -116,6 +116,13 @@ def test_questions_of_a_test_file_are_found_whatever_their_answers(tmp_path: Pat
     probes = [{"messages": [{"role": "user", "content": rows[9][0]}], "answer": "x"} for _ in range(2)]
     diagnosed = examine(dataset, test=str(write_jsonl(tmp_path / "p.jsonl", probes)))
     assert (found(diagnosed, "test_questions").count, rows_of(found(diagnosed, "test_questions"))) == (2, [9])
+
+
+def test_a_test_file_of_answers_alone_is_refused_since_nothing_could_be_found(tmp_path: Path) -> None:
+    rows = sound(30)
+    dataset = write_set(tmp_path / "set", rows)
+    test = str(write_jsonl(tmp_path / "a.jsonl", [{"answer": row[1]} for row in rows[:3]]))
+    assert refused(lambda: examine(dataset, test=test)).code == "data.no_questions"
 
 
 def test_a_test_file_of_better_and_worse_answers_is_compared_by_its_better_ones(tmp_path: Path) -> None:
