@@ -7,6 +7,7 @@ python3 packaging/dev.py test [...]     check, then all tests; with arguments: o
 python3 packaging/dev.py check          style, types, import rules, safety rules, generated docs
 python3 packaging/dev.py bench [NAME]   benchmarks, all or by name
 python3 packaging/dev.py fuzz [...]     damaged files for the readers of data: [--minutes N] [reader ...]
+python3 packaging/dev.py faults [...]   kills, full disks: what becomes of a run; [--full] as often as promised
 python3 packaging/dev.py screenshots    every page, light and dark, as pictures in docs/screenshots
 python3 packaging/dev.py docs           write the pages that are made from the code
 """
@@ -47,6 +48,7 @@ def main(arguments: list[str]) -> int:
         "check": check,
         "bench": bench,
         "fuzz": fuzz,
+        "faults": faults,
         "screenshots": screenshots,
         "docs": docs,
     }
@@ -124,6 +126,12 @@ def fuzz(arguments: list[str]) -> int:
     """Damaged files for each reader of data, a minute each or as long as `--minutes` says; one table."""
     prepare_environment()
     return _python(["-m", "tests.data.fuzzing", *arguments], OFFLINE)
+
+
+def faults(arguments: list[str]) -> int:
+    """Kills, full disks and the like, on real runs; one table."""
+    prepare_environment()
+    return _python(["-m", "tests.faults.proving", *arguments], OFFLINE)
 
 
 def screenshots(arguments: list[str]) -> int:

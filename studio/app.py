@@ -65,6 +65,7 @@ def _run(on_ready: Callable[[], object] | None) -> int:
     from PySide6.QtWidgets import QApplication
 
     from studio.contract.errors import StudioError
+    from studio.contract.offline import stay_offline
     from studio.supervisor.workplace import Workplace
     from studio.ui import failures, theme
     from studio.ui.collector import Collector
@@ -72,6 +73,7 @@ def _run(on_ready: Callable[[], object] | None) -> int:
     from studio.ui.preferences import shared
     from studio.ui.widgets import plot_loading
 
+    stay_offline()
     application = QApplication(sys.argv[:1])
     application.setApplicationName("apprentice-studio")
     application.setApplicationDisplayName("Apprentice Studio")

@@ -9,25 +9,19 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, cast, get_args
 
-os.environ.update(
-    HF_HUB_OFFLINE="1",
-    HF_HUB_DISABLE_TELEMETRY="1",
-    TRANSFORMERS_OFFLINE="1",
-    HF_DATASETS_OFFLINE="1",
-    DO_NOT_TRACK="1",
-    TOKENIZERS_PARALLELISM="false",
-)
-
 from studio import __version__
 from studio.cli import output
 from studio.cli.options import READING, add_import_options, add_settings, add_values
 from studio.contract.diagnosis import Fix
 from studio.contract.errors import StudioError
 from studio.contract.exports import EXPORTS
+from studio.contract.offline import stay_offline
 from studio.contract.sampling import Sampling
 from studio.contract.settings import Quantisation
 from studio.data.source import KINDS
 from studio.worker.failures import explain
+
+stay_offline()  # before the libraries that could do otherwise: they are imported with the job
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from studio.contract import offline
 from studio.contract.run_folder import RunFolder
 from studio.data.run_history import Lock
 
@@ -28,15 +29,7 @@ def worker_command(folder: RunFolder) -> list[str]:
 def worker_environment() -> dict[str, str]:
     """The environment of a worker: offline, unbuffered, no display needed."""
     environment = dict(os.environ)
-    environment.update(
-        HF_HUB_OFFLINE="1",
-        HF_HUB_DISABLE_TELEMETRY="1",
-        TRANSFORMERS_OFFLINE="1",
-        HF_DATASETS_OFFLINE="1",
-        DO_NOT_TRACK="1",
-        TOKENIZERS_PARALLELISM="false",
-        PYTHONUNBUFFERED="1",
-    )
+    environment.update(offline.VARIABLES, PYTHONUNBUFFERED="1")
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))

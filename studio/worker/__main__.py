@@ -5,20 +5,14 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-os.environ.update(
-    HF_HUB_OFFLINE="1",
-    HF_HUB_DISABLE_TELEMETRY="1",
-    TRANSFORMERS_OFFLINE="1",
-    HF_DATASETS_OFFLINE="1",
-    DO_NOT_TRACK="1",
-    TOKENIZERS_PARALLELISM="false",
-)
-
 from studio import __version__
 from studio.contract import events, job
+from studio.contract.offline import stay_offline
 from studio.contract.run_folder import RunFolder
 from studio.worker import failures, jobs, wire
 from studio.worker.commands import CommandReader, lower_priority
+
+stay_offline()  # before the libraries that could do otherwise: they are imported with the job
 
 
 def main(arguments: list[str]) -> int:

@@ -17,6 +17,9 @@ from studio.contract.run_folder import RunFolder
 
 HEARTBEAT_SECONDS = 1.0
 
+MOST_UNWRITTEN_BYTES = 32 * 1024 * 1024
+"""So much waits for a disk that cannot be written; a run that pauses says little."""
+
 _ONLY_LIVE = (events.Heartbeat, events.ReplyPiece, events.RowsShown)
 """Not kept in events.jsonl: of no use once the moment is over."""
 
@@ -46,6 +49,7 @@ class Wire:
         self._folder = folder
         self._descriptor = descriptor
         self._lock = threading.Lock()
+        self._unwritten = bytearray()
         self._record = os.open(folder.events, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._ended = threading.Event()
         self._beat = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
@@ -70,8 +74,21 @@ class Wire:
         line = events.encode(msgspec.structs.replace(event, at=round(time.time(), 3)))
         with self._lock:
             if not isinstance(event, _ONLY_LIVE):
-                os.write(self._record, line)
+                self._unwritten += line
+            self._write_record()
             self._send(line)
+
+    def _write_record(self) -> None:
+        """Append what is not on the disk yet. On a full or failing disk it waits in memory for the next event.
+
+        A run must be able to say that the disk is full while the disk is full.
+        """
+        try:
+            while self._unwritten:
+                del self._unwritten[: os.write(self._record, self._unwritten)]
+        except OSError:
+            if len(self._unwritten) > MOST_UNWRITTEN_BYTES:
+                raise
 
     def _send(self, line: bytes) -> None:
         if self._descriptor is None or self.window_gone:

@@ -1,5 +1,6 @@
 """What the worker says, and how it hears."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -50,6 +51,35 @@ def test_a_window_that_is_gone_does_not_end_the_run(folder: RunFolder) -> None:
     os.close(writing)
     assert gone.is_set()
     assert [event.step for event in read_lines(folder) if isinstance(event, events.Resumed)] == [1, 2]
+
+
+def test_what_a_full_disk_does_not_take_is_written_when_there_is_room_again(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, room = os.write, [5]
+
+    def write(descriptor: int, data: bytes) -> int:
+        if descriptor != line._record:
+            return real(descriptor, data)
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        part = bytes(data)[: room[0]]
+        room[0] -= len(part)
+        return real(descriptor, part)
+
+    reading, writing = os.pipe()
+    with wire.Wire(folder, writing) as line:
+        monkeypatch.setattr(os, "write", write)
+        line.emit(events.Resumed(step=1))
+        line.emit(events.Paused(step=1))
+        assert folder.events.read_bytes().count(b"\n") == 0
+        room[0] = 10_000
+        line.emit(events.Resumed(step=2))
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        live = [events.decode(one) for one in pipe]
+    assert [type(event).__name__ for event in live] == ["Resumed", "Paused", "Resumed"]
+    assert read_lines(folder) == live
 
 
 def test_the_lock_names_the_living_process_and_goes_with_it(folder: RunFolder) -> None:
