@@ -6,6 +6,7 @@ from studio.contract import job
 from studio.contract.control import Emit
 from studio.contract.events import Event, RowsExported
 from studio.contract.run_folder import RunFolder
+from studio.worker.awake import kept_awake
 from studio.worker.commands import CommandReader
 
 
@@ -55,7 +56,8 @@ def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader
         case job.TrainJob():
             from studio.engine import train
 
-            return train.train(work, folder, emit, control)
+            with kept_awake():
+                return train.train(work, folder, emit, control)
     return None
 
 

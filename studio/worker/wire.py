@@ -14,6 +14,7 @@ import psutil
 
 from studio.contract import events
 from studio.contract.run_folder import RunFolder
+from studio.worker.awake import SleepWatch
 
 HEARTBEAT_SECONDS = 1.0
 
@@ -102,7 +103,9 @@ class Wire:
             self.on_window_gone()
 
     def _beat_on(self) -> None:
+        watch = SleepWatch(self.emit)
         while not self._ended.wait(HEARTBEAT_SECONDS):
+            watch.look()
             os.utime(self._folder.lock)
             self.emit(events.Heartbeat())
 
