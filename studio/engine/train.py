@@ -17,7 +17,7 @@ from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
 from studio.contract.together import check_together
-from studio.engine import base_model, checkpoint, fused_lora, fused_norm, model_folder, tokens
+from studio.engine import base_model, checkpoint, fused_lora, fused_norm, model_folder, room, tokens
 from studio.engine.checkpoint import Snapshot
 from studio.engine.evaluate import Tester
 from studio.engine.examples import Ended, Examples, read_examples
@@ -92,6 +92,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
         end_seconds=snapshot.state.end_seconds if snapshot else test_seconds,
     )
     run = Run(job, folder, emit, control, ready)
+    room.require(folder.path, run.parameters, settings)
     if snapshot:
         run.restore(snapshot)
     elif before.loss is not None:

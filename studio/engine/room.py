@@ -1,0 +1,72 @@
+"""Room on the disk that a run takes, told before it starts."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from studio.contract.errors import StudioError
+from studio.contract.settings import TrainSettings
+from studio.engine.checkpoint import KEEP_LATEST
+
+MARGIN = 1.1
+"""The estimate is within a tenth of what is written (tests/engine/test_room.py); less room than that is refused."""
+_OVERHEAD_BYTES = 64 * 1024
+_LEAST_IN_8_BIT = 4096
+"""bitsandbytes keeps the state of smaller tensors whole."""
+_BLOCK = 256
+
+
+def checkpoint_bytes(parameters: Iterable[torch.Tensor], settings: TrainSettings) -> int:
+    """Size of one checkpoint: weights, the best ones where it may stop early, and the optimiser's state.
+
+    Args:
+        parameters: The trainable ones, stored in fp32.
+        settings: Optimiser and tests.
+    """
+    copies = 2 if settings.early_stopping else 1
+    return _OVERHEAD_BYTES + sum(
+        4 * copies * tensor.numel() + _state_bytes(tensor, settings.optimiser) for tensor in parameters
+    )
+
+
+def _state_bytes(tensor: torch.Tensor, optimiser: str) -> int:
+    count = tensor.numel()
+    match optimiser:
+        case "adamw" | "schedule_free":  # two moments; or one, and the point that the mean is taken to
+            return 8 * count
+        case "adafactor":  # a mean for each row and each column
+            return 4 * (sum(tensor.shape[-2:]) if tensor.dim() > 1 else count)
+        case "lion":
+            return 4 * count
+        case _:  # two moments in 8 bits, with a scale and a table of 256 values each
+            return 8 * count if count < _LEAST_IN_8_BIT else 2 * (count + 4 * count // _BLOCK + 1024)
+
+
+def needed_bytes(parameters: Iterable[torch.Tensor], settings: TrainSettings) -> int:
+    """The most that a run's folder holds at once: the checkpoints that are kept, the next one, and the adapter."""
+    tensors = list(parameters)
+    kept = KEEP_LATEST + 1 + (1 if settings.evaluations else 0)
+    return kept * checkpoint_bytes(tensors, settings) + 4 * sum(tensor.numel() for tensor in tensors)
+
+
+def require(folder: Path, parameters: Iterable[torch.Tensor], settings: TrainSettings) -> None:
+    """See that a run's folder has room.
+
+    Raises:
+        StudioError: `disk.too_full`, with the gigabytes that are needed and free.
+    """
+    needed, free = MARGIN * needed_bytes(parameters, settings), shutil.disk_usage(folder).free
+    if free < needed:
+        raise StudioError(
+            "disk.too_full",
+            f"The disk has no room for this run: {_told(free)} are free, {_told(needed)} are needed.",
+            "Checkpoints and the adapter are written while it goes on, and a run must not end for want of room.",
+            f"Free {_told(needed - free)} on the disk of {folder}, or choose a smaller adapter.",
+            where=str(folder),
+        )
+
+
+def _told(size: float) -> str:
+    return f"{size / 1e9:.2f} GB" if size >= 1e7 else f"{size / 1e6:.1f} MB"
