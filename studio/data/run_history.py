@@ -1,6 +1,7 @@
 """Training runs, read from their folders: the folder is the truth."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ import psutil
 from studio.contract import events, job
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import MARKER, RunFolder, runs_folder
+from studio.data.run_index import Key, RunIndex
 
 State = Literal["running", "done", "stopped", "discarded", "failed", "interrupted"]
 
@@ -32,6 +34,20 @@ def living_worker(folder: RunFolder) -> psutil.Process | None:
     except (OSError, msgspec.DecodeError, psutil.Error):
         return None
     return None
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run's events tell of it."""
+
+    started: float
+    seconds: float = 0.0
+    steps: int = 0
+    total_steps: int = 0
+    loss_first: float | None = None
+    loss_last: float | None = None
+    best_loss: float | None = None
+    finished: events.Finished | None = None
+    failed: events.Failed | None = None
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,13 +84,13 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_runs() -> list[RunSummary]:
     """All runs, newest first. A folder without a readable job is left out."""
-    found = []
-    for path in sorted(runs_folder().iterdir(), reverse=True):
-        if (path / MARKER).is_file():
-            summary = summarise(RunFolder(path))
-            if summary is not None:
-                found.append(summary)
-    return found
+    folders = [RunFolder(path) for path in sorted(runs_folder().iterdir(), reverse=True) if (path / MARKER).is_file()]
+    if all(_is_known(folder) for folder in folders):
+        summaries = [summarise(folder) for folder in folders]
+    else:
+        with RunIndex() as index:
+            summaries = [summarise(folder, index) for folder in folders]
+    return [summary for summary in summaries if summary is not None]
 
 
 def read_events(folder: RunFolder) -> Iterator[events.AnyEvent]:
@@ -86,28 +102,36 @@ def read_events(folder: RunFolder) -> Iterator[events.AnyEvent]:
             continue
 
 
-def summarise(folder: RunFolder) -> RunSummary | None:
-    """Read one run's folder, or None where it holds no training job."""
+def summarise(folder: RunFolder, index: RunIndex | None = None) -> RunSummary | None:
+    """Read one run's folder, or None where it holds no training job.
+
+    Args:
+        folder: It.
+        index: Spares reading all of the run's events where they were read before.
+    """
     try:
         work = job.load(folder.job)
     except StudioError:
         return None
     if not isinstance(work, job.TrainJob):
         return None
-    known = _known.get(folder.path)
-    key = _key(folder)
-    if known is not None and known[0] == key:
-        return msgspec.structs.replace(known[1], job=work, state=_state(folder, known[1].finished, known[1].failed))
-    summary = _read_whole(folder, work)
-    _known[folder.path] = (key, summary)
-    return summary
+    told = _told(folder, index)
+    return RunSummary(
+        folder=folder.path,
+        job=work,
+        state=_state(folder, told.finished, told.failed),
+        **msgspec.structs.asdict(told),
+    )
 
 
-_known: dict[Path, tuple[tuple[int, int], RunSummary]] = {}
+_SETTLED_NS = 10 * 10**9
+"""A run whose events were written later than this is going on: what is told of it is old in a moment."""
+
+_known: dict[Path, tuple[Key, Told]] = {}
 """What was read of each run: pages ask again and again, and a long run has a hundred thousand events."""
 
 
-def _key(folder: RunFolder) -> tuple[int, int]:
+def _key(folder: RunFolder) -> Key:
     """Changes with every event that is written."""
     try:
         state = folder.events.stat()
@@ -116,7 +140,34 @@ def _key(folder: RunFolder) -> tuple[int, int]:
     return (state.st_mtime_ns, state.st_size)
 
 
-def _read_whole(folder: RunFolder, work: job.TrainJob) -> RunSummary:
+def _is_known(folder: RunFolder) -> bool:
+    known = _known.get(folder.path)
+    return known is not None and known[0] == _key(folder)
+
+
+def _told(folder: RunFolder, index: RunIndex | None) -> Told:
+    key = _key(folder)
+    known = _known.get(folder.path)
+    if known is not None and known[0] == key:
+        return known[1]
+    told = _from_index(folder, key, index)
+    if told is None:
+        told = _read_whole(folder)
+        if index is not None and time.time_ns() - key[0] > _SETTLED_NS:
+            index.put(folder.id, key, msgspec.json.encode(told))
+    _known[folder.path] = (key, told)
+    return told
+
+
+def _from_index(folder: RunFolder, key: Key, index: RunIndex | None) -> Told | None:
+    kept = index.get(folder.id, key) if index is not None else None
+    try:
+        return msgspec.json.decode(kept, type=Told) if kept is not None else None
+    except msgspec.DecodeError:  # another version wrote it
+        return None
+
+
+def _read_whole(folder: RunFolder) -> Told:
     finished: events.Finished | None = None
     failed: events.Failed | None = None
     first = last = best = None
@@ -138,10 +189,7 @@ def _read_whole(folder: RunFolder, work: job.TrainJob) -> RunSummary:
                 finished = event
             case events.Failed():
                 failed = event
-    return RunSummary(
-        folder=folder.path,
-        job=work,
-        state=_state(folder, finished, failed),
+    return Told(
         started=started or folder.job.stat().st_mtime,
         seconds=seconds,
         steps=steps,
