@@ -11,10 +11,13 @@ from studio.cli.options import settings_from
 from studio.contract import events, job
 from studio.contract.errors import Problem, StudioError
 from studio.contract.fields import fields, value_at
+from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
 from studio.data import dataset
 from studio.data.compared import compared
 from studio.data.run_history import RunSummary, list_runs
+from studio.data.run_label import Label, write_label
+from studio.data.run_room import clean, spare
 
 
 def preview(arguments: argparse.Namespace) -> int:
@@ -99,7 +102,50 @@ def _run_row(summary: RunSummary) -> dict[str, Any]:
         "best_loss": summary.best_loss,
         "verdict": msgspec.to_builtins(verdict) if verdict else None,
         "folder": str(summary.folder),
+        "tags": list(summary.label.tags),
+        "note": summary.label.note,
     }
+
+
+def runs_label(arguments: argparse.Namespace) -> int:
+    """Show or change the tags and the note of a run.
+
+    Raises:
+        StudioError: There is no such run, or they cannot be kept.
+    """
+    summary = places.find_run(arguments.run)
+    label = summary.label
+    if arguments.tag is not None or arguments.note is not None:
+        tags = label.tags if arguments.tag is None else tuple(arguments.tag)
+        note = label.note if arguments.note is None else arguments.note
+        label = write_label(RunFolder(summary.folder), Label(tags, note))
+    if arguments.json:
+        output.print_json({"tags": list(label.tags), "note": label.note})
+    else:
+        output.say(f"Tags: {', '.join(label.tags) or 'none'}\n{label.note}".rstrip())
+    return 0
+
+
+def runs_clean(arguments: argparse.Namespace) -> int:
+    """Say what checkpoints of finished runs take, and delete them where that is wanted.
+
+    Raises:
+        StudioError: One cannot be deleted.
+    """
+    spares = spare(list_runs())
+    freed = clean(spares) if arguments.delete else 0
+    if arguments.json:
+        found = [{"run": one.folder.name, "size_bytes": one.size_bytes} for one in spares]
+        output.print_json({"checkpoints": found, "freed_bytes": freed})
+        return 0
+    for one in spares:
+        output.say(f"{one.folder.name}  {one.size_bytes / 1e6:.1f} MB of checkpoints")
+    total = sum(one.size_bytes for one in spares) / 1e6
+    if arguments.delete:
+        output.say(f"Freed {freed / 1e6:.1f} MB. Adapters, curves and settings stay.")
+    else:
+        output.say(f"{total:.1f} MB can be freed: --delete does it." if spares else "There is nothing to clean up.")
+    return 0
 
 
 def runs_show(arguments: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from studio.contract import events, job
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import MARKER, RunFolder, runs_folder
 from studio.data.run_index import Key, RunIndex
+from studio.data.run_label import Label, read_label
 
 State = Literal["running", "done", "stopped", "discarded", "failed", "interrupted"]
 
@@ -68,6 +69,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     best_loss: float | None
     finished: events.Finished | None
     failed: events.Failed | None
+    label: Label = Label()
 
     @property
     def id(self) -> str:
@@ -120,6 +122,7 @@ def summarise(folder: RunFolder, index: RunIndex | None = None) -> RunSummary | 
         folder=folder.path,
         job=work,
         state=_state(folder, told.finished, told.failed),
+        label=read_label(folder),
         **msgspec.structs.asdict(told),
     )
 

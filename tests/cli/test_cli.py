@@ -14,9 +14,10 @@ from studio.contract.errors import StudioError
 from studio.contract.fields import fields, value_at
 from studio.contract.presets import load_preset
 from studio.contract.records import Message, Record
-from studio.contract.run_folder import starter_folder
+from studio.contract.run_folder import make_folder, starter_folder
 from studio.contract.settings import TrainSettings
 from studio.data.split import is_held_back
+from tests.ui import run_stream
 
 GOOD = "".join(json.dumps({"prompt": f"What is {n}?", "completion": f"It is {n}."}) + "\n" for n in range(6))
 
@@ -486,3 +487,23 @@ def test_the_demo_prints_what_it_measured_and_draws_the_loss(
     assert main(["runs", "show", "run-1", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["job"]["settings"]["quantisation"] == ("nf4" if method == "qlora" else "none")
+
+
+def test_runs_bear_tags_and_their_spare_checkpoints_are_freed_on_request(
+    capsys: pytest.CaptureFixture[str], own_home: Path
+) -> None:
+    stream = list(run_stream.run())
+    folder = run_stream.write_run("mine", stream, seed=1)
+    make_folder(folder.checkpoints)
+    (folder.checkpoints / "x").write_bytes(bytes(1000))
+    assert main(["runs", "label", "mine", "--tag", "invoices", "--tag", "old", "--note", "It works.", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"tags": ["invoices", "old"], "note": "It works."}
+    assert main(["runs", "list", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["tags"] == ["invoices", "old"]
+    assert main(["runs", "clean", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"checkpoints": [{"run": folder.id, "size_bytes": 1000}], "freed_bytes": 0}
+    assert main(["runs", "clean", "--delete", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["freed_bytes"] == 1000
+    assert not folder.checkpoints.exists()

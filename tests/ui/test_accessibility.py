@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QAccessible, QAccessibleInterface, QImage
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -95,6 +95,7 @@ def show(window: MainWindow, qtbot: QtBot) -> Iterator[Show]:
         name, make = VIEWS[view]
         make(window)
         QApplication.processEvents()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)  # what was replaced is no control
         assert window.current_page == name
         return window.page(name)
 

@@ -11,12 +11,14 @@ from pytestqt.qtbot import QtBot
 
 from studio.contract import events
 from studio.contract.errors import StudioError
-from studio.contract.run_folder import MARKER, RunFolder
-from studio.data import run_history
+from studio.contract.run_folder import MARKER, RunFolder, make_folder
+from studio.data import run_history, run_room
+from studio.data.run_label import Label
 from studio.supervisor import run_trash
 from studio.supervisor.workplace import Workplace
 from studio.ui.main_window import MainWindow
 from studio.ui.pages.runs import RunsPage
+from studio.ui.widgets.run_label_form import RunLabelForm
 from tests.ui import run_stream
 from tests.ui.attached_run import AttachedRun
 
@@ -230,3 +232,76 @@ def test_a_long_replay_lets_the_window_breathe(workplace: Workplace, qtbot: QtBo
     assert page.feed.curves.last_step == 8000
     page.close()
     page.deleteLater()
+
+
+# --- tags, notes, room -----------------------------------------------------------------------------------------------
+
+
+def names(page: RunsPage) -> list[str]:
+    return [summary.job.name for summary in page.list.runs.summaries]
+
+
+def test_runs_bear_tags_and_a_note_and_are_found_by_them(page: RunsPage, three: list[RunFolder], qtbot: QtBot) -> None:
+    page.show_run(three[1])
+    form = RunLabelForm("run-2", Label(), page)
+    qtbot.addWidget(form)
+    form.tags.setText(" invoices,second try, , invoices\u202e")
+    form.note.setPlainText("Too hot a rate.\nNext: half of it.")
+    page.set_label(three[1], form.chosen())
+    assert page.detail.label.text() == "Tags: invoices, second try\nToo hot a rate.\nNext: half of it."
+    assert (three[1].path / "label.json").stat().st_mode & 0o077 == 0
+    page.search.setText("SECOND hot")
+    assert names(page) == ["run-2"]
+    page.search.setText("elephant")
+    assert names(page) == []
+    assert "No run has these words" in page.hint.text()
+    page.show_run(three[0])
+    assert names(page) == ["run-3", "run-2", "run-1"]
+    assert page.detail.label.isHidden()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"tags": 3}', b'{"tags": ["' + b"x" * 200_000 + b'"]}'])
+def test_a_damaged_label_costs_no_run(page: RunsPage, three: list[RunFolder], content: bytes) -> None:
+    (three[0].path / "label.json").write_bytes(content)
+    page.refill()
+    assert names(page) == ["run-3", "run-2", "run-1"]
+
+
+def test_a_label_that_cannot_be_kept_is_told(page: RunsPage, three: list[RunFolder]) -> None:
+    (three[0].path / "label.tmp").mkdir()
+    page.set_label(three[0], Label(("x",)))
+    assert "could not be kept" in page.message.text()
+
+
+def checkpoint_of(folder: RunFolder, size: int) -> None:
+    make_folder(folder.checkpoints)
+    step = make_folder(folder.checkpoints / "step-000000050")
+    (step / "adapter.safetensors").write_bytes(bytes(size))
+
+
+def test_cleaning_up_says_what_it_frees_and_leaves_what_can_be_resumed(
+    page: RunsPage, three: list[RunFolder], qtbot: QtBot
+) -> None:
+    for folder in three:
+        checkpoint_of(folder, 3_000_000)
+    page.on_shown()
+    qtbot.waitUntil(lambda: page.room.words.text() == "3 runs, 9.1 MB on the disk")
+    assert page.room.clean.text() == "Clean up: frees 3.0 MB…"
+    page.clean_up()
+    assert [folder.checkpoints.is_dir() for folder in three] == [False, True, True]
+    assert three[0].adapter.is_dir()
+    qtbot.waitUntil(lambda: page.room.clean.isHidden())
+
+
+def test_cleaning_up_follows_no_link_and_touches_no_folder_of_others(three: list[RunFolder], tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("x" * 1000)
+    three[0].checkpoints.symlink_to(mine)
+    summaries = run_history.list_runs()
+    assert run_room.spare(summaries) == []
+    three[0].checkpoints.unlink()
+    three[0].checkpoints.mkdir()  # without our marker
+    (three[0].checkpoints / "thesis.txt").write_text("x" * 1000)
+    assert run_room.clean(run_room.spare(summaries)) == 0
+    assert (three[0].checkpoints / "thesis.txt").is_file()

@@ -10,11 +10,12 @@ from PySide6.QtWidgets import QInputDialog, QMessageBox, QSplitter, QStackedWidg
 
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
-from studio.data import run_history
+from studio.data import run_history, run_room
 from studio.data.run_history import RunSummary
+from studio.data.run_label import Label, write_label
 from studio.supervisor import run_trash
 from studio.supervisor.workplace import Workplace
-from studio.ui import failures
+from studio.ui import failures, wording
 from studio.ui.pages.page import Page
 from studio.ui.theme import GRID
 from studio.ui.widgets.empty import EmptyState
@@ -23,7 +24,10 @@ from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.run_curves import PlottedRun
 from studio.ui.widgets.run_detail import RunDetail
 from studio.ui.widgets.run_feed import RunFeed
+from studio.ui.widgets.run_label_form import RunLabelForm
 from studio.ui.widgets.run_list import RunList
+from studio.ui.widgets.runs_room import RunsRoom
+from studio.ui.widgets.search_field import SearchField
 
 MOST_COMPARED = 8
 
@@ -46,6 +50,7 @@ class RunsPage(Page):
         detail.resume_wanted.connect(self._resume)
         detail.watch_wanted.connect(lambda: self.page_wanted.emit("train"))
         detail.rename_wanted.connect(self._ask_name)
+        detail.label_wanted.connect(self._ask_label)
         detail.folder_wanted.connect(self._show_folder)
         detail.delete_wanted.connect(self._delete)
         detail.view.told.connect(workplace.told)
@@ -63,14 +68,20 @@ class RunsPage(Page):
         )
         self.empty.action_wanted.connect(lambda: self.page_wanted.emit("train"))
         self.message = MessageBar()
+        self.search = SearchField(self.tr("Search the runs"))
+        self.search.textChanged.connect(self.refill)
         self.list = RunList()
         self.list.setMinimumWidth(220)
-        hint = label(self.tr("Choose several with Ctrl to compare them."), "muted", wrap=True)
+        self.room = RunsRoom()
+        self.room.clean_wanted.connect(self._ask_clean)
+        self.hint = label("", "muted", wrap=True)
         left = QWidget()
         column = QVBoxLayout(left)
         column.setContentsMargins(3 * GRID, 2 * GRID, GRID, GRID)
+        column.addWidget(self.search)
         column.addWidget(self.list, 1)
-        column.addWidget(hint)
+        column.addWidget(self.hint)
+        column.addWidget(self.room)
         self.detail = RunDetail(self.feed)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setChildrenCollapsible(False)
@@ -96,11 +107,13 @@ class RunsPage(Page):
     def on_shown(self) -> None:
         """Runs may have come, gone or ended."""
         self.refill()
+        self.room.show_runs(self.workplace.runs())
         if self.stack.currentWidget() is self._full:
             self.detail.view.load_plot()
 
     def show_run(self, folder: RunFolder) -> None:
         """Choose this run."""
+        self.search.clear()
         self.refill()
         self.list.select([folder.path])
 
@@ -132,9 +145,13 @@ class RunsPage(Page):
 
     def refill(self) -> None:
         """Read the runs anew; what is chosen stays chosen."""
-        summaries = self.workplace.runs()
-        self.stack.setCurrentWidget(self._full if summaries else self.empty)
+        known = self.workplace.runs()
+        self.stack.setCurrentWidget(self._full if known else self.empty)
+        words = self.search.text().casefold().split()
+        summaries = [summary for summary in known if all(word in _searched(summary) for word in words)]
         self.list.take(summaries)
+        found = self.tr("Choose several with Ctrl to compare them.")
+        self.hint.setText(found if summaries else self.tr("No run has these words in its name, data, tags or note."))
         chosen = self.list.selected()
         if summaries and not chosen:
             self.list.select([])
@@ -226,6 +243,53 @@ class RunsPage(Page):
         self.workplace.runs_changed.emit()
         self.refill()
 
+    def _ask_label(self) -> None:
+        chosen = self.list.selected()
+        if len(chosen) != 1:
+            return
+        form = RunLabelForm(chosen[0].job.name, chosen[0].label, self)
+        if form.exec():
+            self.set_label(RunFolder(chosen[0].folder), form.chosen())
+        form.deleteLater()
+
+    def set_label(self, folder: RunFolder, chosen: Label) -> None:
+        """Give a run tags and a note."""
+        try:
+            write_label(folder, chosen)
+        except StudioError as error:
+            self.message.show_problem(error.problem)
+            return
+        self.refill()
+
+    def _ask_clean(self) -> None:
+        freed = wording.size(sum(one.size_bytes for one in self.room.spares))
+        box = QMessageBox(self)
+        box.setWindowTitle(self.tr("Clean up"))
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        names = "\n".join(f"{one.folder.name}: {wording.size(one.size_bytes)}" for one in self.room.spares[:12])
+        more = len(self.room.spares) - 12
+        names += self.tr("\n… and {count} more").format(count=wording.number(more)) if more > 0 else ""
+        words = self.tr(
+            "This deletes the checkpoints of runs that are done, and frees {size}. Their adapters, curves and settings "
+            "stay. Runs that can be resumed are left as they are."
+        )
+        box.setText(words.format(size=freed))
+        box.setInformativeText(names)
+        clean = box.addButton(self.tr("Free {size}").format(size=freed), QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.exec()
+        if box.clickedButton() is clean:
+            self.clean_up()
+
+    def clean_up(self) -> None:
+        """Delete what no run needs any more."""
+        try:
+            freed = run_room.clean(self.room.spares)
+            self.workplace.told.emit(self.tr("Freed {size}.").format(size=wording.size(freed)))
+        except StudioError as error:
+            self.message.show_problem(error.problem)
+        self.room.show_runs(self.workplace.runs())
+
     def _show_folder(self) -> None:
         self._with_chosen(lambda folder: QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder.path))))
 
@@ -283,3 +347,9 @@ class RunsPage(Page):
         self._shown = []
         QTimer.singleShot(0, self.workplace.runs_changed.emit)
         self.refill()
+
+
+def _searched(summary: RunSummary) -> str:
+    """What a search looks at, in small letters."""
+    work, label = summary.job, summary.label
+    return " ".join((work.name, work.model_name, work.dataset_name, summary.id, *label.tags, label.note)).casefold()

@@ -3,7 +3,8 @@
 from typing import cast
 
 import msgspec
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio.contract.job import Mapping, Shape
@@ -70,7 +71,7 @@ class MappingForm(QWidget):
             "text": self.tr("Text"),
             "system": self.tr("System prompt"),
         }
-        for place, (field, name) in enumerate(names.items()):
+        for place, (field, name) in enumerate(names.items(), start=1):
             combo = QComboBox(self)
             combo.setAccessibleName(self.tr("Column of: {name}").format(name=name))
             combo.activated.connect(self._on_chosen)
@@ -78,23 +79,19 @@ class MappingForm(QWidget):
             combo.setMinimumContentsLength(10)
             self._combos[field] = combo
             self._labels[field] = self._add(place, name, combo)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(theme.GRID // 2)
-        # The shape and why it was guessed stand on a line of their own: with large text in a small window both the
-        # longest name and all columns are whole.
-        title = label(self.tr("Rows are"), "muted")
-        title.setBuddy(self._shape)
-        top = QHBoxLayout()
-        top.setSpacing(theme.GRID)
-        top.addWidget(title)
-        top.addWidget(self._shape)
-        top.addWidget(self.note, 1)
+        self._title = label(self.tr("Rows are"), "muted")
+        self._title.setBuddy(self._shape)
+        self._top = QHBoxLayout()
+        self._top.setSpacing(theme.GRID)
         row = QHBoxLayout()
         row.addLayout(self._grid)
         row.addStretch(1)
-        column.addLayout(top)
-        column.addLayout(row)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(theme.GRID // 2)
+        self._column.addLayout(self._top)
+        self._column.addLayout(row)
+        self._in_one_line: bool | None = None
         self._show_fields()
 
     def _add(self, place: int, name: str, combo: QComboBox) -> QLabel:
@@ -146,6 +143,42 @@ class MappingForm(QWidget):
             visible = field in _FIELDS[shape]
             combo.setVisible(visible)
             self._labels[field].setVisible(visible)
+        self._arrange()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """With large text in a small window the shape and why it was guessed take a line of their own."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def minimumSizeHint(self) -> QSize:
+        """As narrow as the columns alone: the shape goes above them."""
+        return QSize(self._width_of_columns(), super().minimumSizeHint().height())
+
+    def _width_of_columns(self) -> int:
+        widths = [
+            max(combo.sizeHint().width(), self._labels[field].sizeHint().width()) + theme.GRID
+            for field, combo in self._combos.items()
+            if not combo.isHidden()
+        ]
+        return sum(widths)
+
+    def _arrange(self) -> None:
+        in_one_line = self._shape.sizeHint().width() + self._width_of_columns() <= self.width()
+        if in_one_line == self._in_one_line:
+            return
+        self._in_one_line = in_one_line
+        self._column.removeWidget(self.note)
+        for layout in (self._top, self._grid):
+            for widget in (self._title, self._shape, self.note):
+                layout.removeWidget(widget)
+        if in_one_line:
+            self._grid.addWidget(self._title, 0, 0)
+            self._grid.addWidget(self._shape, 1, 0)
+            self._column.addWidget(self.note)
+        else:
+            self._top.addWidget(self._title)
+            self._top.addWidget(self._shape)
+            self._top.addWidget(self.note, 1)
 
     def _on_chosen(self) -> None:
         self._show_fields()

@@ -25,6 +25,7 @@ class RunDetail(QWidget):
     resume_wanted = Signal()
     watch_wanted = Signal()
     rename_wanted = Signal()
+    label_wanted = Signal()
     folder_wanted = Signal()
     delete_wanted = Signal()
 
@@ -32,13 +33,15 @@ class RunDetail(QWidget):
         super().__init__()
         self.title = ElidedLabel()
         self.said = label("", wrap=True, selectable=True)
+        self.label = label("", "muted", wrap=True, selectable=True)
         self.chat = buttons.primary(self.tr("Chat"), self.chat_wanted.emit, "chat")
         self.export = buttons.secondary(self.tr("Export"), self.export_wanted.emit, "export")
         self.resume = buttons.secondary(self.tr("Resume"), self.resume_wanted.emit, "play")
         self.watch = buttons.primary(self.tr("Watch it"), self.watch_wanted.emit, "train")
-        self.more = buttons.icon_button("more", self.tr("Rename, show folder, delete"))
+        self.more = buttons.icon_button("more", self.tr("Rename, tags and note, show folder, delete"))
         menu = QMenu(self.more)
         self.rename_action = menu.addAction(self.tr("Rename…"), self.rename_wanted.emit)
+        self.label_action = menu.addAction(self.tr("Tags and note…"), self.label_wanted.emit)
         self.folder_action = menu.addAction(self.tr("Show folder"), self.folder_wanted.emit)
         menu.addSeparator()
         self.delete_action = menu.addAction(self.tr("Delete"), self.delete_wanted.emit)
@@ -67,6 +70,7 @@ class RunDetail(QWidget):
         layout.setSpacing(GRID)
         layout.addLayout(head)
         layout.addWidget(self.said)
+        layout.addWidget(self.label)
         layout.addWidget(self.tabs, 1)
 
     def show_runs(self, summaries: Sequence[RunSummary], busy: bool) -> None:
@@ -87,6 +91,7 @@ class RunDetail(QWidget):
         self.watch.setVisible(not several and running)
         self.delete_action.setEnabled(all(one.state != "running" for one in summaries))
         self.rename_action.setVisible(not several)
+        self.label_action.setVisible(not several)
         self.folder_action.setVisible(not several)
         self.tabs.setTabVisible(2, not several)
         self.settings.show_jobs([one.job for one in summaries])
@@ -98,6 +103,18 @@ class RunDetail(QWidget):
             self.title.set_text(f"{work.name}: {wording.learns(work.model_name, work.dataset_name)}")
             self.said.setText(self._story(summary))
         self.said.setVisible(bool(self.said.text()))
+        self.label.setText("" if several else self._label(summary))
+        self.label.setVisible(bool(self.label.text()))
+
+    def _label(self, summary: RunSummary) -> str:
+        """Tags and the note's first lines."""
+        tags, note = summary.label.tags, summary.label.note
+        parts = [self.tr("Tags: {tags}").format(tags=", ".join(tags))] if tags else []
+        if note:
+            lines = note.splitlines()
+            shown = "\n".join(lines[:3])[:400]
+            parts.append(shown if shown == note else f"{shown} …")
+        return "\n".join(parts)
 
     def _story(self, summary: RunSummary) -> str:
         """How it went, or how it ended, in sentences."""
