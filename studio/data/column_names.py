@@ -145,3 +145,12 @@ def find(columns: list[str], names: tuple[str, ...], taken: tuple[str, ...] = ()
             if len(name) > 2 and name in words and not _SIDE_MATTERS.intersection(words):
                 return column
     return ""
+
+
+_ROLES = (MESSAGES, INSTRUCTIONS, PROMPTS, COMPLETIONS, SYSTEMS, CHOSEN, REJECTED, LABELS, TEXTS, CLASSES, HISTORIES)
+_KNOWN = frozenset(plain(name) for names in _ROLES for name in names)
+
+
+def is_known(name: str) -> bool:
+    """Whether a column of this name, and nothing else, would be taken for something."""
+    return plain(name) in _KNOWN

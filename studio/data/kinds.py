@@ -49,6 +49,9 @@ _CP1252_PLAIN = bytes(
     if byte in b"\t\r\n" or 0x20 <= byte < 0x7F or (byte >= 0x80 and byte not in b"\x81\x8d\x8f\x90\x9d\xfe\xff")
 )
 """Bytes that Western European text saved by an old program is made of."""
+_ACCENTED = bytes(range(0xC0, 0x100))
+_LETTERS = bytes((*range(0x41, 0x5B), *range(0x61, 0x7B)))
+_MOST_ACCENTED = 0.4
 _CHUNK = 1024 * 1024
 
 
@@ -123,8 +126,14 @@ def line_of(file: io.BufferedIOBase, offset: int) -> int:
 
 
 def looks_like_cp1252(file: io.BufferedIOBase) -> bool:
-    """Whether all bytes are those of Windows-1252 text."""
+    """Whether all bytes are those of Windows-1252 text, and its accented letters are as rare as in such text.
+
+    In Windows-1251, ISO 8859-7 and their like nearly every letter lies where Western text has its accented ones.
+    """
+    accented = plain = 0
     while chunk := file.read(_CHUNK):
         if chunk.translate(None, _CP1252_PLAIN):
             return False
-    return True
+        accented += len(chunk) - len(chunk.translate(None, _ACCENTED))
+        plain += len(chunk) - len(chunk.translate(None, _LETTERS))
+    return accented <= _MOST_ACCENTED * plain

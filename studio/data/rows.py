@@ -8,6 +8,7 @@ from typing import Any
 
 from studio.contract.errors import Problem
 from studio.data.ahead import ahead
+from studio.data.column_names import is_known
 from studio.data.formats import FORMATS
 from studio.data.formats.batch import Batch, gathered
 from studio.data.json_text import JsonFault, decode
@@ -157,7 +158,11 @@ def detect(source: Source) -> str:
         return "jsonl" if _is_lines(text, suffix, source.head_is_whole) else "json"
     if lines or suffix in FORMATS["json"].suffixes:
         return "jsonl" if lines else "json"
-    if suffix in (".csv", ".tsv", ".tab") or (suffix not in _MARKDOWN and _is_table(source)):
+    if suffix in (".csv", ".tsv", ".tab"):
+        return "csv"
+    if source.reading.documents:  # whoever says what a document is says that it is text
+        return "text"
+    if suffix not in _MARKDOWN and _is_table(source):
         return "csv"
     if text[:1] == "<" and not suffix.startswith(FORMATS["text"].suffixes):
         raise source.error(
@@ -198,7 +203,14 @@ def _is_lines(text: str, suffix: str, is_whole: bool) -> bool:
 
 
 def _is_table(source: Source) -> bool:
+    """Whether text whose name says nothing is a table: cut by tabs, or headed by a name that columns have.
+
+    A comma in every line is no table: "Take one egg, then stir" is a sentence.
+    """
     from studio.data.formats.csv import detect_layout
 
     layout = detect_layout(source.head, source.head_is_whole)
-    return not layout.has_title and layout.width > 1 and layout.sampled > 1 and layout.regular > 0.95
+    if layout.has_title or layout.width < 2 or layout.sampled < 2 or layout.regular <= 0.95:
+        return False
+    header = source.head.lstrip("\ufeff\r\n ").partition("\n")[0].split(layout.delimiter)
+    return layout.delimiter == "\t" or any(is_known(cell.strip().strip('"')) for cell in header)

@@ -162,3 +162,16 @@ def test_the_name_of_an_only_column_is_no_title(tmp_path: Path) -> None:
     assert reading_refused(path).code == "data.ragged_row"
     path = write(tmp_path / "b.csv", "Bemerkung\n" + "Es regnet, heute.\nNa, wenn, dann.\nGut.\n" * 5)
     assert reading_refused(path).code == "data.ragged_row"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "question"), [("cp1251", "Где мой заказ?"), ("iso8859_7", "Πού είναι η παραγγελία;")]
+)
+def test_letters_of_other_scripts_in_an_old_encoding_are_refused_not_mangled(
+    tmp_path: Path, encoding: str, question: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"question;answer\n{question}|Да, конечно.\n".replace("|", ";").encode(encoding, "replace") * 9)
+    problem = reading_refused(path)
+    assert problem.code == "data.invalid_utf8"
+    assert "save it as UTF-8" in problem.fix

@@ -69,3 +69,16 @@ def test_a_zero_byte_and_an_endless_text_are_refused_with_their_line(
 def test_a_web_page_without_a_name_is_no_text(tmp_path: Path) -> None:
     assert reading_refused(write(tmp_path / "page", "<html><p>Hello.</p></html>")).code == "data.unknown_format"
     assert texts(write(tmp_path / "page.txt", "<p>Hello.</p>\n")) == ["<p>Hello.</p>"]
+
+
+@pytest.mark.parametrize("name", ["recipes.txt", "letter", "poem.log"])
+def test_a_comma_in_every_line_makes_no_table(tmp_path: Path, name: str) -> None:
+    lines = [f"Take {n} eggs and some flour, then stir it for {n} minutes." for n in range(1, 20)]
+    assert [row["text"] for row in read(write(tmp_path / name, "\n".join(lines)))] == lines
+
+
+def test_whoever_says_what_a_document_is_says_that_it_is_text(tmp_path: Path) -> None:
+    path = write(tmp_path / "table.txt", "question,answer\n" + "Who?,Me.\n" * 5)
+    assert list(next(iter(read(path)))) == ["question", "answer"]
+    part = Part(path=path, reading=Reading(documents="line"))
+    assert [row["text"] for row in read(part)] == ["question,answer", *["Who?,Me."] * 5]

@@ -22,12 +22,6 @@ _RARE_DELIMITERS = "^~\x1f\x01"
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _LONG_CELL = 100
 _TITLE_WITHIN, _LEAST_BELOW_TITLE, _REGULAR = 10, 4, 0.95
-_KNOWN = frozenset(
-    column_names.plain(name)
-    for names in (column_names.TEXTS, column_names.PROMPTS, column_names.COMPLETIONS, column_names.MESSAGES)
-    for name in names
-)
-"""No title: the name of the only column, of texts with commas in them."""
 _MAX_CELLS = 20_000
 _MAX_RECORD_LINES = 100_000
 
@@ -172,8 +166,9 @@ def _title_rows(table: list[list[str]]) -> int:
         return 0
     width = len(below[0])
     is_regular = sum(len(cells) == width for cells in below) > _REGULAR * len(below)
-    names = map(column_names.plain, table[0])
-    return first if is_regular and filled[first] == width and not any(name in _KNOWN for name in names) else 0
+    # The name of an only column, of texts with commas in them, is no title; nor is the row below it a header.
+    is_title = not any(map(column_names.is_known, table[0])) and any(map(column_names.is_known, below[0]))
+    return first if is_regular and filled[first] == width and is_title else 0
 
 
 def _is_header(cells: list[str]) -> bool:
