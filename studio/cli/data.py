@@ -79,6 +79,8 @@ def data_split(arguments: argparse.Namespace) -> int:
     """
     info = places.find_imported(arguments.data)
     if arguments.seed is not None:
+        if arguments.seed < 0:
+            raise StudioError("data.seed", f"A seed of {arguments.seed} is none.", fix="Choose 0 or more.")
         if info.split.by == "time" or info.held_back_rows:
             raise StudioError(
                 "data.no_seed",
@@ -115,7 +117,8 @@ def _say_split(told: dict[str, Any]) -> None:
     }
     seed = f", seed {told['seed']}" if "seed" in told else ""
     rows = told["train_rows"] + told["held_back_rows"]
-    output.say(f"{told['held_back_rows']} of {rows} rows held back for testing: {ways[told['by']]}{seed}.")
+    none = "" if told["held_back_rows"] else " Nothing would show whether it learns: choose another seed or more rows."
+    output.say(f"{told['held_back_rows']} of {rows} rows held back for testing: {ways[told['by']]}{seed}.{none}")
 
 
 def data_list(arguments: argparse.Namespace) -> int:
@@ -244,6 +247,12 @@ def _import_job(arguments: argparse.Namespace, destination: Path, name: str) -> 
         weights = tuple(float(weight) for weight in arguments.weight)
     except ValueError as error:
         raise StudioError("data.weights", "A weight is no number.", fix="Give one --weight NUMBER a file.") from error
+    if arguments.group and arguments.time:
+        raise StudioError(
+            "data.two_splits",
+            "Rows can be split by group or by time, not by both.",
+            fix="Choose one of the two columns.",
+        )
     return job.ImportJob(
         source=_path(arguments.file),
         destination=str(destination),

@@ -123,7 +123,7 @@ def _check_asked(job: ImportJob, files: list[ChosenFile], splits: tuple[str, ...
     """Refuse what was asked for and would change nothing.
 
     Raises:
-        StudioError: `data.no_sheets`, `data.no_documents`, `data.no_split`, `data.two_splits`.
+        StudioError: `data.no_sheets`, `data.no_documents`, `data.no_split`.
     """
     if job.reading.documents and not any(file.seen.format == "text" for file in files):
         raise StudioError(
@@ -140,12 +140,6 @@ def _check_asked(job: ImportJob, files: list[ChosenFile], splits: tuple[str, ...
             "This file does not say that it has splits.",
             "Leave the split out.",
             where=files[0].name,
-        )
-    if job.group and job.time:
-        raise StudioError(
-            "data.two_splits",
-            "Rows can be split by group or by time, not by both.",
-            fix="Choose one of the two columns.",
         )
     if job.reading.sheet and not any(file.seen.sheets for file in files):
         raise StudioError(

@@ -42,8 +42,8 @@ def positions(
     """Where each row lies between 0 and 1: it is held back where this is below the share.
 
     A row whose source gives it a side lies below 0 ("held_back") or at 1 ("train"). A row without a group stands for
-    itself. By time, 0 is the newest; rows of one time lie in the middle of the room that they take up, so they stay
-    together.
+    itself; the first group lies at 0. By time, 0 is the newest; rows of one time lie in the middle of the room that
+    they take up, so they stay together.
     A row without a time is learned from.
 
     Args:
@@ -55,7 +55,7 @@ def positions(
         ranks = _ranks([time if not side else None for time, side in zip(times, sides, strict=True)])
         free = [1.0 if time is None else ranks.get(time, 1.0) for time in times]
     elif split.by == "group":
-        named = {group: position(group, split.seed) for group in set(groups) if group is not None}
+        named = _group_positions(groups, split.seed)
         free = [
             position(key, split.seed) if group is None else named[group]
             for key, group in zip(keys, groups, strict=True)
@@ -63,6 +63,18 @@ def positions(
     else:
         free = [position(key, split.seed) for key in keys]
     return [given[side] if side else place for side, place in zip(sides, free, strict=True)]
+
+
+def _group_positions(groups: Sequence[str | None], seed: int) -> dict[str, float]:
+    """Where each group lies: by its name alone, but for one.
+
+    With few groups it may be that none lies below the share and nothing would be tested. So the first that is not
+    most of the rows lies at 0: it is held back whatever the share, where there is any.
+    """
+    sizes = Counter(group for group in groups if group is not None)
+    named = {group: position(group, seed) for group in sizes}
+    first = min((group for group in named if 2 * sizes[group] <= len(groups)), key=named.__getitem__, default=None)
+    return named if first is None else {**named, first: 0.0}
 
 
 def _ranks(times: Sequence[float | None]) -> dict[float, float]:

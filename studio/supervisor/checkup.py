@@ -72,6 +72,8 @@ class Checkup(QObject):
         elif isinstance(event, events.Diagnosed):
             self._thread = None
             self.done = self.work
+            if self.work is not None and self.work.model:
+                self._workplace.refusals.pop((self.work.dataset, self.work.model), None)
             self.diagnosed.emit(event)
             self.ended.emit()
         elif isinstance(event, events.Failed):
@@ -81,6 +83,7 @@ class Checkup(QObject):
         self._thread = None
         work = self.work
         if work is not None and work.model and problem.code.startswith("model."):
+            self._workplace.refusals[(work.dataset, work.model)] = problem
             self.failed.emit(problem)  # the model cannot read some row; all else can still be found
             self.start(msgspec.structs.replace(work, model=""))
             return

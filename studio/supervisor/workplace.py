@@ -62,6 +62,7 @@ class Workplace(QObject):
         self.settings: TrainSettings | None = None  # None: nobody has touched the preset's
         self.import_work: job.ImportJob | None = None  # the last import that was started, until it succeeds
         self.export_run: RunFolder | None = None
+        self.refusals: dict[tuple[str, str], Problem] = {}  # dataset, model -> why it cannot read these rows
         self._importing: TrainerThread | None = None
         self._tasks: set[TrainerThread] = set()
         self._after_import: job.TrainJob | None = None

@@ -170,3 +170,17 @@ def test_a_row_without_a_group_stands_for_itself() -> None:
 )  # fmt: skip
 def test_a_time_is_read_where_it_can_mean_one_thing_only(value: object, seconds: float | None) -> None:
     assert time_of(value) == seconds
+
+
+def test_with_few_groups_one_is_held_back_whatever_the_seed_and_never_most_of_the_rows() -> None:
+    groups = ["big"] * 70 + ["a"] * 10 + ["b"] * 10 + ["c"] * 10
+    keys = [f"{n:016x}" for n in range(100)]
+    for seed in range(40):
+        places = positions(Split(by="group", seed=seed), keys, groups, (), [""] * 100)
+        held = {group for group, place in zip(groups, places, strict=True) if place < 0.1}
+        assert held
+        assert held != {"big"}
+        assert {place for place in places if place < 1e-9} == {0.0}
+    assert not any(place < 0.0 for place in places)
+    alone = positions(Split(by="group"), keys[:3], ["x"] * 3, (), [""] * 3)
+    assert alone != [0.0] * 3

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from studio.contract import events, job
 from studio.contract.control import Going
 from studio.contract.diagnosis import Diagnosed, Finding, Histogram
+from studio.contract.errors import Problem
 from studio.contract.presets import load_preset
 from studio.contract.run_folder import RunFolder, datasets_folder, starter_folder
 from studio.contract.sample import SAMPLE
@@ -136,6 +137,37 @@ def test_the_button_names_what_is_missing(page: TrainPage, workplace: Workplace,
     assert "The trainer was killed" in page.before.setup.summary.text()
     workplace.choose_model(add_model(tmp_path / "plain"))
     assert button.text() == "Start training"
+
+
+def test_data_that_cannot_be_trained_on_is_named_before_the_start(
+    ready: BeforeRun, workplace: Workplace, qtbot: QtBot
+) -> None:
+    data, model = workplace.dataset, workplace.model
+    assert data is not None
+    assert model is not None
+    button = ready.setup.start_button
+    workplace.refusals[(data.folder, model.path)] = Problem(code="model.tools", what="It knows no tools.")
+    workplace.dataset_chosen.emit(data)
+    assert button.text() == "Look at the data"
+    assert "It knows no tools." in ready.setup.summary.text()
+    with qtbot.waitSignal(ready.page_wanted) as wanted:
+        ready.start()
+    assert wanted.args == ["data"]
+    workplace.refusals.clear()
+    compared = msgspec.structs.replace(data.mapping, shape="preference", rejected="worse")
+    workplace.choose_dataset(msgspec.structs.replace(data, mapping=compared))
+    assert button.text() == "Look at the data"
+    assert "compare two answers cannot be trained on yet" in ready.setup.summary.text()
+    workplace.choose_dataset(data)
+    assert button.text() == "Start training"
+
+
+def test_a_split_without_test_rows_is_told_before_the_start(ready: BeforeRun, workplace: Workplace) -> None:
+    data = workplace.dataset
+    assert data is not None
+    settings = msgspec.structs.replace(workplace.settings_for(data), held_back_share=1e-9)
+    ready.setup.form.set_settings(settings)
+    assert "200 train / 0 test · nothing would show whether it learns" in ready.setup.summary.text()
 
 
 def test_the_summary_counts_the_rows_as_the_trainer_will(ready: BeforeRun, workplace: Workplace) -> None:

@@ -13,6 +13,8 @@ from studio.contract.presets import load_preset
 from studio.contract.run_folder import starter_folder
 from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
+from studio.data.compared import compared
+from studio.data.dataset import DatasetInfo
 from studio.data.row_split import RowSplit
 from studio.supervisor.checkup import known_too_long
 from studio.supervisor.workplace import Workplace
@@ -172,10 +174,19 @@ class BeforeRun(QWidget):
             return self.tr("Choose a model"), self.tr("A model is missing: what should learn?")
         if not model.usable:
             return self.tr("Choose another model"), _reason(model)
+        refused = self._refused(data, model)
+        if refused is not None:
+            return self.tr("Look at the data"), wording.told_problem(refused).sentence().replace("\n", " ")
         if settings is None:
             words = self.tr("Show the problem") if len(problems) == 1 else self.tr("Show the problems")
             return words, " ".join(wording.told(problem.what) for problem in problems)
         return self.tr("Start training"), self._summary(settings)
+
+    def _refused(self, data: DatasetInfo | None, model: events.ModelChecked | None) -> Problem | None:
+        """Why this model cannot learn from these rows, as far as it is known before the start."""
+        if data is None or model is None:
+            return None
+        return compared(data) or self.workplace.refusals.get((data.folder, model.path))
 
     def _too_long(self, settings: TrainSettings) -> list[str]:
         data = self.workplace.dataset
@@ -191,6 +202,8 @@ class BeforeRun(QWidget):
             if not self._split.exact:
                 words = self.tr("Ready: about {train} train / {test} test")
             parts.append(words.format(train=wording.number(train), test=wording.number(held_back)))
+            if not held_back and settings.held_back_share:
+                parts.append(self.tr("nothing would show whether it learns: hold back more"))
             parts += self._too_long(settings)
             parts.append(self._steps(settings, train))
         else:
@@ -222,6 +235,8 @@ class BeforeRun(QWidget):
         elif workplace.model is None or not workplace.model.usable:
             setup.model_box.setFocus()
             setup.model_box.showPopup()
+        elif self._refused(workplace.dataset, workplace.model) is not None:
+            self.page_wanted.emit("data")
         elif problems:
             setup.form.show_setting(problems[0].where)
         else:
