@@ -18,6 +18,7 @@ from studio.contract.run_folder import RunFolder, jobs_folder
 from studio.contract.settings import TrainSettings
 from studio.data import dataset, importing
 from studio.data.row_split import RowSplit, change_split
+from studio.data.wording import count
 
 
 def data_import(arguments: argparse.Namespace) -> int:
@@ -48,7 +49,8 @@ def data_inspect(arguments: argparse.Namespace) -> int:
         StudioError: The file is not what it should be.
     """
     with _passing_folder() as folder:
-        imported = _do(_import_job(arguments, folder, Path(arguments.file).name), arguments)
+        work = _import_job(arguments, folder, Path(arguments.file).name)
+        imported = _do(msgspec.structs.replace(work, remember=False), arguments)
         info = dataset.read_info(folder)
     if arguments.json:
         output.print_json(
@@ -207,7 +209,8 @@ def data_restore(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.print_json(told)
     else:
-        output.say(f"{told['taken_in']} rows taken in again, texts of {told['texts_restored']} rows as imported.")
+        taken_in, restored = count(told["taken_in"], "row"), count(told["texts_restored"], "row")
+        output.say(f"{taken_in} taken in again, texts of {restored} as imported.")
     return 0
 
 

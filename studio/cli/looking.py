@@ -19,6 +19,9 @@ from studio.data.run_history import RunSummary, list_runs
 from studio.data.run_label import Label, write_label
 from studio.data.run_room import clean, spare
 
+_MOST_SHOWN = 20_000
+"""Characters of a row; a terminal is no place for a book."""
+
 
 def preview(arguments: argparse.Namespace) -> int:
     """One row as the model sees it, by the trainer's own labels.
@@ -36,9 +39,9 @@ def preview(arguments: argparse.Namespace) -> int:
     model_folder.require_usable(model)
     opened = dataset.open_dataset(Path(info.folder))
     work = job.PreviewJob(dataset=str(info.folder), model=str(model), settings=settings)
-    rows = RowReader(work, opened).read((arguments.row - 1,))
+    rows = RowReader(work, opened).read((_stored_row(opened, arguments.row),))
     if not rows:
-        raise StudioError("preview.no_row", f"There is no row {arguments.row}.", f"The dataset has {len(opened)} rows.")
+        raise _no_row(opened, arguments.row)
     if arguments.json:
         # Counted from 1, as it was asked for.
         told = msgspec.to_builtins(msgspec.structs.replace(rows[0], row=arguments.row))
@@ -49,25 +52,50 @@ def preview(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _stored_row(opened: dataset.Dataset, number: int) -> int:
+    """Where a row lies that the file, the table and the doctor call by this number; of several files: its place."""
+    if len(opened.info.sources) > 1:
+        return number - 1
+    numbers = opened.table.column("source_row").to_pylist()
+    if number not in numbers:
+        raise _no_row(opened, number)
+    return numbers.index(number)
+
+
+def _no_row(opened: dataset.Dataset, number: int) -> StudioError:
+    last = opened.table.column("source_row").to_pylist()[-1] if len(opened.info.sources) <= 1 else len(opened)
+    left_out = "It was left out when the file was imported." if 0 < number < last else f"The last one is {last}."
+    return StudioError("preview.no_row", f"There is no row {number}.", left_out, "Choose another row.")
+
+
 def _say_masked(row: events.MaskedRow, refused: Problem | None) -> None:
     """Learned text stands between ⟦ and ⟧, so that it can be read without colour."""
-    text, learning = [], False
-    for piece, learned in zip(row.pieces, row.learned, strict=True):
+    text, learning, is_out = [], False, row.fate in ("left_out", "nothing_to_learn") or row.excluded
+    for piece, is_learned in zip(row.pieces, row.learned, strict=True):
+        learned = is_learned and not is_out
         if learned != learning:
             text.append("⟦" if learned else "⟧")
             learning = learned
         text.append(piece)
-    output.say("".join(text) + ("⟧" if learning else ""))
+    whole = "".join(text) + ("⟧" if learning else "")
+    output.say(_harmless(whole[:_MOST_SHOWN]) + (f" … ({len(whole):,} characters)" if len(whole) > _MOST_SHOWN else ""))
     fates = {
         "kept": "kept whole",
         "cut": f"cut: {row.cut_tokens} tokens lost, {row.cut_answer_tokens} of them of the answer",
         "left_out": "left out: too long",
         "nothing_to_learn": "left out: nothing to learn",
     }
-    side = "held back for testing" if row.held_back else "learned from"
+    side = "not learned from" if is_out else "held back for testing" if row.held_back else "learned from"
+    would = refused is not None or (row.held_back and not is_out)
+    learned_words = f"{0 if is_out else sum(row.learned)} {'would be learned' if would else 'learned'}"
     if refused is not None:
         side = f"not learned from: {refused.what[0].lower()}{refused.what[1:].removesuffix('.')}"
-    output.say(f"\n{len(row.ids)} tokens, {sum(row.learned)} learned (between ⟦ and ⟧); {fates[row.fate]}; {side}.")
+    output.say(f"\n{len(row.ids)} tokens, {learned_words} (between ⟦ and ⟧); {fates[row.fate]}; {side}.")
+
+
+def _harmless(text: str) -> str:
+    """Text of a file as a terminal may show it: what steers one, or turns the writing round, is written out."""
+    return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)
 
 
 def runs_list(arguments: argparse.Namespace) -> int:

@@ -140,7 +140,14 @@ def _faults(table: object) -> list[str]:
     if not isinstance(table, dict):
         return ["It is no table of names and values."]
     known = {field.name: field for field in msgspec.structs.fields(JobFile)}
-    found = [f"There is no {name!r} in a job." for name in table if name not in known]
+    settings = {part for field in fields(TrainSettings) for part in (field.path, field.name)}
+    found = [
+        f"{name!r} is a setting: it belongs under [settings]."
+        if name in settings
+        else f"There is no {name!r} in a job."
+        for name in table
+        if name not in known
+    ]
     if "data" not in table:
         found.append("It does not say what to learn from (data).")
     for name, value in table.items():

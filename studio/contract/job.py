@@ -97,6 +97,7 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
         reading: How files that leave a choice are read.
         weights: None, or one for `source` and each of `more`: how often its rows are learned from. 2 writes every row
             twice, 0.5 every second one; 1 changes nothing.
+        remember: Whether a choice of columns against the guess is kept for files of the same columns.
         group, time: Columns whose values are kept, so that rows can be split by them; where one is given, the dataset
             is split by it from the start.
     """
@@ -110,6 +111,7 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     more: tuple[str, ...] = ()
     reading: Reading = Reading()
     weights: tuple[float, ...] = ()
+    remember: bool = True
     group: str = ""
     time: str = ""
 

@@ -83,7 +83,7 @@ def _known(seen: Look) -> Mapping | None:
 
 def keep_choice(job: ImportJob, seen: Look) -> list[Problem]:
     """Remember a mapping that the user chose against the guess, for files of the same columns; forget it if not."""
-    if job.mapping is None:
+    if job.mapping is None or not job.remember:
         return []
     try:
         guessed = mappings.guess(seen.columns, seen.rows)

@@ -73,6 +73,12 @@ def has_words(name: str, rows: Rows) -> bool:
     return measure(name, rows) is not None
 
 
+def is_class(name: str, rows: Rows) -> bool:
+    """Whether a column of many rows holds two or a few short texts again and again."""
+    values = [value.strip() for row in rows if isinstance(value := row.get(name), str) and value.strip()]
+    return len(values) >= 10 and 2 <= len(set(values)) <= max(2, 0.2 * len(values)) and max(map(len, values)) <= 40
+
+
 def measure(name: str, rows: Rows) -> Column | None:
     """None where the column holds no sentences: numbers, dates, addresses, or few values again and again."""
     values = [value.strip() for row in rows if isinstance(value := row.get(name), str) and value.strip()]

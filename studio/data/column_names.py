@@ -87,8 +87,13 @@ TITLES = (
     *("subset", "split", "topic", "tags", "category", "kategorie"),
 )
 """What goes with a text and is not learned."""
-CLASSES = ("label", "labels", "label_text", "class", "category", "sentiment", "topic", "emotion", "intent", "klasse")
+CLASSES = (
+    *("label", "labels", "label_text", "class", "category", "sentiment", "topic", "emotion", "intent", "department"),
+    *("is_spam", "spam", "priority", "klasse", "kategorie", "abteilung", "stimmung", "thema", "categorie", "categoria"),
+)
 """One of a few words, for each text: an answer that is learned as it stands."""
+SPEAKERS = ("role", "speaker", "sender", "from", "author_role", "rolle", "sprecher", "absender")
+"""Who says what the row holds: one turn a row."""
 TOOLS = ("tools", "functions", "available_tools", "tool_definitions", "tool_list")
 HISTORIES = ("history", "chat_history", "previous_turns", "verlauf", "historique", "historial", "cronologia")
 INSTANCES = ("instances", "instanzen")
@@ -154,3 +159,8 @@ _KNOWN = frozenset(plain(name) for names in _ROLES for name in names)
 def is_known(name: str) -> bool:
     """Whether a column of this name, and nothing else, would be taken for something."""
     return plain(name) in _KNOWN
+
+
+def is_side_matter(name: str) -> bool:
+    """Whether a name says that its column holds no text to learn: an id, a date, a number."""
+    return plain(name).rpartition("_")[2] in _SIDE_MATTERS | {"timestamp", "uuid", "guid", "datum", "uhrzeit"}

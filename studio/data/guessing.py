@@ -7,7 +7,16 @@ import msgspec
 from studio.contract.errors import StudioError
 from studio.contract.job import Mapping
 from studio.data import column_names
-from studio.data.column_content import Rows, has_words, is_rating, is_text, measure, text_column, turns_columns
+from studio.data.column_content import (
+    Rows,
+    has_words,
+    is_class,
+    is_rating,
+    is_text,
+    measure,
+    text_column,
+    turns_columns,
+)
 from studio.data.conversation import is_turn_list, turn_keys, unpacked
 from studio.data.number_columns import number_columns
 from studio.data.transcript import is_transcript
@@ -54,6 +63,7 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
     return (
         _prompt_of_turns(names, rows)
         or _text(names, texts, numbers, prompt, completion, rows)
+        or _classified(names, texts, numbers, prompt, completion, rows)
         or _by_content(texts, prompt, completion, rows, names)
     )
 
@@ -245,12 +255,49 @@ def _text(
     return Mapping(shape="text", text=text, reason=reason)
 
 
+def _classified(
+    names: list[str], texts: list[str], numbers: list[str], prompt: str, completion: str, rows: Rows
+) -> Mapping | None:
+    """One text in each row and, beside it, one of a few words for it: the class is the answer.
+
+    Raises:
+        StudioError: The few words say who speaks, or what is named like answers is no text.
+    """
+    spoken = column_names.find_whole([name for name in texts if name != prompt], column_names.SPEAKERS)
+    if spoken and not completion and not prompt:
+        what = f'Each row seems to hold one turn of a conversation: "{shown(spoken)}" says who speaks.'
+        raise _no_mapping(
+            names, what, "Put each conversation into one row: a list of turns, or a question and its answer."
+        )
+    unread = column_names.find_whole(
+        [name for name in names if name not in (*texts, *numbers)], column_names.COMPLETIONS
+    )
+    if unread and not completion:
+        what = f'"{shown(unread)}" is named like the answers, but holds no plain text.'
+        raise _no_mapping(names, what, "Write the answers as text in that column, or choose other columns yourself.")
+    if completion:
+        return None
+    beside = [name for name in (*texts, *numbers) if name != prompt]
+    kind = column_names.find_whole(beside, column_names.CLASSES)
+    kind = kind or next((name for name in beside if name in texts and is_class(name, rows)), "")
+    wordy = [name for name in texts if name != kind and not column_names.is_side_matter(name) and has_words(name, rows)]
+    text = prompt or (wordy[0] if len(wordy) == 1 else "")
+    if not kind or not text:
+        return None
+    reason = (
+        f'"{shown(text)}" is a text and "{shown(kind)}" one of a few words for it: the one is the question, the other '
+        "the answer. Please check."
+    )
+    return Mapping(shape="prompt_completion", prompt=text, completion=kind, reason=reason)
+
+
 def _is_plain_name(name: str) -> bool:
     """Whether a name is no line of a table whose columns were cut by a character that is not known."""
     return bool(name.strip()) and all(char.isalnum() or char in " _-" for char in name) and len(name.split()) <= 3
 
 
 def _by_content(texts: list[str], prompt: str, completion: str, rows: Rows, names: list[str]) -> Mapping:
+    texts = [name for name in texts if not column_names.is_side_matter(name)]
     measured = [column for name in texts if (column := measure(name, rows)) is not None]
     rest = [column for column in measured if column.name not in (prompt, completion)]
     two = sorted(rest, key=lambda column: -column.mean_length)[: 2 - bool(prompt) - bool(completion)]
@@ -276,9 +323,9 @@ def _by_content(texts: list[str], prompt: str, completion: str, rows: Rows, name
     return Mapping(shape="prompt_completion", prompt=prompt, completion=completion, reason=reason)
 
 
-def _no_mapping(names: list[str], what: str = "") -> StudioError:
-    fix = "Choose the columns yourself, or bring a file with a column of questions and a column of answers."
-    if len(names) == 1:
+def _no_mapping(names: list[str], what: str = "", way_on: str = "") -> StudioError:
+    fix = way_on or "Choose the columns yourself, or bring a file with a column of questions and a column of answers."
+    if len(names) == 1 and not way_on:
         fix = (
             "A row needs a question and an answer (two columns), a list of turns, or a text. If this is a table, its "
             "columns should be cut by comma, semicolon, tab or bar."

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from studio.contract import events, job
@@ -136,6 +137,8 @@ class DataDesk(QObject):
             return False
         if found is None:
             return True
+        if self.refused is not None:  # he looked at all that needs no model
+            work = msgspec.structs.replace(work, model="")
         if self.checkup.done is not None and self.checkup.done.dataset == work.dataset:
             settings = self.checkup.done.settings
             rules = [(one.too_long, one.learn_answers_only, one.held_back_share) for one in (settings, work.settings)]
@@ -144,6 +147,12 @@ class DataDesk(QObject):
         if found.test != work.test:
             return True
         return not up_to_date(dataset, found, work, longest_text(work.settings, self._workplace.model))
+
+    @property
+    def refused(self) -> Problem | None:
+        """Why the chosen model cannot read these rows, where the doctor has found that."""
+        work = self.work()
+        return self._workplace.refusals.get((work.dataset, work.model)) if work is not None else None
 
     def verdict(self) -> tuple[str, str]:
         """The state of the dataset in a sentence or two, and "good", "warning" or "error"."""
@@ -161,6 +170,9 @@ class DataDesk(QObject):
         problem = compared(dataset.info)
         if problem is not None:
             return f"{sentence} {problem.what}", "warning"
+        if self.refused is not None:
+            told = wording.told_problem(self.refused)
+            return f"{sentence} {told.what} {told.fix}", "warning"
         findings = self.found.findings if self.found is not None else ()
         bad = usable < rows or any(finding.level != "hint" for finding in findings)
         return sentence, "error" if not usable else "warning" if bad else "good"
@@ -182,8 +194,10 @@ class DataDesk(QObject):
             self.found_changed.emit()
 
     def _on_check_failed(self, problem: Problem) -> None:
-        if not problem.code.startswith("model."):  # after those the doctor looks once more, without the model
-            self.test = self.found.test if self.found is not None and self.test != self.found.test else ""
+        if problem.code.startswith("model."):  # the verdict says it; the doctor looks once more, without the model
+            self.found_changed.emit()
+            return
+        self.test = self.found.test if self.found is not None and self.test != self.found.test else ""
         self.failed.emit(problem)
 
     # --- changes ----------------------------------------------------------------------------------------

@@ -45,7 +45,8 @@ class Context(msgspec.Struct, kw_only=True):
         similar: Finds rows of almost the same text.
         asked: Finds rows of almost the same questions; None where there is no test file.
         measure: Counts tokens, or None.
-        limit: The chosen longest text in tokens.
+        limit: The longest text in tokens: the chosen one, or what the model reads at most.
+        is_models_limit: It is the model's: no setting raises it.
         tick: To be called in long loops of a check: name of the stage, done, total. It ends the doctor where the user
             wishes.
     """
@@ -56,6 +57,7 @@ class Context(msgspec.Struct, kw_only=True):
     asked: Similar | None = None
     measure: Measure | None
     limit: int
+    is_models_limit: bool = False
     tick: Callable[[str, int, int], None]
 
     def sign(self, batch: Batch) -> None:

@@ -58,6 +58,7 @@ def diagnose(
         asked=Similar(common_runs(_sample(dataset), ASKED), ASKED) if work.test else None,
         measure=measure,
         limit=limit or work.settings.max_tokens,
+        is_models_limit=0 < limit < work.settings.max_tokens,
         tick=pace.tick,
     )
     checks = make_checks(context)

@@ -16,7 +16,7 @@ from studio.contract.settings import TrainSettings
 from studio.data.compared import compared
 from studio.data.dataset import DatasetInfo
 from studio.data.row_split import RowSplit
-from studio.supervisor.checkup import known_too_long
+from studio.supervisor.checkup import known_too_long, longest_text
 from studio.supervisor.workplace import Workplace
 from studio.ui import failures, wording
 from studio.ui.widgets.train_setup import Choice, TrainSetup
@@ -208,6 +208,10 @@ class BeforeRun(QWidget):
             parts.append(self._steps(settings, train))
         else:
             parts.append(self.tr("Ready"))
+        limit = longest_text(settings, self.workplace.model)
+        if limit < settings.max_tokens:
+            words = self.tr("texts up to {tokens} tokens: the model reads no more")
+            parts.append(words.format(tokens=wording.number(limit)))
         if settings.max_steps and self._split is None:
             parts.append(self.tr("at most {steps} steps").format(steps=wording.number(settings.max_steps)))
         if settings.time_box_minutes:

@@ -65,9 +65,12 @@ class DataReportCard(Section):
             found.append((True, self.tr("All of them are kept whole")))
         if report.duplicates:
             words = self.tr("{count} examples are there more than once")
+            words = self.tr("1 example is there more than once") if report.duplicates == 1 else words
             found.append((False, words.format(count=number(report.duplicates))))
         if report.overlap:
             words = self.tr("{count} held-back examples are also learned from: the test flatters")
+            if report.overlap == 1:
+                words = self.tr("1 held-back example is also learned from: the test flatters")
             found.append((False, words.format(count=number(report.overlap))))
         return found
 

@@ -188,7 +188,7 @@ class PreviewPanel(QWidget):
     def _tell_total(self) -> None:
         dataset = self._dataset
         total = dataset.table.num_rows if dataset is not None else 0
-        self.total.setText(self.tr("of {total} rows").format(total=wording.number(total)))
+        self.total.setText(self.tr("{total} rows in all").format(total=wording.number(total)))
 
     # --- facts from the worker --------------------------------------------------------------------------
 

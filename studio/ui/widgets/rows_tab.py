@@ -128,6 +128,8 @@ class RowsTab(QWidget):
 
     def _on_rows_changed(self, rows: object) -> None:
         self.table.show_rows(rows)  # type: ignore[arg-type]
+        self._show_chosen()
+        self._show_detail(self.table.current_row())
         self._tell_state()
 
     def _on_looking(self, share: float) -> None:
@@ -140,6 +142,8 @@ class RowsTab(QWidget):
             return
         total, shown, edits = self._dataset.table.num_rows, self.table.records.rowCount(), self._dataset.edits
         words = self.tr("{total} rows") if shown == total else self.tr("{shown} of {total} rows")
+        if not shown and total:
+            words = self.tr("None of the {total} rows fits")
         parts = [words.format(total=wording.number(total), shown=wording.number(shown))]
         if edits.excluded:
             parts.append(self.tr("{count} left out by you").format(count=wording.number(len(edits.excluded))))

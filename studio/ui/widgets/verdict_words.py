@@ -54,6 +54,11 @@ def judge(verdict: Verdict | None) -> Judgement:
         return Judgement(exact, tuple(kept), _short(verdict), _mood(verdict))
     figures = [words for words in (exact, loss) if words] + kept
     if not improved_loss(verdict):
+        if verdict.rows and verdict.rows_better == verdict.rows:
+            few = _tr("Better on all {count} test examples, but so few cannot tell luck from learning.")
+            one = _tr("Better on the only test example, but one cannot tell luck from learning.")
+            words = one if verdict.rows == 1 else few.format(count=verdict.rows)
+            return Judgement(words, tuple(figures), _tr("too few tests"), "warning")
         worse = verdict.loss_base is not None and (verdict.loss_tuned or 0) > verdict.loss_base
         headline = (
             _tr("Worse on unseen examples than before.") if worse else _tr("No real improvement on unseen examples.")

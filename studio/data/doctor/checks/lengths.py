@@ -64,7 +64,9 @@ class Check(Base):
             title[0].upper() + title[1:],
             rows,
             why=why + (f" {measured:,} rows were counted for this." if sampled else ""),
-            advice="Raise the longest text if the memory allows it, or shorten the rows.",
+            advice="The model reads no longer texts: shorten the rows, or choose a model that does."
+            if self.context.is_models_limit
+            else "Raise the longest text if the memory allows it, or shorten the rows.",
             count=number,
             sampled=sampled,
             part="row",
