@@ -8,14 +8,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from studio.contract.fields import GROUPS, Field, fields
+from studio.contract.fields import GROUPS, Field, build, fields
+from studio.contract.method_choice import values_of
+from studio.contract.methods import METHODS, Method
 from studio.contract.sampling import Sampling
 from studio.contract.settings import TrainSettings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 HEAD = """# Settings
 
-Made from `studio/contract/settings.py`, `methods.py` and `sampling.py` by `python3 packaging/dev.py docs`; do not edit.
+Made from `studio/contract/settings.py`, `methods/` and `sampling.py` by `python3 packaging/dev.py docs`; do not edit.
 The window's form, the command line's options (`apprentice train --help`) and the checks are made from the same.
 """
 
@@ -26,18 +28,40 @@ def page() -> str:
     declared = fields(TrainSettings)
     for group, title in GROUPS.items():
         parts.append(f"## {title}\n")
-        parts += [_entry(field) for field in declared if field.group == group]
+        mine = [field for field in declared if field.group == group and not field.path.startswith("method.")]
+        parts += [_entry(field) for field in mine]
+        if group == "adapter":
+            parts += [_method(name, row) for name, row in METHODS.items()]
     parts.append("## How a chat draws the next word\n")
     parts += [_entry(field) for field in fields(Sampling)]
     return "\n".join(parts)
 
 
-def _entry(field: Field) -> str:
+def _method(name: str, row: Method) -> str:
+    """A way of tuning: what it is, when to choose it, what it sets, and its own settings."""
+    lines = [f"### {row.label}", "", row.help, "", f"- When to choose it: {row.when}"]
+    lines += [f"- Option: `apprentice train --method {name}`"]
+    if row.sets:
+        sets = ", ".join(f"`{path}` = `{_plain(value)}`" for path, value in row.sets.items())
+        lines += [f"- Choosing it sets {sets}" + (f" ({row.rate_source})" if row.rate_source else "")]
+    lines += [f"- Highest learning rate: {row.highest_rate:g}", ""]
+    if name == "qlora":
+        return "\n".join([*lines, f"Its settings are those of {METHODS['lora'].label}.", ""])
+    settings = build(TrainSettings, values_of(name))
+    own = [_entry(field, "####") for field in fields(settings) if field.path.startswith("method.")]
+    return "\n".join([*lines, *(own or ["It has no settings of its own.", ""])])
+
+
+def _plain(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _entry(field: Field, level: str = "###") -> str:
     option = f"--{field.name.replace('_', '-')}"
     place = (
         f"Option of `apprentice chat`: `{option}`" if field.group == "sampling" else f"In a job file: `{field.path}`"
     )
-    lines = [f"### {field.label}", "", field.help, "", f"- {place}"]
+    lines = [f"{level} {field.label}", "", field.help, "", f"- {place}"]
     if field.choices:
         lines += ["- Choices: " + "; ".join(f"`{value}` ({words})" for value, words in field.choices.items())]
     limits = _limits(field)

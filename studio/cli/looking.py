@@ -10,9 +10,8 @@ from studio.cli import output, places
 from studio.cli.options import settings_from
 from studio.contract import events, job
 from studio.contract.errors import Problem, StudioError
-from studio.contract.fields import fields, value_at
+from studio.contract.fields import fields, flatten
 from studio.contract.run_folder import RunFolder
-from studio.contract.settings import TrainSettings
 from studio.data import dataset
 from studio.data.compared import compared
 from studio.data.run_history import RunSummary, list_runs
@@ -183,11 +182,9 @@ def runs_show(arguments: argparse.Namespace) -> int:
         StudioError: There is no such run.
     """
     summary = places.find_run(arguments.run)
-    default = TrainSettings()
+    values = flatten(summary.job.settings)
     changed = {
-        field.path: value_at(summary.job.settings, field.path)
-        for field in fields(TrainSettings)
-        if value_at(summary.job.settings, field.path) != value_at(default, field.path)
+        field.path: values[field.path] for field in fields(summary.job.settings) if values[field.path] != field.default
     }
     if arguments.json:
         output.print_json(_run_row(summary) | {"changed_settings": changed, "job": msgspec.to_builtins(summary.job)})

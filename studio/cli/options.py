@@ -1,6 +1,7 @@
 """Command-line options made from the contract: a setting is declared once, there."""
 
 import argparse
+import difflib
 import json
 import tomllib
 from collections.abc import Container, Mapping
@@ -12,7 +13,8 @@ import msgspec
 from studio.contract import job
 from studio.contract.errors import StudioError
 from studio.contract.fields import GROUPS, Field, build, fields
-from studio.contract.methods import METHODS
+from studio.contract.method_choice import values_of
+from studio.contract.methods import METHODS, tag_of
 from studio.contract.presets import PRESETS, load_preset
 from studio.contract.settings import TrainSettings
 
@@ -31,13 +33,38 @@ def add_settings(parser: argparse.ArgumentParser, only: Container[str] | None = 
     """
     parser.add_argument("--preset", choices=[*PRESETS, "sample"], help="start from a preset; options override it")
     if only is None:
-        parser.add_argument("--method", choices=list(METHODS), help="way of tuning; qlora is lora on a 4-bit model")
+        parser.add_argument(
+            "--method",
+            metavar="NAME",
+            help=f"way of tuning: {', '.join(METHODS)} (default: lora); qlora is lora on a 4-bit model",
+        )
+        _add_method_settings(parser.add_argument_group("settings of one way of tuning each"))
     for name, title in GROUPS.items():
-        declared = [field for field in fields(TrainSettings) if field.group == name]
+        declared = [field for field in fields(TrainSettings) if field.group == name and not _is_methods(field)]
         chosen = [field for field in declared if only is None or field.path in only]
         group = parser.add_argument_group(title.lower()) if chosen else parser
         for field in chosen:
             add_field(group, field, f"set:{field.path}")
+
+
+def _is_methods(field: Field) -> bool:
+    return field.path.partition(".")[0] == "method"
+
+
+def _add_method_settings(group: Any) -> None:
+    """Every setting of every way of tuning; one option where several have one of the same name."""
+    found: dict[str, list[tuple[str, Field]]] = {}
+    for tag, kind in {tag_of(row.settings): row.settings for row in METHODS.values()}.items():
+        for field in fields(kind):
+            found.setdefault(field.name, []).append((tag, field))
+    for shared in found.values():
+        first = shared[0][1]
+        told = ", ".join(f"{tag}: {field.default}" for tag, field in shared)
+        joined = msgspec.structs.replace(first, help=f"{first.help.rstrip('.')}. For {told}", default=None)
+        choices = {value: words for _, field in shared for value, words in field.choices.items()}
+        mixed = any(field.kind != first.kind for _, field in shared)
+        joined = msgspec.structs.replace(joined, choices={} if mixed else choices)
+        add_field(group, joined, f"set:method.{first.name}")
 
 
 def add_values(group: Any, declared: type[msgspec.Struct]) -> None:
@@ -59,7 +86,8 @@ def values_from(arguments: argparse.Namespace, declared: type[S]) -> S:
 def add_field(group: Any, field: Field, dest: str) -> None:
     """The option of one setting. Limits are checked by the contract, so that all problems are told together."""
     option = "--" + field.name.replace("_", "-")
-    text = f"{field.help} (default: {field.default})".replace("%", "%%")
+    default = "" if field.default is None else f" (default: {field.default})"
+    text = f"{field.help}{default}".replace("%", "%%")
     if field.kind == "bool":
         group.add_argument(option, dest=dest, action=argparse.BooleanOptionalAction, help=text)
     else:
@@ -77,7 +105,8 @@ def settings_from(arguments: argparse.Namespace, base: TrainSettings | None = No
         base = load_preset(arguments.preset).settings()
     values: dict[str, Any] = {}
     if getattr(arguments, "method", None):
-        values.update(METHODS[arguments.method].sets)
+        _require_method(arguments.method)
+        values.update(values_of(arguments.method))
     chosen = {name[4:]: value for name, value in vars(arguments).items() if name.startswith("set:")}
     values.update({path: value for path, value in chosen.items() if value is not None})
     return build(TrainSettings, values, base)
@@ -168,11 +197,18 @@ def job_file_settings(file: JobFile) -> TrainSettings:
     """
     if file.preset and file.preset not in (*PRESETS, "sample"):
         raise StudioError("job.preset", f"There is no preset {file.preset!r}.", fix=f"Known: {', '.join(PRESETS)}.")
-    if file.method and file.method not in METHODS:
-        raise StudioError("job.method", f"There is no method {file.method!r}.", fix=f"Known: {', '.join(METHODS)}.")
+    if file.method:
+        _require_method(file.method)
     base = load_preset(file.preset).settings() if file.preset else None
-    values = dict(METHODS[file.method].sets) if file.method else {}
+    values = values_of(file.method) if file.method else {}
     return build(TrainSettings, {**values, **_flat(file.settings)}, base)
+
+
+def _require_method(name: str) -> None:
+    if name not in METHODS:
+        meant = difflib.get_close_matches(name, METHODS, n=1)
+        fix = f"Did you mean {meant[0]}? " if meant else ""
+        raise StudioError("job.method", f"There is no method {name!r}.", fix=f"{fix}Known: {', '.join(METHODS)}.")
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -21,7 +21,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 GROUPS: dict[str, str] = {
     "length": "How long",
-    "adapter": "Adapter",
+    "adapter": "Way of tuning",
     "data": "What is learned",
     "learning": "Learning",
     "memory": "Memory and speed",
@@ -95,25 +95,49 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
         return self.title if same else f"{self.title} ({self.term})"
 
 
+def fields(settings: type[msgspec.Struct] | msgspec.Struct) -> tuple[Field, ...]:
+    """Every setting, nested classes flattened, in the order of declaration.
+
+    A field that is one of several classes (the way of tuning) is listed as a choice of their tags, followed by the
+    settings of the class it holds: of a class the default's, of an instance its own.
+    """
+    if isinstance(settings, type):
+        return _fields(settings, ())
+    values = ((name, getattr(settings, name)) for name in settings.__struct_fields__)
+    return _fields(type(settings), tuple((name, type(v)) for name, v in values if isinstance(v, msgspec.Struct)))
+
+
 @cache  # the form asks at every key press
-def fields(settings: type[msgspec.Struct]) -> tuple[Field, ...]:
-    """Every setting of a class, nested classes flattened, in the order of declaration."""
-    return tuple(_walk(settings, ""))
+def _fields(settings: type[msgspec.Struct], held: tuple[tuple[str, type], ...]) -> tuple[Field, ...]:
+    return tuple(_walk(settings, "", dict(held)))
 
 
-def _walk(settings: type[msgspec.Struct], prefix: str) -> Iterator[Field]:
+def variants(annotation: Any) -> dict[str, type[msgspec.Struct]]:
+    """Tag -> class of a field that is one of several classes; empty for any other field."""
+    base = get_args(annotation)[0] if get_origin(annotation) is typing.Annotated else annotation
+    kinds = get_args(base) if get_origin(base) in (typing.Union, types.UnionType) else ()
+    if not kinds or not all(isinstance(kind, type) and issubclass(kind, msgspec.Struct) for kind in kinds):
+        return {}
+    return {str(kind.__struct_config__.tag): kind for kind in kinds}
+
+
+def _walk(settings: type[msgspec.Struct], prefix: str, held: Mapping[str, type]) -> Iterator[Field]:
     hints = get_type_hints(settings, include_extras=True)
     defaults = {f.name: f.default for f in msgspec.structs.fields(settings)}
     factories = {f.name: f.default_factory for f in msgspec.structs.fields(settings)}
     for name, hint in hints.items():
         if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-            yield from _walk(hint, f"{prefix}{name}.")
+            yield from _walk(hint, f"{prefix}{name}.", {})
             continue
         meta = next((m for m in get_args(hint)[1:] if isinstance(m, msgspec.Meta)), None)
         if meta is None or meta.extra is None:
             continue
         base = get_args(hint)[0]
         default = defaults[name] if defaults[name] is not msgspec.NODEFAULT else factories[name]()
+        several = variants(hint)
+        kind = held.get(name, type(default))
+        if several:
+            default = str(default.__struct_config__.tag)
         low = meta.ge if meta.ge is not None else meta.gt
         high = meta.le if meta.le is not None else meta.lt
         yield Field(
@@ -125,15 +149,17 @@ def _walk(settings: type[msgspec.Struct], prefix: str) -> Iterator[Field]:
             unit=meta.extra["unit"],
             source=meta.extra["source"],
             default=default,
-            kind=_kind(base),
+            kind="choice" if several else _kind(base),
             choices=meta.extra["choices"] or {str(v): str(v) for v in _literals(base)},
             form=meta.extra["form"],
             minimum=float(low) if low is not None else None,
             maximum=float(high) if high is not None else None,
             minimum_open=meta.gt is not None,
             simple=meta.extra["simple"],
-            annotation=hint,
+            annotation=Literal[tuple(several)] if several else hint,
         )
+        if several:
+            yield from _walk(kind, f"{prefix}{name}.", {})
 
 
 def _literals(base: Any) -> tuple[Any, ...]:
@@ -165,20 +191,28 @@ def replace_at(settings: S, path: str, value: Any) -> S:
 
 
 def flatten(settings: msgspec.Struct) -> dict[str, Any]:
-    """Dotted path -> value, for every declared field."""
-    return {field.path: value_at(settings, field.path) for field in fields(type(settings))}
+    """Dotted path -> value, for every declared field; of a field that is one of several classes its tag."""
+    values = {field.path: value_at(settings, field.path) for field in fields(settings)}
+    return {
+        path: value.__struct_config__.tag if isinstance(value, msgspec.Struct) else value
+        for path, value in values.items()
+    }
 
 
-def check_values(settings: type[msgspec.Struct], values: Mapping[str, Any]) -> tuple[Problem, ...]:
+def check_values(
+    settings: type[msgspec.Struct], values: Mapping[str, Any], base: msgspec.Struct | None = None
+) -> tuple[Problem, ...]:
     """Every problem of a flat mapping (dotted path -> value), gathered, not only the first.
 
-    Values that arrive as text (a form, the command line) are read as their field's type.
+    Values that arrive as text (a form, the command line) are read as their field's type. Which classes they belong to
+    is decided by `base`, where `values` do not say it.
     """
-    known = {field.path: field for field in fields(settings)}
+    start = _with_variants(base if base is not None else settings(), values)
+    known = {field.path: field for field in fields(start)}
     problems: list[Problem] = []
     for path, value in values.items():
         if path not in known:
-            problems.append(_unknown(path, known))
+            problems.append(_unknown(path, known, start))
             continue
         try:
             read_value(known[path], value)
@@ -198,8 +232,30 @@ def read_value(field: Field, value: Any) -> Any:
     return msgspec.convert(value, field.annotation, strict=not isinstance(value, str))
 
 
-def _unknown(path: str, known: Mapping[str, Field]) -> Problem:
+def _with_variants(settings: S, values: Mapping[str, Any]) -> S:
+    """A copy whose fields of several classes hold the class that `values` name; the same one is left as it is."""
+    for name, hint in get_type_hints(type(settings), include_extras=True).items():
+        kind = variants(hint).get(str(values.get(name, "")))
+        if kind is not None and kind is not type(getattr(settings, name)):
+            settings = msgspec.structs.replace(settings, **{name: kind()})
+    return settings
+
+
+def _unknown(path: str, known: Mapping[str, Field], settings: msgspec.Struct) -> Problem:
     last = path.rsplit(".", 1)[-1]
+    head = path.partition(".")[0]
+    hint = get_type_hints(type(settings), include_extras=True).get(head)
+    others = [tag for tag, kind in variants(hint).items() if last in kind.__struct_fields__]
+    if others:
+        chosen = known[head]
+        tag = getattr(settings, head).__struct_config__.tag
+        return Problem(
+            code="settings.of_another_method",
+            where=path,
+            what=f"{chosen.choices.get(tag, tag)} has no setting named {last}.",
+            why=f"It belongs to {', '.join(others)}.",
+            fix=f"Leave it out, or choose one of these as the {chosen.title.lower()}.",
+        )
     meant = [name for name in known if name.rsplit(".", 1)[-1] == last] or difflib.get_close_matches(path, known, n=2)
     return Problem(
         code="settings.unknown",
@@ -261,11 +317,13 @@ def build(settings: type[S], values: Mapping[str, Any], base: S | None = None) -
     Raises:
         SettingsError: Any value is unknown or out of range; all problems are listed.
     """
-    problems = check_values(settings, values)
+    problems = check_values(settings, values, base)
     if problems:
         raise SettingsError(problems)
-    known = {field.path: field for field in fields(settings)}
-    built = base if base is not None else settings()
+    built = _with_variants(base if base is not None else settings(), values)
+    known = {field.path: field for field in fields(built)}
     for path, value in values.items():
+        if variants(get_type_hints(settings, include_extras=True).get(path)):
+            continue  # its class was chosen before
         built = replace_at(built, path, read_value(known[path], value))
     return built

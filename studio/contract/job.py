@@ -8,6 +8,8 @@ from typing import Any, Literal, cast, get_args
 import msgspec
 
 from studio.contract.errors import StudioError
+from studio.contract.fields import variants
+from studio.contract.methods import LoraSettings, tag_of
 from studio.contract.records import Kind
 from studio.contract.settings import MIGRATIONS, VERSION, Quantisation, TrainSettings
 
@@ -280,6 +282,9 @@ def _migrated(table: dict[str, Any], version: int) -> dict[str, Any]:
     for number in range(version, VERSION):
         for old, new in MIGRATIONS.get(number, {}).items():
             settings = _moved(settings, old.split("."), new.split("."))
+    if isinstance(settings.get("method"), dict) and "name" not in settings["method"]:
+        # Of one class only until there were several, so its name may have been left out.
+        settings = {**settings, "method": {"name": tag_of(LoraSettings), **settings["method"]}}
     return (
         {**table, "settings": settings, "version": VERSION} if "version" in table else {**table, "settings": settings}
     )
@@ -306,12 +311,15 @@ def _moved(table: dict[str, Any], old: list[str], new: list[str]) -> dict[str, A
 
 def _unknown_keys(table: dict[str, Any], kind: type[msgspec.Struct], prefix: str = "") -> Iterator[str]:
     """Dotted names of keys that the class does not declare, nested classes included."""
-    declared = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    declared: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(kind)}
     tag_field = kind.__struct_config__.tag_field
     for key, value in table.items():
         if key not in declared and key != tag_field:
             yield prefix + str(key)
         inner = declared.get(key)
+        several = variants(inner) if isinstance(value, dict) else {}
+        if several:
+            inner = several.get(str(value.get("name")))
         if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, msgspec.Struct):
             yield from _unknown_keys(value, inner, f"{prefix}{key}.")
 

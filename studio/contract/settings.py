@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from studio.contract.fields import about
-from studio.contract.methods import LoraSettings
+from studio.contract.methods import METHODS, AnyMethod, LoraSettings, tag_of
 
 VERSION = 1
 """Version of saved settings; a rename is a row in MIGRATIONS."""
@@ -25,7 +25,20 @@ Quantisation = Literal["auto", "none", "nf4", "fp4", "int8"]
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that decides how an adapter is trained. Defaults suit a first run on a few hundred examples."""
 
-    method: LoraSettings = msgspec.field(default_factory=LoraSettings)
+    method: Annotated[
+        AnyMethod,
+        Meta(
+            title="Way of tuning",
+            description="What of the model learns: a small add-on, learned words, a few layers, or all of it.",
+            extra=about(
+                "method",
+                "adapter",
+                "LoRA: nearly as good as the whole model at a fraction of the memory (arXiv 2106.09685)",
+                simple=True,
+                choices={tag_of(row.settings): row.label for name, row in METHODS.items() if name != "qlora"},
+            ),
+        ),
+    ] = msgspec.field(default_factory=LoraSettings)
 
     # How long
     epochs: Annotated[
@@ -148,7 +161,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float,
         Meta(
             gt=0,
-            le=0.1,
+            le=1,
             title="Learning speed",
             description="How big each correction is; too high becomes unstable, too low barely learns.",
             extra=about(

@@ -1,15 +1,20 @@
 """Problems that only show when settings are seen together, or on this machine."""
 
+from collections.abc import Iterator
+
+from studio.contract.compatibility import refusals
 from studio.contract.errors import Problem
+from studio.contract.methods import METHODS, AdaLoraSettings, tag_of
 from studio.contract.settings import TrainSettings
 
 
-def check_together(settings: TrainSettings, has_cuda: bool) -> tuple[Problem, ...]:
+def check_together(settings: TrainSettings, has_cuda: bool, architecture: str = "") -> tuple[Problem, ...]:
     """All of them.
 
     Args:
         settings: Values that each lie within their limits.
         has_cuda: Whether the chosen device is an NVIDIA GPU.
+        architecture: The model's type ("llama"), or "" where no model is chosen yet.
     """
     problems: list[Problem] = []
     if settings.optimiser == "paged_adamw_8bit" and not has_cuda:
@@ -32,16 +37,8 @@ def check_together(settings: TrainSettings, has_cuda: bool) -> tuple[Problem, ..
                 fix="Set slowing down to not at all, or choose AdamW.",
             )
         )
-    if settings.method.dora and settings.quantisation == "int8":
-        problems.append(
-            Problem(
-                code="settings.dora_int8",
-                where="method.dora",
-                what="Learning direction and size apart (DoRA) does not work on an 8-bit model.",
-                why="The library for 8-bit weights loses their scales when it is asked for the weights' own sizes.",
-                fix="Switch it off, or choose 4-bit loading or none.",
-            )
-        )
+    problems += refusals(settings, has_cuda, architecture)
+    problems += _own_limits(settings)
     if settings.early_stopping and (settings.evaluations < 2 or settings.held_back_share == 0):
         problems.append(
             Problem(
@@ -53,3 +50,26 @@ def check_together(settings: TrainSettings, has_cuda: bool) -> tuple[Problem, ..
             )
         )
     return tuple(problems)
+
+
+def _own_limits(settings: TrainSettings) -> Iterator[Problem]:
+    """What the chosen way of tuning asks of its own and of common settings."""
+    tag = tag_of(settings.method)
+    row = METHODS[tag]
+    if settings.learning_rate > row.highest_rate:
+        yield Problem(
+            code="settings.rate_too_high",
+            where="learning_rate",
+            what=f"A learning speed of {settings.learning_rate:g} is too high for {row.label}.",
+            why="Only ways of tuning that learn very few numbers bear it.",
+            fix=f"Choose at most {row.highest_rate:g}.",
+        )
+    method = settings.method
+    if isinstance(method, AdaLoraSettings) and method.initial_rank < method.target_rank:
+        yield Problem(
+            code="settings.adalora_sizes",
+            where="method.target_rank",
+            what="The adapter would have to grow, and AdaLoRA only takes away.",
+            why=f"It begins with {method.initial_rank} and is to end with {method.target_rank}.",
+            fix=f"Choose at most {method.initial_rank}, or a larger size at the start.",
+        )

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from studio.contract import events
-from studio.contract.fields import Field, fields, value_at
+from studio.contract.fields import Field, fields, flatten
 from studio.contract.run_folder import RunFolder, starter_folder
 from studio.contract.settings import TrainSettings
 from studio.data.licence import licence
@@ -157,8 +157,9 @@ def _settings(settings: TrainSettings, started: events.Started | None, hello: ev
             "",
         ]
     lines += ["| setting | value |", "| --- | --- |"]
-    for field in fields(TrainSettings):
-        value = msgspec.to_builtins(value_at(settings, field.path))
+    values = flatten(settings)
+    for field in fields(settings):
+        value = msgspec.to_builtins(values[field.path])
         changed = "" if value == field.default else " (changed)"
         lines.append(f"| {plain(field.label)} | {plain(_as_read(field, value))}{changed} |")
     if hello is not None and hello.versions:

@@ -1,6 +1,7 @@
 """An adapter's folder in PEFT's layout, from strangers: read by our own rules, safetensors only, checked to fit."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,26 +9,50 @@ import torch
 
 from studio.contract.errors import StudioError
 
-USED_OPTIONS = frozenset(
-    {"r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern"}
+ANYWHERE = frozenset({"target_modules"})
+VIRTUAL = frozenset(
+    {"num_virtual_tokens", "token_dim", "num_attention_heads", "num_layers", "num_transformer_submodules"}
 )
+USED_OPTIONS: dict[str, frozenset[str]] = {
+    "LORA": ANYWHERE | {"r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern"},
+    "VERA": ANYWHERE | {"r", "vera_dropout", "d_initial", "projection_prng_key", "save_projection"},
+    "LOHA": ANYWHERE | {"r", "alpha", "rank_dropout", "module_dropout"},
+    "LOKR": ANYWHERE | {"r", "alpha", "rank_dropout", "module_dropout", "decompose_both", "decompose_factor"},
+    "OFT": ANYWHERE | {"r", "oft_block_size", "module_dropout", "use_cayley_neumann", "num_cayley_neumann_terms"},
+    "IA3": ANYWHERE | {"feedforward_modules"},
+    "LN_TUNING": ANYWHERE,
+    "ADAPTION_PROMPT": ANYWHERE | {"adapter_len", "adapter_layers"},
+    "PREFIX_TUNING": VIRTUAL,
+    "PROMPT_TUNING": VIRTUAL,
+    "P_TUNING": VIRTUAL,
+    "STUDIO_BOTTLENECK": frozenset({"width", "places", "activation"}),
+    "STUDIO_WEIGHTS": frozenset(),
+}
+"""Kind of an adapter (`peft_type`) -> options that are used; the last two kinds are our own."""
 IGNORED_OPTIONS = frozenset(
     {
         "base_model_name_or_path",
+        "encoder_dropout",
+        "encoder_hidden_size",
+        "encoder_num_layers",
+        "encoder_reparameterization_type",
         "inference_mode",
         "init_lora_weights",
+        "init_weights",
+        "peft_type",
         "peft_version",
+        "prefix_projection",
+        "prompt_tuning_init",
         "revision",
         "task_type",
-        "peft_type",
     }
 )
 """Options that change nothing when a trained adapter is used."""
 NOTHING_SET: tuple[object, ...] = (None, False, [], {}, "none", "")
 
 
-def read_options(folder: Path) -> dict[str, Any]:
-    """The options of an adapter that are used, each by an allowed name.
+def read_options(folder: Path) -> tuple[str, dict[str, Any]]:
+    """The kind of an adapter, and its options that are used, each by an allowed name.
 
     Raises:
         StudioError: There is no readable adapter_config.json, or it asks for what is not supported.
@@ -47,25 +72,34 @@ def read_options(folder: Path) -> dict[str, Any]:
             "Choose a folder with adapter_config.json and adapter_model.safetensors.",
             where=str(folder),
         ) from error
-    if told.get("peft_type") != "LORA":
-        raise _unsupported(folder, f"It is of the kind {told.get('peft_type')!r}; only LORA is supported.")
+    kind = told.get("peft_type")
+    if kind not in USED_OPTIONS:
+        raise _unsupported(folder, f"It is of the kind {kind!r}; known are {', '.join(USED_OPTIONS)}.")
     for key, value in told.items():
-        if key not in USED_OPTIONS | IGNORED_OPTIONS and not any(
+        if key not in USED_OPTIONS[kind] | IGNORED_OPTIONS and not any(
             value == x and type(value) is type(x) for x in NOTHING_SET
         ):
-            if value == _default(key):
+            if value == _default(kind, key):
                 continue
             raise _unsupported(folder, f"Its option {key} is set, which is not supported.")
-    targets = told.get("target_modules")
-    if targets != "all-linear" and not (isinstance(targets, list) and all(isinstance(t, str) for t in targets)):
-        raise _unsupported(folder, "Its target_modules are no list of names.")
-    return {key: told[key] for key in USED_OPTIONS if key in told}
+    _require_names(folder, kind, told)
+    return kind, {key: told[key] for key in USED_OPTIONS[kind] if key in told}
 
 
-def _default(key: str) -> object:
-    from peft import LoraConfig
+def _require_names(folder: Path, kind: str, told: dict[str, Any]) -> None:
+    """Layers are named one by one: a pattern from a stranger may take for ever to match."""
+    for key in USED_OPTIONS[kind] & {"target_modules", "feedforward_modules"}:
+        names = told.get(key)
+        plain = names == "all-linear" or (kind == "ADAPTION_PROMPT" and names == "self_attn")
+        if not plain and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            raise _unsupported(folder, f"Its {key} are no list of names.")
 
-    return getattr(LoraConfig(), key, NOTHING_SET)
+
+def _default(kind: str, key: str) -> object:
+    import peft
+
+    made = peft.PEFT_TYPE_TO_CONFIG_MAPPING.get(kind)  # type: ignore[call-overload]
+    return getattr(made(), key, NOTHING_SET) if made else NOTHING_SET
 
 
 def read_weights(folder: Path) -> dict[str, Any]:
@@ -124,7 +158,15 @@ def require_fit(model: Any, weights: dict[str, Any], inner: str, folder: Path) -
     """
     from peft import get_peft_model_state_dict
 
-    wanted = get_peft_model_state_dict(model, adapter_name=inner, save_embedding_layers=False)
+    require_same(get_peft_model_state_dict(model, adapter_name=inner, save_embedding_layers=False), weights, folder)
+
+
+def require_same(wanted: Mapping[str, Any], weights: Mapping[str, Any], folder: Path) -> None:
+    """Both hold the same names with the same shapes.
+
+    Raises:
+        StudioError: They do not; the message says where.
+    """
     shared = wanted.keys() & weights.keys()
     if not shared:
         raise unfit(folder, "None of its weights has a place in this model.")

@@ -1,7 +1,6 @@
 """Base models: which processor and number format, loading from a folder, adapters beside them for chat."""
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import Any, Literal
 import msgspec
 import torch
 
+from studio.contract.compatibility import FINE_NUMBERS
 from studio.contract.errors import Problem, StudioError
+from studio.contract.methods import tag_of
 from studio.contract.settings import TrainSettings
-from studio.engine import adapter_folder, attention
-from studio.engine.methods.lora import light_peft
+from studio.engine import adapted, attention
 
 # The order in which NVML lists the cards; CUDA's own would put the fastest first, and "cuda:1" would be another card.
 os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
@@ -49,7 +49,8 @@ def resolve(settings: TrainSettings) -> Placement:
     on_gpu = device != "cpu"
     precision: Literal["fp32", "bf16"]
     if settings.precision == "auto":
-        precision = "bf16" if on_gpu and _has_bf16(device) else "fp32"
+        fine = tag_of(settings.method) in FINE_NUMBERS
+        precision = "bf16" if on_gpu and _has_bf16(device) and not fine else "fp32"
     else:
         precision = settings.precision
     if settings.precision == "bf16" and on_gpu and not _has_bf16(device):
@@ -246,77 +247,30 @@ def _size(parameter: Any) -> int:
 
 
 def load_adapter(model: Any, folder: Path, name: str) -> Any:
-    """Put a trained LoRA adapter beside a base model, without loading the base again.
+    """Put a trained adapter of any kind beside a base model, without loading the base again.
 
     Args:
-        model: From `load`, or what this function returned before.
+        model: From `load`; stays as it is, and goes on being usable if this fails.
         folder: In PEFT's layout, weights as safetensors.
         name: By which `using_adapter` finds it.
 
     Returns:
-        The `peft.PeftModel`; the same object once there is one.
+        The model itself.
 
     Raises:
         StudioError: The folder is no adapter, has only pickled weights, asks for what is not supported, or does not
             fit this base model.
     """
-    options = adapter_folder.read_options(folder)
-    weights = adapter_folder.read_weights(folder)
-    quantised = bool(getattr(model, "is_quantized", False))
-    with light_peft(quantised), warnings.catch_warnings():
-        # PEFT 0.21 reads a property that transformers 5.23 has renamed; nothing that a user could change.
-        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
-        return _add_adapter(model, folder, name, options, weights)
-
-
-def _add_adapter(model: Any, folder: Path, name: str, options: dict[str, Any], weights: dict[str, Any]) -> Any:
-    from peft import LoraConfig, PeftModel, PeftModelForCausalLM, set_peft_model_state_dict
-
-    config = LoraConfig(task_type="CAUSAL_LM", inference_mode=True, **options)
-    known: dict[str, str] = getattr(model, "studio_adapters", {})
-    inner = f"adapter{len(known)}"
-    fresh = not isinstance(model, PeftModel)
-    try:
-        if fresh:
-            model = PeftModelForCausalLM(model, config, adapter_name=inner)
-        else:
-            model.add_adapter(inner, config)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
-        raise adapter_folder.unfit(folder, f"Its layers are not in this model: {str(error)[:500]}") from error
-    try:
-        adapter_folder.require_fit(model, weights, inner, folder)
-        set_peft_model_state_dict(model, weights, adapter_name=inner)
-    except Exception:
-        # The base must stay as it was: other adapters go on being used.
-        if fresh:
-            _unload(model)
-        else:
-            model.delete_adapter(inner)
-        raise
-    model.studio_adapters = {**known, name: inner}
-    model.eval()
+    beside = model.__dict__.setdefault("studio_adapters", {})
+    beside[name] = adapted.put_on(adapted.shell(model), folder)
     return model
-
-
-def _unload(model: Any) -> None:
-    from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
-
-    tqdm.monitor_interval = 0  # PEFT draws a progress bar here, whose watching thread would never end
-    model.unload()
 
 
 @contextmanager
 def using_adapter(model: Any, name: str) -> Iterator[Any]:
-    """While inside, the model answers with this adapter; "" is the base alone.
+    """The model that answers with this adapter; "" is the base alone.
 
     Raises:
         KeyError: No adapter of that name was loaded.
     """
-    if name:
-        model.set_adapter(model.studio_adapters[name])
-        yield model
-    elif hasattr(model, "disable_adapter") and hasattr(model, "peft_config"):
-        with model.disable_adapter():
-            yield model
-    else:
-        yield model
+    yield model.__dict__["studio_adapters"][name] if name else model

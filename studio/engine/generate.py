@@ -9,6 +9,7 @@ import torch
 from studio.contract.errors import StudioError
 from studio.contract.records import Message
 from studio.contract.sampling import Sampling
+from studio.engine import virtual_tokens
 from studio.engine.token_text import Detokeniser, decode
 from studio.engine.tokens import Rules, encode
 
@@ -251,8 +252,8 @@ def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
 
 
 def context(model: Any) -> int:
-    """Longest text the model was made for, in tokens."""
-    return int(getattr(model.config, "max_position_embeddings", 0) or 2**31)
+    """Longest text the model was made for, in tokens, without those that an adapter puts before it."""
+    return int(getattr(model.config, "max_position_embeddings", 0) or 2**31) - virtual_tokens.count(model)
 
 
 def _require_room(model: Any, length: int) -> None:

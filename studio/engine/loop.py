@@ -15,14 +15,13 @@ from studio.contract.events import CheckpointSaved, Evaluated, Finished, Paused,
 from studio.contract.job import TrainJob
 from studio.contract.plan import planned_steps
 from studio.contract.run_folder import RunFolder
-from studio.engine import checkpoint
+from studio.engine import checkpoint, methods
 from studio.engine.batches import Feed, Plan, collate
 from studio.engine.checkpoint import Snapshot, State
 from studio.engine.evaluate import Tester
 from studio.engine.examples import Examples
 from studio.engine.loss import StepLosses, summed_loss
 from studio.engine.memory import memory_bytes
-from studio.engine.methods import lora
 from studio.engine.noise import EmbeddingNoise
 from studio.engine.optimiser import clip_gradients, make_optimiser, set_learning_rate, settle, settled
 from studio.engine.pace import MIN_STEPS, Pace
@@ -83,6 +82,7 @@ class Run:
         self.feed = Feed(plan)
         self.step = 0
         self.total_steps = planned_steps(settings, plan.steps_per_epoch)
+        self.companion = methods.companion(ready.model, settings.method, self.total_steps)
         self.boxed = False
         self.pace = Pace()
         self.evaluated_step = 0
@@ -120,14 +120,16 @@ class Run:
         rate = learning_rate(self.settings, self.step + 1, self.total_steps)
         set_learning_rate(self.optimiser, rate)
         losses, read, learned = self._gradients(self.feed.next_step())
+        self.companion.add_gradients()
         norm = clip_gradients(self.parameters, self.settings.max_grad_norm)
         if not (np.isfinite(losses.all) and np.isfinite(norm)):
             self.optimiser.zero_grad(set_to_none=True)
             self._pause_not_finite(losses.all, norm)
             return False
         self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
+        self.companion.after_step(self.step, self.total_steps)
+        self.optimiser.zero_grad(set_to_none=True)
         seconds = time.monotonic() - began
         self.pace.took(seconds)
         self._fit_time_box()
@@ -318,6 +320,9 @@ class Run:
         tensors["adapter"] = dict(self.adapter)
         if self.best:
             tensors["best"] = self.best
+        told = self.companion.tensors()
+        if told:
+            tensors["companion"] = told
         return Snapshot(state, tensors)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -330,6 +335,7 @@ class Run:
         self.evaluated_step, self.best_loss, self.best_step = state.evaluated_step, state.best_loss, state.best_step
         self.worse, self.best = state.worse, snapshot.tensors.get("best", {})
         self.pace = Pace(state.train_seconds)
+        self.companion.restore(snapshot.tensors.get("companion", {}))
         checkpoint.set_generators(checkpoint.put_together(state.generators, snapshot.tensors["generators"]))
 
     @torch.no_grad()
@@ -373,7 +379,7 @@ class Run:
 
     def _save_adapter(self) -> tuple[Any, float] | None:
         def write(folder: Path) -> None:
-            lora.save(self.model, folder, self.job.model)
+            methods.save(self.model, self.settings.method, folder, self.job.model)
 
         return self._try_to_save(lambda: checkpoint.replace_folder(self.folder.adapter, write))
 

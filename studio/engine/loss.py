@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from studio.engine import virtual_tokens
 from studio.engine.batches import Batch
 
 SLICE_SCORES = 2**25
@@ -85,10 +86,15 @@ def learned_states(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.
     The position before a learned token predicts it, so labels are shifted here; the first token of a row, which
     nothing of its own row predicts, is never learned (`Batch` sees to it).
     """
-    causal = _causal(model)
-    states = causal.base_model(
-        input_ids=batch.ids, position_ids=batch.positions, use_cache=False, **batch.attention
-    ).last_hidden_state  # (lines, tokens, width)
+    if virtual_tokens.is_virtual(model):
+        if batch.positions is not None:
+            raise AssertionError("learned tokens do not fit packs; check_together refuses them")
+        states = virtual_tokens.states(model, batch.ids)  # (lines, tokens, width)
+    else:
+        causal = _causal(model)
+        states = causal.base_model(
+            input_ids=batch.ids, position_ids=batch.positions, use_cache=False, **batch.attention
+        ).last_hidden_state
     line, place = batch.learned  # of the learned tokens themselves
     return states[line, place - 1], batch.ids[line, place], batch.row_of_learned
 

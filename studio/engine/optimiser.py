@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from studio.contract.errors import StudioError
+from studio.contract.methods import LoraSettings
 from studio.contract.settings import TrainSettings
 
 BETAS = (0.9, 0.999)
@@ -65,7 +66,7 @@ def make_optimiser(
 
 def _groups(adapter: Mapping[str, torch.nn.Parameter], settings: TrainSettings) -> list[dict[str, Any]]:
     """All parameters as one group; with LoRA+ (arXiv 2402.12354) those of the second matrices (B) as another."""
-    ratio = settings.method.rate_ratio
+    ratio = settings.method.rate_ratio if isinstance(settings.method, LoraSettings) else 1.0
     faster = [parameter for name, parameter in adapter.items() if ratio != 1 and ".lora_B." in name]
     others = [parameter for name, parameter in adapter.items() if ratio == 1 or ".lora_B." not in name]
     groups = [{"params": others, _SCALE: 1.0}, {"params": faster, _SCALE: ratio}]

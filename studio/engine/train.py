@@ -14,15 +14,25 @@ from studio.contract.control import Control, Emit
 from studio.contract.errors import SettingsError, StudioError
 from studio.contract.events import Evaluated, Finished, Notice, Progress, Started
 from studio.contract.job import TrainJob
+from studio.contract.methods import LoraSettings
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
 from studio.contract.together import check_together
-from studio.engine import base_model, checkpoint, fused_lora, fused_norm, model_folder, room, tokens
+from studio.engine import (
+    base_model,
+    checkpoint,
+    fused_lora,
+    fused_norm,
+    method_fit,
+    methods,
+    model_folder,
+    room,
+    tokens,
+)
 from studio.engine.checkpoint import Snapshot
 from studio.engine.evaluate import Tester
 from studio.engine.examples import Ended, Examples, read_examples
 from studio.engine.loop import Prepared, Reason, Run
-from studio.engine.methods import lora
 from studio.engine.verdict import require_finite
 
 
@@ -44,10 +54,10 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     sow(settings.seed)
 
     emit(Progress(stage="Checking the model"))
-    model_folder.require_usable(Path(job.model))
+    checked = model_folder.require_usable(Path(job.model))
     placement = base_model.resolve(settings)
     device = torch.device(placement.device)
-    _require_fitting(settings, device)
+    _require_fitting(settings, device, checked.model_type)
 
     tokenizer = tokens.load_tokenizer(Path(job.model))
     try:
@@ -60,7 +70,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
 
     emit(Progress(stage="Loading the model"))
     base = base_model.load(Path(job.model), placement)
-    lora.target_modules(base, settings.method.target_modules)  # a name that fits nothing is told before the tests
+    method_fit.require(base, settings, examples.rows.longest)  # what does not fit is told before the tests
     base_parameters = base_model.parameter_count(base)
     print_of_job = fingerprint(job, examples)
     snapshot = newest_snapshot(folder, print_of_job, emit)
@@ -73,8 +83,9 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     require_finite(before)
 
     emit(Progress(stage="Adding the adapter"))
-    model = lora.attach(base, settings.method, settings.seed)
-    fused_lora.fuse(model)
+    model = methods.attach(base, settings.method, settings.seed)
+    if isinstance(settings.method, LoraSettings):
+        fused_lora.fuse(model)
     fused_norm.fuse(model)
     if placement.gradient_checkpointing:
         base.activation_checkpointing_enable({"use_reentrant": False})
@@ -157,8 +168,8 @@ def newest_snapshot(folder: RunFolder, wanted: str, emit: Emit) -> Snapshot | No
     return snapshot
 
 
-def _require_fitting(settings: TrainSettings, device: torch.device) -> None:
-    problems = check_together(settings, device.type == "cuda")
+def _require_fitting(settings: TrainSettings, device: torch.device, architecture: str) -> None:
+    problems = check_together(settings, device.type == "cuda", architecture)
     if problems:
         raise SettingsError(problems)
 

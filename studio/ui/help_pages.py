@@ -3,11 +3,12 @@
 from PySide6.QtCore import QCoreApplication
 
 from studio.contract.fields import GROUPS, Field
+from studio.contract.method_choice import all_fields
+from studio.contract.methods import METHODS
 from studio.contract.run_folder import resources_folder
-from studio.contract.settings import TrainSettings
 from studio.ui import shortcuts
 from studio.ui.pages import PAGES
-from studio.ui.setting_words import explanation, told_fields
+from studio.ui.setting_words import explanation, told_field
 from studio.ui.wording import told
 
 START = "start"
@@ -24,10 +25,8 @@ def topics() -> dict[str, str]:
     table = {START: _tr("First steps")}
     table.update({name: row.text for name, row in PAGES.items()})
     table[SHORTCUTS] = _tr("Keyboard shortcuts")
-    for group in GROUPS:
-        for field in told_fields(TrainSettings):
-            if field.group == group:
-                table[SETTING + field.path] = field.label
+    for path, declared in _by_group():
+        table[SETTING + path] = told_field(declared[0][1]).label
     return table
 
 
@@ -36,26 +35,41 @@ def text(topic: str) -> str:
     if topic == SHORTCUTS:
         return _shortcuts()
     if topic.startswith(SETTING):
-        by_path = {field.path: field for field in told_fields(TrainSettings)}
-        return _setting(by_path[topic.removeprefix(SETTING)])
+        path = topic.removeprefix(SETTING)
+        return _setting([(label, told_field(field)) for label, field in all_fields()[path]])
     page = (resources_folder() / "help" / f"{topic}.md").read_text(encoding="utf-8")
-    return page + _all_settings() if topic == "train" else page
+    return page + _ways_of_tuning() + _all_settings() if topic == "train" else page
 
 
-def _setting(field: Field) -> str:
-    lines = explanation(field).split("\n")
+def _by_group() -> list[tuple[str, list[tuple[str, Field]]]]:
+    """Every setting, those of all ways of tuning too, in the order of the form's groups."""
+    order = list(GROUPS)
+    return sorted(all_fields().items(), key=lambda entry: order.index(entry[1][0][1].group))
+
+
+def _setting(declared: list[tuple[str, Field]]) -> str:
+    field = declared[0][1]
     option = field.name.replace("_", "-")
-    parts = [f"# {field.label}", *lines, _tr("In a job file: `{path}`.").format(path=field.path)]
+    parts = [f"# {field.label}"]
+    for label, one in declared:
+        parts += ([f"**{told(label)}**"] if label else []) + explanation(one).split("\n")
+    parts += [_tr("In a job file: `{path}`.").format(path=field.path)]
     command = f"--{option} / --no-{option}" if field.kind == "bool" else f"--{option}"
     parts.append(_tr("On the command line: `apprentice train {option}`.").format(option=command))
     parts.append(_tr("Group: {group}, on the [Train](help:train) page.").format(group=told(GROUPS[field.group])))
     return "\n\n".join(parts) + "\n"
 
 
+def _ways_of_tuning() -> str:
+    parts = ["\n\n## " + _tr("Ways of tuning")]
+    parts += [f"**{told(row.label)}**: {told(row.help)} {told(row.when)}" for row in METHODS.values()]
+    return "\n\n".join(parts) + "\n"
+
+
 def _all_settings() -> str:
     parts = ["\n\n## " + _tr("All settings")]
     for group, title in GROUPS.items():
-        mine = [field for field in told_fields(TrainSettings) if field.group == group]
+        mine = [told_field(declared[0][1]) for _, declared in _by_group() if declared[0][1].group == group]
         links = "\n".join(f"- [{field.label}](help:{SETTING}{field.path}): {field.help}" for field in mine)
         parts.append(f"### {told(title)}\n\n{links}")
     return "\n\n".join(parts) + "\n"

@@ -8,7 +8,8 @@ import tomli_w
 from PySide6.QtCore import QCoreApplication
 
 from studio.contract.errors import Problem
-from studio.contract.fields import Field, fields, flatten
+from studio.contract.fields import Field, build, fields, flatten
+from studio.contract.method_choice import name_of, values_of
 from studio.contract.presets import Preset, load_preset
 from studio.contract.settings import TrainSettings
 from studio.ui.widgets.setting_editors import format_number
@@ -31,8 +32,8 @@ def told_field(field: Field) -> Field:
     )
 
 
-def told_fields(settings: type[msgspec.Struct]) -> tuple[Field, ...]:
-    """Every setting of a class as it is shown."""
+def told_fields(settings: type[msgspec.Struct] | msgspec.Struct) -> tuple[Field, ...]:
+    """Every setting of a class (or of what an instance holds) as it is shown."""
     return tuple(told_field(field) for field in fields(settings))
 
 
@@ -107,7 +108,16 @@ def differences(settings: TrainSettings, base: TrainSettings) -> list[tuple[Fiel
     """The fields whose value is another than in `base`, with their value in `settings`."""
     there = flatten(base)
     here = flatten(settings)
-    return [(field, here[field.path]) for field in fields(TrainSettings) if here[field.path] != there[field.path]]
+    return [(field, here[field.path]) for field in fields(settings) if here[field.path] != there.get(field.path)]
+
+
+def _command_base(settings: TrainSettings, preset: str) -> tuple[str, TrainSettings]:
+    """The way of tuning where it must be said, and what a command with it (and the preset) alone would use."""
+    base = load_preset(preset).settings() if preset else TrainSettings()
+    name = name_of(settings)
+    if name == name_of(base):
+        return "", base
+    return name, build(TrainSettings, values_of(name), base)
 
 
 def as_command(settings: TrainSettings, preset: str, model: str = "", data: str = "") -> str:
@@ -117,9 +127,11 @@ def as_command(settings: TrainSettings, preset: str, model: str = "", data: str 
         words += ["--model", model]
     if data:
         words += ["--data", data]
-    base = load_preset(preset).settings() if preset else TrainSettings()
+    method, base = _command_base(settings, preset)
     if preset:
         words += ["--preset", preset]
+    if method:
+        words += ["--method", method]
     for field, value in differences(settings, base):
         option = field.name.replace("_", "-")
         if isinstance(value, bool):
@@ -131,8 +143,8 @@ def as_command(settings: TrainSettings, preset: str, model: str = "", data: str 
 
 def as_file(settings: TrainSettings, preset: str, model: str = "", data: str = "") -> str:
     """The same as a job file (TOML) for `apprentice train JOB.toml`."""
-    base = load_preset(preset).settings() if preset else TrainSettings()
-    table: dict[str, Any] = {"model": model, "data": data, "preset": preset}
+    method, base = _command_base(settings, preset)
+    table: dict[str, Any] = {"model": model, "data": data, "preset": preset, "method": method}
     table = {key: value for key, value in table.items() if value}
     table["settings"] = {field.path: value for field, value in differences(settings, base)}
     return tomli_w.dumps(table)

@@ -86,9 +86,9 @@ class Talker:
         if side != BASE and side not in self._adapters:
             raise StudioError("chat.no_adapter", f"There is no adapter {side!r} in this chat.")
         began = time.monotonic()
-        with base_model.using_adapter(self._model, side):
+        with base_model.using_adapter(self._model, side) as model:
             stream = generate.stream(
-                self._model,
+                model,
                 self._tokenizer,
                 command.messages,
                 command.sampling,

@@ -172,8 +172,8 @@ def test_adapters_are_swapped_without_loading_the_base_again(
     model = base_model.load_adapter(model, two, "second")
     told = {}
     for side in ("", "first.v1/x", "second", "", "first.v1/x"):
-        with base_model.using_adapter(model, side):
-            told.setdefault(side, []).append(logits(model))
+        with base_model.using_adapter(model, side) as answering:
+            told.setdefault(side, []).append(logits(answering))
     assert torch.allclose(told[""][0], alone, atol=1e-5)
     assert torch.equal(told[""][0], told[""][1])
     assert torch.equal(told["first.v1/x"][0], told["first.v1/x"][1])
@@ -190,8 +190,8 @@ def test_an_adapter_answers_as_it_did_in_training(folder: Path, tmp_path: Path, 
 
     set_peft_model_state_dict(in_training, load_file(where / "adapter_model.safetensors"))
     in_chat = base_model.load_adapter(base_model.load(folder, placement), where, "a")
-    with base_model.using_adapter(in_chat, "a"):
-        assert torch.allclose(logits(in_chat), logits(in_training), atol=1e-6)
+    with base_model.using_adapter(in_chat, "a") as answering:
+        assert torch.allclose(logits(answering), logits(in_training), atol=1e-6)
 
 
 def test_the_base_side_of_a_model_without_adapters_is_the_model(folder: Path) -> None:
@@ -213,11 +213,11 @@ def test_an_adapter_of_another_base_is_refused_and_the_model_stays_usable(folder
     model = base_model.load_adapter(fresh, own, "own")
     with pytest.raises(StudioError):
         base_model.load_adapter(model, foreign, "x")
-    with base_model.using_adapter(model, ""):
-        assert torch.equal(logits(model), before)
+    with base_model.using_adapter(model, "") as answering:
+        assert torch.equal(logits(answering), before)
     tokenizer = tokens.load_tokenizer(folder)
-    with base_model.using_adapter(model, "own"):
-        assert len(generate.answers(model, tokenizer, [[Message("user", "hello")]], 4)) == 1
+    with base_model.using_adapter(model, "own") as answering:
+        assert len(generate.answers(answering, tokenizer, [[Message("user", "hello")]], 4)) == 1
 
 
 def change(folder: Path, **options: object) -> Path:
@@ -230,7 +230,7 @@ def change(folder: Path, **options: object) -> Path:
     ("options", "code"),
     [
         ({"auto_mapping": {"base_model_class": "X", "parent_library": "os"}}, "adapter.unsupported"),
-        ({"peft_type": "PROMPT_TUNING"}, "adapter.unsupported"),
+        ({"peft_type": "XLORA"}, "adapter.unsupported"),
         ({"modules_to_save": ["lm_head"]}, "adapter.unsupported"),
         ({"some_new_option": 3}, "adapter.unsupported"),
         ({"target_modules": "(a+)+$"}, "adapter.unsupported"),

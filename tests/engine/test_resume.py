@@ -87,7 +87,7 @@ def test_a_run_that_died_after_any_step_ends_bit_for_bit_the_same(
 @pytest.mark.parametrize(
     "more",
     [
-        {"optimiser": "adamw_8bit", "method__rank": 64},
+        {"optimiser": "adamw_8bit", "method__rank": 32},
         {"quantisation": "nf4"},
         {"optimiser": "adafactor", "method__rate_ratio": 4.0},
         {"optimiser": "lion"},

@@ -148,7 +148,7 @@ def test_a_wrong_value_is_told_beside_its_editor_and_stops_the_settings(form: Se
     assert [problem.where for problem in told.args[0]] == ["learning_rate"]
     words = form.rows["learning_rate"].problem
     assert words.isVisible()
-    assert "at most 0.1" in words.text()
+    assert "at most 1" in words.text()
     _type(form, "learning_rate", "0.001")
     assert form.settings() is not None
     assert not words.isVisible()

@@ -164,7 +164,11 @@ class BeforeRun(QWidget):
         general = model.general if model is not None else ""
         own = bool(general) and model is not None and Path(general).parent == Path(model.path)
         setup.show_general(general, own, model.name if model is not None else "", settings)
-        setup.form.set_sources(model.path if model is not None else "", data.folder if data is not None else "")
+        setup.form.set_sources(
+            model.path if model is not None else "",
+            data.folder if data is not None else "",
+            model.model_type if model is not None else "",
+        )
 
     def _start_words(self, settings: TrainSettings | None) -> tuple[str, str]:
         model, data, problems = self.workplace.model, self.workplace.dataset, self.setup.form.problems

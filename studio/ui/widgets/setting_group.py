@@ -35,12 +35,25 @@ class SettingGroup(QFrame):
         inner.setSpacing(0)
         for row in rows:
             inner.addWidget(row)
+        self._inner = inner
         outer = QVBoxLayout(self)
         outer.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
         outer.setSpacing(4)
         outer.addWidget(self.heading)
         outer.addWidget(self._body)
         self._show()
+
+    def replace_rows(self, rows: list[SettingRow]) -> None:
+        """Have these rows instead; those that are no longer among them are thrown away."""
+        for row in self.rows:
+            if row not in rows:
+                self._inner.removeWidget(row)
+                row.hide()
+                row.deleteLater()
+        for place, row in enumerate(rows):
+            if row not in self.rows:
+                self._inner.insertWidget(place, row)
+        self.rows = rows
 
     def toggle(self) -> None:
         """Open or close."""

@@ -104,6 +104,10 @@ class SettingRow(QWidget):
         self.editor.setAccessibleDescription(words or self.field.help)
         set_role(self.editor, "true" if words else "false", "invalid")
 
+    def show_help(self, shown: bool) -> None:
+        """Say below the name what the setting does, or leave it to the tooltip."""
+        self.help_label.setVisible(shown)
+
     def matches(self, words: list[str]) -> bool:
         """Whether each word is in the name, the term, the help or the option's name."""
         field = self.field

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
@@ -9,6 +10,8 @@ from PySide6.QtWidgets import QMenu, QPushButton, QToolButton, QVBoxLayout, QWid
 from studio.contract.errors import Problem, SettingsError
 from studio.contract.events import DeviceReport
 from studio.contract.fields import GROUPS, build, check_values, fields, flatten
+from studio.contract.method_choice import changed_to, name_of
+from studio.contract.methods import METHODS, tag_of
 from studio.contract.presets import PRESETS, load_preset
 from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
@@ -18,6 +21,7 @@ from studio.ui import preferences as window_preferences
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import label
+from studio.ui.widgets.method_row import MethodRow
 from studio.ui.widgets.preset_chooser import PresetChooser
 from studio.ui.widgets.search_field import SearchField
 from studio.ui.widgets.section import row
@@ -46,14 +50,18 @@ class SettingsForm(QWidget):
         self._problems: tuple[Problem, ...] = ()
         self._model = self._data = ""
         self.preset = "balanced"
-        self.rows = {field.path: SettingRow(field) for field in fields(TrainSettings)}
+        self._method = "lora"
+        self._architecture = ""
+        self.rows: dict[str, SettingRow] = {
+            field.path: MethodRow() if field.path == "method" else SettingRow(field) for field in fields(TrainSettings)
+        }
         self.groups = {
             name: SettingGroup(wording.told(title), [r for r in self.rows.values() if r.field.group == name])
             for name, title in GROUPS.items()
         }
         self._build()
-        for setting in self.rows.values():
-            setting.edited.connect(self._on_edited)
+        for path, setting in self.rows.items():
+            setting.edited.connect(self._on_method_chosen if path == "method" else self._on_edited)
         self._preferences.changed.connect(self._on_preference_changed)
         self.set_preset(self.preset)
 
@@ -125,9 +133,12 @@ class SettingsForm(QWidget):
         self.rows["device"].offer_devices(report)
         self._check(tell=False)
 
-    def set_sources(self, model: str, data: str) -> None:
-        """Model folder and dataset, for the copied command."""
+    def set_sources(self, model: str, data: str, architecture: str = "") -> None:
+        """Model folder and dataset, for the copied command; the model's type decides what goes with it."""
         self._model, self._data = model, data
+        if architecture != self._architecture:
+            self._architecture = architecture
+            self._check(tell=False)
 
     def reset(self) -> None:
         """Back to the preset's values."""
@@ -155,10 +166,39 @@ class SettingsForm(QWidget):
     # --- inside -----------------------------------------------------------------------------------------
 
     def _fill(self, settings: TrainSettings) -> None:
-        base = flatten(load_preset(self.preset).settings())
-        for path, value in flatten(settings).items():
-            self.rows[path].set_value(value)
-            self.rows[path].set_base(base[path])
+        self._show_method(name_of(settings))
+        self._take({**flatten(settings), "method": name_of(settings)})
+
+    def _take(self, values: dict[str, Any]) -> None:
+        """Show these values, measured against the preset's."""
+        preset = load_preset(self.preset).settings()
+        base = {**flatten(preset), "method": name_of(preset)}
+        same = type(preset.method) is METHODS[self._method].settings
+        for path, setting in self.rows.items():
+            own = path.startswith("method.") and not same  # the preset says nothing about it
+            setting.set_value(values.get(path, setting.field.default))
+            setting.set_base(setting.field.default if own else base[path])
+
+    def _show_method(self, name: str) -> None:
+        """Have the rows of a way of tuning in the form."""
+        kind = METHODS[name].settings
+        if kind is not METHODS[self._method].settings:
+            settings = msgspec.structs.replace(TrainSettings(), method=kind())  # type: ignore[arg-type]
+            fresh = {field.path: SettingRow(field) for field in fields(settings) if field.path.startswith("method.")}
+            kept = {path: row for path, row in self.rows.items() if not path.startswith("method.")}
+            self.rows = {"method": kept.pop("method"), **fresh, **kept}
+            self.groups["adapter"].replace_rows([r for r in self.rows.values() if r.field.group == "adapter"])
+            for setting in fresh.values():
+                setting.edited.connect(self._on_edited)
+        self._method = name
+
+    def _on_method_chosen(self) -> None:
+        before, name = self._method, self.rows["method"].value()
+        now = {path: setting.value() for path, setting in self.rows.items()}
+        values = changed_to(name, now, before, load_preset(self.preset).settings())
+        self._show_method(name)
+        self._take({**values, "method": name})
+        self._check(tell=True)
 
     def _on_preset_chosen(self, name: str) -> None:
         self.set_preset(name)
@@ -168,12 +208,15 @@ class SettingsForm(QWidget):
 
     def _check(self, tell: bool) -> None:
         values: dict[str, Any] = {path: setting.value() for path, setting in self.rows.items()}
+        values["method"] = tag_of(METHODS[values["method"]].settings)
         problems = check_values(TrainSettings, values)
         before = self._problems
         if not problems:
             try:
                 self._built = build(TrainSettings, values)
-                problems = check_together(self._built, self._uses_cuda())
+                problems = check_together(self._built, self._uses_cuda(), self._architecture)
+                self._method = name_of(self._built)  # 4-bit loading makes QLoRA of LoRA, however it was chosen
+                self.rows["method"].set_value(self._method)
             except SettingsError as error:
                 problems = error.problems
         self._problems = problems
@@ -209,7 +252,7 @@ class SettingsForm(QWidget):
             wanted = wanted or setting.editor.hasFocus()
             if setting.matches(words) if words else wanted:
                 visible.add(path)
-            setting.help_label.setVisible(simple or bool(words))
+            setting.show_help(simple or bool(words))
         for group in self.groups.values():
             group.show_rows(visible, forced_open=bool(words))
         self.none_found.setVisible(not visible)

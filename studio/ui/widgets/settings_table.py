@@ -7,7 +7,6 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTab
 
 from studio.contract.fields import flatten
 from studio.contract.job import TrainJob
-from studio.contract.settings import TrainSettings
 from studio.ui.setting_words import told_fields, value_words
 from studio.ui.widgets.labels import label
 
@@ -69,11 +68,11 @@ class SettingsTable(QWidget):
             (self.tr("Model"), (work.model_name, "")),
             (self.tr("Data"), (work.dataset_name, "")),
         ]
-        values, defaults = flatten(work.settings), flatten(TrainSettings())
-        for field in told_fields(TrainSettings):
+        values = flatten(work.settings)
+        for field in told_fields(work.settings):
             value = values[field.path]
-            if value != defaults[field.path] or field.path == "seed":
-                rows.append((field.label, (value_words(field, value), value_words(field, defaults[field.path]))))
+            if value != field.default or field.path == "seed":
+                rows.append((field.label, (value_words(field, value), value_words(field, field.default))))
         return rows
 
     def _between(self, jobs: Sequence[TrainJob]) -> list[Row]:
@@ -85,8 +84,9 @@ class SettingsTable(QWidget):
             if len(set(values)) > 1:
                 rows.append((words, values))
         flat = [flatten(work.settings) for work in jobs]
-        for field in told_fields(TrainSettings):
-            found = [values[field.path] for values in flat]
+        told = {field.path: field for work in jobs for field in told_fields(work.settings)}
+        for path, field in told.items():
+            found = [values.get(path) for values in flat]  # none: another way of tuning, without such a setting
             if any(value != found[0] for value in found):
-                rows.append((field.label, tuple(value_words(field, value) for value in found)))
+                rows.append((field.label, tuple("–" if v is None else value_words(field, v) for v in found)))
         return rows

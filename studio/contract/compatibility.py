@@ -1,0 +1,147 @@
+"""What goes with what: each way of tuning against how the model is loaded, packed, saved memory with, and built.
+
+One table. What it does not name works; `packaging/dev.py methods --full` tries all of it, both ways. The form, the
+command line and the worker refuse by it before a run starts.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from studio.contract.errors import Problem
+from studio.contract.fields import value_at
+from studio.contract.methods import METHODS, tag_of
+from studio.contract.settings import TrainSettings
+
+OWN_WEIGHTS = ("layers", "full")
+"""Ways of tuning that change the model's own weights."""
+VIRTUAL = ("prefix", "prompt", "ptuning")
+"""Ways of tuning that put learned places before every text."""
+FINE_NUMBERS = ("llama_adapter", *OWN_WEIGHTS)
+"""Ways of tuning that calculate in fp32: their corrections are smaller than bf16 can tell, or PEFT mixes formats."""
+FOUR_BIT = ("nf4", "fp4")
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A row: these ways of tuning do not work with these values of a setting.
+
+    Attributes:
+        methods: Tags; `only` narrows them down by a setting of the method itself.
+        path: Dotted path of the other setting, or "architecture" (the model's type).
+        values: Those that do not work; with `allowed` True, those that alone do.
+        where: Path that is shown as wrong; empty: `path`.
+        code, why, fix: Of the problem.
+    """
+
+    methods: tuple[str, ...]
+    path: str
+    values: tuple[Any, ...]
+    why: str
+    fix: str
+    code: str
+    allowed: bool = False
+    only: tuple[str, Any] | None = None
+    what: str = ""
+    where: str = ""
+
+
+REFUSED: tuple[Refused, ...] = (
+    Refused(
+        methods=("loha", "lokr"),
+        path="quantisation",
+        values=FOUR_BIT,
+        code="settings.method_4_bit",
+        why="It adds to the weight itself, and a 4-bit weight has another shape than the change.",
+        fix="Set compressed loading to off or 8-bit, or choose LoRA, which works on 4-bit weights (QLoRA).",
+    ),
+    Refused(
+        methods=OWN_WEIGHTS,
+        path="quantisation",
+        values=(*FOUR_BIT, "int8"),
+        code="settings.method_compressed",
+        why="The model's own weights are to learn, and compressed weights cannot.",
+        fix="Set compressed loading to off, or choose QLoRA, which learns beside compressed weights.",
+    ),
+    Refused(
+        methods=("lora",),
+        only=("dora", True),
+        path="quantisation",
+        values=("int8",),
+        where="method.dora",
+        code="settings.dora_int8",
+        what="Learning direction and size apart (DoRA) does not work on an 8-bit model.",
+        why="The library for 8-bit weights loses their scales when it is asked for the weights' own sizes.",
+        fix="Switch it off, or choose 4-bit loading or none.",
+    ),
+    Refused(
+        methods=VIRTUAL,
+        path="packing",
+        values=(True,),
+        code="settings.method_packing",
+        why="Every example needs the learned places before it, and examples side by side share one beginning.",
+        fix="Switch filling the gaps off.",
+    ),
+    Refused(
+        methods=("prefix",),
+        path="gradient_checkpointing",
+        values=("on",),
+        code="settings.method_checkpointing",
+        why="Computing twice drops the learned memory that stands before the text.",
+        fix="Switch saving memory by computing twice off, or choose prompt tuning, which works with it.",
+    ),
+    Refused(
+        methods=FINE_NUMBERS,
+        path="precision",
+        values=("bf16",),
+        code="settings.method_bf16",
+        why="Its corrections would be lost between the coarse numbers.",
+        fix="Set the number format to automatic or fine (fp32).",
+    ),
+    Refused(
+        methods=("llama_adapter",),
+        path="architecture",
+        values=("llama", "mistral"),
+        allowed=True,
+        where="method",
+        code="settings.method_architecture",
+        what="LLaMA-Adapter does not know this kind of model.",
+        why="It reaches into attention as Llama and Mistral compute it.",
+        fix="Choose a Llama or Mistral model, or prefix tuning, which is its nearest kin.",
+    ),
+)
+
+
+def refusals(settings: TrainSettings, has_cuda: bool, architecture: str = "") -> Iterator[Problem]:
+    """Every row that the settings break.
+
+    Args:
+        settings: Values that each lie within their limits.
+        has_cuda: Whether the chosen device is an NVIDIA GPU, where "automatic" means other things.
+        architecture: The model's type ("llama"), or "" where no model is chosen yet.
+    """
+    tag = tag_of(settings.method)
+    for row in REFUSED:
+        if tag not in row.methods or (row.only and getattr(settings.method, row.only[0]) != row.only[1]):
+            continue
+        value = architecture if row.path == "architecture" else meant(settings, row.path, has_cuda)
+        if value == "" or (value in row.values) == row.allowed:
+            continue
+        label = METHODS[tag].label
+        yield Problem(
+            code=row.code,
+            where=row.where or row.path,
+            what=row.what or f"{label} does not work with this.",
+            why=row.why,
+            fix=row.fix,
+        )
+
+
+def meant(settings: TrainSettings, path: str, has_cuda: bool) -> Any:
+    """A setting's value; "automatic" as what it becomes on this device."""
+    value = value_at(settings, path)
+    automatic: dict[str, Callable[[], Any]] = {
+        "quantisation": lambda: "nf4" if has_cuda else "none",
+        "gradient_checkpointing": lambda: "on" if has_cuda else "off",
+    }
+    return automatic[path]() if value == "auto" and path in automatic else value
