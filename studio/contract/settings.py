@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from studio.contract.fields import about
-from studio.contract.methods import METHODS, AnyMethod, LoraSettings, tag_of
+from studio.contract.methods import ChosenMethod, LoraSettings
 
 VERSION = 1
 """Version of saved settings; a rename is a row in MIGRATIONS."""
@@ -25,20 +25,7 @@ Quantisation = Literal["auto", "none", "nf4", "fp4", "int8"]
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that decides how an adapter is trained. Defaults suit a first run on a few hundred examples."""
 
-    method: Annotated[
-        AnyMethod,
-        Meta(
-            title="Way of tuning",
-            description="What of the model learns: a small add-on, learned words, a few layers, or all of it.",
-            extra=about(
-                "method",
-                "adapter",
-                "LoRA: nearly as good as the whole model at a fraction of the memory (arXiv 2106.09685)",
-                simple=True,
-                choices={tag_of(row.settings): row.label for name, row in METHODS.items() if name != "qlora"},
-            ),
-        ),
-    ] = msgspec.field(default_factory=LoraSettings)
+    method: ChosenMethod = msgspec.field(default_factory=LoraSettings)
 
     # How long
     epochs: Annotated[

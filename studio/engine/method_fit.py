@@ -4,6 +4,7 @@ from typing import Any
 
 from studio.contract.errors import StudioError
 from studio.contract.settings import TrainSettings
+from studio.engine import methods
 from studio.engine.generate import context
 from studio.engine.peft_models import adapted_linears
 
@@ -28,6 +29,7 @@ def require(model: Any, settings: TrainSettings, longest: int) -> None:
         # VeRA's rank is the width of shared random matrices, which may be larger than a layer.
         if rank and type(method).__name__ != "VeraSettings":
             _require_rank(name, rank, min(min(m.in_features, m.out_features) for m in layers.values()))
+    methods.require_fit(model, method)
     tokens = getattr(method, "virtual_tokens", 0)
     if tokens:
         _require_room(tokens, longest, context(model))

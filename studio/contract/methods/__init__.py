@@ -3,10 +3,12 @@
 QLoRA is no method of its own: it is LoRA on a base model loaded in 4-bit, so `--method qlora` sets both.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
+from studio.contract.fields import about
 from studio.contract.methods.few_numbers import (
     BottleneckSettings,
     FullSettings,
@@ -31,9 +33,10 @@ from studio.contract.methods.virtual_tokens import (
 )
 
 __all__ = [
-    "METHODS", "AdaLoraSettings", "AnyMethod", "BottleneckSettings", "FullSettings", "Ia3Settings", "LayersSettings",
-    "LlamaAdapterSettings", "LohaSettings", "LokrSettings", "LoraSettings", "Method", "NormsSettings", "OftSettings",
-    "PTuningSettings", "PrefixSettings", "PromptSettings", "TargetModules", "VeraSettings", "tag_of",
+    "METHODS", "AdaLoraSettings", "AnyMethod", "BottleneckSettings", "ChosenMethod", "FullSettings", "Ia3Settings",
+    "LayersSettings", "LlamaAdapterSettings", "LohaSettings", "LokrSettings", "LoraSettings", "Method",
+    "NormsSettings", "OftSettings", "PTuningSettings", "PrefixSettings", "PromptSettings", "TargetModules",
+    "VeraSettings", "tag_of",
 ]  # fmt: skip
 
 AnyMethod = (
@@ -236,3 +239,20 @@ METHODS: dict[str, Method] = {
 def tag_of(settings: msgspec.Struct | type[msgspec.Struct]) -> str:
     """The name under which settings of a way of tuning are saved: "lora" for QLoRA too."""
     return str(settings.__struct_config__.tag)
+
+
+ChosenMethod = Annotated[
+    AnyMethod,
+    Meta(
+        title="Way of tuning",
+        description="What of the model learns: a small add-on, learned words, a few layers, or all of it.",
+        extra=about(
+            "method",
+            "adapter",
+            "LoRA: nearly as good as the whole model at a fraction of the memory (arXiv 2106.09685)",
+            simple=True,
+            choices={tag_of(row.settings): row.label for name, row in METHODS.items() if name != "qlora"},
+        ),
+    ),
+]
+"""The field of `TrainSettings`."""

@@ -50,7 +50,16 @@ class Block(nn.Module):
 
 
 def attach(model: Any, settings: BottleneckSettings, seed: int) -> Any:
-    """Freeze a base model and put blocks into its layers.
+    """Freeze a base model and put blocks into its layers; at first they change nothing."""
+    peft_models.freeze(model)
+    torch.manual_seed(seed)
+    put_in(model, settings)
+    model.studio_bottleneck = settings
+    return model
+
+
+def require_fit(model: Any, settings: BottleneckSettings) -> None:
+    """Refuse blocks without a bottleneck.
 
     Raises:
         StudioError: A block would be wider than the layer it follows.
@@ -64,11 +73,6 @@ def attach(model: Any, settings: BottleneckSettings, seed: int) -> Any:
             f"Choose a width of at most {hidden}.",
             where="method.width",
         )
-    peft_models.freeze(model)
-    torch.manual_seed(seed)
-    put_in(model, settings)
-    model.studio_bottleneck = settings
-    return model
 
 
 def put_in(model: Any, settings: BottleneckSettings) -> None:

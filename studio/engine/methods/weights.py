@@ -18,11 +18,7 @@ PARTS = {"attention": "self_attn.", "feed-forward": "mlp.", "all": ""}
 
 
 def attach(model: Any, settings: LayersSettings | FullSettings, seed: int) -> Any:
-    """Let the wanted weights learn, in fp32, whatever the base's precision; the others are frozen.
-
-    Raises:
-        StudioError: More layers are wanted than there are.
-    """
+    """Let the wanted weights learn, in fp32, whatever the base's precision; the others are frozen."""
     del seed  # nothing new is made
     peft_models.freeze(model)
     for name, parameter in model.named_parameters():
@@ -43,6 +39,21 @@ def settings_embed(settings: LayersSettings | FullSettings) -> bool:
 def _learns(name: str, settings: LayersSettings | FullSettings, layers: int) -> bool:
     if isinstance(settings, FullSettings):
         return True
+    found = LAYER.search(name)
+    if found is None or int(found[1]) < layers - settings.last_layers:
+        return False
+    return found[2].startswith(PARTS[settings.parts])
+
+
+def require_fit(model: Any, settings: LayersSettings | FullSettings) -> None:
+    """Refuse more layers than there are.
+
+    Raises:
+        StudioError: The model has fewer.
+    """
+    if isinstance(settings, FullSettings):
+        return
+    layers = int(model.config.num_hidden_layers)
     if settings.last_layers > layers:
         raise StudioError(
             "train.too_many_layers",
@@ -51,10 +62,6 @@ def _learns(name: str, settings: LayersSettings | FullSettings, layers: int) -> 
             f"Choose at most {layers}, or the whole model.",
             where="method.last_layers",
         )
-    found = LAYER.search(name)
-    if found is None or int(found[1]) < layers - settings.last_layers:
-        return False
-    return found[2].startswith(PARTS[settings.parts])
 
 
 def save(model: Any, folder: Path, base: str) -> None:
