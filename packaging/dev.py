@@ -8,6 +8,7 @@ python3 packaging/dev.py check          style, types, import rules, safety rules
 python3 packaging/dev.py bench [NAME]   benchmarks, all or by name
 python3 packaging/dev.py fuzz [...]     damaged files for the readers of data: [--minutes N] [reader ...]
 python3 packaging/dev.py faults [...]   kills, full disks: what becomes of a run; [--full] as often as promised
+python3 packaging/dev.py methods [...]  every way of tuning tried: [--full] all cells, [--sample] what each is worth
 python3 packaging/dev.py screenshots    every page, light and dark, as pictures in docs/screenshots
 python3 packaging/dev.py docs           write the pages that are made from the code
 """
@@ -49,6 +50,7 @@ def main(arguments: list[str]) -> int:
         "bench": bench,
         "fuzz": fuzz,
         "faults": faults,
+        "methods": methods,
         "screenshots": screenshots,
         "docs": docs,
     }
@@ -132,6 +134,12 @@ def faults(arguments: list[str]) -> int:
     """Kills, full disks and the like, on real runs; one table."""
     prepare_environment()
     return _python(["-m", "tests.faults.proving", *arguments], OFFLINE)
+
+
+def methods(arguments: list[str]) -> int:
+    """Twenty steps with every way of tuning, and every refusal; writes docs/methods.md."""
+    prepare_environment()
+    return _python(["packaging/methods.py", *arguments], OFFLINE)
 
 
 def screenshots(arguments: list[str]) -> int:

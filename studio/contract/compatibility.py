@@ -27,7 +27,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """A row: these ways of tuning do not work with these values of a setting.
 
     Attributes:
-        methods: Tags; `only` narrows them down by a setting of the method itself.
+        methods: Tags; `only` narrows them down to values of a setting of the method itself.
         path: Dotted path of the other setting, or "architecture" (the model's type).
         values: Those that do not work; with `allowed` True, those that alone do.
         where: Path that is shown as wrong; empty: `path`.
@@ -41,7 +41,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     fix: str
     code: str
     allowed: bool = False
-    only: tuple[str, Any] | None = None
+    only: tuple[str, tuple[Any, ...]] | None = None
     what: str = ""
     where: str = ""
 
@@ -65,7 +65,7 @@ REFUSED: tuple[Refused, ...] = (
     ),
     Refused(
         methods=("lora",),
-        only=("dora", True),
+        only=("dora", (True,)),
         path="quantisation",
         values=("int8",),
         where="method.dora",
@@ -73,6 +73,27 @@ REFUSED: tuple[Refused, ...] = (
         what="Learning direction and size apart (DoRA) does not work on an 8-bit model.",
         why="The library for 8-bit weights loses their scales when it is asked for the weights' own sizes.",
         fix="Switch it off, or choose 4-bit loading or none.",
+    ),
+    Refused(
+        methods=("lora",),
+        only=("initialisation", ("pissa", "olora")),
+        path="quantisation",
+        values=(*FOUR_BIT, "int8"),
+        where="method.initialisation",
+        code="settings.initialisation_compressed",
+        what="This beginning (PiSSA, OLoRA) does not work on a compressed model.",
+        why="It takes a part out of the model's own weights, which compressed weights do not give back exactly.",
+        fix="Begin with nothing or with what your examples stir (EVA), or set compressed loading to off.",
+    ),
+    Refused(
+        methods=("lora",),
+        only=("initialisation", ("pissa", "olora", "eva")),
+        path="method.dora",
+        values=(True,),
+        code="settings.initialisation_dora",
+        what="Learning direction and size apart (DoRA) begins with nothing only.",
+        why="The sizes that it learns are taken before the other beginnings have changed the weights.",
+        fix="Switch it off, or begin with nothing (standard).",
     ),
     Refused(
         methods=VIRTUAL,
@@ -122,7 +143,7 @@ def refusals(settings: TrainSettings, has_cuda: bool, architecture: str = "") ->
     """
     tag = tag_of(settings.method)
     for row in REFUSED:
-        if tag not in row.methods or (row.only and getattr(settings.method, row.only[0]) != row.only[1]):
+        if tag not in row.methods or (row.only and getattr(settings.method, row.only[0]) not in row.only[1]):
             continue
         value = architecture if row.path == "architecture" else meant(settings, row.path, has_cuda)
         if value == "" or (value in row.values) == row.allowed:

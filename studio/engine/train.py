@@ -23,6 +23,7 @@ from studio.engine import (
     checkpoint,
     fused_lora,
     fused_norm,
+    lora_start,
     method_fit,
     methods,
     model_folder,
@@ -85,6 +86,8 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     emit(Progress(stage="Adding the adapter"))
     model = methods.attach(base, settings.method, settings.seed)
     if isinstance(settings.method, LoraSettings):
+        rows = examples.rows
+        lora_start.look_at(model, settings.method, rows, examples.train_rows, tokenizer.pad_token_id)
         fused_lora.fuse(model)
     fused_norm.fuse(model)
     if placement.gradient_checkpointing:

@@ -126,7 +126,7 @@ def test_what_does_not_go_together_is_refused_before_the_start_with_what_would(
     model = make_model(tmp_path / "model", value) if row.path == "architecture" else llama
     values = {} if row.path == "architecture" else {row.path: value}
     if row.only:
-        values[f"method.{row.only[0]}"] = row.only[1]
+        values[f"method.{row.only[0]}"] = row.only[1][0]
     work = way_job(method, model, dataset, **{path.replace(".", "__"): v for path, v in values.items()})
     person = Person()
     with pytest.raises(SettingsError) as caught:

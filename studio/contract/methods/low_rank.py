@@ -1,6 +1,6 @@
 """Settings of the ways of tuning that put a small product of matrices beside each frozen one."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -88,6 +88,25 @@ class LoraSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             extra=about("DoRA", "adapter", "Off; arXiv 2402.09353"),
         ),
     ] = False
+    initialisation: Annotated[
+        Literal["standard", "pissa", "olora", "eva"],
+        Meta(
+            title="What the adapter begins with",
+            description="Nothing, the strongest directions of the model's own weights, or those that your examples "
+            "stir most; the last three can learn faster and take some time at the start.",
+            extra=about(
+                "initialisation",
+                "adapter",
+                "Standard, as in the LoRA paper; PiSSA arXiv 2404.02948, OLoRA arXiv 2406.01775, EVA arXiv 2410.07170",
+                choices={
+                    "standard": "Nothing (standard)",
+                    "pissa": "The model's strongest directions (PiSSA)",
+                    "olora": "Directions at right angles (OLoRA)",
+                    "eva": "What your examples stir (EVA)",
+                },
+            ),
+        ),
+    ] = "standard"
 
 
 class AdaLoraSettings(

@@ -6,8 +6,9 @@ import msgspec
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
 from studio.contract.fields import fields
-from studio.contract.methods import METHODS
+from studio.contract.methods import METHODS, Method
 from studio.contract.settings import TrainSettings
+from studio.ui.setting_words import told_fields, value_words
 from studio.ui.theme import GRID
 from studio.ui.widgets.labels import label
 from studio.ui.widgets.setting_row import SettingRow
@@ -29,7 +30,7 @@ class MethodRow(SettingRow):
         """The names are long, so the list stands below the row's own name."""
         line = QHBoxLayout()
         line.setSpacing(GRID // 2)
-        self.editor.setMinimumWidth(360)
+        self.editor.setMinimumWidth(400)
         line.addWidget(self.editor)
         line.addWidget(self.reset)
         line.addWidget(self.explain)
@@ -55,8 +56,15 @@ class MethodRow(SettingRow):
 
     def _say(self) -> None:
         row = METHODS[self.value()]
-        self.words.setText(f"{told(row.help)}\n{self.tr('When to choose it:')} {told(row.when)}")
+        self.words.setText("\n".join(filter(None, (told(row.help), told(row.when), self._sets(row)))))
         self.editor.setAccessibleDescription(f"{told(row.help)} {told(row.when)}")
+
+    def _sets(self, row: Method) -> str:
+        """What choosing it changes elsewhere in the form."""
+        table = {field.path: field for field in told_fields(TrainSettings)}
+        pairs = [(table[path], value) for path, value in row.sets.items()]
+        said = [self.tr("{name}: {value}").format(name=f.title, value=value_words(f, value)) for f, value in pairs]
+        return self.tr("Choosing it sets {what}.").format(what=", ".join(said)) if said else ""
 
     def show_problem(self, problem: Any) -> None:
         """What is wrong, or again what the choice means."""

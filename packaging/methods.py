@@ -1,0 +1,359 @@
+"""Every way of tuning tried: what goes with what, and what each is worth on the sample. Writes docs/methods.md.
+
+python3 packaging/dev.py methods                one cell for each way, and every refusal
+python3 packaging/dev.py methods --full         every cell: loading, packing, checkpointing, precision, architecture
+python3 packaging/dev.py methods --sample [NAME ...]   the whole sample with each way (or with these), for the table
+
+A cell is twenty steps on the starter model (of other architectures on a random tiny one): the loss falls, the adapter
+is saved, is put on a freshly loaded base with equal logits, and answers. What was measured is kept in
+docs/methods.json, so that one part can be measured anew; the page is made from it and from the contract.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from studio.contract import job as jobs  # noqa: E402
+from studio.contract.compatibility import REFUSED, refusals  # noqa: E402
+from studio.contract.errors import SettingsError, StudioError  # noqa: E402
+from studio.contract.events import Event, Finished, Step  # noqa: E402
+from studio.contract.fields import build  # noqa: E402
+from studio.contract.method_choice import values_of  # noqa: E402
+from studio.contract.methods import METHODS, tag_of  # noqa: E402
+from studio.contract.settings import TrainSettings  # noqa: E402
+
+PAGE, RESULTS = ROOT / "docs" / "methods.md", ROOT / "docs" / "methods.json"
+RATES = {
+    "lora": 5e-3, "qlora": 5e-3, "adalora": 1e-2, "vera": 3e-2, "loha": 1e-2, "lokr": 1e-2, "oft": 3e-3, "ia3": 5e-2,
+    "norms": 2e-2, "bottleneck": 5e-3, "prefix": 5e-2, "prompt": 1e-1, "ptuning": 5e-3, "llama_adapter": 5e-2,
+    "layers": 1e-3, "full": 1e-3,
+}  # fmt: skip
+"""Learning rates of the cells: high, so that twenty steps show."""
+VARIATIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {"quantisation": "nf4"},
+    {"quantisation": "fp4"},
+    {"quantisation": "int8"},
+    {"packing": True},
+    {"packing": False},
+    {"gradient_checkpointing": "on"},
+    {"precision": "bf16"},
+)
+ARCHITECTURES = ("qwen2", "qwen3", "mistral", "gemma2", "gemma3_text", "phi3")
+TINY = {
+    "lora": {"method.rank": 4}, "qlora": {"method.rank": 4}, "oft": {"method.block_size": 4},
+    "adalora": {"method.initial_rank": 6, "method.target_rank": 4}, "bottleneck": {"method.width": 16},
+    "layers": {"method.last_layers": 1}, "vera": {"method.rank": 32},
+}  # fmt: skip
+"""Of tiny models the default sizes would be larger than the layers."""
+SAMPLE: dict[str, dict[str, Any]] = {
+    "lora": {"learning_rate": 3.5e-3},
+    "qlora": {"method": "qlora", "learning_rate": 3.5e-3},
+    "dora": {"dora": True, "learning_rate": 3.5e-3},
+    "ia3": {"method": "ia3", "learning_rate": 1e-1, "target_modules": "all-linear"},
+    "prefix": {"method": "prefix", "learning_rate": 5e-2},
+    "prompt": {"method": "prompt", "learning_rate": 1e-1},
+    "bottleneck": {"method": "bottleneck", "learning_rate": 3e-3},
+    "full": {"method": "full", "learning_rate": 1e-3},
+    "norms": {"method": "norms", "learning_rate": 2e-2},
+    "layers": {"method": "layers", "learning_rate": 2e-3},
+    "adalora": {"method": "adalora", "learning_rate": 1e-2},
+    "vera": {"method": "vera", "learning_rate": 2e-2},
+    "loha": {"method": "loha", "learning_rate": 5e-3},
+    "lokr": {"method": "lokr", "learning_rate": 5e-3},
+    "oft": {"method": "oft", "learning_rate": 2e-3},
+    "ptuning": {"method": "ptuning", "learning_rate": 3e-3},
+    "llama_adapter": {"method": "llama_adapter", "learning_rate": 3e-2},
+}
+"""Options of the whole sample beside the preset's; rates are higher than for large models, as for LoRA's preset."""
+
+
+def main() -> int:
+    """Tries what was asked for and writes the page; exit code 1 where a cell did not do what the table says."""
+    parser = argparse.ArgumentParser(description="every way of tuning tried")
+    parser.add_argument("--full", action="store_true", help="every cell")
+    parser.add_argument("--sample", nargs="*", metavar="NAME", help="the whole sample with these ways (default: all)")
+    parser.add_argument("--page", action="store_true", help="only write the page anew")
+    arguments = parser.parse_args()
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"cells": {}, "sample": {}}
+    wrong = 0
+    if arguments.sample is not None:
+        for name in arguments.sample or list(SAMPLE):
+            results["sample"][name] = run_sample(name)
+            keep(results)
+    elif not arguments.page:
+        with tempfile.TemporaryDirectory(prefix="apprentice-methods-") as folder:
+            bench = Bench(Path(folder))
+            for name, values, architecture in cells(arguments.full):
+                told = bench.cell(name, values, architecture)
+                results["cells"][key(name, values, architecture)] = told
+                wrong += not told["as_told"]
+                print(f"{key(name, values, architecture):<60} {told['words']}", flush=True)
+                keep(results)
+    keep(results)
+    PAGE.write_text(page(results), encoding="utf-8")
+    return 1 if wrong else 0
+
+
+def keep(results: dict[str, Any]) -> None:
+    """Write what was measured, after each cell: an interrupted run loses one."""
+    RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def key(name: str, values: dict[str, Any], architecture: str) -> str:
+    """A cell's name: "ia3 quantisation=nf4"."""
+    return " ".join([name, *(f"{path}={value}" for path, value in values.items()), architecture]).strip()
+
+
+def cells(full: bool) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Method, values, architecture ("" is the starter) of each cell to try."""
+    for name in METHODS:
+        for values in VARIATIONS:
+            if full or not values or is_refused(name, values, "llama"):
+                yield name, values, ""
+        for architecture in ARCHITECTURES:
+            if full or is_refused(name, {}, architecture):
+                yield name, {}, architecture
+
+
+def is_refused(name: str, values: dict[str, Any], architecture: str) -> bool:
+    """Whether the table says that this does not work."""
+    settings = build(TrainSettings, {**values_of(name), **values})
+    return any(True for _ in refusals(settings, has_cuda=False, architecture=architecture))
+
+
+class Bench:
+    """The starter, tiny models and a small dataset, for twenty steps at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        from studio.contract.control import Going
+        from studio.contract.run_folder import starter_folder
+        from studio.contract.sample import sample_files
+        from studio.data.importing import import_dataset
+
+        os.environ["APPRENTICE_HOME"] = str(folder / "home")
+        self.folder = folder
+        self.starter = starter_folder()
+        self.data = folder / "dataset"
+        rows, held_back = sample_files()
+        work = jobs.ImportJob(source=rows, destination=str(self.data), name="sample", held_back=held_back)
+        import_dataset(work, lambda event: None, Going())
+        self.count = 0
+
+    def model(self, architecture: str) -> Path:
+        """The starter, or a random tiny model of an architecture."""
+        from tests.helpers.tiny_models import tiny_model
+
+        made = self.folder / f"tiny-{architecture}"
+        if architecture and not made.exists():
+            tiny_model(made, architecture)
+        return made if architecture else self.starter
+
+    def cell(self, name: str, values: dict[str, Any], architecture: str) -> dict[str, Any]:
+        """Try one cell.
+
+        Returns:
+            `as_told`: it did what the table says; `works`; `words`: what happened.
+        """
+        own = TINY.get(name, {}) if architecture else {}
+        settings = build(
+            TrainSettings,
+            {"max_steps": 20, "batch_size": 16, "evaluations": 0, "replay_share": 0.0, "device": "cpu",
+             "schedule": "constant", **values_of(name), "learning_rate": RATES[name], **own, **values},
+        )  # fmt: skip
+        model = self.model(architecture)
+        work = jobs.TrainJob(
+            name=name, model=str(model), model_name="m", dataset=str(self.data), dataset_name="d", settings=settings
+        )
+        refused = is_refused(name, values, architecture or "llama")
+        try:
+            words = self._tried(work)
+        except SettingsError as error:
+            return {"as_told": refused, "works": False, "words": f"refused: {error.problems[0].fix}"}
+        except (RuntimeError, ValueError, AssertionError, TypeError, KeyError, StudioError) as error:
+            # A cell that fails is a result, and the others are tried too.
+            return {"as_told": False, "works": False, "words": f"{type(error).__name__}: {str(error)[:200]}"}
+        return {"as_told": not refused, "works": True, "words": words}
+
+    def _tried(self, work: jobs.TrainJob) -> str:
+        import torch
+
+        from studio.contract.control import Going
+        from studio.contract.records import Message
+        from studio.contract.run_folder import RunFolder
+        from studio.engine import base_model, generate, loop, tokens
+        from studio.engine.train import train
+
+        self.count += 1
+        folder = RunFolder.create(self.folder, f"run{self.count}")
+        losses: list[float] = []
+        models: list[Any] = []
+        finish = loop.Run.finish
+
+        def watched(run: loop.Run, reason: loop.Reason) -> Finished:
+            models.append(run.model)
+            return finish(run, reason)
+
+        def emit(event: Event) -> None:
+            if isinstance(event, Step):
+                losses.append(event.loss)
+
+        loop.Run.finish = watched  # type: ignore[method-assign,assignment]
+        try:
+            train(work, folder, emit, Going())
+        finally:
+            loop.Run.finish = finish  # type: ignore[method-assign]
+        first, last = sum(losses[:3]) / 3, sum(losses[-3:]) / 3
+        if not last < first:
+            raise ValueError(f"the loss did not fall: {first:.3f} to {last:.3f}")
+        ids = torch.arange(5, 25)[None]
+        base = base_model.load(Path(work.model), base_model.resolve(work.settings))
+        base_model.load_adapter(base, folder.adapter, "a")
+        with torch.no_grad(), base_model.using_adapter(base, "a") as answering:
+            apart = float((answering(input_ids=ids).logits - models[0].eval()(input_ids=ids).logits).abs().max())
+            tokenizer = tokens.load_tokenizer(Path(work.model))
+            generate.answers(answering, tokenizer, [[Message("user", "Who are you?")]], 8)
+        coarse = work.settings.precision == "bf16"
+        if apart > (0.5 if coarse else 1e-3):
+            raise ValueError(f"reloaded, it says something else: {apart:.1e}")
+        return f"loss {first:.2f} to {last:.2f}, reloaded within {apart:.0e}"
+
+
+def run_sample(name: str) -> dict[str, Any]:
+    """The whole sample on the starter in a process of its own, as a person would run it."""
+    files = ROOT / "resources" / "sample"
+    values = []
+    for option, value in SAMPLE[name].items():
+        values += [f"--{option.replace('_', '-')}", *([] if value is True else [str(value)])]
+    command = [sys.executable, "-P", "-m", "studio.cli", "train", "--preset", "sample", "--json"]
+    command += ["--data", str(files / "sample.jsonl"), "--held-back", str(files / "held_back.jsonl"), *values]
+    with tempfile.TemporaryDirectory(prefix="apprentice-methods-") as home:
+        environment = {**os.environ, "APPRENTICE_HOME": home, "PYTHONPATH": str(ROOT)}
+        began = time.monotonic()
+        child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        told = child.stdout.read()
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.monotonic() - began
+    if child.returncode:
+        raise RuntimeError(f"{name}: exit code {child.returncode}")
+    result = json.loads(told)
+    verdict = result["verdict"]
+    print(f"{name:<16} {verdict['right_after']} of {verdict['asked']} in {seconds:.0f} s", flush=True)
+    return {
+        "right": verdict["right_after"],
+        "right_before": verdict["right_before"],
+        "asked": verdict["asked"],
+        "known_before": verdict["known_before"],
+        "known_after": verdict["known_after"],
+        "seconds": round(seconds),
+        "peak_megabytes": round(used.ru_maxrss / 1024),
+        "trained": result.get("trainable_parameters"),
+        "settings": SAMPLE[name],
+        "date": str(date.today()),
+    }
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+HEAD = """# Ways of tuning
+
+Made by `python3 packaging/dev.py methods` from the contract and from what it measured; do not edit. Settings of each
+are in [settings.md](settings.md).
+"""
+
+
+def page(results: dict[str, Any]) -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for name, row in METHODS.items():
+        parts.append(f"- **{row.label}**, `--method {name}`. {row.help} {row.when}")
+    parts += ["", "## What each is worth on the sample", "", *sample_table(results["sample"])]
+    parts += ["", "## What goes with what", "", *refusal_table(), "", *cell_table(results["cells"])]
+    return "\n".join(parts) + "\n"
+
+
+def sample_table(sample: dict[str, Any]) -> Iterator[str]:
+    """What the whole sample taught the starter, one line a way."""
+    if not sample:
+        yield "Not yet run."
+        return
+    yield (
+        "The built-in sample (300 examples) on the starter model (4 M numbers), preset Sample with the settings named; "
+        "one run each, on 2 shared cores, so times vary by a third and more. Memory is the process's peak."
+    )
+    yield ""
+    yield "| way | settings | right of the new questions | before | still knows | seconds | MB | measured |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |"
+    for name in SAMPLE:
+        if name in sample:
+            one = sample[name]
+            chosen = f"learning rate {one['settings']['learning_rate']:g}"
+            kept = f"{one['known_after']} of {one['known_before']}"
+            yield (
+                f"| `{name}` | {chosen} | {one['right']} of {one['asked']} | {one['right_before']} "
+                f"| {kept} | {one['seconds']} | {one['peak_megabytes']:,} | {one['date']} |"
+            )
+
+
+def refusal_table() -> Iterator[str]:
+    """The contract's table as people read it."""
+    yield "What is not named here works. What is named is refused before a run starts, in these words:"
+    yield ""
+    yield "| way | with | why | instead |"
+    yield "| --- | --- | --- | --- |"
+    for row in REFUSED:
+        values = _words(row.values)
+        but = "other than " if row.allowed else ""
+        ways = ", ".join(f"`{name}`" for name in row.methods) + (
+            f" with {row.only[0]} {_words(row.only[1])}" if row.only else ""
+        )
+        yield f"| {ways} | {row.path.replace('_', ' ')}: {but}{values} | {row.why} | {row.fix} |"
+
+
+def _words(values: tuple[Any, ...]) -> str:
+    return ", ".join(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
+
+
+def cell_table(cells: dict[str, Any]) -> Iterator[str]:
+    """What was tried, and whether it did what the table says."""
+    if not cells:
+        yield "No cell was tried yet."
+        return
+    good = sum(cell["as_told"] for cell in cells.values())
+    yield f"{good} of the {len(cells)} cells that were tried did what the table says. `×`: refused, as told."
+    yield ""
+    heads = [" ".join(f"{k}={v}" for k, v in values.items()) or "as chosen" for values in VARIATIONS]
+    yield "| way | " + " | ".join([*heads, *ARCHITECTURES]).replace("_", " ") + " |"
+    yield "| --- |" + " --- |" * (len(heads) + len(ARCHITECTURES))
+    for name in METHODS:
+        marks = [_mark(cells.get(key(name, values, ""))) for values in VARIATIONS]
+        marks += [_mark(cells.get(key(name, {}, architecture))) for architecture in ARCHITECTURES]
+        yield f"| `{name}` | " + " | ".join(marks) + " |"
+
+
+def _mark(cell: dict[str, Any] | None) -> str:
+    if cell is None:
+        return "–"
+    if not cell["as_told"]:
+        return "**not as told**"
+    return "yes" if cell["works"] else "×"
+
+
+if __name__ == "__main__":
+    assert {tag_of(row.settings) for row in METHODS.values()} <= set(METHODS)
+    raise SystemExit(main())
