@@ -97,6 +97,34 @@ def test_all_wrong_settings_are_told_at_once(capsys: pytest.CaptureFixture[str],
     assert "at most 1" in told
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--method", "ia4"], "Did you mean ia3?"),
+        (["--method", "ia3", "--rank", "8"], "has no setting named rank"),
+        (["--method", "prompt", "--virtual-tokens", "0"], "at least 1"),
+        (["--method", "prompt", "--packing"], "Switch filling the gaps off"),
+        (["--method", "full", "--quantisation", "nf4"], "choose QLoRA"),
+        (["--method", "full", "--learning-rate", "0.5"], "at most 0.01"),
+        (["--learning-rate", "nan"], "must be a number"),
+        (["--learning-rate", "-1"], "above 0"),
+        (["--method", "loha", "--quantisation", "fp4"], "off or 8-bit"),
+        (["--initialisation", "pissa", "--dora"], "begins with nothing only"),
+        (["--rank", "1024"], "at most"),
+        (["--target-modules", "q_proj, nothing"], "no layer named 'nothing'"),
+        (["--method", "prefix", "--virtual-tokens", "4000"], "do not fit into the model's context"),
+    ],
+)
+def test_what_a_way_of_tuning_cannot_do_ends_with_one_message_and_code_2(
+    capsys: pytest.CaptureFixture[str], rows: Path, own_home: Path, words: list[str], told: str
+) -> None:
+    assert main(["train", "--data", str(rows), *words]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert "Traceback" not in said
+    assert not list((own_home / "runs").glob("*")) if (own_home / "runs").exists() else True
+
+
 def test_a_wrong_setting_costs_no_import(rows: Path, own_home: Path) -> None:
     assert main(["train", "--data", str(rows), "--rank", "0", "--json"]) == 2
     assert not list((own_home / "datasets").glob("*")) if (own_home / "datasets").exists() else True
