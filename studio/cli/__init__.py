@@ -122,6 +122,7 @@ def _training(commands: "Subparsers") -> None:
     train.add_argument("--general", metavar="FILE", help="general rows to mix in (default: what the model brings)")
     train.add_argument("--probes", metavar="FILE", help="questions to test what it still knows")
     train.add_argument("--name", help="name of the run")
+    train.add_argument("--from-adapter", metavar="RUN", help="go on from what an earlier run has learned")
     add_settings(train)
 
 

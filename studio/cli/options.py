@@ -14,7 +14,7 @@ from studio.contract import job
 from studio.contract.errors import StudioError
 from studio.contract.fields import GROUPS, Field, build, fields
 from studio.contract.method_choice import values_of
-from studio.contract.methods import METHODS, tag_of
+from studio.contract.methods import METHODS, AnyMethod, tag_of
 from studio.contract.presets import PRESETS, load_preset
 from studio.contract.settings import TrainSettings
 
@@ -95,14 +95,16 @@ def add_field(group: Any, field: Field, dest: str) -> None:
         group.add_argument(option, dest=dest, metavar=shown, help=text)
 
 
-def settings_from(arguments: argparse.Namespace, base: TrainSettings | None = None) -> TrainSettings:
-    """Settings by preset, then method, then single options.
+def settings_from(
+    arguments: argparse.Namespace, base: TrainSettings | None = None, method: AnyMethod | None = None
+) -> TrainSettings:
+    """Settings by preset, then method (or that of the run that is gone on from), then single options.
 
     Raises:
         SettingsError: Values are out of range; all problems are listed.
     """
     if arguments.preset:
-        base = load_preset(arguments.preset).settings()
+        base = _with_method(load_preset(arguments.preset).settings(), method)
     values: dict[str, Any] = {}
     if getattr(arguments, "method", None):
         _require_method(arguments.method)
@@ -115,7 +117,8 @@ def settings_from(arguments: argparse.Namespace, base: TrainSettings | None = No
 class JobFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A job that a person writes: TOML or JSON. Paths are relative to the file.
 
-    `settings` is flat ("method.rank" = 8) or nested, over `preset`.
+    `settings` is flat ("method.rank" = 8) or nested, over `preset`; `from_adapter` names a run (or its folder) that is
+    gone on from.
     """
 
     model: str = "starter"
@@ -126,6 +129,7 @@ class JobFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     probes: str | None = None
     preset: str = ""
     method: str = ""
+    from_adapter: str = ""
     settings: dict[str, Any] = {}
 
 
@@ -188,8 +192,12 @@ def _faults(table: object) -> list[str]:
     return found
 
 
-def job_file_settings(file: JobFile) -> TrainSettings:
-    """The settings of a job file.
+def _with_method(settings: TrainSettings, method: AnyMethod | None) -> TrainSettings:
+    return settings if method is None else msgspec.structs.replace(settings, method=method)
+
+
+def job_file_settings(file: JobFile, method: AnyMethod | None = None) -> TrainSettings:
+    """The settings of a job file; `method` is that of the run that is gone on from.
 
     Raises:
         SettingsError: Values are unknown or out of range.
@@ -199,7 +207,7 @@ def job_file_settings(file: JobFile) -> TrainSettings:
         raise StudioError("job.preset", f"There is no preset {file.preset!r}.", fix=f"Known: {', '.join(PRESETS)}.")
     if file.method:
         _require_method(file.method)
-    base = load_preset(file.preset).settings() if file.preset else None
+    base = _with_method(load_preset(file.preset).settings() if file.preset else TrainSettings(), method)
     values = values_of(file.method) if file.method else {}
     return build(TrainSettings, {**values, **_flat(file.settings)}, base)
 

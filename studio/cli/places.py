@@ -178,6 +178,23 @@ def find_run(word: str) -> RunSummary:
     return found
 
 
+def find_trained(word: str) -> RunSummary:
+    """A run that has an adapter, by id, name or folder.
+
+    Raises:
+        StudioError: There is no such run, or it has none.
+    """
+    found = find_run(word)
+    if not found.has_adapter:
+        raise StudioError(
+            "run.no_adapter",
+            f"The run {found.job.name} has no adapter to go on from.",
+            "It was thrown away, or has not ended yet.",
+            "Choose a run that was finished or stopped with saving; `apprentice runs list` shows all of them.",
+        )
+    return found
+
+
 def new_run() -> RunFolder:
     """A folder for a new training run."""
     return RunFolder.create(runs_folder(), "run")

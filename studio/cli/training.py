@@ -23,7 +23,7 @@ from studio.data import dataset
 from studio.data.run_history import RunSummary, living_worker
 from studio.engine.model_folder import model_name
 
-JOB_OPTIONS = ("data", "held_back", "general", "probes", "name")
+JOB_OPTIONS = ("data", "held_back", "general", "probes", "name", "from_adapter")
 """Options of `train` that a job file has its own keys for."""
 
 
@@ -154,13 +154,17 @@ def _job(arguments: argparse.Namespace) -> job.TrainJob:
         held_back=arguments.held_back or "",
         general=arguments.general,
         probes=arguments.probes,
+        from_adapter=arguments.from_adapter or "",
     )
     return _resolve(file, Path(), arguments)
 
 
 def _resolve(file: JobFile, beside: Path, arguments: argparse.Namespace) -> job.TrainJob:
-    settings = settings_from(arguments, job_file_settings(file))  # first: a wrong value costs no import
-    model = places.find_model(arguments.model or file.model, beside)
+    earlier = places.find_trained(file.from_adapter) if file.from_adapter else None
+    method = earlier.job.settings.method if earlier is not None else None
+    settings = settings_from(arguments, job_file_settings(file, method), method)  # first: no import for a wrong value
+    own_model = earlier.job.model if earlier is not None and file.model == "starter" else file.model
+    model = places.find_model(arguments.model or own_model, beside)
 
     def given(chosen: str | None, name: str) -> str:
         if not chosen:
@@ -182,6 +186,7 @@ def _resolve(file: JobFile, beside: Path, arguments: argparse.Namespace) -> job.
         general=general,
         probes=probes,
         settings=settings,
+        start_from=str(RunFolder(earlier.folder).adapter) if earlier is not None else "",
     )
 
 

@@ -11,7 +11,15 @@ import msgspec
 
 from studio.contract.errors import Problem
 from studio.contract.fields import value_at
-from studio.contract.methods import METHODS, tag_of
+from studio.contract.methods import (
+    METHODS,
+    AdaLoraSettings,
+    AnyMethod,
+    LoraSettings,
+    PrefixSettings,
+    PTuningSettings,
+    tag_of,
+)
 from studio.contract.settings import TrainSettings
 
 OWN_WEIGHTS = ("layers", "full")
@@ -156,6 +164,17 @@ def refusals(settings: TrainSettings, has_cuda: bool, architecture: str = "") ->
             why=row.why,
             fix=row.fix,
         )
+
+
+def cannot_continue(method: AnyMethod) -> str:
+    """Why a run with this way of tuning cannot go on from an adapter; "" where it can."""
+    if isinstance(method, AdaLoraSettings):
+        return "It is saved as ordinary LoRA, without the sizes that it was still moving."
+    if isinstance(method, PTuningSettings) or (isinstance(method, PrefixSettings) and method.projection):
+        return "The network that wrote what it learned was thrown away when it was saved."
+    if isinstance(method, LoraSettings) and method.initialisation != "standard":
+        return "It begins with what the adapter has learned, not with directions of the model or of the examples."
+    return ""
 
 
 def meant(settings: TrainSettings, path: str, has_cuda: bool) -> Any:

@@ -160,6 +160,7 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forb
         general: JSONL of chat rows for replay, or "".
         probes: JSONL of `{"messages", "answer"}` to test what it still knows, or "".
         settings: Every hyperparameter.
+        start_from: Adapter folder of an earlier run to go on from, or "" to begin with the model as it is.
         when_window_closes: What a run does when its window is gone.
     """
 
@@ -171,6 +172,7 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forb
     general: str = ""
     probes: str = ""
     settings: TrainSettings = msgspec.field(default_factory=TrainSettings)
+    start_from: str = ""
     when_window_closes: Literal["go_on", "stop_at_checkpoint"] = "go_on"
     version: int = VERSION
 

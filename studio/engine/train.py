@@ -21,6 +21,7 @@ from studio.contract.together import check_together
 from studio.engine import (
     base_model,
     checkpoint,
+    continuing,
     fused_lora,
     fused_norm,
     lora_start,
@@ -60,6 +61,9 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     device = torch.device(placement.device)
     _require_fitting(settings, device, checked.model_type)
 
+    if job.start_from and not checkpoint.found(folder.checkpoints):  # a run that goes on has its own
+        continuing.require(Path(job.start_from), settings.method, job.model)
+
     tokenizer = tokens.load_tokenizer(Path(job.model))
     try:
         examples = read_examples(job, tokenizer, emit, control)
@@ -85,6 +89,8 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
 
     emit(Progress(stage="Adding the adapter"))
     model = methods.attach(base, settings.method, settings.seed)
+    if job.start_from and snapshot is None:
+        continuing.take_up(model, settings.method, Path(job.start_from))
     if isinstance(settings.method, LoraSettings):
         rows = examples.rows
         lora_start.look_at(model, settings.method, rows, examples.train_rows, tokenizer.pad_token_id)
@@ -146,6 +152,7 @@ def sow(seed: int) -> None:
 def fingerprint(job: TrainJob, examples: Examples) -> str:
     """SHA-256 of all that decides the result: a checkpoint of another job or other data must not be taken up."""
     told = [job.model, examples.fingerprint, msgspec.json.encode(job.settings).decode()]
+    told += [job.start_from] if job.start_from else []
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
