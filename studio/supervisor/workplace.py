@@ -244,8 +244,8 @@ class Workplace(QObject):
         taken = [summary.job.name.removeprefix("run-") for summary in self.runs()]
         return f"run-{1 + max((int(name) for name in taken if name.isdecimal()), default=0)}"
 
-    def training_job(self, settings: TrainSettings, name: str = "") -> job.TrainJob:
-        """The job that "Start training" would start now.
+    def training_job(self, settings: TrainSettings, name: str = "", start_from: str = "") -> job.TrainJob:
+        """The job that "Start training" would start now; `start_from` is an adapter folder to go on from.
 
         Raises:
             StudioError: Dataset or model is missing, or the model is not usable.
@@ -265,6 +265,7 @@ class Workplace(QObject):
             general=self.model.general,
             probes=self.model.probes,
             settings=settings,
+            start_from=start_from,
             when_window_closes=self.when_window_closes,
         )
 

@@ -120,13 +120,15 @@ def _command_base(settings: TrainSettings, preset: str) -> tuple[str, TrainSetti
     return name, build(TrainSettings, values_of(name), base)
 
 
-def as_command(settings: TrainSettings, preset: str, model: str = "", data: str = "") -> str:
+def as_command(settings: TrainSettings, preset: str, model: str = "", data: str = "", start: str = "") -> str:
     """The `apprentice train` line that does the same without the window."""
     words = ["apprentice", "train"]
     if model:
         words += ["--model", model]
     if data:
         words += ["--data", data]
+    if start:
+        words += ["--from-adapter", start]
     method, base = _command_base(settings, preset)
     if preset:
         words += ["--preset", preset]
@@ -141,10 +143,10 @@ def as_command(settings: TrainSettings, preset: str, model: str = "", data: str 
     return shlex.join(words)
 
 
-def as_file(settings: TrainSettings, preset: str, model: str = "", data: str = "") -> str:
+def as_file(settings: TrainSettings, preset: str, model: str = "", data: str = "", start: str = "") -> str:
     """The same as a job file (TOML) for `apprentice train JOB.toml`."""
     method, base = _command_base(settings, preset)
-    table: dict[str, Any] = {"model": model, "data": data, "preset": preset, "method": method}
+    table: dict[str, Any] = {"model": model, "data": data, "from_adapter": start, "preset": preset, "method": method}
     table = {key: value for key, value in table.items() if value}
     table["settings"] = {field.path: value for field, value in differences(settings, base)}
     return tomli_w.dumps(table)

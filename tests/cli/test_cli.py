@@ -125,6 +125,23 @@ def test_what_a_way_of_tuning_cannot_do_ends_with_one_message_and_code_2(
     assert not list((own_home / "runs").glob("*")) if (own_home / "runs").exists() else True
 
 
+def test_a_run_goes_on_from_an_earlier_adapter_with_its_way_of_tuning(
+    capsys: pytest.CaptureFixture[str], rows: Path, own_home: Path
+) -> None:
+    short = ["--max-steps", "2", "--evaluations", "0", "--batch-size", "2", "--held-back-share", "0"]
+    words = ["train", "--data", str(rows), "--probes", "", "--general", "", "--json", *short]
+    assert main([*words, "--method", "ia3", "--name", "first"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert main([*words, "--from-adapter", "first", "--name", "second"]) == 0
+    second = json.loads(capsys.readouterr().out)
+    saved = json.loads((own_home / "runs" / second["run"] / "job.json").read_text(encoding="utf-8"))
+    assert saved["settings"]["method"]["name"] == "ia3"
+    assert saved["start_from"] == first["adapter"]
+    assert main([*words, "--from-adapter", "first", "--method", "lora"]) == 2
+    assert "another way of tuning" in capsys.readouterr().out
+    assert main([*words, "--from-adapter", "nobody"]) == 2
+
+
 def test_a_wrong_setting_costs_no_import(rows: Path, own_home: Path) -> None:
     assert main(["train", "--data", str(rows), "--rank", "0", "--json"]) == 2
     assert not list((own_home / "datasets").glob("*")) if (own_home / "datasets").exists() else True

@@ -29,6 +29,7 @@ from studio.ui.pages.train import TrainPage
 from studio.ui.pages.train_before import BeforeRun
 from tests.ui import run_stream
 from tests.ui.attached_run import AttachedRun
+from tests.ui.finished_run import checked_model, finished_run, model_and_adapter
 
 
 def add_dataset(identity: str, rows: int = 200) -> None:
@@ -446,3 +447,41 @@ def test_an_import_that_a_run_waits_for_is_shown_as_its_preparation(page: TrainP
     workplace._after_import = None
     workplace.import_ended.emit(events.Failed(problem=run_stream.PROBLEM))
     assert page.stack.currentWidget() is page.empty
+
+
+def test_a_run_can_begin_with_what_an_earlier_one_has_learned(
+    workplace: Workplace, page: TrainPage, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_dataset("faq")
+    made = model_and_adapter()
+    model = checked_model(made)
+    library.put_model(model)
+    workplace.choose_model(model)
+    workplace.choose_dataset(workplace.datasets()[0])
+    before = page.before
+    assert before is not None
+    assert before.setup.start_box.isHidden()  # nothing was learned yet
+    folder = finished_run(made)
+    before.hide()
+    before.show()
+    box = before.setup.start_box
+    assert not box.isHidden()
+    assert [box.itemText(index) for index in range(box.count())] == ["The model as it is", "What run-1 has learned"]
+    box.setCurrentIndex(1)
+    box.activated.emit(1)
+    earlier = run_stream.summary_of(folder).job.settings
+    settings = before.setup.form.settings()
+    assert settings is not None
+    assert settings.method == earlier.method
+    asked: list[job.TrainJob] = []
+    monkeypatch.setattr(workplace, "start_training", asked.append)
+    before.start()
+    assert asked[0].start_from == str(RunFolder(folder.path).adapter)
+    before.setup.form.rows["method.rank"].set_value(3)
+    before.setup.form.rows["method.rank"].edited.emit()
+    assert before.setup.start_button.text() == "Begin with the model as it is"
+    before.start()
+    assert len(asked) == 1
+    assert box.currentIndex() == 0
+    before.start()
+    assert asked[1].start_from == ""

@@ -2,20 +2,23 @@
 
 from pathlib import Path
 
+import msgspec
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from studio.contract import events
+from studio.contract.compatibility import cannot_continue
 from studio.contract.errors import Problem, StudioError
 from studio.contract.plan import FEW_STEPS, steps_before_start
 from studio.contract.presets import load_preset
-from studio.contract.run_folder import starter_folder
+from studio.contract.run_folder import RunFolder, starter_folder
 from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
 from studio.data.compared import compared
 from studio.data.dataset import DatasetInfo
 from studio.data.row_split import RowSplit
+from studio.data.run_history import RunSummary
 from studio.supervisor.checkup import known_too_long, longest_text
 from studio.supervisor.workplace import Workplace
 from studio.ui import failures, wording
@@ -35,6 +38,7 @@ class BeforeRun(QWidget):
         super().__init__(parent)
         self.workplace = workplace
         self._split: RowSplit | None = None
+        self._start: RunSummary | None = None  # what is gone on from
         self._touched = False  # the user has settings of his own: they are not replaced by the sample's
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -50,6 +54,7 @@ class BeforeRun(QWidget):
         setup.page_wanted.connect(self.page_wanted)
         setup.model_picked.connect(self._on_model_picked)
         setup.dataset_picked.connect(self._on_dataset_picked)
+        setup.start_picked.connect(self._on_start_picked)
         setup.general_wanted.connect(self._ask_general)
         setup.general_removed.connect(lambda: workplace.choose_general(""))
         setup.start_clicked.connect(self.start)
@@ -68,6 +73,7 @@ class BeforeRun(QWidget):
         self.setup.name_edit.setPlaceholderText(self.workplace.next_run_name())
         self._fill_models()
         self._fill_datasets()
+        self._fill_starts()
 
     def panes(self) -> list[QWidget]:
         """Choices, settings, start."""
@@ -106,6 +112,43 @@ class BeforeRun(QWidget):
         self._take_split()
         self._show_start()
 
+    def _fill_starts(self) -> None:
+        """Runs of the chosen model whose adapter can be gone on from."""
+        model = self.workplace.model
+        fitting = [
+            run
+            for run in self.workplace.runs()
+            if model is not None
+            and run.job.model == model.path
+            and run.has_adapter
+            and not cannot_continue(run.job.settings.method)
+        ]
+        if self._start is not None and self._start.id not in [run.id for run in fitting]:
+            self._start = None
+        words = self.tr("What {name} has learned")
+        choices = [Choice(run.id, words.format(name=run.job.name)) for run in fitting]
+        self.setup.show_starts(choices, self._start.id if self._start is not None else "")
+
+    def _on_start_picked(self, identity: str) -> None:
+        """Going on needs the adapter's own way of tuning and sizes, so the form takes them."""
+        self._start = next((run for run in self.workplace.runs() if run.id == identity), None)
+        if self._start is not None:
+            settings = self.setup.form.settings() or load_preset(self.setup.form.preset).settings()
+            earlier = self._start.job.settings
+            taken = msgspec.structs.replace(
+                settings,
+                method=earlier.method,
+                learning_rate=earlier.learning_rate,
+                quantisation=earlier.quantisation,
+                packing=earlier.packing,
+                gradient_checkpointing=earlier.gradient_checkpointing,
+            )
+            self.setup.form.set_settings(taken)
+        self._show_start()
+
+    def _start_differs(self, settings: TrainSettings) -> bool:
+        return self._start is not None and settings.method != self._start.job.settings.method
+
     def _on_model_picked(self, path: str) -> None:
         picked = next((model for model in self.workplace.models() if model.path == path), None)
         self.workplace.choose_model(picked)
@@ -116,6 +159,7 @@ class BeforeRun(QWidget):
 
     def _on_model_chosen(self, _: object) -> None:
         self._fill_models()
+        self._fill_starts()
         self._suit_sample()
 
     def _on_dataset_chosen(self, _: object) -> None:
@@ -168,6 +212,7 @@ class BeforeRun(QWidget):
             model.path if model is not None else "",
             data.folder if data is not None else "",
             model.model_type if model is not None else "",
+            self._start.id if self._start is not None else "",
         )
 
     def _start_words(self, settings: TrainSettings | None) -> tuple[str, str]:
@@ -184,6 +229,9 @@ class BeforeRun(QWidget):
         if settings is None:
             words = self.tr("Show the problem") if len(problems) == 1 else self.tr("Show the problems")
             return words, " ".join(wording.told(problem.what) for problem in problems)
+        if self._start is not None and self._start_differs(settings):
+            words = self.tr("It cannot go on from {name}: its way of tuning or its size is another.")
+            return self.tr("Begin with the model as it is"), words.format(name=self._start.job.name)
         return self.tr("Start training"), self._summary(settings)
 
     def _refused(self, data: DatasetInfo | None, model: events.ModelChecked | None) -> Problem | None:
@@ -254,14 +302,21 @@ class BeforeRun(QWidget):
         settings = self.setup.form.settings()
         if settings is None:
             return
+        if self._start_differs(settings):
+            self._start = None
+            self._fill_starts()
+            self._show_start()
+            return
+        start_from = str(RunFolder(self._start.folder).adapter) if self._start is not None else ""
         try:
-            work = self.workplace.training_job(settings, self.setup.name_edit.text().strip())
+            work = self.workplace.training_job(settings, self.setup.name_edit.text().strip(), start_from)
             started = self.workplace.start_training(work)
         except (StudioError, OSError) as error:
             self.workplace.problem_raised.emit(failures.problem_of(error))
             return
         if started is not None:
             self.setup.name_edit.clear()
+            self._start = None
 
     def _ask_general(self) -> None:
         chosen, _ = QFileDialog.getOpenFileName(

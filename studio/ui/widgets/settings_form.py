@@ -48,7 +48,7 @@ class SettingsForm(QWidget):
         self._preferences = window_preferences.shared()
         self._has_cuda = False
         self._problems: tuple[Problem, ...] = ()
-        self._model = self._data = ""
+        self._model = self._data = self._start = ""
         self.preset = "balanced"
         self._method = "lora"
         self._architecture = ""
@@ -133,9 +133,9 @@ class SettingsForm(QWidget):
         self.rows["device"].offer_devices(report)
         self._check(tell=False)
 
-    def set_sources(self, model: str, data: str, architecture: str = "") -> None:
-        """Model folder and dataset, for the copied command; the model's type decides what goes with it."""
-        self._model, self._data = model, data
+    def set_sources(self, model: str, data: str, architecture: str = "", start: str = "") -> None:
+        """Model folder, dataset and run to go on from, for the copied command; the model's type decides what fits."""
+        self._model, self._data, self._start = model, data, start
         if architecture != self._architecture:
             self._architecture = architecture
             self._check(tell=False)
@@ -268,4 +268,4 @@ class SettingsForm(QWidget):
     def _copy(self, write: Any) -> None:
         settings = self.settings()
         if settings is not None:
-            QGuiApplication.clipboard().setText(write(settings, self.preset, self._model, self._data))
+            QGuiApplication.clipboard().setText(write(settings, self.preset, self._model, self._data, self._start))

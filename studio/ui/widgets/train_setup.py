@@ -63,6 +63,7 @@ class TrainSetup(QWidget):
     model_picked = Signal(str)  # path
     dataset_picked = Signal(str)  # id
     page_wanted = Signal(str)
+    start_picked = Signal(str)  # id of a run, or "" for the model as it is
     general_wanted = Signal()
     general_removed = Signal()
     start_clicked = Signal()
@@ -74,6 +75,8 @@ class TrainSetup(QWidget):
         self.name_edit = QLineEdit()
         self.name_edit.setMaxLength(80)
         self.name_edit.setAccessibleName(self.tr("Name of the run"))
+        self.start_box = ChoiceBox(self.tr("Begin with"), self.tr("The model as it is"))
+        self.start_box.picked.connect(self.start_picked)
         self.model_box.picked.connect(self.model_picked)
         self.data_box.picked.connect(self.dataset_picked)
         outer = QVBoxLayout(self)
@@ -102,6 +105,7 @@ class TrainSetup(QWidget):
         lines = (
             (self.tr("Model"), self.model_box, self.add_model),
             (self.tr("Data"), self.data_box, self.add_data),
+            (self.tr("Begin with"), self.start_box, None),
             (self.tr("Name"), self.name_edit, None),
         )
         for index, (words, widget, button) in enumerate(lines):
@@ -111,7 +115,10 @@ class TrainSetup(QWidget):
             grid.addWidget(widget, index, 1)
             if button is not None:
                 grid.addWidget(button, index, 2, Qt.AlignmentFlag.AlignLeft)
+            if widget is self.start_box:
+                self._start_name = name
         card.add(grid)
+        self.show_starts([], "")
         return card
 
     def _fill_how(self, card: Section) -> None:
@@ -147,6 +154,14 @@ class TrainSetup(QWidget):
         self.start_button.setText(button)
         self.start_button.setAccessibleName(button)
         self.summary.setText(summary)
+
+    def show_starts(self, runs: Sequence[Choice], chosen: str) -> None:
+        """Offer what earlier runs have learned from this model; without any there is nothing to choose."""
+        self.start_box.fill([Choice("", self.tr("The model as it is")), *runs], chosen)
+        if not chosen:
+            self.start_box.setCurrentIndex(0)
+        for widget in (self.start_box, self._start_name):
+            widget.setVisible(bool(runs))
 
     def show_sample(self, offered: bool, used: bool) -> None:
         """The sample on the starter has a preset of its own: offer it, and say so while another one is used."""
