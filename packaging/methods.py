@@ -2,6 +2,7 @@
 
 python3 packaging/dev.py methods                one cell for each way, and every refusal
 python3 packaging/dev.py methods --full         every cell: loading, packing, checkpointing, precision, architecture
+                                                ... --missing: only those that were not tried yet
 python3 packaging/dev.py methods --sample [NAME ...]   the whole sample with each way (or with these), for the table
 
 A cell is twenty steps on the starter model (of other architectures on a random tiny one): the loss falls, the adapter
@@ -43,7 +44,7 @@ RATES = {
 }  # fmt: skip
 """Learning rates of the cells: high, so that twenty steps show."""
 CELL = {
-    "max_steps": 20, "batch_size": 16, "evaluations": 0, "replay_share": 0.0, "held_back_share": 0.0, "device": "cpu",
+    "max_steps": 20, "batch_size": 8, "evaluations": 0, "replay_share": 0.0, "held_back_share": 0.0, "device": "cpu",
     "schedule": "constant",
 }  # fmt: skip
 VARIATIONS: tuple[dict[str, Any], ...] = (
@@ -90,6 +91,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="every way of tuning tried")
     parser.add_argument("--full", action="store_true", help="every cell")
     parser.add_argument("--sample", nargs="*", metavar="NAME", help="the whole sample with these ways (default: all)")
+    parser.add_argument("--missing", action="store_true", help="only cells that were not tried yet")
     parser.add_argument("--page", action="store_true", help="only write the page anew")
     arguments = parser.parse_args()
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"cells": {}, "sample": {}}
@@ -102,6 +104,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="apprentice-methods-") as folder:
             bench = Bench(Path(folder))
             for name, values, architecture in cells(arguments.full):
+                if arguments.missing and key(name, values, architecture) in results["cells"]:
+                    continue
                 told = bench.cell(name, values, architecture)
                 results["cells"][key(name, values, architecture)] = told
                 wrong += not told["as_told"]
@@ -123,14 +127,13 @@ def key(name: str, values: dict[str, Any], architecture: str) -> str:
 
 
 def cells(full: bool) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Method, values, architecture ("" is the starter) of each cell to try."""
-    for name in METHODS:
-        for values in VARIATIONS:
-            if full or not values or is_refused(name, values, "llama"):
-                yield name, values, ""
-        for architecture in ARCHITECTURES:
-            if full or is_refused(name, {}, architecture):
-                yield name, {}, architecture
+    """Method, values, architecture ("" is the starter) of each cell to try, those of the short round first."""
+    every = [(name, values, "") for values in VARIATIONS for name in METHODS]
+    every += [(name, {}, architecture) for architecture in ARCHITECTURES for name in METHODS]
+    short = [cell for cell in every if cell[1:] == ({}, "") or is_refused(cell[0], cell[1], cell[2] or "llama")]
+    yield from short
+    if full:
+        yield from (cell for cell in every if cell not in short)
 
 
 def is_refused(name: str, values: dict[str, Any], architecture: str) -> bool:

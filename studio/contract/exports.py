@@ -13,6 +13,7 @@ class Export(msgspec.Struct, frozen=True):
 EXPORTS: dict[str, Export] = {
     "adapter": Export(
         "Adapter folder (PEFT)",
-        "The add-on alone with a model card; Python programs (PEFT, transformers) load it onto the same base model.",
+        "What was learned, alone, with a model card that says how Python programs (PEFT, transformers) load it onto "
+        "the same base model.",
     ),
 }

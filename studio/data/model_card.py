@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from studio.contract import events
+from studio.contract.compatibility import OWN_WEIGHTS
 from studio.contract.fields import Field, fields, flatten
+from studio.contract.methods import METHODS, tag_of
 from studio.contract.run_folder import RunFolder, starter_folder
 from studio.contract.settings import TrainSettings
 from studio.data.licence import licence
@@ -59,7 +61,12 @@ def _front_matter(summary: RunSummary) -> str:
     named = licence(Path(summary.job.model))
     if named:
         lines.append(f"license: {json.dumps(named)}")
-    lines += ["pipeline_tag: text-generation", "tags:", "- lora", "- apprentice-studio"]
+    lines += [
+        "pipeline_tag: text-generation",
+        "tags:",
+        f"- {tag_of(summary.job.settings.method)}",
+        "- apprentice-studio",
+    ]
     return "\n".join(["---", *lines, "---"])
 
 
@@ -73,9 +80,39 @@ def _head(summary: RunSummary) -> str:
     )
     return (
         f"# {plain(summary.job.name)}\n\n"
-        f"A LoRA adapter for **{plain(summary.job.model_name)}**, trained with Apprentice Studio on {date}. "
-        f"It holds only what was added; it needs that base model.\n\n{terms}"
+        f"{_kind(summary)} for **{plain(summary.job.model_name)}**, trained with Apprentice Studio on {date}. "
+        f"It holds only what was learned; it needs that base model.\n\n{terms}"
     )
+
+
+def _kind(summary: RunSummary) -> str:
+    """What is in the folder, to begin a sentence."""
+    tag = tag_of(summary.job.settings.method)
+    return "A LoRA adapter" if tag == "lora" else f"What was learned by {METHODS[tag].label}"
+
+
+LOADED_BY_PEFT = """```python
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+base = "FOLDER"  # {where}
+tokenizer = AutoTokenizer.from_pretrained(base)
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), "folder of this adapter")
+```"""
+OWN_WEIGHTS_LOADED = """```python
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+base = "FOLDER"  # {where}
+tokenizer = AutoTokenizer.from_pretrained(base)
+model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
+model.load_state_dict(load_file("folder of this adapter/adapter_model.safetensors"), strict=False)
+```"""
+ONLY_HERE = """```
+apprentice chat --model FOLDER --adapter "folder of this adapter"
+```
+
+where FOLDER is {where}. Other programs do not know this layout."""
 
 
 def _use(summary: RunSummary) -> str:
@@ -83,16 +120,11 @@ def _use(summary: RunSummary) -> str:
     where = f"the folder of {name}, the base model"
     if Path(summary.job.model) == starter_folder():
         where = "resources/starter in the folder of Apprentice Studio, which brings this model with it"
+    tag = tag_of(summary.job.settings.method)
+    how = OWN_WEIGHTS_LOADED if tag in OWN_WEIGHTS else ONLY_HERE if tag == "bottleneck" else LOADED_BY_PEFT
     return f"""## Use
 
-```python
-from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-base = "FOLDER"  # {plain(where)}
-tokenizer = AutoTokenizer.from_pretrained(base)
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), "folder of this adapter")
-```
+{how.format(where=plain(where))}
 
 Write conversations with the base model's chat template (chat_template.jinja here is the one it was trained with)."""
 
