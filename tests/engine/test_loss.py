@@ -129,12 +129,27 @@ def test_scores_made_in_slices_change_nothing(llama: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(loss, "SLICE_SCORES", 7 * 320)
     monkeypatch.setattr(torch.nn.functional, "cross_entropy", watch)
+    monkeypatch.setattr(loss, "gradient_in_place", loss.gradient_by_graph)
     sliced = gradients()
     assert max(largest) <= 7 * 320
     assert len(largest) > 10
     assert sliced[0] == pytest.approx(whole[0], rel=1e-6)
     for one, other in zip(whole[1], sliced[1], strict=True):
         assert torch.allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_scores_that_become_their_gradient_in_place_are_those_of_the_graph_in_float64(model: Any) -> None:
+    head = loss._Loss(copy.deepcopy(model).double())
+    assert head.is_plain
+    dice = torch.Generator().manual_seed(3)
+    states = (
+        torch.randn(40, model.config.hidden_size, dtype=torch.float64, generator=dice) * 20
+    )  # some scores far apart
+    labels = torch.randint(0, model.config.vocab_size, (40,), generator=dice)
+    gradient, each = loss.gradient_in_place(head, states, labels)
+    wanted, losses = loss.gradient_by_graph(head, states, labels)
+    assert torch.allclose(each, losses, rtol=1e-12, atol=1e-12)
+    assert torch.allclose(gradient, wanted, rtol=1e-10, atol=1e-12 * float(wanted.abs().max()))
 
 
 @pytest.mark.parametrize("packed", [False, True])
