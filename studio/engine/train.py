@@ -19,6 +19,7 @@ from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
 from studio.contract.together import check_together
 from studio.engine import (
+    allocator,
     base_model,
     checkpoint,
     continuing,
@@ -61,6 +62,8 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     placement = base_model.resolve(settings)
     device = torch.device(placement.device)
     _require_fitting(settings, device, checked.model_type)
+    if device.type == "cpu":
+        allocator.keep_freed_memory()
 
     if job.start_from and not checkpoint.found(folder.checkpoints):  # a run that goes on has its own
         continuing.require(Path(job.start_from), settings.method, job.model)
