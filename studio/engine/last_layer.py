@@ -1,7 +1,8 @@
 """The feed-forward part of a model's last layer only where something is learned.
 
 Of what the last layer gives, only the positions that predict a learned token are read. Its attention needs the others
-as keys and values, its feed-forward part does not: there, a place that nobody reads costs as much as any other. Losses and gradients stay what they were, as nothing ever flowed back from those places.
+as keys and values, its feed-forward part does not: there, a place that nobody reads costs as much as any other.
+Losses and gradients stay what they were, as nothing ever flowed back from those places.
 """
 
 import types
