@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -199,8 +199,3 @@ def code_key() -> str:
     for name in ("torch", "transformers", "peft", "trl", "bitsandbytes"):
         made.update(metadata.version(name).encode())
     return made.hexdigest()
-
-
-def shape_of(cell: Cell) -> dict[str, Any]:
-    """The cell's model, for a file."""
-    return asdict(cell.shape)

@@ -24,6 +24,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT)]
 
+from _training_profile import Profile  # noqa: E402
 from _training_work import RANK, RATE, Work, read_work  # noqa: E402
 
 ALPHA, SEED = 2.0 * RANK, 42
@@ -421,9 +422,13 @@ def main(arguments: list[str]) -> int:
     order = Order(**json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
     watch = Watch(order.device)
     work = read_work(Path(order.folder) / "work.npz")
+    profile = Profile(3, order.steps) if order.profile else None
+    if profile is not None:
+        watch.on_step = profile.step_ended
     ENGINES[order.engine](order, work, watch)
-    told = {"cpu": watch.cpu, "wall": watch.wall, "losses": watch.losses, "peak": watch.peak}
-    Path(arguments[1]).write_text(json.dumps(told | {"held_back": watch.held_back}), encoding="utf-8")
+    told: dict[str, Any] = {"profile": profile.table if profile else "", "held_back": watch.held_back}
+    told |= {"cpu": watch.cpu, "wall": watch.wall, "losses": watch.losses, "peak": watch.peak}
+    Path(arguments[1]).write_text(json.dumps(told), encoding="utf-8")
     return 0
 
 

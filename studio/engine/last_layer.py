@@ -6,6 +6,7 @@ Losses and gradients stay what they were, as nothing ever flowed back from those
 """
 
 import types
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ def fuse(causal: Any) -> bool:
     part = getattr(layers[-1], "mlp", None) if layers else None
     if part is None:
         return False
-    causal.last_places = _Places()
+    causal.last_places = _Places(part.forward)
     part.forward = types.MethodType(causal.last_places.forward_of, part)
     return True
 
@@ -46,15 +47,15 @@ def name_places(causal: Any, flat: torch.Tensor, shape: torch.Size) -> None:
 class _Places:
     """The places of one batch; kept until the next, as checkpointing computes a layer again in the backward pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self.own = own
         self.flat: torch.Tensor | None = None
         self.shape: torch.Size | None = None
 
     def forward_of(self, part: nn.Module, x: torch.Tensor) -> torch.Tensor:
         """What the part's own `forward` gives at the named places, and nought elsewhere, (lines, tokens, width)."""
-        own = type(part).forward
         if not part.training or self.flat is None or x.shape[:-1] != self.shape:
-            return own(part, x)  # type: ignore[no-any-return]
+            return self.own(x)
         flat = x.reshape(-1, x.shape[-1])
-        some = own(part, flat.index_select(0, self.flat)[None])[0]  # (read, width)
+        some = self.own(flat.index_select(0, self.flat)[None])[0]  # (read, width)
         return some.new_zeros(flat.shape).index_copy(0, self.flat, some).view(x.shape)

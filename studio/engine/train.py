@@ -23,6 +23,7 @@ from studio.engine import (
     base_model,
     checkpoint,
     continuing,
+    fused_gate,
     fused_lora,
     fused_norm,
     last_layer,
@@ -100,6 +101,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
         lora_start.look_at(model, settings.method, rows, examples.train_rows, tokenizer.pad_token_id)
         fused_lora.fuse(model)
     fused_norm.fuse(model)
+    fused_gate.fuse(model)
     last_layer.fuse(base)
     if placement.gradient_checkpointing:
         base.activation_checkpointing_enable({"use_reentrant": False})
