@@ -5,7 +5,7 @@ stock       TRL's SFTTrainer as it is, with fp32 and without checkpointing, as o
 compacted   the same, scoring only what is learned, as it does by itself on a GPU
 varlen      compacted, rows in one line without padding, each attended to alone
 hf          transformers' Trainer
-trl         on a GPU: TRL's defaults; trl_best: its best flags (flash attention, no padding, Liger's kernels)
+trl         on a GPU: TRL's defaults; trl_best: its best flags (no padding; flash attention, Liger's kernels if there)
 unsloth     on a GPU, where it is installed
 """
 
@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -182,9 +183,9 @@ def report_on(rows: Any, held: int) -> Any:
 def run_trl(order: Order, work: Work, watch: Watch) -> None:
     """TRL's SFTTrainer, as it is or helped."""
     best, stock_gpu = order.engine == "trl_best", order.engine == "trl"
-    attention = "rows_of_bench" if order.engine == "varlen" else "flash_attention_2" if best else "sdpa"
-    if best and order.device == "cpu":  # the dry run: there is no flash attention for a CPU
-        attention = "rows_of_bench"
+    attention = "rows_of_bench" if order.engine == "varlen" or best else "sdpa"
+    if best and order.device == "cuda" and find_spec("flash_attn"):
+        attention = "flash_attention_2"
     if attention == "rows_of_bench":
         register_rows()
     model = adapted(order, attention)
@@ -202,7 +203,7 @@ def run_trl(order: Order, work: Work, watch: Watch) -> None:
     options: dict[str, Any] = {"max_length": None, "padding_free": order.engine == "varlen" or best}
     if not stock_gpu:
         options["activation_checkpointing"] = False
-    if best and order.device == "cuda":
+    if best and order.device == "cuda" and find_spec("liger_kernel"):
         options["use_liger_kernel"] = True
     config = SFTConfig(**options, **arguments(order, work))
     trainer = InOrder(

@@ -65,6 +65,19 @@ def test_values_and_gradients_are_pefts_with_4_bit_weights(llama: Path) -> None:
         assert torch.allclose(our_gradients[name], gradient, rtol=1e-3, atol=1e-4 * float(gradient.abs().max())), name
 
 
+def test_the_forward_pass_of_4_bit_weights_is_that_of_bitsandbytes(llama: Path) -> None:
+    model = adapted(llama, LoraSettings(rank=4), "nf4")
+    layer = model.get_base_model().base_model.layers[0].self_attn.q_proj
+    weight = layer.base_layer.weight
+    x = torch.randn(9, 64)
+    own = bitsandbytes.matmul_4bit(x, weight.t(), quant_state=weight.quant_state)
+    assert torch.equal(layer.base_layer(x), own)
+    with torch.no_grad():
+        layer.lora_B.default.weight.zero_()
+    fused_lora.fuse(model)
+    assert torch.allclose(layer(x), own, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("settings", [LoraSettings(rank=4, dropout=0.3), LoraSettings(rank=4, dora=True)])
 def test_what_it_does_not_know_stays_pefts(llama: Path, settings: LoraSettings) -> None:
     model = adapted(llama, settings)
