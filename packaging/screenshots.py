@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from studio.ui.main_window import MainWindow
+    from studio.ui.pages.train import TrainPage
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -168,11 +169,35 @@ def pictures_of_pages(window: MainWindow, camera: Camera) -> None:
         if isinstance(page, TrainPage):
             page.new_run()
             camera.take("train-before")
+            pictures_of_planning(page, camera)
     window.open_help()
     if window.help_window is not None:
         window.help_window.show_topic("train")
         camera.take("help", widget=window.help_window)
         window.help_window.close()
+
+
+def pictures_of_planning(page: TrainPage, camera: Camera) -> None:
+    """Memory as it was measured, too large a batch made to fit, and the curve of a range test."""
+    from studio.contract.fields import replace_at
+
+    before = page.before
+    assert before is not None
+    panels, planning = before.setup, before.planning
+    panels.memory.measure.click()
+    wait_until(lambda: not planning.measuring.going, "the dry step")
+    settings = before.setup.form.settings()
+    assert settings is not None
+    os.environ["APPRENTICE_MEMORY_GB"] = "1.5"
+    before.setup.form.set_settings(replace_at(settings, "batch_size", 512))
+    panels.memory.make_fit.click()
+    camera.take("train-make-it-fit")
+    del os.environ["APPRENTICE_MEMORY_GB"]
+    before.setup.form.set_settings(settings)
+    panels.advice.test.click()
+    wait_until(lambda: not planning.testing.going, "the range test")
+    camera.take("train-learning-speed")
+    panels.advice.close_test.click()
 
 
 def pictures_of_data(window: MainWindow, camera: Camera) -> None:

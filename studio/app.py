@@ -1,6 +1,5 @@
 """Opens the window. Nothing heavy happens before it stands: pages and their libraries come when they are wanted."""
 
-import gc
 import os
 import signal
 import sys
@@ -13,8 +12,6 @@ from studio import __version__
 if TYPE_CHECKING:
     from PySide6.QtCore import QObject
     from PySide6.QtWidgets import QApplication, QWidget
-
-    from studio.contract.errors import Problem
 
 WARM_UP_MS = 700
 """The window stands and answers; then what the Train page needs is imported in the background."""
@@ -77,7 +74,6 @@ def _run(on_ready: Callable[[], object] | None) -> int:
     from studio.ui.widgets import plot_loading
 
     stay_offline()
-    refused: Problem | None = None
     application = QApplication(sys.argv[:1])
     application.setApplicationName("apprentice-studio")
     application.setApplicationDisplayName("Apprentice Studio")
@@ -89,9 +85,7 @@ def _run(on_ready: Callable[[], object] | None) -> int:
         workplace = Workplace()
         window = MainWindow(workplace, preferences)
     except (StudioError, OSError) as error:  # the program's folder cannot be used: there is no window to say it in
-        refused = failures.problem_of(error)
-    if refused is not None:
-        return _refuse(application, refused)
+        return _refuse(application, error)
     failures.show_unexpected(workplace)
     watch = _close_on_interrupt(window.close_without_asking)
 
@@ -112,12 +106,11 @@ def _run(on_ready: Callable[[], object] | None) -> int:
     return code
 
 
-def _refuse(application: "QApplication", problem: "Problem") -> int:
+def _refuse(application: "QApplication", error: Exception) -> int:
     """Say why no window opens, to those who look at the screen and to those who look at the terminal."""
     from studio.ui import failures, theme
 
-    # What was made of the window is a ring of references: freed after Qt has gone, its icons end the process with -11.
-    gc.collect()
+    problem = failures.problem_of(error)
     print(problem.sentence(), file=sys.stderr, flush=True)
     theme.apply(application, "system", 100)  # the chosen one lies in the folder that cannot be read
     failures.StartRefused(problem).exec()

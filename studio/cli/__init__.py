@@ -16,6 +16,7 @@ from studio.contract.diagnosis import Fix
 from studio.contract.errors import StudioError
 from studio.contract.exports import EXPORTS
 from studio.contract.offline import stay_offline
+from studio.contract.range_test import STEPS
 from studio.contract.sampling import Sampling
 from studio.contract.settings import Quantisation
 from studio.data.source import KINDS
@@ -116,14 +117,35 @@ def _training(commands: "Subparsers") -> None:
     train = _add(commands, "train", "training:train", "train an adapter by a job file or by options")
     train.add_argument("job", nargs="?", metavar="JOB.toml|.json", help="a job file, or a run's job.json")
     train.add_argument("--resume", metavar="RUN", help="go on with a run from its newest checkpoint")
-    train.add_argument("--model", help="model folder, or 'starter' (default)")
     train.add_argument("--data", help=f"{KINDS} file, or an imported dataset")
-    train.add_argument("--held-back", metavar="FILE", help="an own test file")
-    train.add_argument("--general", metavar="FILE", help="general rows to mix in (default: what the model brings)")
-    train.add_argument("--probes", metavar="FILE", help="questions to test what it still knows")
-    train.add_argument("--name", help="name of the run")
-    train.add_argument("--from-adapter", metavar="RUN", help="go on from what an earlier run has learned")
-    add_settings(train)
+    _sources(train)
+    plan = _add(commands, "plan", "planning:plan", "memory of a run before it starts, what makes it fit, and advice")
+    plan.add_argument("data", metavar="DATA", help=f"{KINDS} file, or an imported dataset")
+    plan.add_argument(
+        "--formula-only", action="store_true", help="compute it, without loading the model for a dry step"
+    )
+    _sources(plan)
+    tried = _add(commands, "range-test", "planning:range_test", "try learning rates on real batches and suggest one")
+    tried.add_argument("data", metavar="DATA", help=f"{KINDS} file, or an imported dataset")
+    tried.add_argument("--steps", type=_steps, default=STEPS, help=f"steps of the sweep (default: {STEPS})")
+    _sources(tried)
+
+
+def _sources(parser: argparse.ArgumentParser) -> None:
+    """What is trained on what, but for the data, and every setting."""
+    parser.add_argument("--model", help="model folder, or 'starter' (default)")
+    parser.add_argument("--held-back", metavar="FILE", help="an own test file")
+    parser.add_argument("--general", metavar="FILE", help="general rows to mix in (default: what the model brings)")
+    parser.add_argument("--probes", metavar="FILE", help="questions to test what it still knows")
+    parser.add_argument("--name", help="name of the run")
+    parser.add_argument("--from-adapter", metavar="RUN", help="go on from what an earlier run has learned")
+    add_settings(parser)
+
+
+def _steps(word: str) -> int:
+    if not word.isdigit() or not 10 <= int(word) <= 1000:
+        raise argparse.ArgumentTypeError(f"it must be a whole number from 10 to 1000, not {word}")
+    return int(word)
 
 
 def _talking(commands: "Subparsers") -> None:

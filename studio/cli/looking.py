@@ -128,6 +128,8 @@ def _run_row(summary: RunSummary) -> dict[str, Any]:
         "loss_last": summary.loss_last,
         "best_loss": summary.best_loss,
         "verdict": msgspec.to_builtins(verdict) if verdict else None,
+        "memory_planned_bytes": summary.planned.plan.estimate.total if summary.planned else None,
+        "memory_peak_bytes": (summary.finished.peak_bytes or None) if summary.finished else None,
         "folder": str(summary.folder),
         "tags": list(summary.label.tags),
         "note": summary.label.note,

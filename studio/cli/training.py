@@ -147,9 +147,18 @@ def _job(arguments: argparse.Namespace) -> job.TrainJob:
             "Nothing to learn from was given.",
             fix="Give a job file, or --data FILE (and --model FOLDER).",
         )
+    return job_of(arguments, arguments.data)
+
+
+def job_of(arguments: argparse.Namespace, data: str) -> job.TrainJob:
+    """The run that options describe.
+
+    Raises:
+        StudioError: Bad input.
+    """
     file = JobFile(
         model=arguments.model or "starter",
-        data=arguments.data,
+        data=data,
         name=arguments.name or "",
         held_back=arguments.held_back or "",
         general=arguments.general,
@@ -203,6 +212,7 @@ def _summary(
         "loss_first": watcher.losses[0] if watcher.losses else None,
         "loss_last": watcher.losses[-1] if watcher.losses else None,
         "adapter": finished.adapter,
+        "memory_peak_bytes": finished.peak_bytes or None,
         "verdict": msgspec.to_builtins(finished.verdict) if finished.verdict else None,
         "problem": msgspec.to_builtins(watcher.problem) if watcher.problem else None,
         "data": msgspec.to_builtins(watcher.report) if watcher.report else None,

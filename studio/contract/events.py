@@ -4,11 +4,16 @@ from typing import Literal
 
 import msgspec
 
+from studio.contract.device_report import DeviceReport as DeviceReport
+from studio.contract.device_report import Gpu as Gpu
 from studio.contract.diagnosis import Diagnosed as Diagnosed
 from studio.contract.errors import Problem
 from studio.contract.event import Event as Event
 from studio.contract.job import Mapping, Reading
 from studio.contract.masked_row import MaskedRow as MaskedRow
+from studio.contract.planning import MemoryPlanned as MemoryPlanned
+from studio.contract.planning import Planned as Planned
+from studio.contract.planning import RangeTested as RangeTested
 from studio.contract.verdict import Verdict as Verdict
 
 PROTOCOL = 1
@@ -220,6 +225,8 @@ class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     seconds: float
     verdict: Verdict | None = None
     best_step: int = 0
+    peak_bytes: int = 0
+    """Memory at its peak over the whole run: the process's on a CPU, what was allocated on a GPU; 0: not known."""
 
 
 class Failed(Event, frozen=True, kw_only=True, tag="failed"):
@@ -304,31 +311,6 @@ class Exported(Event, frozen=True, kw_only=True, tag="exported"):
     total_bytes: int
 
 
-class Gpu(msgspec.Struct, frozen=True, kw_only=True):
-    """One graphics processor that the machine reports. `device` is "cuda:0" where it can train, else ""."""
-
-    name: str
-    vendor: str
-    device: str = ""
-    memory_bytes: int = 0
-    free_bytes: int = 0
-    problem: Problem | None = None
-
-
-class DeviceReport(Event, frozen=True, kw_only=True, tag="device_report"):
-    """What this computer offers. `problems`: what is missing for GPU training, and what to do."""
-
-    cpu: str
-    cores: int
-    memory_bytes: int
-    free_memory_bytes: int
-    disk_free_bytes: int
-    gpus: tuple[Gpu, ...]
-    torch: str
-    driver: str = ""
-    problems: tuple[Problem, ...] = ()
-
-
 AnyEvent = (
     Hello
     | Heartbeat
@@ -357,9 +339,23 @@ AnyEvent = (
     | RowsExported
     | DeviceReport
     | Diagnosed
+    | MemoryPlanned
+    | Planned
+    | RangeTested
 )
 
-FINAL = (Finished, Failed, Imported, ModelChecked, Exported, RowsExported, DeviceReport, Diagnosed)
+FINAL = (
+    Finished,
+    Failed,
+    Imported,
+    ModelChecked,
+    Exported,
+    RowsExported,
+    DeviceReport,
+    Diagnosed,
+    Planned,
+    RangeTested,
+)
 """A worker that ends without one of these (and was not told to end) has crashed."""
 
 _encoder = msgspec.json.Encoder()

@@ -10,6 +10,7 @@ import msgspec
 from studio.contract.errors import StudioError
 from studio.contract.fields import variants
 from studio.contract.methods import LoraSettings, tag_of
+from studio.contract.range_test import STEPS
 from studio.contract.records import Kind
 from studio.contract.settings import MIGRATIONS, VERSION, Quantisation, TrainSettings
 
@@ -177,6 +178,21 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forb
     version: int = VERSION
 
 
+class PlanJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="plan"):
+    """Find out how much memory a run takes, by a dry step with its longest real pack; nothing is trained or kept."""
+
+    work: TrainJob
+
+
+class RangeTestJob(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="range_test"
+):
+    """Try learning rates on real batches, from tiny to too large, in `steps` steps; nothing is kept."""
+
+    work: TrainJob
+    steps: int = STEPS
+
+
 class AdapterRef(msgspec.Struct, frozen=True):
     """An adapter that a chat can switch on: `id` is unique in the chat, `path` a PEFT folder."""
 
@@ -214,7 +230,19 @@ class DeviceJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     """Say what this computer offers for training and what is missing. Needs no torch."""
 
 
-Job = ImportJob | PreviewJob | DoctorJob | ExportRowsJob | TrainJob | ChatJob | CheckModelJob | ExportJob | DeviceJob
+Job = (
+    ImportJob
+    | PreviewJob
+    | DoctorJob
+    | ExportRowsJob
+    | TrainJob
+    | PlanJob
+    | RangeTestJob
+    | ChatJob
+    | CheckModelJob
+    | ExportJob
+    | DeviceJob
+)
 
 _KINDS: dict[str, type[msgspec.Struct]] = {kind.__struct_config__.tag: kind for kind in get_args(Job)}
 _encoder = msgspec.json.Encoder()

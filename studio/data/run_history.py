@@ -49,6 +49,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     best_loss: float | None = None
     finished: events.Finished | None = None
     failed: events.Failed | None = None
+    planned: events.MemoryPlanned | None = None
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +70,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     best_loss: float | None
     finished: events.Finished | None
     failed: events.Failed | None
+    planned: events.MemoryPlanned | None = None
     label: Label = Label()
 
     @property
@@ -173,6 +175,7 @@ def _from_index(folder: RunFolder, key: Key, index: RunIndex | None) -> Told | N
 def _read_whole(folder: RunFolder) -> Told:
     finished: events.Finished | None = None
     failed: events.Failed | None = None
+    planned: events.MemoryPlanned | None = None
     first = last = best = None
     started = seconds = 0.0
     steps = total = 0
@@ -183,6 +186,8 @@ def _read_whole(folder: RunFolder) -> Told:
                 started = started or event.at
             case events.Started():
                 total = event.total_steps
+            case events.MemoryPlanned():
+                planned = event
             case events.Step():
                 first = event.loss if first is None else first
                 last, steps, total, seconds = event.loss, event.step, event.total_steps, event.train_seconds
@@ -202,6 +207,7 @@ def _read_whole(folder: RunFolder) -> Told:
         best_loss=best,
         finished=finished,
         failed=failed,
+        planned=planned,
     )
 
 

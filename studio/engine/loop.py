@@ -119,7 +119,7 @@ class Run:
         began = time.monotonic()
         rate = learning_rate(self.settings, self.step + 1, self.total_steps)
         set_learning_rate(self.optimiser, rate)
-        losses, read, learned = self._gradients(self.feed.next_step())
+        losses, read, learned = self.gradients(self.feed.next_step())
         self.companion.add_gradients()
         norm = clip_gradients(self.parameters, self.settings.max_grad_norm)
         if not (np.isfinite(losses.all) and np.isfinite(norm)):
@@ -152,7 +152,7 @@ class Run:
         )
         return True
 
-    def _gradients(self, indices: np.ndarray) -> tuple[StepLosses, int, int]:
+    def gradients(self, indices: np.ndarray) -> tuple[StepLosses, int, int]:
         """Gradients of the mean loss over the whole effective batch's learned tokens; losses, tokens read, learned."""
         size = self.settings.batch_size
         pad = self.ready.tokenizer.pad_token_id

@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from studio.contract.architectures import ARCHITECTURES, COUNTS, expected_shapes
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import ModelChecked
 from studio.contract.run_folder import STARTER_NAME, starter_folder
 from studio.data.licence import licence
-from studio.engine.architectures import ARCHITECTURES, COUNTS, expected_shapes
 from studio.engine.model_faults import implausible, unsafe_field
 from studio.engine.tokenizer_file import tokenizer_problems
 from studio.engine.weights_file import WHOLE, Damaged, Weights, inside, read_json, read_weights

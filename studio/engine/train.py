@@ -5,6 +5,7 @@ import os
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 
 from studio.contract.control import Control, Emit
 from studio.contract.errors import SettingsError, StudioError
-from studio.contract.events import Evaluated, Finished, Notice, Progress, Started
+from studio.contract.events import Evaluated, Finished, MemoryPlanned, Notice, Progress, Started
 from studio.contract.job import TrainJob
 from studio.contract.methods import LoraSettings
 from studio.contract.run_folder import RunFolder
@@ -28,9 +29,11 @@ from studio.engine import (
     fused_norm,
     last_layer,
     lora_start,
+    memory,
     method_fit,
     methods,
     model_folder,
+    planner,
     room,
     tokens,
 )
@@ -62,7 +65,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     checked = model_folder.require_usable(Path(job.model))
     placement = base_model.resolve(settings)
     device = torch.device(placement.device)
-    _require_fitting(settings, device, checked.model_type)
+    require_fitting(settings, device, checked.model_type)
     if device.type == "cpu":
         allocator.keep_freed_memory()
 
@@ -77,6 +80,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     emit(examples.report)
     for problem in (*placement.notices, *examples.notices):
         emit(Notice(problem=problem))
+    planner.require_room(Path(job.model), settings, examples, device)
 
     emit(Progress(stage="Loading the model"))
     base = base_model.load(Path(job.model), placement)
@@ -93,19 +97,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     require_finite(before)
 
     emit(Progress(stage="Adding the adapter"))
-    model = methods.attach(base, settings.method, settings.seed)
-    if job.start_from and snapshot is None:
-        continuing.take_up(model, settings.method, Path(job.start_from))
-    if isinstance(settings.method, LoraSettings):
-        rows = examples.rows
-        lora_start.look_at(model, settings.method, rows, examples.train_rows, tokenizer.pad_token_id)
-        fused_lora.fuse(model)
-    fused_norm.fuse(model)
-    fused_gate.fuse(model)
-    last_layer.fuse(base)
-    if placement.gradient_checkpointing:
-        base.activation_checkpointing_enable({"use_reentrant": False})
-    model.train()
+    model = add_adapter(base, job, placement, examples, tokenizer.pad_token_id, taken_up=snapshot is not None)
     ready = Prepared(
         model=model,
         tokenizer=tokenizer,
@@ -124,6 +116,11 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
         run.restore(snapshot)
     elif before.loss is not None:
         emit(Evaluated(step=0, loss=before.loss, best=False, rows=tester.rows))
+    if not snapshot and planner.is_cheap(run):
+        emit(Progress(stage="Trying the longest examples"))
+        planned = planner.dry_step(run)
+        if planned is not None:
+            emit(MemoryPlanned(plan=planned))
     emit(
         Started(
             total_steps=run.total_steps,
@@ -137,7 +134,36 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
         )
     )
     reason = run.go()
-    return run.finish(reason)
+    return msgspec.structs.replace(run.finish(reason), peak_bytes=memory.peak_bytes(device))
+
+
+def add_adapter(
+    base: Any, job: TrainJob, placement: base_model.Placement, examples: Examples, pad_id: int, taken_up: bool
+) -> Any:
+    """The model that learns: a frozen base with what its way of tuning adds, on the hot path, in training mode.
+
+    Args:
+        base: As loaded.
+        job: Says the way of tuning, and the adapter to begin with.
+        placement: How the base was loaded.
+        examples: What LoRA may look at for its first weights.
+        pad_id: Of the tokenizer.
+        taken_up: A checkpoint's weights will be put in, so that where to begin does not matter.
+    """
+    settings = job.settings
+    model = methods.attach(base, settings.method, settings.seed)
+    if job.start_from and not taken_up:
+        continuing.take_up(model, settings.method, Path(job.start_from))
+    if isinstance(settings.method, LoraSettings):
+        lora_start.look_at(model, settings.method, examples.rows, examples.train_rows, pad_id)
+        fused_lora.fuse(model)
+    fused_norm.fuse(model)
+    fused_gate.fuse(model)
+    last_layer.fuse(base)
+    if placement.gradient_checkpointing:
+        base.activation_checkpointing_enable({"use_reentrant": False})
+    model.train()
+    return model
 
 
 def use_threads() -> None:
@@ -185,7 +211,12 @@ def newest_snapshot(folder: RunFolder, wanted: str, emit: Emit) -> Snapshot | No
     return snapshot
 
 
-def _require_fitting(settings: TrainSettings, device: torch.device, architecture: str) -> None:
+def require_fitting(settings: TrainSettings, device: torch.device, architecture: str) -> None:
+    """Refuse settings that do not go together on this device and kind of model.
+
+    Raises:
+        SettingsError: All problems are listed.
+    """
     problems = check_together(settings, device.type == "cuda", architecture)
     if problems:
         raise SettingsError(problems)

@@ -29,16 +29,12 @@ class _Engine(QIconEngine):
         self._token = token
 
     def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
-        colors = theme.tokens()
         token = self._token
         if mode == QIcon.Mode.Disabled:
             token = "border"
         elif state == QIcon.State.On and token == "text":
             token = "accent"
-        side = min(rect.width(), rect.height())
-        square = QRectF(0, 0, side, side)
-        square.moveCenter(QRectF(rect).center())
-        _renderer(self._name, getattr(colors, token)).render(painter, square)
+        draw(painter, rect, self._name, token)
 
     def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
         if size.isEmpty():
@@ -58,6 +54,14 @@ def icon(name: str, token: str = "text") -> QIcon:
     """An icon by the name of its file, in the colour of a token (recoloured when the theme changes)."""
     _source(name)  # a wrong name is told here, not at some later paint
     return QIcon(_Engine(name, token))
+
+
+def draw(painter: QPainter, rect: QRect, name: str, token: str) -> None:
+    """Draw an icon in the middle of a rectangle, in today's colour of a token."""
+    side = min(rect.width(), rect.height())
+    square = QRectF(0, 0, side, side)
+    square.moveCenter(QRectF(rect).center())
+    _renderer(name, getattr(theme.tokens(), token)).render(painter, square)
 
 
 def pixmap(name: str, token: str, size: int, ratio: float) -> QPixmap:

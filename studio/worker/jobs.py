@@ -58,9 +58,17 @@ def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader
 
             with kept_awake():
                 return train.train(work, folder, emit, control)
+        case job.PlanJob():
+            from studio.engine import trial
+
+            return trial.plan(work, folder, emit, control)
+        case job.RangeTestJob():
+            from studio.engine import range_test
+
+            return range_test.run_test(work, folder, emit, control)
     return None
 
 
 def needs_torch(work: job.Job) -> bool:
     """Whether a job loads a model (and so is worth lowering the process's priority)."""
-    return isinstance(work, job.TrainJob | job.ChatJob)
+    return isinstance(work, job.TrainJob | job.PlanJob | job.RangeTestJob | job.ChatJob)

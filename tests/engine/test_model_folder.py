@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from studio.contract.architectures import ARCHITECTURES, expected_shapes
 from studio.contract.errors import StudioError
 from studio.engine import model_folder
-from studio.engine.architectures import ARCHITECTURES, expected_shapes
 from studio.engine.weights_file import LFS
 from tests.helpers.tiny_models import tiny_model
 

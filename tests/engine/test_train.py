@@ -193,7 +193,7 @@ def test_a_run_that_is_stopped_before_its_first_step_saves_nothing(llama: Path, 
 
 def break_steps(monkeypatch: pytest.MonkeyPatch, broken: set[int], gradient: bool = False) -> None:
     """Make the loss (or only the gradient) of these batches, counted from 1, infinite."""
-    real = loop.Run._gradients
+    real = loop.Run.gradients
     count = iter(range(1, 10_000))
 
     def gradients(self: Any, indices: Any) -> tuple[StepLosses, int, int]:
@@ -203,7 +203,7 @@ def break_steps(monkeypatch: pytest.MonkeyPatch, broken: set[int], gradient: boo
             losses.all = losses.all if gradient else float("nan")
         return losses, read, learned
 
-    monkeypatch.setattr(loop.Run, "_gradients", gradients)
+    monkeypatch.setattr(loop.Run, "gradients", gradients)
 
 
 @pytest.mark.parametrize("gradient", [False, True])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from studio.engine.architectures import ARCHITECTURES
 
 from studio.contract.events import Step
 from studio.contract.fields import build
@@ -12,7 +13,6 @@ from studio.contract.method_choice import values_of
 from studio.contract.methods import METHODS, AdaLoraSettings
 from studio.contract.settings import TrainSettings
 from studio.engine import adapted, base_model, methods, virtual_tokens
-from studio.engine.architectures import ARCHITECTURES
 from studio.engine.batches import Rows, collate
 from studio.engine.checkpoint import found
 from studio.engine.loss import row_losses, summed_loss

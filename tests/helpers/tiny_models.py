@@ -56,7 +56,13 @@ def tiny_tokenizer(folder: Path) -> Path:
     return folder
 
 
-def tiny_model(folder: Path, architecture: str = "llama", tokenizer_folder: Path | None = None, seed: int = 0) -> Path:
+def tiny_model(
+    folder: Path,
+    architecture: str = "llama",
+    tokenizer_folder: Path | None = None,
+    seed: int = 0,
+    sizes: dict[str, int] | None = None,
+) -> Path:
     """Writes a random model that loads in a moment: 2 layers, 64 wide, safetensors.
 
     Args:
@@ -64,6 +70,7 @@ def tiny_model(folder: Path, architecture: str = "llama", tokenizer_folder: Path
         architecture: One of ARCHITECTURES.
         tokenizer_folder: Its tokenizer files are copied; otherwise a tiny tokenizer is made.
         seed: Of the weights.
+        sizes: Of the config, where others are wanted.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -79,7 +86,7 @@ def tiny_model(folder: Path, architecture: str = "llama", tokenizer_folder: Path
     state = torch.get_rng_state()
     torch.manual_seed(seed)
     try:
-        model = AutoModelForCausalLM.from_config(_config(architecture, tokenizer))
+        model = AutoModelForCausalLM.from_config(_config(architecture, tokenizer, sizes or {}))
     finally:
         torch.set_rng_state(state)
     logging.disable_progress_bar()
@@ -87,7 +94,7 @@ def tiny_model(folder: Path, architecture: str = "llama", tokenizer_folder: Path
     return folder
 
 
-def _config(architecture: str, tokenizer: Any) -> Any:
+def _config(architecture: str, tokenizer: Any, sizes: dict[str, int]) -> Any:
     from transformers import AutoConfig
 
     options: dict[str, Any] = {
@@ -108,4 +115,5 @@ def _config(architecture: str, tokenizer: Any) -> Any:
         options |= {"sliding_window": 16, "query_pre_attn_scalar": 16}
     if architecture in ("phi3", "qwen2"):
         del options["head_dim"]
+    options |= sizes
     return AutoConfig.for_model(architecture, **options)

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from pytestqt.qtbot import QtBot
 
+from studio.contract.architectures import ARCHITECTURES
 from studio.contract.events import DeviceReport, Gpu, ModelChecked
 from studio.contract.run_folder import starter_folder
-from studio.engine.architectures import ARCHITECTURES
 from studio.supervisor import library
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.models import ModelsPage

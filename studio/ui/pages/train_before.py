@@ -22,6 +22,7 @@ from studio.data.run_history import RunSummary
 from studio.supervisor.checkup import known_too_long, longest_text
 from studio.supervisor.workplace import Workplace
 from studio.ui import failures, wording
+from studio.ui.pages.train_planning import TrainPlanning
 from studio.ui.widgets.train_setup import Choice, TrainSetup
 
 
@@ -44,6 +45,7 @@ class BeforeRun(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         self.setup = setup = TrainSetup(self)
         outer.addWidget(setup)
+        self.planning = TrainPlanning(workplace, setup, self)
         if workplace.settings is not None:
             setup.form.set_settings(workplace.settings)
         if workplace.device is not None:
@@ -65,6 +67,7 @@ class BeforeRun(QWidget):
         workplace.datasets_changed.connect(self._fill_datasets)
         workplace.dataset_chosen.connect(self._on_dataset_chosen)
         workplace.device_reported.connect(setup.form.set_device)
+        workplace.device_reported.connect(lambda _: self._show_start())
         self._suit_sample()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -214,6 +217,9 @@ class BeforeRun(QWidget):
             model.model_type if model is not None else "",
             self._start.id if self._start is not None else "",
         )
+        rows = self._split.counts(settings.held_back_share)[0] if self._split is not None and settings else 0
+        if self.isVisible():
+            self.planning.refresh(settings, rows)
 
     def _start_words(self, settings: TrainSettings | None) -> tuple[str, str]:
         model, data, problems = self.workplace.model, self.workplace.dataset, self.setup.form.problems

@@ -127,9 +127,10 @@ class IconLabel(QWidget):
 
     def set_icon(self, name: str, token: str = "text") -> None:
         """Show another icon."""
-        self._icon = icons.icon(name, token)
+        # Not as a QIcon: one that a widget keeps is freed after its engine when both are garbage, and the program dies.
+        self._name, self._token = name, token
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the icon in today's colour."""
-        self._icon.paint(QPainter(self), self.rect())
+        icons.draw(QPainter(self), self.rect(), self._name, self._token)

@@ -27,6 +27,7 @@ class RunProgress:
     started: events.Started | None = None
     step: events.Step | None = None
     report: events.DataReport | None = None
+    planned: events.MemoryPlanned | None = None
     finished: events.Finished | None = None
     failed: events.Failed | None = None
     paused_by: Problem | None = None
@@ -55,6 +56,8 @@ class RunProgress:
                     self.state = "running"
             case events.DataReport():
                 self.report = event
+            case events.MemoryPlanned():
+                self.planned = event
             case events.Notice():
                 if event.problem not in self.notices:
                     self.notices.append(event.problem)

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSplitter, QVBoxLayout, 
 from studio.ui.theme import GRID
 from studio.ui.widgets.data_report import DataReportCard
 from studio.ui.widgets.labels import IconLabel, label
+from studio.ui.widgets.memory_card import MemoryCard
 from studio.ui.widgets.plot_loading import PlotLoading
 from studio.ui.widgets.run_curves import PlottedRun
 from studio.ui.widgets.run_feed import RunFeed
@@ -76,6 +77,8 @@ class RunView(QWidget):
         self.note_list = NoteList()
         self.answers = SampleAnswerCard()
         self.report = DataReportCard()
+        self.memory = MemoryCard()
+        self._memory_shown: object = None
         self._report_shown: object = None
         self._loading = PlotLoading(self)
         self._loading.loaded.connect(self._make_plot)
@@ -94,6 +97,7 @@ class RunView(QWidget):
         self.side.body.setSpacing(GRID)
         self.side.body.addWidget(self.answers)
         self.side.body.addWidget(self.report)
+        self.side.body.addWidget(self.memory)
         self.side.body.addStretch(1)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setChildrenCollapsible(False)
@@ -152,3 +156,6 @@ class RunView(QWidget):
         if progress.report is not self._report_shown:
             self._report_shown = progress.report
             self.report.show_report(progress.report)
+        if (progress.planned, progress.finished) != self._memory_shown:
+            self._memory_shown = (progress.planned, progress.finished)
+            self.memory.show_memory(progress.planned, progress.finished)

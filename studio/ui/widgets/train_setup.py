@@ -12,7 +12,9 @@ from studio.contract.settings import TrainSettings
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
+from studio.ui.widgets.advice_panel import AdvicePanel
 from studio.ui.widgets.labels import label, plain_tip
+from studio.ui.widgets.memory_panel import MemoryPanel
 from studio.ui.widgets.section import ScrollColumn, Section, row
 from studio.ui.widgets.settings_form import SettingsForm
 
@@ -58,6 +60,7 @@ class TrainSetup(QWidget):
     Attributes:
         start_clicked: [Start training], or the button that says what is missing.
         form: All settings.
+        memory, advice: Whether it fits, and what is suggested.
     """
 
     model_picked = Signal(str)  # path
@@ -85,6 +88,11 @@ class TrainSetup(QWidget):
         scroll = ScrollColumn(widest=1120)
         outer.addWidget(scroll, 1)
         scroll.body.addWidget(self._what())
+        self.memory, self.advice = MemoryPanel(), AdvicePanel()
+        for panel in (self.memory, self.advice):
+            panel.hide()  # until there is something to say
+            panel.grew.connect(lambda panel=panel: scroll.show_top_of(panel))
+            scroll.body.addWidget(panel)
         # From the outside in: Qt styles a whole subtree anew each time that it gets another parent, and the form of
         # all settings is a large one.
         how = Section(self.tr("How it learns"))

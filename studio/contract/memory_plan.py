@@ -1,0 +1,374 @@
+"""How much memory a run will take: a formula, told before anything is loaded, and corrected by a dry step.
+
+The terms are those that all published estimates share (docs/decisions/0006-memory-planner.md): weights by their
+quantisation, the adapter with its gradients and its optimiser, what each layer keeps for the backward pass, the
+vocabulary's scores of one slice, unpacked 4-bit weights, and the program itself. Pure Python, so that the window can
+show it at once.
+"""
+
+import bisect
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+
+from studio.contract.compatibility import OWN_WEIGHTS
+from studio.contract.methods import tag_of
+from studio.contract.model_shape import ModelShape
+from studio.contract.settings import TrainSettings
+from studio.contract.trainable import (
+    APART,
+    goes_apart,
+    held_numbers,
+    kept_numbers,
+    trainable_parameters,
+    virtual_tokens,
+)
+
+PartName = Literal[
+    "weights", "adapter", "gradients", "optimiser", "activations", "loss", "dequantisation", "runtime", "overhead"
+]
+PARTS: dict[PartName, str] = {
+    "weights": "The model",
+    "adapter": "The add-on",
+    "gradients": "Its gradients",
+    "optimiser": "Memory of past corrections (optimiser)",
+    "activations": "Texts being read (activations)",
+    "loss": "Comparing words (loss)",
+    "dequantisation": "Unpacking the compressed model",
+    "runtime": "The program itself",
+    "overhead": "Measured beside the formula",
+}
+"""In the order in which they are shown."""
+
+POINTS = 129
+"""Lengths that are kept of a dataset: shortest, longest, and evenly many rows between neighbours."""
+SLICE_SCORES = 2**24
+"""As `engine.loss.SLICE_SCORES`; a test compares them."""
+SCORE_COPIES = 3
+"""The scores of a slice, their logarithms, and their gradient."""
+RUNTIME_CPU = 430 * 2**20
+RUNTIME_CUDA = 600 * 2**20
+"""Measured on a CPU: Python, torch, transformers and PEFT, and what a test leaves behind. On CUDA the driver's context
+and cuBLAS's workspace; not measured by us."""
+WASTE_CPU = 1.35
+"""Blocks that glibc's allocator cannot use again, as share of what is needed; measured at 1.2 to 1.7."""
+ROUGH, GUESSED, NEAR, SETTLED = 0.25, 0.4, 0.12, 0.06
+"""Half width of the band: by the formula, by lengths that are a guess, after a dry step with other settings, and after
+one with these."""
+MATTERS = (
+    "method",
+    "max_tokens",
+    "packing",
+    "replay_share",
+    "batch_size",
+    "quantisation",
+    "precision",
+    "optimiser",
+    "gradient_checkpointing",
+    "device",
+)
+"""Settings that decide the memory."""
+
+_STATE_BYTES = {"adamw": 8, "adamw_8bit": 2, "paged_adamw_8bit": 2, "adafactor": 1, "lion": 4, "schedule_free": 8}
+"""Of the optimiser, for each number that is learned."""
+
+
+class Lengths(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the examples are, in tokens.
+
+    Attributes:
+        rows: How many there are, general ones included.
+        own: How many of them are the user's, each read once a pass.
+        points: Lengths at evenly spaced ranks, ascending; all of them where there are few.
+        learned_share: Of all tokens, those that are learned.
+        source: "counted" by the trainer's encoder, "doctor" by the doctor's histogram, "guess" by the file's size.
+    """
+
+    rows: int
+    own: int
+    points: tuple[int, ...]
+    learned_share: float = 0.5
+    source: Literal["counted", "doctor", "guess"] = "counted"
+
+    def at(self, rank: float) -> float:
+        """The length at a rank from 0 (shortest) to 1 (longest)."""
+        place = rank * (len(self.points) - 1)
+        low = int(place)
+        high = min(low + 1, len(self.points) - 1)
+        return self.points[low] + (place - low) * (self.points[high] - self.points[low])
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row."""
+        return self.points[-1]
+
+    def pack(self, batch: int, packed: bool) -> int:
+        """Tokens (pads included) of the longest rows that may come together, `batch` of them."""
+        count = min(batch, self.rows)
+        if not packed:
+            return count * self.longest
+        steps = max(1, self.rows - 1)
+        return round(sum(self.at(1 - one / steps) for one in range(count)))
+
+    def share_over(self, limit: int) -> float:
+        """Share of the rows that are longer than `limit` tokens."""
+        return 1 - bisect.bisect_right(self.points, limit) / len(self.points)
+
+    def cut(self, limit: int) -> "Lengths":
+        """The rows that are left when longer ones are left out."""
+        kept = tuple(point for point in self.points if point <= limit) or (limit,)
+        share = len(kept) / len(self.points)
+        rows, own = max(1, round(self.rows * share)), max(1, round(self.own * share))
+        return msgspec.structs.replace(self, rows=rows, own=own, points=kept)
+
+
+def lengths_of(tokens: Iterable[int], learned_share: float, own: int) -> Lengths:
+    """Lengths from those of all rows, `own` of which are the user's."""
+    ordered = sorted(int(one) for one in tokens)
+    count = len(ordered)
+    if count > POINTS:
+        points = tuple(ordered[round(place * (count - 1) / (POINTS - 1))] for place in range(POINTS))
+    else:
+        points = tuple(ordered) or (0,)
+    return Lengths(rows=max(1, count), own=max(1, own), points=points, learned_share=learned_share)
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """The memory of the device that trains.
+
+    Attributes:
+        device: "cpu" or "cuda:N".
+        total_bytes, free_bytes: Of it; what other programs hold is not free.
+    """
+
+    device: str
+    total_bytes: int
+    free_bytes: int
+
+    @property
+    def is_gpu(self) -> bool:
+        return self.device != "cpu"
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One use of memory."""
+
+    name: PartName
+    bytes: int
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """What a dry step corrected, so that other settings of the same model and data are told better, too.
+
+    Attributes:
+        settled_bytes: Measured with model and adapter loaded, less the formula's for the same.
+        work: What the step took, as share of the formula's.
+        pack: Longest real pack, as share of the formula's.
+        least_bytes: Peak while the model was loaded and tested: it is never less.
+        settings: Of the dry step.
+    """
+
+    settled_bytes: int
+    work: float
+    pack: float
+    least_bytes: int
+    settings: TrainSettings
+
+    def is_about(self, settings: TrainSettings) -> bool:
+        """Whether the dry step was made with these, as far as they matter for memory."""
+        return all(getattr(settings, name) == getattr(self.settings, name) for name in MATTERS)
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """Memory of a run at its peak.
+
+    Attributes:
+        parts: Uses, in the order of PARTS; their sum is `total`.
+        total, low, high: Bytes: the estimate and its band.
+        pack_tokens: Tokens of the longest pack.
+        measured: By a dry step with these very settings.
+    """
+
+    parts: tuple[Part, ...]
+    total: int
+    low: int
+    high: int
+    pack_tokens: int
+    measured: bool
+
+    def verdict(self, machine: Machine) -> Literal["fits", "tight", "too_large", "hopeless"]:
+        """Whether it fits into what is free: surely, perhaps, hardly, or surely not."""
+        if self.high <= machine.free_bytes:
+            return "fits"
+        if self.total <= machine.free_bytes:
+            return "tight"
+        return "too_large" if self.low <= machine.free_bytes else "hopeless"
+
+
+class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a run's memory before it starts.
+
+    Attributes:
+        estimate: After a dry step where there was one.
+        formula_bytes: What the formula alone said.
+        machine: What there is.
+        lengths: Of the examples, as the trainer's encoder counted them.
+        calibration: None without a dry step.
+        seconds: What the dry step took.
+    """
+
+    estimate: Estimate
+    formula_bytes: int
+    machine: Machine
+    lengths: Lengths
+    calibration: Calibration | None = None
+    seconds: float = 0.0
+
+
+def on_gpu(settings: TrainSettings, machine: Machine) -> TrainSettings:
+    """What "auto" becomes on a machine, by `engine.base_model.resolve`'s rules."""
+    gpu = machine.is_gpu
+    changes: dict[str, Any] = {}
+    if settings.quantisation == "auto":
+        changes["quantisation"] = "nf4" if gpu else "none"
+    if settings.precision == "auto":
+        changes["precision"] = "bf16" if gpu else "fp32"
+    if settings.gradient_checkpointing == "auto":
+        changes["gradient_checkpointing"] = "on" if gpu else "off"
+    return msgspec.structs.replace(settings, **changes)
+
+
+def estimate(
+    shape: ModelShape,
+    settings: TrainSettings,
+    lengths: Lengths,
+    machine: Machine,
+    calibration: Calibration | None = None,
+) -> Estimate:
+    """Memory of a run with these settings.
+
+    Args:
+        shape: Of the base model.
+        settings: As the user sees them; "auto" is resolved here.
+        lengths: Of the examples, before the longest text is applied.
+        machine: What trains.
+        calibration: From a dry step with the same model and examples.
+    """
+    same = calibration is not None and calibration.is_about(settings)
+    settings = on_gpu(settings, machine)
+    seen = lengths.cut(min(settings.max_tokens, shape.context or settings.max_tokens))
+    pack = seen.pack(settings.batch_size, settings.packing)
+    if calibration is not None:
+        pack = round(pack * calibration.pack)
+    learns = trainable_parameters(settings.method, shape)
+    owns = tag_of(settings.method) in OWN_WEIGHTS  # what learns is the model's own, in fp32: no add-on besides
+    found: dict[PartName, float] = {
+        "weights": _weights(shape, settings),
+        "adapter": 4 * (0 if owns else learns) + 4 * held_numbers(settings.method, shape),
+        "gradients": 4 * learns,
+        "optimiser": learns * _STATE_BYTES[settings.optimiser],
+        "activations": _activations(shape, settings, pack, seen.longest),
+        "loss": _loss(shape, pack * seen.learned_share, settings.precision),
+        "dequantisation": _dequantisation(shape, settings),
+        "runtime": RUNTIME_CUDA if machine.is_gpu else RUNTIME_CPU,
+    }
+    if not machine.is_gpu:
+        found["activations"] *= WASTE_CPU
+    if calibration is not None:
+        for name in ("activations", "loss", "dequantisation", "gradients"):
+            found[name] *= calibration.work
+        found["overhead"] = calibration.settled_bytes
+    parts = {name: round(found[name]) for name in PARTS if name in found}
+    total = sum(parts.values())
+    if calibration is not None and total < calibration.least_bytes:
+        parts["overhead"] += calibration.least_bytes - total
+        total = calibration.least_bytes
+    band = GUESSED if lengths.source == "guess" else ROUGH
+    if calibration is not None:
+        band = SETTLED if same else NEAR
+    return Estimate(
+        parts=tuple(Part(name, size) for name, size in parts.items()),
+        total=total,
+        low=round(total * (1 - band)),
+        high=round(total * (1 + band)),
+        pack_tokens=pack,
+        measured=same,
+    )
+
+
+def calibrated(
+    shape: ModelShape,
+    settings: TrainSettings,
+    lengths: Lengths,
+    machine: Machine,
+    pack_tokens: int,
+    settled_bytes: int,
+    peak_bytes: int,
+    least_bytes: int,
+) -> Calibration:
+    """What a dry step says about the formula.
+
+    Args:
+        shape, settings, lengths, machine: Of the dry step.
+        pack_tokens: Of its pack.
+        settled_bytes: Memory before it, model and adapter loaded.
+        peak_bytes: At its peak, without the optimiser's.
+        least_bytes: Peak before it.
+    """
+    plain = estimate(shape, settings, lengths, machine)
+    ratio = pack_tokens / max(1, plain.pack_tokens)
+    bare = Calibration(settled_bytes=0, work=1.0, pack=ratio, least_bytes=0, settings=settings)
+    told = estimate(shape, settings, lengths, machine, bare)
+    sizes = {part.name: part.bytes for part in told.parts}
+    work = sum(sizes[name] for name in ("activations", "loss", "dequantisation", "gradients"))
+    settled = sizes["weights"] + sizes["adapter"] + sizes["runtime"]
+    return Calibration(
+        settled_bytes=settled_bytes - settled,
+        work=max(0.0, peak_bytes - settled_bytes) / max(1, work),
+        pack=ratio,
+        least_bytes=least_bytes,
+        settings=settings,
+    )
+
+
+def _weights(shape: ModelShape, settings: TrainSettings) -> float:
+    """Only linear layers of the layers are packed; embeddings, output layer and norms keep the number format."""
+    plain = 4.0 if settings.precision == "fp32" else 2.0
+    each = {"none": plain, "int8": 1.0}.get(settings.quantisation, 0.5 + 1 / 64 + 4 / (64 * 256))
+    return (shape.parameters - shape.linear) * plain + shape.linear * each
+
+
+def _activations(shape: ModelShape, settings: TrainSettings, pack: int, longest: int) -> float:
+    """What is kept of a pack for the backward pass, and what one layer takes besides while it goes back."""
+    size = 4 if settings.precision == "fp32" else 2
+    method = settings.method
+    pack += settings.batch_size * virtual_tokens(method)  # learned places stand before every text
+    kept = 2.0 * shape.hidden + shape.norms * shape.hidden + 4 * shape.inner  # norms and their results, feed-forward
+    kept += 3 * shape.queries + 2 * shape.keys  # queries, keys, values; what was attended to, and that in one line
+    kept += (shape.queries + shape.keys) if shape.head_norms else 0
+    kept += kept_numbers(method, shape)
+    if goes_apart(method, settings.quantisation):
+        kept *= APART
+    back = 3 * shape.inner + 2 * shape.hidden + 2 * shape.queries  # gradients inside one layer
+    layer = pack * kept * size
+    if shape.capped:  # scores, capped, their shares, each (heads, longest, longest) a row
+        layer += 4 * shape.heads * pack * longest * size
+    if settings.gradient_checkpointing == "on":
+        return pack * shape.hidden * size * shape.layers + layer + pack * back * size
+    return shape.layers * layer + pack * back * size
+
+
+def _loss(shape: ModelShape, learned: float, precision: str) -> float:
+    """Scores of one slice with their copies, and the hidden states of all learned places with their gradients."""
+    size = 4 if precision == "fp32" else 2
+    slice_scores = min(learned * shape.vocabulary, SLICE_SCORES)
+    return SCORE_COPIES * 4 * slice_scores + 2 * learned * shape.hidden * size
+
+
+def _dequantisation(shape: ModelShape, settings: TrainSettings) -> float:
+    """The largest linear layer as numbers, twice: as the library unpacks it and in the format of the input."""
+    if settings.quantisation not in ("nf4", "fp4"):
+        return 0.0
+    size = 4 if settings.precision == "fp32" else 2
+    return 2 * size * max(one.inputs * one.outputs for one in shape.linears)

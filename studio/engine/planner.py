@@ -1,0 +1,162 @@
+"""Memory before a run: refused where it cannot fit; else a dry step with the longest real pack, by the loop's pieces.
+
+The dry step is one forward and backward pass without a correction. On a CPU it goes twice: the first pass leaves holes
+in the C library's heap, and only the second shows what the process will go on holding (measured: a third more).
+"""
+
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from studio.contract.errors import StudioError
+from studio.contract.memory_fit import Planner, nearest_fix, refusal
+from studio.contract.memory_plan import (
+    RUNTIME_CUDA,
+    Lengths,
+    Machine,
+    MemoryPlan,
+    calibrated,
+    estimate,
+    lengths_of,
+)
+from studio.contract.model_shape import ModelShape, shape_of
+from studio.contract.settings import TrainSettings
+from studio.engine import checkpoint, memory
+from studio.engine.batches import Plan
+from studio.engine.examples import Examples
+from studio.engine.weights_file import read_json
+
+if TYPE_CHECKING:
+    from studio.engine.loop import Run
+
+MOST_EPOCHS = 3
+"""Passes that are searched for the longest pack; later ones are mixed anew, within the same limits."""
+CHEAP_PASSES = 20
+"""From so many passes on the dry step costs a run about a tenth of its time at most."""
+LARGEST_CONFIG = 1_000_000
+
+
+def shape_in(folder: Path) -> ModelShape | None:
+    """The shape of a checked model folder."""
+    return shape_of(read_json(folder / "config.json", LARGEST_CONFIG))
+
+
+def lengths_in(examples: Examples) -> Lengths:
+    """Lengths of all rows that are learned from, general ones included, as the encoder counted them."""
+    rows = examples.rows
+    learned = int(rows.learned_counts.sum()) / max(1, int(rows.lengths.sum()))
+    return lengths_of(rows.lengths.tolist(), learned, examples.train_rows)
+
+
+def require_room(folder: Path, settings: TrainSettings, examples: Examples, device: torch.device) -> None:
+    """Refuse a run that surely does not fit, before anything is loaded.
+
+    Raises:
+        StudioError: Even the low end of the estimate is more than is free; the message names the nearest way out.
+    """
+    shape = shape_in(folder)
+    if shape is None:
+        return
+    problem = refusal(Planner(shape, lengths_in(examples), memory.machine(device)), settings)
+    if problem is not None:
+        raise StudioError.of(problem)
+
+
+def is_cheap(run: "Run") -> bool:
+    """Whether the dry step costs little beside the run."""
+    return run.total_steps * run.settings.accumulation >= CHEAP_PASSES
+
+
+def longest_pack(plan: Plan, settings: TrainSettings) -> np.ndarray:
+    """Rows of the pack that takes the most memory, of those that the loop will make."""
+    most, found = -1, np.zeros(0, dtype=np.int64)
+    for epoch in range(min(MOST_EPOCHS, math.ceil(settings.epochs))):
+        for step in plan.epoch(epoch):
+            for start in range(0, len(step), settings.batch_size):
+                pack = step[start : start + settings.batch_size]
+                lengths = plan.lengths[pack]
+                size = int(lengths.sum()) if settings.packing else len(pack) * int(lengths.max())
+                if size > most:
+                    most, found = size, pack
+    return found
+
+
+def dry_step(run: "Run") -> MemoryPlan | None:
+    """Measure what the longest pack takes, and leave weights, optimiser, generators and order as they were.
+
+    Returns:
+        The plan; None for a model whose shape is not known.
+
+    Raises:
+        StudioError: The memory ran out on the way; the message names the nearest way out.
+    """
+    began, device, settings = time.monotonic(), run.device, run.settings
+    shape = shape_in(Path(run.job.model))
+    if shape is None:
+        return None
+    lengths, there = lengths_in(run.ready.examples), memory.machine(device)
+    pack = longest_pack(run.feed.plan, settings)
+    settled = memory.settled_bytes(device)
+    before = memory.peak_bytes(device)
+    memory.restart_peak(device)
+    try:
+        without_trace(run, pack, passes=1 if device.type == "cuda" else 2)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _ran_out(Planner(shape, lengths, there), settings) from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        raise _ran_out(Planner(shape, lengths, there), settings) from error
+    sizes = run.rows.lengths[pack]
+    tokens = int(sizes.sum()) if settings.packing else len(pack) * int(sizes.max())
+    context = _context_bytes(device)
+    found = calibrated(
+        shape, settings, lengths, there, tokens, settled + context, memory.recent_peak_bytes(device) + context, before
+    )
+    return MemoryPlan(
+        estimate=estimate(shape, settings, lengths, there, found),
+        formula_bytes=estimate(shape, settings, lengths, there).total,
+        machine=there,
+        lengths=lengths,
+        calibration=found,
+        seconds=time.monotonic() - began,
+    )
+
+
+def without_trace(run: "Run", rows: np.ndarray, passes: int) -> None:
+    """Forward and backward passes over rows; afterwards all is as it was."""
+    generators = checkpoint.read_generators()
+    try:
+        for _ in range(passes):
+            run.gradients(rows)
+            run.optimiser.zero_grad(set_to_none=True)
+    finally:
+        run.optimiser.zero_grad(set_to_none=True)
+        checkpoint.set_generators(generators)
+
+
+def _context_bytes(device: torch.device) -> int:
+    """What the driver holds for this process beside what torch allocates."""
+    return RUNTIME_CUDA if device.type == "cuda" else 0
+
+
+def _ran_out(planner: Planner, settings: TrainSettings) -> StudioError:
+    what = "graphics card's" if planner.machine.is_gpu else "computer's"
+    return StudioError(
+        "memory.dry_step",
+        f"The {what} memory ran out while the longest examples were tried.",
+        "The model, the batch and the longest text together need more than is free.",
+        nearest_fix(_warned(planner), settings),
+        where="memory",
+    )
+
+
+def _warned(planner: Planner) -> Planner:
+    """The formula said that it would fit, and was wrong: half of what it thought free counts."""
+    there = planner.machine
+    less = Machine(device=there.device, total_bytes=there.total_bytes, free_bytes=there.free_bytes // 2)
+    return Planner(planner.shape, planner.lengths, less)

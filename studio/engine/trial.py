@@ -1,0 +1,119 @@
+"""A run made ready for its first step, for jobs that only try something: nothing is tested, written or kept."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from studio.contract.control import Control, Emit, Going
+from studio.contract.errors import StudioError
+from studio.contract.events import Planned, Progress
+from studio.contract.job import PlanJob, TrainJob
+from studio.contract.memory_plan import MemoryPlan, estimate
+from studio.contract.run_folder import RunFolder
+from studio.engine import allocator, base_model, continuing, memory, method_fit, model_folder, planner, tokens, train
+from studio.engine.batches import Rows
+from studio.engine.evaluate import Tester
+from studio.engine.examples import Ended, Examples, read_examples
+from studio.engine.loop import Prepared, Run
+from studio.engine.metrics import held_back_loss
+from studio.engine.verdict import Measured
+
+
+def plan(job: PlanJob, folder: RunFolder, emit: Emit, control: Control) -> Planned:
+    """How much memory a run takes, by a dry step.
+
+    Raises:
+        StudioError: Something is wrong that the run would stumble on, too; or the user ended it (`trial.ended`).
+    """
+    run = prepare(job.work, folder, emit, control)
+    emit(Progress(stage="Trying the longest examples"))
+    made = planner.dry_step(run)
+    if made is None:
+        raise _unknown()
+    return Planned(plan=made)
+
+
+def by_formula(work: TrainJob) -> MemoryPlan:
+    """The same without loading the model: the examples are counted, the rest is computed.
+
+    Raises:
+        StudioError: Model or examples cannot be used.
+    """
+    model_folder.require_usable(Path(work.model))
+    placement = base_model.resolve(work.settings)
+    tokenizer = tokens.load_tokenizer(Path(work.model))
+    examples = read_examples(work, tokenizer, lambda event: None, Going())
+    shape, there = planner.shape_in(Path(work.model)), memory.machine(torch.device(placement.device))
+    if shape is None:
+        raise _unknown()
+    lengths = planner.lengths_in(examples)
+    told = estimate(shape, work.settings, lengths, there)
+    return MemoryPlan(estimate=told, formula_bytes=told.total, machine=there, lengths=lengths)
+
+
+def prepare(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Run:
+    """What `train.train` does before its first step, without tests and checkpoints.
+
+    Raises:
+        StudioError: Something is wrong that a person can act on; or the user ended it (`trial.ended`).
+    """
+    began = time.monotonic()
+    settings = job.settings
+    train.use_threads()
+    train.sow(settings.seed)
+    emit(Progress(stage="Checking the model"))
+    checked = model_folder.require_usable(Path(job.model))
+    placement = base_model.resolve(settings)
+    device = torch.device(placement.device)
+    train.require_fitting(settings, device, checked.model_type)
+    if device.type == "cpu":
+        allocator.keep_freed_memory()
+    if job.start_from:
+        continuing.require(Path(job.start_from), settings.method, job.model)
+    tokenizer = tokens.load_tokenizer(Path(job.model))
+    try:
+        examples = read_examples(job, tokenizer, emit, control)
+    except Ended:
+        raise ended() from None
+    planner.require_room(Path(job.model), settings, examples, device)
+    emit(Progress(stage="Loading the model"))
+    base = base_model.load(Path(job.model), placement)
+    method_fit.require(base, settings, examples.rows.longest)
+    _rehearse_test(base, examples, tokenizer.pad_token_id, device, control)
+    model = train.add_adapter(base, job, placement, examples, tokenizer.pad_token_id, taken_up=False)
+    ready = Prepared(
+        model=model,
+        tokenizer=tokenizer,
+        examples=examples,
+        tester=Tester(examples, "", tokenizer, device, emit),
+        before=Measured(),
+        device=device,
+        bf16=placement.precision == "bf16",
+        fingerprint="",
+        spent_seconds=time.monotonic() - began,
+        end_seconds=0.0,
+    )
+    return Run(job, folder, emit, control, ready)
+
+
+def _rehearse_test(base: Any, examples: Examples, pad_id: int, device: torch.device, control: Control) -> None:
+    """The largest batch that tests on held-back rows make: a run tests first, which shapes its heap."""
+    rows, tokens_left = Rows(), held_back_loss.BATCH_TOKENS
+    for held in sorted(examples.held, key=lambda one: len(one.ids), reverse=True):
+        if len(rows) and len(held.ids) > tokens_left:
+            break
+        rows.append(held.ids, held.labels)
+        tokens_left -= len(held.ids)
+    if len(rows):
+        held_back_loss.measure(base, rows, pad_id, device, control)
+
+
+def _unknown() -> StudioError:
+    return StudioError("memory.unknown", "The memory of this kind of model is not known.", fix="Start the training.")
+
+
+def ended() -> StudioError:
+    """The user ended the trial."""
+    return StudioError("trial.ended", "The trial was ended before it came to a result.", fix="Start it again.")

@@ -1,0 +1,120 @@
+"""What the window can say of a run's memory before anything is loaded, and better once a dry step was made."""
+
+from pathlib import Path
+
+import msgspec
+
+from studio.contract.diagnosis import Histogram
+from studio.contract.events import DeviceReport, ModelChecked
+from studio.contract.job import TrainJob
+from studio.contract.memory_fit import Planner
+from studio.contract.memory_plan import Lengths, Machine, MemoryPlan
+from studio.contract.model_shape import ModelShape, shape_of
+from studio.contract.settings import TrainSettings
+from studio.data.dataset import DatasetInfo
+from studio.data.doctor.found import last_diagnosis
+from studio.data.edits import EDITS_FILE
+from studio.data.host_memory import host_memory
+
+LARGEST_CONFIG = 1_000_000
+TOKEN_BYTES = 3.5
+"""Of text and its quotes in a file, for each token: a guess until tokens are counted."""
+LONGEST = 4
+"""The longest row, as multiple of the mean, until lengths are known."""
+
+
+class Forecast:
+    """Gives a `Planner` for what is chosen; remembers the last dry step."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[str, ModelShape | None] = {}
+        self._plan: MemoryPlan | None = None
+        self._plan_of: tuple[str, str, str, int] | None = None
+
+    def keep(self, work: TrainJob, plan: MemoryPlan) -> None:
+        """Remember what a dry step found."""
+        self._plan, self._plan_of = plan, _identity(work.model, work.dataset, work.general)
+
+    def planner(
+        self,
+        model: ModelChecked | None,
+        data: DatasetInfo | None,
+        settings: TrainSettings,
+        train_rows: int,
+        report: DeviceReport | None,
+    ) -> Planner | None:
+        """What is known of model, examples and machine; None where one is missing or unknown.
+
+        Args:
+            model, data: As they are chosen.
+            settings: Decide the processor.
+            train_rows: The user's rows that are learned from.
+            report: What this computer has; None while it is being looked at.
+        """
+        if model is None or data is None or not model.usable:
+            return None
+        shape = self._shape(model.path)
+        if shape is None:
+            return None
+        machine = machine_of(settings, report)
+        if self._plan is not None and self._plan_of == _identity(model.path, data.folder, model.general):
+            calibration = self._plan.calibration if self._plan.machine.device == machine.device else None
+            return Planner(shape, self._plan.lengths, machine, calibration)
+        return Planner(shape, _lengths(data, model, train_rows), machine)
+
+    def _shape(self, path: str) -> ModelShape | None:
+        if path not in self._shapes:
+            self._shapes[path] = _read_shape(Path(path))
+        return self._shapes[path]
+
+
+def machine_of(settings: TrainSettings, report: DeviceReport | None) -> Machine:
+    """What trains by these settings, as far as this computer was looked at."""
+    gpus = [gpu for gpu in report.gpus if gpu.device] if report is not None else []
+    chosen = next((gpu for gpu in gpus if settings.device in ("auto", gpu.device)), None)
+    if chosen is not None:
+        return Machine(device=chosen.device, total_bytes=chosen.memory_bytes, free_bytes=chosen.free_bytes)
+    total, free = host_memory()
+    return Machine(device="cpu", total_bytes=total, free_bytes=free)
+
+
+def _read_shape(folder: Path) -> ModelShape | None:
+    """The folder was checked before; here it is only read, and anything odd means: not known."""
+    try:
+        with (folder / "config.json").open("rb") as file:
+            table = msgspec.json.decode(file.read(LARGEST_CONFIG))
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return shape_of(table) if isinstance(table, dict) else None
+
+
+def _lengths(data: DatasetInfo, model: ModelChecked, train_rows: int) -> Lengths:
+    """By the doctor's histogram where he counted this model's tokens, else by the size of the files."""
+    own = max(1, train_rows or data.usable)
+    found = last_diagnosis(Path(data.folder))
+    if found is not None and found.lengths is not None and found.lengths.unit == "tokens" and found.model == model.path:
+        return Lengths(rows=own, own=own, points=_points(found.lengths), source="doctor")
+    mean = sum(source.size_bytes for source in data.sources) / TOKEN_BYTES / max(1, data.rows)
+    points = tuple(round(max(8.0, mean * share)) for share in (0.25, 0.5, 0.75, 1, 1.25, 1.75, LONGEST))
+    return Lengths(rows=own, own=own, points=points, source="guess")
+
+
+def _points(histogram: Histogram) -> tuple[int, ...]:
+    """Lengths at evenly spaced ranks from bars: the upper edge of the bar that holds the rank."""
+    total = max(1, sum(histogram.counts))
+    points: list[int] = []
+    passed, ranks = 0, 64
+    for place, count in enumerate(histogram.counts):
+        passed += count
+        while len(points) < ranks and (len(points) + 1) / ranks <= passed / total + 1e-9:
+            points.append(min(histogram.edges[place + 1], histogram.longest))
+    return (*points, histogram.longest)
+
+
+def _identity(model: str, dataset: str, general: str) -> tuple[str, str, str, int]:
+    """What a dry step was about; another one where the rows were edited since."""
+    try:
+        changed = (Path(dataset) / EDITS_FILE).stat().st_mtime_ns
+    except OSError:
+        changed = 0
+    return model, dataset, general, changed

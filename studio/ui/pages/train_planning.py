@@ -1,0 +1,125 @@
+"""Train, before a run: memory, suggestions and the range test, wired to the workplace and to the form."""
+
+from typing import Any
+
+from PySide6.QtCore import QObject
+
+from studio.contract import events, job
+from studio.contract.advice import advise, sets_of
+from studio.contract.errors import StudioError
+from studio.contract.memory_fit import Fit, changed
+from studio.contract.presets import load_preset
+from studio.contract.run_folder import starter_folder
+from studio.contract.sample import SAMPLE
+from studio.contract.settings import TrainSettings
+from studio.supervisor.forecast import Forecast
+from studio.supervisor.short_job import ShortJob
+from studio.supervisor.workplace import Workplace
+from studio.ui.widgets.train_setup import TrainSetup
+
+
+class TrainPlanning(QObject):
+    """Keeps the two panels true to what is chosen.
+
+    Attributes:
+        measuring, testing: The dry step and the range test, each a short job in a worker.
+    """
+
+    def __init__(self, workplace: Workplace, setup: TrainSetup, parent: QObject) -> None:
+        super().__init__(parent)
+        self.workplace, self.setup = workplace, setup
+        self.forecast = Forecast()
+        self.measuring, self.testing = ShortJob(workplace, self), ShortJob(workplace, self)
+        self._settings: TrainSettings | None = None
+        self._train_rows = 0
+        self._about: tuple[str, str] = ("", "")
+        memory, advice = setup.memory, setup.advice
+        memory.measure_wanted.connect(lambda: self._start(self.measuring))
+        memory.cancel_wanted.connect(self.measuring.cancel)
+        memory.changes_wanted.connect(self._take_changes)
+        advice.advice_wanted.connect(self._take_advice)
+        advice.test_wanted.connect(lambda: self._start(self.testing))
+        advice.cancel_wanted.connect(self.testing.cancel)
+        advice.rate_wanted.connect(lambda rate: self._apply({"learning_rate": rate}))
+        for short, panel in ((self.measuring, memory), (self.testing, advice)):
+            short.progressed.connect(lambda progress, panel=panel: panel.show_progress(progress, going=True))
+            short.changed.connect(self._show_going)
+            short.failed.connect(lambda problem: self.workplace.problem_raised.emit(problem))
+            short.done.connect(self._on_done)
+        workplace.run_started.connect(self._give_up)
+
+    def refresh(self, settings: TrainSettings | None, train_rows: int) -> None:
+        """Settings, model, data or machine changed.
+
+        Args:
+            settings: As they stand; None while something is wrong with them.
+            train_rows: The user's rows that are learned from; 0: not counted yet.
+        """
+        self._settings, self._train_rows = settings, train_rows
+        model, data = self.workplace.model, self.workplace.dataset
+        about = (model.path if model is not None else "", data.folder if data is not None else "")
+        if about != self._about:
+            self._about = about
+            self._give_up()
+            self.setup.advice.clear_result()
+        planner = None
+        if settings is not None:
+            planner = self.forecast.planner(model, data, settings, train_rows, self.workplace.device)
+        self.setup.memory.setVisible(planner is not None)
+        self.setup.advice.setVisible(planner is not None)
+        if planner is None or settings is None:
+            return
+        estimate = planner.estimate(settings)
+        fit, more = planner.make_it_fit(settings), planner.use_memory(settings)
+        self.setup.memory.show_plan(estimate, planner.machine, fit, more)
+        self.setup.advice.show_advice(() if self._is_tuned(settings) else advise(settings, planner))
+
+    def _is_tuned(self, settings: TrainSettings) -> bool:
+        """The sample on the starter with its own settings: they were found by trying, no rule knows better."""
+        model, data = self.workplace.model, self.workplace.dataset
+        is_sample = model is not None and model.path == str(starter_folder()) and data is not None and data.id == SAMPLE
+        return is_sample and settings == load_preset(SAMPLE).settings()
+
+    def _start(self, short: ShortJob) -> None:
+        if self._settings is None:
+            return
+        try:
+            work = self.workplace.training_job(self._settings)
+        except StudioError as error:
+            self.workplace.problem_raised.emit(error.problem)
+            return
+        other = self.testing if short is self.measuring else self.measuring
+        other.cancel()  # both at once would take each other's memory
+        short.start(job.PlanJob(work=work) if short is self.measuring else job.RangeTestJob(work=work))
+
+    def _on_done(self, event: object) -> None:
+        if isinstance(event, events.Planned) and isinstance(self.measuring.work, job.PlanJob):
+            self.forecast.keep(self.measuring.work.work, event.plan)
+            self.refresh(self._settings, self._train_rows)
+        elif isinstance(event, events.RangeTested):
+            self.setup.advice.show_result(event.result)
+
+    def _show_going(self) -> None:
+        self.setup.memory.show_progress(None, self.measuring.going)
+        self.setup.advice.show_progress(None, self.testing.going)
+
+    def _give_up(self, *_: object) -> None:
+        for short in (self.measuring, self.testing):
+            short.cancel()
+
+    def _take_changes(self, fit: Fit) -> None:
+        self._apply(fit.sets)
+
+    def _take_advice(self) -> None:
+        settings = self._settings
+        if settings is None:
+            return
+        model, data = self.workplace.model, self.workplace.dataset
+        planner = self.forecast.planner(model, data, settings, self._train_rows, self.workplace.device)
+        if planner is not None:
+            self._apply(sets_of(advise(settings, planner)))
+
+    def _apply(self, sets: dict[str, Any]) -> None:
+        """Take values over into the form; it tells everyone."""
+        if self._settings is not None:
+            self.setup.form.set_settings(changed(self._settings, sets))

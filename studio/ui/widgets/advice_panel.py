@@ -1,0 +1,152 @@
+"""Suggestions for the chosen data and model, each with its reason; and the test that finds a learning speed."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QProgressBar, QVBoxLayout, QWidget
+
+from studio.contract.advice import Advice
+from studio.contract.events import Progress
+from studio.contract.fields import Field, fields
+from studio.contract.range_test import RangeResult
+from studio.contract.settings import TrainSettings
+from studio.ui import wording
+from studio.ui.setting_words import told_field, value_words
+from studio.ui.theme import GRID
+from studio.ui.widgets import buttons
+from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
+from studio.ui.widgets.rate_plot import RatePlot
+from studio.ui.widgets.section import Section, clear_layout, row
+from studio.ui.widgets.setting_editors import format_number
+
+
+class AdvicePanel(Section):
+    """Data goes down by `show_…`; what the user wants comes up.
+
+    Signals:
+        advice_wanted: All suggestions are to be taken over.
+        test_wanted, cancel_wanted: The range test is to begin, or to be given up.
+        rate_wanted: This learning rate is to be used.
+        grew: There is more to see than before.
+    """
+
+    advice_wanted = Signal()
+    test_wanted = Signal()
+    cancel_wanted = Signal()
+    rate_wanted = Signal(float)
+    grew = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(self.tr("Suggestions for your data"), parent=parent)
+        self._fields: dict[str, Field] = {field.path: told_field(field) for field in fields(TrainSettings)}
+        self._result: RangeResult | None = None
+        self._going = self._differs = False
+        self.line = label("", wrap=True)
+        self.reasons = QWidget()
+        self._grid = QGridLayout(self.reasons)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(2 * GRID)
+        self._grid.setVerticalSpacing(4)
+        self._grid.setColumnStretch(2, 1)
+        self.reasons.hide()
+        self.use = buttons.secondary(self.tr("Use these"), self.advice_wanted.emit)
+        self.use.setAccessibleName(self.tr("Use these suggestions"))
+        self.why = buttons.flat(self.tr("Why?"), self._toggle_reasons)
+        self.why.setAccessibleName(self.tr("Why these suggestions?"))
+        self.test = buttons.secondary(self.tr("Find a learning speed"), self.test_wanted.emit)
+        self.test.setToolTip(
+            plain_tip(
+                self.tr("Tries learning speeds from tiny to too large in short steps; afterwards nothing has changed.")
+            )
+        )
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setMaximumWidth(160)
+        self.progress.setAccessibleName(self.tr("Progress of the test"))
+        self.stage = ElidedLabel("", "muted")
+        self.cancel = buttons.flat(self.tr("Cancel"), self.cancel_wanted.emit)
+        self.cancel.setAccessibleName(self.tr("Cancel the test"))
+        self.found = QWidget()
+        self.plot = RatePlot()
+        self.found_words = label("", wrap=True)
+        self.use_rate = buttons.primary("", self._use_rate)
+        self.close_test = buttons.flat(self.tr("Close"), self.found.hide)
+        self.close_test.setAccessibleName(self.tr("Close the test's result"))
+        inside = QVBoxLayout(self.found)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.setSpacing(GRID)
+        inside.addWidget(self.plot)
+        inside.addWidget(self.found_words)
+        inside.addLayout(row(self.use_rate, self.close_test, 1))
+        self.found.hide()
+        self.add(self.line)
+        self.add(self.reasons)
+        for widget in (self.progress, self.stage, self.cancel, self.why, self.test, self.use):
+            self.add_action(widget)
+        self.add(self.found)
+        self.show_progress(None)
+
+    # --- data goes down -----------------------------------------------------------------------------------
+
+    def show_advice(self, advice: tuple[Advice, ...]) -> None:
+        """Show what is suggested; nothing where the present settings were tuned for just this."""
+        words = " · ".join(self._short(one) for one in advice)
+        self.line.setText(words or self.tr("The present settings were tuned for just this model and data."))
+        self._differs = any(one.differs for one in advice)
+        self.reasons.setVisible(self.reasons.isVisible() and bool(advice))
+        clear_layout(self._grid)
+        for place, one in enumerate(advice):
+            name = label(self._fields[one.path].title, "muted")
+            value = label(value_words(self._fields[one.path], one.value))
+            reason = label(wording.told(one.reason), "muted", wrap=True)
+            reason.setToolTip(plain_tip(wording.told(one.source)))
+            for column, widget in enumerate((name, value, reason)):
+                self._grid.addWidget(widget, place, column, Qt.AlignmentFlag.AlignTop)
+        self._show_buttons()
+
+    def show_progress(self, progress: Progress | None, going: bool = False) -> None:
+        """Show how far the test is; None and not `going`: there is none."""
+        for widget in (self.progress, self.stage, self.cancel):
+            widget.setVisible(going)
+        self._going = going
+        self._show_buttons()
+        total = progress.total if progress is not None and progress.unit == "steps" else 0
+        self.progress.setRange(0, total)
+        if progress is not None and total:
+            self.progress.setValue(progress.done)
+        self.stage.set_text(f"{wording.told(progress.stage)}…" if progress is not None else self.tr("Starting…"))
+
+    def show_result(self, result: RangeResult) -> None:
+        """Show what the test found."""
+        self._result = result
+        self.plot.show_result(result)
+        self.found_words.setText(wording.told(result.reason))
+        self.use_rate.setVisible(result.suggestion is not None)
+        if result.suggestion is not None:
+            words = self.tr("Use {rate}").format(rate=format_number(result.suggestion))
+            self.use_rate.setText(words)
+            self.use_rate.setAccessibleName(self.tr("Use {rate} as learning speed").format(rate=result.suggestion))
+        self.found.show()
+        self.grew.emit()
+
+    def clear_result(self) -> None:
+        """The test was about something else."""
+        self._result = None
+        self.found.hide()
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _short(self, one: Advice) -> str:
+        field = self._fields[one.path]
+        return f"{field.title}: {value_words(field, one.value)}"
+
+    def _show_buttons(self) -> None:
+        self.test.setVisible(not self._going)
+        self.why.setVisible(not self._going and self._grid.count() > 0)
+        self.use.setVisible(not self._going and self._differs)
+
+    def _toggle_reasons(self) -> None:
+        self.reasons.setVisible(self.reasons.isHidden())
+
+    def _use_rate(self) -> None:
+        if self._result is not None and self._result.suggestion is not None:
+            self.found.hide()
+            self.rate_wanted.emit(self._result.suggestion)

@@ -1,0 +1,94 @@
+"""`apprentice plan`, `apprentice range-test`, and a run that cannot fit: one JSON object, or one message and exit 2."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio.cli import main
+from studio.contract.run_folder import jobs_folder, runs_folder, starter_folder
+from studio.data.host_memory import LIMIT
+from tests.cli.test_cli import refused
+
+ROWS = "".join(
+    json.dumps({"prompt": f"What is {n}?", "completion": f"It is {n}." + " Surely." * (n % 7)}) + "\n"
+    for n in range(60)
+)
+
+
+@pytest.fixture
+def rows(tmp_path: Path, own_home: Path) -> Path:
+    if not (starter_folder() / "model.safetensors").is_file():
+        pytest.skip("resources/starter holds no weights yet: packaging/starter makes them")
+    path = tmp_path / "rows.jsonl"
+    path.write_text(ROWS)
+    return path
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert main([*arguments, "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)
+    assert isinstance(table, dict)
+    return table
+
+
+def test_a_plan_tells_components_band_and_what_is_free(capsys: pytest.CaptureFixture[str], rows: Path) -> None:
+    table = told(capsys, "plan", str(rows), "--batch-size", "4")
+    parts = table["components"]
+    assert isinstance(parts, dict)
+    assert sum(parts.values()) == table["total_bytes"]
+    assert table["measured"] is True
+    assert table["low_bytes"] < table["total_bytes"] < table["high_bytes"]
+    assert (table["fits"], table["verdict"], table["device"]) == (True, "fits", "cpu")
+    assert {one["path"] for one in table["advice"]} >= {"epochs", "learning_rate", "max_tokens"}
+    assert list(runs_folder().iterdir()) == []
+    assert list(jobs_folder().glob("job-*")) == []  # nothing is left
+
+    assert main(["plan", str(rows), "--formula-only"]) == 0
+    said = capsys.readouterr().out
+    assert "by the formula" in said
+    assert "It fits." in said
+    assert "--learning-rate" in said
+
+
+def test_what_does_not_fit_comes_with_what_makes_it_fit(
+    capsys: pytest.CaptureFixture[str], rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LIMIT, "0.9")
+    table = told(capsys, "plan", str(rows), "--batch-size", "256", "--formula-only")
+    assert table["fits"] is False
+    fit = table["make_it_fit"]
+    assert isinstance(fit, dict)
+    assert fit["fits"] is True
+    assert fit["changes"][0]["sets"]["batch_size"] < 256
+    assert all(change["gains_bytes"] > 0 and change["costs"] for change in fit["changes"])
+
+
+def test_a_run_that_cannot_fit_is_refused_and_leaves_nothing(
+    capsys: pytest.CaptureFixture[str], rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LIMIT, "0.2")
+    for command in (["train", "--data", str(rows)], ["plan", str(rows)], ["range-test", str(rows)]):
+        problem = refused(capsys, *command)
+        assert problem["code"] == "memory.cannot_fit"
+        assert "205 MB are free" in problem["what"]
+        assert problem["fix"].startswith("Choose a smaller model, or close other programs")
+    assert list(runs_folder().iterdir()) == []
+
+
+def test_a_range_test_prints_its_curve_and_suggests_a_rate(capsys: pytest.CaptureFixture[str], rows: Path) -> None:
+    assert main(["range-test", str(rows), "--steps", "24", "--learning-rate", "1e-3"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("e-0") >= 20
+    assert "The loss" in said
+    table = told(capsys, "range-test", str(rows), "--steps", "24")
+    points = table["points"]
+    assert isinstance(points, list)
+    assert 10 < len(points) <= 24
+    assert list(runs_folder().iterdir()) == []
+
+
+def test_a_sweep_of_no_steps_is_refused(capsys: pytest.CaptureFixture[str], rows: Path) -> None:
+    assert "10 to 1000" in refused(capsys, "range-test", str(rows), "--steps", "3")["what"]
+    assert "no file" in refused(capsys, "plan", "nowhere.jsonl")["what"]

@@ -1,0 +1,256 @@
+"""The formula, the ways to make a run fit, the advice and the range test's reading: pure functions of the contract."""
+
+import itertools
+import math
+
+import msgspec
+import pytest
+
+from studio.contract.advice import MOST_PASSES, advise, advised_rate, sets_of
+from studio.contract.fields import build
+from studio.contract.memory_fit import LARGEST_BATCH, Planner, changed, refusal
+from studio.contract.memory_plan import PARTS, Calibration, Lengths, Machine, calibrated, estimate, lengths_of
+from studio.contract.methods import METHODS
+from studio.contract.model_shape import ModelShape, shape_of
+from studio.contract.range_test import is_over, rates, result_of
+from studio.contract.settings import TrainSettings
+
+GB = 2**30
+LLAMA_8B = {
+    "model_type": "llama",
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
+    "max_position_embeddings": 8192,
+    "tie_word_embeddings": False,
+}
+
+
+def shape(**values: object) -> ModelShape:
+    found = shape_of(LLAMA_8B | values)
+    assert found is not None
+    return found
+
+
+def cpu(free: float) -> Machine:
+    return Machine(device="cpu", total_bytes=32 * GB, free_bytes=int(free * GB))
+
+
+def gpu(free: float) -> Machine:
+    return Machine(device="cuda:0", total_bytes=80 * GB, free_bytes=int(free * GB))
+
+
+SMALL = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 6, "num_attention_heads": 8}
+SKEWED = lengths_of([40] * 700 + [200] * 250 + [900] * 50, 0.5, own=1000)
+
+
+def planner(free: float, lengths: Lengths = SKEWED, on_gpu: bool = False, **values: object) -> Planner:
+    return Planner(shape(**(SMALL | values)), lengths, gpu(free) if on_gpu else cpu(free))
+
+
+def test_a_known_model_has_its_known_number_of_parameters() -> None:
+    assert shape().parameters == 8_030_261_248  # Llama-3.1-8B
+    assert shape_of({"model_type": "llama"}) is None
+    assert shape_of(LLAMA_8B | {"model_type": "mamba"}) is None
+
+
+def test_weights_follow_quantisation_and_number_format() -> None:
+    def weights(machine: Machine, **values: object) -> float:
+        told = estimate(shape(), build(TrainSettings, values), SKEWED, machine)
+        return next(part.bytes for part in told.parts if part.name == "weights") / 1e9
+
+    assert weights(gpu(80), quantisation="none") == pytest.approx(16.06, abs=0.05)
+    assert weights(cpu(32), quantisation="none") == pytest.approx(32.1, abs=0.1)
+    assert weights(gpu(80)) == pytest.approx(5.7, abs=0.3)  # QLoRA: 4-bit layers, bf16 embeddings and head
+    assert weights(gpu(80), quantisation="int8") == pytest.approx(9.1, abs=0.3)
+
+
+def test_each_setting_that_saves_memory_saves_it() -> None:
+    asked = planner(16)
+    plain = TrainSettings()
+    for values in (
+        {"batch_size": 4},
+        {"gradient_checkpointing": "on"},
+        {"max_tokens": 256},
+        {"method.rank": 4},
+        {"optimiser": "adamw_8bit"},
+        {"method.target_modules": "attention"},
+    ):
+        assert asked.estimate(build(TrainSettings, values)).total < asked.estimate(plain).total, values
+    few_long = planner(16, lengths_of([*range(40, 240), 900], 0.5, own=201))
+    padded = build(TrainSettings, {"packing": False})
+    assert few_long.estimate(padded).pack_tokens == 8 * 900
+    assert few_long.estimate(padded).total > few_long.estimate(plain).total
+    for values in ({"method.dropout": 0.1}, {"method.dora": True}):
+        assert asked.estimate(build(TrainSettings, values)).total > asked.estimate(plain).total, values
+
+
+def test_the_parts_are_shown_in_order_and_add_up() -> None:
+    told = planner(16).estimate(TrainSettings())
+    assert [part.name for part in told.parts] == [name for name in PARTS if name != "overhead"]
+    assert sum(part.bytes for part in told.parts) == told.total
+
+
+def test_a_dry_step_is_given_back_exactly_and_moves_other_settings_with_it() -> None:
+    model, settings, machine = shape(**SMALL), TrainSettings(), cpu(16)
+    plain = estimate(model, settings, SKEWED, machine)
+    found = calibrated(model, settings, SKEWED, machine, 3000, 900 * 2**20, 2 * GB, 1 * GB)
+    told = estimate(model, settings, SKEWED, machine, found)
+    optimiser = next(part.bytes for part in told.parts if part.name == "optimiser")
+    assert told.total == pytest.approx(2 * GB + optimiser, rel=1e-6)
+    assert told.measured
+    assert told.pack_tokens == 3000
+    assert told.high - told.low < plain.high - plain.low
+    smaller = estimate(model, build(TrainSettings, {"batch_size": 4}), SKEWED, machine, found)
+    assert not smaller.measured
+    assert 1 * GB <= smaller.total < told.total
+
+
+def test_a_run_never_takes_less_than_loading_took() -> None:
+    settings = TrainSettings()
+    found = Calibration(settled_bytes=0, work=0.01, pack=1.0, least_bytes=5 * GB, settings=settings)
+    assert estimate(shape(**SMALL), settings, SKEWED, cpu(16), found).total == 5 * GB
+
+
+def test_make_it_fit_begins_with_what_costs_nothing_and_keeps_the_effective_batch() -> None:
+    settings = build(TrainSettings, {"batch_size": 32, "accumulation": 2})
+    needed = planner(64).estimate(settings)
+    fit = planner(0.6 * needed.high / GB).make_it_fit(settings)
+    assert fit.fits
+    assert [change.kind for change in fit.changes] == ["batch"]
+    then = changed(settings, fit.sets)
+    assert then.batch_size * then.accumulation == 64
+    assert then.batch_size < 32
+    change = fit.changes[0]
+    assert needed.total - fit.estimate.total == change.gains_bytes > 0
+    assert "same" in change.costs
+
+
+def test_make_it_fit_goes_further_only_as_far_as_it_must() -> None:
+    lengths = lengths_of([900] * 90 + [1000] * 10, 0.5, own=100)
+    settings = build(TrainSettings, {"batch_size": 4})
+    kinds = []
+    for free in (8.0, 1.2, 0.95, 0.85, 0.75, 0.7, 0.65):
+        fit = planner(free, lengths).make_it_fit(settings)
+        kinds.append([change.kind for change in fit.changes])
+        if fit.fits:
+            assert fit.estimate.high <= free * GB
+            assert planner(free, lengths).fits(changed(settings, fit.sets))
+    assert kinds[0] == []
+    assert all(len(fewer) <= len(more) for fewer, more in itertools.pairwise(kinds))
+    assert "checkpointing" in kinds[-1]
+
+
+def test_shorter_texts_are_said_to_leave_examples_out() -> None:
+    lengths = lengths_of([100] * 90 + [8000] * 10, 0.5, own=100)
+    settings = build(TrainSettings, {"batch_size": 1, "gradient_checkpointing": "on", "max_tokens": 8192})
+    free = 0.6 * planner(64, lengths).estimate(settings).high / GB
+    fit = planner(free, lengths).make_it_fit(settings)
+    (change,) = [one for one in fit.changes if one.kind == "length"]
+    assert change.sets["max_tokens"] < 8000
+    assert "10 %" in change.costs
+
+
+def test_what_cannot_fit_at_all_is_refused_with_the_nearest_way_out() -> None:
+    settings = build(TrainSettings, {"batch_size": 256})
+    assert refusal(planner(64), settings) is None
+    problem = refusal(planner(1.5), settings)
+    assert problem is not None
+    assert problem.code == "memory.cannot_fit"
+    assert "--batch-size" in problem.fix
+    hopeless = refusal(Planner(shape(), SKEWED, cpu(2)), TrainSettings())
+    assert hopeless is not None
+    assert "smaller model" in hopeless.fix
+
+
+def test_using_the_memory_takes_the_largest_batch_and_no_more() -> None:
+    settings = build(TrainSettings, {"batch_size": 2, "accumulation": 8, "gradient_checkpointing": "on"})
+    more = planner(64).use_memory(settings)
+    then = changed(settings, more.sets)
+    assert then.gradient_checkpointing == "off"
+    assert 16 <= then.batch_size * then.accumulation <= LARGEST_BATCH
+    assert then.accumulation == 1
+    assert more.fits
+    tight = planner(planner(64).estimate(settings).high * 1.02 / GB)
+    assert all(change.kind != "checkpointing" for change in tight.use_memory(settings).changes)
+
+
+def test_a_larger_batch_leaves_enough_corrections() -> None:
+    few = lengths_of([50] * 40, 0.5, own=40)
+    assert planner(64, few).use_memory(build(TrainSettings, {"batch_size": 8})).changes == ()
+
+
+@pytest.mark.parametrize(("rows", "passes"), [(10, MOST_PASSES), (150, 3), (60, 7), (5000, 3), (80_000, 1)])
+def test_small_data_is_read_more_often(rows: int, passes: int) -> None:
+    lengths = lengths_of([60] * rows, 0.5, own=rows)
+    advice = {one.path: one for one in advise(TrainSettings(), planner(64, lengths))}
+    assert advice["epochs"].value == passes
+    assert f"{rows:,} examples" in advice["epochs"].reason
+
+
+def test_the_advised_rate_follows_the_models_width() -> None:
+    wide, narrow = shape(), shape(hidden_size=256, num_attention_heads=4)
+    settings = TrainSettings()
+    assert advised_rate(settings, wide) == pytest.approx(2.9e-4)  # 5e-4 * (2000 / 4096) ** 0.781
+    assert advised_rate(settings, narrow) == pytest.approx(2.5e-3)
+    qwen = msgspec.structs.replace(wide, kind="qwen3")
+    assert advised_rate(settings, qwen) == pytest.approx(4.7e-4)
+    assert advised_rate(build(TrainSettings, {"optimiser": "lion"}), wide) < 1e-4
+
+
+def test_the_advised_length_is_that_of_the_longest_example() -> None:
+    advice = {one.path: one for one in advise(TrainSettings(), planner(64))}
+    assert advice["max_tokens"].value == 960
+    long = lengths_of([20_000] * 300, 0.5, own=300)
+    reason = {one.path: one for one in advise(TrainSettings(), planner(64, long))}["max_tokens"]
+    assert (reason.value, "no more than 8,192" in reason.reason) == (8192, True)
+
+
+def test_advice_that_is_taken_leaves_nothing_to_advise_and_fits() -> None:
+    for rows, free in ((30, 4.0), (1000, 1.5), (20_000, 64.0)):
+        lengths = lengths_of([60] * (rows - 5) + [900] * 5, 0.5, own=rows)
+        asked = planner(free, lengths)
+        settings = changed(TrainSettings(), sets_of(advise(TrainSettings(), asked)))
+        assert sets_of(advise(settings, asked)) == {}, (rows, free)
+        assert asked.fits(settings)
+
+
+def test_every_piece_of_advice_has_a_reason_and_a_source() -> None:
+    for one in advise(TrainSettings(), planner(64)):
+        assert one.reason.endswith(".")
+        assert one.source
+
+
+def test_every_way_of_tuning_has_its_count() -> None:
+    for method in METHODS.values():
+        assert planner(64).estimate(TrainSettings(method=method.settings())).total > 0
+
+
+def valley(rate: float) -> float:
+    """Flat, then falling to its lowest at 1e-2, then rising."""
+    place = math.log10(rate)
+    return 3.0 - max(0.0, min(1.0, (place + 4) / 2)) * 2 + max(0.0, (place + 2)) * 8
+
+
+def test_a_range_test_suggests_where_the_loss_falls_and_stays_clear_of_where_it_rises() -> None:
+    result = result_of([(rate, valley(rate)) for rate in rates(60)])
+    assert result.suggestion is not None
+    assert 1e-4 < result.suggestion <= 1.3e-3
+    assert "a safe distance" in result.reason
+
+
+def test_a_flat_or_too_short_range_test_suggests_nothing() -> None:
+    assert result_of([(rate, 2.0) for rate in rates(60)]).suggestion is None
+    assert result_of([(rate, valley(rate)) for rate in rates(60)[:5]]).suggestion is None
+    broken = result_of([(rate, float("nan")) for rate in rates(60)])
+    assert (broken.suggestion, broken.points) == (None, ())
+
+
+def test_a_range_test_ends_where_the_loss_blows_up() -> None:
+    assert not is_over([3.0] * 20)
+    assert not is_over([3.0] * 19 + [9.0])  # one bad batch
+    assert is_over([3.0] * 18 + [9.0, 9.0])
+    assert is_over([3.0, float("nan")])

@@ -1,0 +1,48 @@
+"""What the planner counts for each way of tuning is what the engine builds."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from studio.contract.compatibility import refusals
+from studio.contract.memory_plan import Machine, estimate, lengths_of
+from studio.contract.methods import METHODS
+from studio.contract.model_shape import shape_of
+from studio.contract.trainable import trainable_parameters
+from studio.engine import base_model, methods
+from tests.engine.ground import make_model
+from tests.engine.ways import way_job
+
+OTHERS = {
+    "lora": {"method__target_modules": "attention", "method__dora": True},
+    "lokr": {"method__both_small": True, "method__factor": 4},
+    "ia3": {"method__target_modules": "all-linear"},
+    "bottleneck": {"method__places": "pfeiffer"},
+    "prefix": {"method__projection": True},
+    "ptuning": {"method__encoder": "LSTM"},
+    "layers": {"method__parts": "attention"},
+    "full": {"method__embeddings": False},
+}
+CASES = [(name, {}) for name in METHODS if name != "qlora"] + list(OTHERS.items())
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen3", "gemma3_text", "phi3"])
+@pytest.mark.parametrize(("name", "values"), CASES, ids=[f"{n} {'other' if v else 'usual'}" for n, v in CASES])
+def test_as_many_numbers_learn_as_the_plan_says(
+    name: str, values: dict[str, object], architecture: str, tmp_path: Path
+) -> None:
+    folder = make_model(tmp_path / "model", architecture)
+    work = way_job(name, folder, tmp_path, **values)
+    if any(refusals(work.settings, False, architecture)):
+        pytest.skip("the table refuses it")
+    shape = shape_of(msgspec.json.decode((folder / "config.json").read_bytes()))
+    assert shape is not None
+    placement = base_model.resolve(work.settings)
+    model = methods.attach(base_model.load(folder, placement), work.settings.method, 0)
+    learned = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert trainable_parameters(work.settings.method, shape) == learned
+    told = estimate(
+        shape, work.settings, lengths_of([40] * 9, 0.5, 9), Machine(device="cpu", total_bytes=1, free_bytes=1)
+    )
+    assert next(part.bytes for part in told.parts if part.name == "gradients") == 4 * learned
