@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from studio.contract import job
-from studio.contract.errors import StudioError
-from studio.contract.fields import GROUPS, Field, build, fields
+from studio.contract.errors import Problem, SettingsError, StudioError
+from studio.contract.fields import GROUPS, Field, build, fields, flatten
 from studio.contract.method_choice import values_of
 from studio.contract.methods import METHODS, AnyMethod, tag_of
 from studio.contract.presets import PRESETS, load_preset
+from studio.contract.setting_facts import idle_because_of
 from studio.contract.settings import TrainSettings
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -110,8 +111,31 @@ def settings_from(
         _require_method(arguments.method)
         values.update(values_of(arguments.method))
     chosen = {name[4:]: value for name, value in vars(arguments).items() if name.startswith("set:")}
-    values.update({path: value for path, value in chosen.items() if value is not None})
-    return build(TrainSettings, values, base)
+    given = {path: value for path, value in chosen.items() if value is not None}
+    values.update(given)
+    settings = build(TrainSettings, values, base)
+    _require_counting(settings, tuple(given))
+    return settings
+
+
+def _require_counting(settings: TrainSettings, given: tuple[str, ...]) -> None:
+    """Refuse options that would change nothing.
+
+    Raises:
+        SettingsError: All of them are named.
+    """
+    values = flatten(settings)
+    problems = []
+    for path in given:
+        other = idle_because_of(path, values)
+        if other:
+            option, why = (f"--{name.rpartition('.')[2].replace('_', '-')}" for name in (path, other))
+            now = "off" if values[other] is False else values[other]
+            what = f"{option} changes nothing while {why} is {now}."
+            fix = f"Leave it out, or choose another value of {why}."
+            problems.append(Problem(code="settings.idle", where=path, what=what, fix=fix))
+    if problems:
+        raise SettingsError(tuple(problems))
 
 
 class JobFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
