@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QHideEvent, QKeySequence
-from PySide6.QtWidgets import QComboBox, QFileDialog, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QSizePolicy, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from studio.contract.diagnosis import Finding
 from studio.contract.errors import StudioError
@@ -26,7 +26,7 @@ from studio.ui.widgets.mapping_form import MappingForm
 from studio.ui.widgets.preview_panel import PreviewPanel
 from studio.ui.widgets.problems_tab import ProblemsTab
 from studio.ui.widgets.rows_tab import RowsTab
-from studio.ui.widgets.section import column, row
+from studio.ui.widgets.section import ScrollColumn, column, row
 
 
 class DataPage(Page):
@@ -69,7 +69,7 @@ class DataPage(Page):
         self.mapping_form = MappingForm()
         self.options = ImportOptions()
         self.tabs = self._build_tabs()
-        content = QWidget()
+        content = ScrollColumn(margin=0)  # with large text in a low window, what stands above leaves no room for rows
         inside = column(
             self.verdict,
             row(self.chooser, self.add_button, self.delete_button, 1, self.continue_button),
@@ -78,7 +78,7 @@ class DataPage(Page):
         )
         inside.setContentsMargins(0, 0, 0, 0)
         inside.addWidget(self.tabs, 1)
-        content.setLayout(inside)
+        content.body.addLayout(inside)
         return content
 
     def _build_tabs(self) -> QTabWidget:
@@ -87,6 +87,7 @@ class DataPage(Page):
         self.problems = ProblemsTab()
         tabs = QTabWidget()
         tabs.setDocumentMode(True)
+        tabs.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # as low as the tab needs
         tabs.addTab(self.rows, self.tr("Table"))
         tabs.addTab(self.preview, self.tr("As the model sees it"))
         tabs.addTab(self.problems, self.tr("Problems"))

@@ -10,6 +10,7 @@ from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
 from studio.ui.widgets.plot_panel import Look
+from studio.ui.widgets.section import Folding, held, row
 
 DEFAULT_SMOOTHING = 60
 
@@ -57,19 +58,13 @@ class PlotControls(QWidget):
         self.menu_button = buttons.icon_button("more", self.tr("Table, picture and data of this plot"))
         self.menu_button.setMenu(menu)
         self.menu_button.setPopupMode(self.menu_button.ToolButtonPopupMode.InstantPopup)
+        smoothing = row(self.axis, label(self.tr("Smoothing"), "muted"), self.slider, self._smoothing_words)
+        rest = row(self.log_box, 1, self.fit_button, self.menu_button)
+        smoothing.setStretch(2, 1)
+        smoothing.insertSpacing(1, GRID)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(GRID)
-        layout.addWidget(self.axis)
-        layout.addSpacing(GRID)
-        layout.addWidget(label(self.tr("Smoothing"), "muted"))
-        layout.addWidget(self.slider)
-        layout.addWidget(self._smoothing_words)
-        layout.addSpacing(GRID)
-        layout.addWidget(self.log_box)
-        layout.addStretch(1)
-        layout.addWidget(self.fit_button)
-        layout.addWidget(self.menu_button)
+        layout.addWidget(Folding(held(smoothing), held(rest), spacing=2 * GRID, stretch=(1, 1)))
         self.set_following(True)
 
     @property
