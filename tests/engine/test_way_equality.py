@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from studio.engine.architectures import ARCHITECTURES
+from studio.contract.architectures import ARCHITECTURES
 
 from studio.contract.events import Step
 from studio.contract.fields import build
