@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QHideEvent, QKeySequence
-from PySide6.QtWidgets import QComboBox, QFileDialog, QSizePolicy, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from studio.contract.diagnosis import Finding
 from studio.contract.errors import StudioError
@@ -27,6 +27,14 @@ from studio.ui.widgets.preview_panel import PreviewPanel
 from studio.ui.widgets.problems_tab import ProblemsTab
 from studio.ui.widgets.rows_tab import RowsTab
 from studio.ui.widgets.section import ScrollColumn, column, row
+
+
+class _Tabs(QTabWidget):
+    """Takes what room there is; the page scrolls only for less than a tab needs."""
+
+    def sizeHint(self) -> QSize:
+        """No higher than it must be."""
+        return QSize(super().sizeHint().width(), self.minimumSizeHint().height())
 
 
 class DataPage(Page):
@@ -85,9 +93,8 @@ class DataPage(Page):
         self.rows = RowsTab()
         self.preview = PreviewPanel(self.workplace)
         self.problems = ProblemsTab()
-        tabs = QTabWidget()
+        tabs = _Tabs()
         tabs.setDocumentMode(True)
-        tabs.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # as low as the tab needs
         tabs.addTab(self.rows, self.tr("Table"))
         tabs.addTab(self.preview, self.tr("As the model sees it"))
         tabs.addTab(self.problems, self.tr("Problems"))

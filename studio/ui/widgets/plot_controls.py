@@ -1,15 +1,13 @@
-"""The row above the plot: axis, smoothing, log scale, [Fit] and the menu; and the legend."""
+"""The row above the plot: axis, smoothing, log scale, [Fit] and the menu."""
 
 import math
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QMenu, QSizePolicy, QSlider, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QMenu, QSlider, QWidget
 
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
-from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
-from studio.ui.widgets.plot_panel import Look
+from studio.ui.widgets.labels import label, plain_tip
 from studio.ui.widgets.section import Folding, held, row
 
 DEFAULT_SMOOTHING = 60
@@ -89,48 +87,3 @@ class PlotControls(QWidget):
     def _on_slid(self) -> None:
         self._smoothing_words.setText(f"{self.smoothing:.2f}")
         self.smoothing_changed.emit()
-
-
-class _Swatch(QWidget):
-    """A short piece of a line, as it is drawn."""
-
-    def __init__(self, look: Look) -> None:
-        super().__init__()
-        self._look = look
-        self.setFixedSize(QSize(28, 12))
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw it in today's colours."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(self._look.pen())
-        painter.drawLine(0, 6, 28, 6)
-        if self._look.kind == "tests":
-            painter.setBrush(self._look.color())
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.drawEllipse(11, 3, 6, 6)
-
-
-class Legend(QWidget):
-    """Which line is which, by a piece of it and by words."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._layout = QHBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.setSpacing(6)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-
-    def set_entries(self, entries: list[tuple[Look, str]]) -> None:
-        """Show these lines."""
-        while (item := self._layout.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
-        for look, words in entries:
-            self._layout.addWidget(_Swatch(look))
-            text = ElidedLabel(words, "muted")
-            text.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-            self._layout.addWidget(text)
-            self._layout.addSpacing(GRID)
-        self._layout.addStretch(1)
