@@ -156,6 +156,7 @@ def add_adapter(
         continuing.take_up(model, settings.method, Path(job.start_from))
     if isinstance(settings.method, LoraSettings):
         lora_start.look_at(model, settings.method, examples.rows, examples.train_rows, pad_id)
+        lora_start.make_up(model, settings.method, Path(job.model))
         fused_lora.fuse(model)
     fused_norm.fuse(model)
     fused_gate.fuse(model)

@@ -81,6 +81,12 @@ def read_weights(folder: Path) -> Weights:
     return Weights(tensors, size, tuple(problems))
 
 
+def places(folder: Path) -> dict[str, Path]:
+    """Name of each tensor -> the file of a checked model folder that holds it."""
+    paths = [folder / name for name in _files(folder)[0]]
+    return {name: path for path in paths for name in read_header(path)}
+
+
 def _files(folder: Path) -> tuple[list[str], set[str]]:
     """Names of the weight files, and of the tensors that an index promises."""
     index = folder / "model.safetensors.index.json"

@@ -64,6 +64,11 @@ class ElidedLabel(QWidget):
         """The whole text."""
         return self._text
 
+    def shown_text(self) -> str:
+        """What can be read of it now."""
+        text = self._shorter if self._shorter and self._is_cut() else self._text
+        return self.fontMetrics().elidedText(text, self._mode, self.width())
+
     def set_text(self, text: str, shorter: str = "") -> None:
         """Show another text, or, where it does not fit, a shorter one; line breaks become spaces."""
         self._text, self._shorter = " ".join(text.split()), shorter
@@ -102,9 +107,7 @@ class ElidedLabel(QWidget):
         painter = QPainter(self)
         role = self._role if self._role in ("muted", "error", "warning", "success", "accent") else "text"
         painter.setPen(theme.tokens().color(role))
-        text = self._shorter if self._shorter and self._is_cut() else self._text
-        shown = self.fontMetrics().elidedText(text, self._mode, self.width())
-        painter.drawText(QRect(0, 0, self.width(), self.height()), Qt.AlignmentFlag.AlignVCenter, shown)
+        painter.drawText(QRect(0, 0, self.width(), self.height()), Qt.AlignmentFlag.AlignVCenter, self.shown_text())
 
     def _set_tip(self) -> None:
         self.setToolTip(plain_tip(self._text) if self._is_cut() else "")
