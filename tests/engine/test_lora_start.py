@@ -67,10 +67,10 @@ def test_loftq_begins_nearer_to_the_whole_model_than_4_bit_loading_alone(llama: 
     whole = base_model.load(llama, base_model.resolve(way_job("lora", llama, llama).settings))
     base = base_model.load(llama, base_model.resolve(work.settings))
     away = float((logits(base) - logits(whole)).norm())
-    model = lora.attach(base, LoraSettings(rank=4, initialisation="loftq"), 0).eval()
+    model = lora.attach(base, LoraSettings(rank=24, initialisation="loftq"), 0).eval()
     assert float((logits(model) - logits(whole)).norm()) == pytest.approx(away)
-    lora_start.make_up(model, LoraSettings(rank=4, initialisation="loftq"), llama)
-    assert float((logits(model) - logits(whole)).norm()) < 0.9 * away
+    lora_start.make_up(model, LoraSettings(rank=24, initialisation="loftq"), llama)
+    assert float((logits(model) - logits(whole)).norm()) < 0.7 * away
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -113,7 +113,7 @@ class ElidedLabel(QWidget):
         self.setToolTip(plain_tip(self._text) if self._is_cut() else "")
 
     def _is_cut(self) -> bool:
-        return self.fontMetrics().horizontalAdvance(self._text) > self.width()
+        return self.fontMetrics().elidedText(self._text, self._mode, self.width()) != self._text
 
 
 def plain_tip(text: str) -> str:

@@ -71,7 +71,8 @@ class LossPlot(QWidget):
         self.main = PlotPanel(self.tr("Loss"))
         self.small = {name: PlotPanel(words, small=True) for name, (words, _) in self._names().items()}
         self.captions = {name: ElidedLabel(words, "muted") for name, (words, _) in self._names().items()}
-        rates = QGridLayout(horizontalSpacing=GRID, verticalSpacing=2)
+        rates = QGridLayout()
+        rates.setSpacing(GRID // 2)
         for column, name in enumerate(SMALL):
             rates.addWidget(self.captions[name], 0, column)
             rates.addWidget(self.small[name], 1, column)
@@ -96,8 +97,7 @@ class LossPlot(QWidget):
         layout.addLayout(rates, 1)
 
     def _names(self) -> dict[CurveName, tuple[str, str]]:
-        """Words above each small plot, and shorter ones for where there is no room."""
-        return {
+        return {  # and what stands there where there is no room
             "learning_rate": (self.tr("Learning rate"), self.tr("Rate")),
             "grad_norm": (self.tr("Gradient norm"), self.tr("Grad.")),
             "speed": (self.tr("Tokens/s"), self.tr("Tok/s")),
