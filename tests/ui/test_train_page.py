@@ -492,6 +492,8 @@ def test_a_run_can_begin_with_what_an_earlier_one_has_learned(
     monkeypatch.setattr(workplace, "start_training", asked.append)
     before.start()
     assert asked[0].start_from == str(RunFolder(folder.path).adapter)
+    box.setCurrentIndex(1)
+    box.activated.emit(1)
     before.setup.form.rows["method.rank"].set_value(3)
     before.setup.form.rows["method.rank"].edited.emit()
     assert before.setup.start_button.text() == "Begin with the model as it is"
