@@ -1,6 +1,5 @@
 """Train one adapter: the recipe, from top to bottom."""
 
-import hashlib
 import os
 import random
 import time
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 
 from studio.contract.control import Control, Emit
-from studio.contract.errors import SettingsError, StudioError
+from studio.contract.errors import SettingsError
 from studio.contract.events import Evaluated, Finished, MemoryPlanned, Notice, Progress, Started
 from studio.contract.job import TrainJob
 from studio.contract.methods import LoraSettings
@@ -34,10 +33,10 @@ from studio.engine import (
     methods,
     model_folder,
     planner,
+    resuming,
     room,
     tokens,
 )
-from studio.engine.checkpoint import Snapshot
 from studio.engine.evaluate import Tester
 from studio.engine.examples import Ended, Examples, read_examples
 from studio.engine.loop import Prepared, Reason, Run
@@ -86,11 +85,12 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     base = base_model.load(Path(job.model), placement)
     method_fit.require(base, settings, examples.rows.longest)  # what does not fit is told before the tests
     base_parameters = base_model.parameter_count(base)
-    print_of_job = fingerprint(job, examples)
-    snapshot = newest_snapshot(folder, print_of_job, emit)
+    identity = resuming.identify(job, examples, placement.quantisation)
+    snapshot = resuming.newest_snapshot(folder, identity, emit)
+    known = snapshot.state.before if snapshot and resuming.is_read_alike(snapshot.state, identity) else None
     tester = Tester(examples, job.probes, tokenizer, device, emit)
     test_began = time.monotonic()
-    before = snapshot.state.before if snapshot else tester.measure(base, "before", control)
+    before = known or tester.measure(base, "before", control)
     if control.poll() in ("stop", "discard"):
         return _ended_before(control)
     test_seconds = time.monotonic() - test_began
@@ -106,7 +106,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
         before=before,
         device=device,
         bf16=placement.precision == "bf16",
-        fingerprint=print_of_job,
+        identity=identity,
         spent_seconds=time.monotonic() - began,
         end_seconds=snapshot.state.end_seconds if snapshot else test_seconds,
     )
@@ -181,35 +181,6 @@ def sow(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-
-
-def fingerprint(job: TrainJob, examples: Examples) -> str:
-    """SHA-256 of all that decides the result: a checkpoint of another job or other data must not be taken up."""
-    told = [job.model, examples.fingerprint, msgspec.json.encode(job.settings).decode()]
-    told += [job.start_from] if job.start_from else []
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()
-
-
-def newest_snapshot(folder: RunFolder, wanted: str, emit: Emit) -> Snapshot | None:
-    """The newest whole checkpoint, if it belongs to this job and these rows.
-
-    Raises:
-        StudioError: It belongs to others.
-    """
-    path = checkpoint.newest(folder.checkpoints, emit)
-    if path is None:
-        return None
-    emit(Progress(stage="Taking up the last checkpoint"))
-    snapshot = checkpoint.load(path)
-    if snapshot.state.fingerprint != wanted:
-        raise StudioError(
-            "checkpoint.other_job",
-            "The run cannot be taken up from its checkpoint.",
-            "Its settings, its model or its examples are not those it was begun with.",
-            "Start a new run.",
-            where=str(path),
-        )
-    return snapshot
 
 
 def require_fitting(settings: TrainSettings, device: torch.device, architecture: str) -> None:

@@ -64,7 +64,7 @@ class Forecast:
 
     def _shape(self, path: str) -> ModelShape | None:
         if path not in self._shapes:
-            self._shapes[path] = _read_shape(Path(path))
+            self._shapes[path] = read_shape(Path(path))
         return self._shapes[path]
 
 
@@ -78,8 +78,8 @@ def machine_of(settings: TrainSettings, report: DeviceReport | None) -> Machine:
     return Machine(device="cpu", total_bytes=total, free_bytes=free)
 
 
-def _read_shape(folder: Path) -> ModelShape | None:
-    """The folder was checked before; here it is only read, and anything odd means: not known."""
+def read_shape(folder: Path) -> ModelShape | None:
+    """The shape of a model. Its folder was checked before; here it is only read, and anything odd means: not known."""
     try:
         with (folder / "config.json").open("rb") as file:
             table = msgspec.json.decode(file.read(LARGEST_CONFIG))

@@ -566,3 +566,20 @@ def test_runs_bear_tags_and_their_spare_checkpoints_are_freed_on_request(
     assert main(["runs", "clean", "--delete", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["freed_bytes"] == 1000
     assert not folder.checkpoints.exists()
+
+
+def test_a_run_can_be_put_in_line_listed_and_taken_out_again(
+    capsys: pytest.CaptureFixture[str], rows: Path, own_home: Path
+) -> None:
+    assert main(["runs", "queue"]) == 0
+    assert capsys.readouterr().out == "No run waits in line.\n"
+    assert main(["train", "--data", str(rows), "--name", "later", "--max-steps", "3", "--queue"]) == 0
+    assert "later waits in line, at place 1." in capsys.readouterr().out
+    assert main(["runs", "queue", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["place"], told["name"], told["dataset"]) == (1, "later", "rows")
+    assert not list((own_home / "runs").glob("*")), "it was begun"
+    assert "There is no run never in line." in refused(capsys, "runs", "queue", "--remove", "never")["what"]
+    assert main(["runs", "queue", "--remove", "later"]) == 0
+    assert capsys.readouterr().out == "No run waits in line.\n"
+    assert refused(capsys, "train", "--resume", "x", "--queue")["code"] == "train.options"

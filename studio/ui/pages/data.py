@@ -1,6 +1,7 @@
 """The Data page: import files, read the verdict, see the rows, see them as the model does, and mend what is wrong."""
 
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QHideEvent, QKeySequence
@@ -183,6 +184,14 @@ class DataPage(Page):
         """End the preview worker and the doctor."""
         self.preview.close_service()
         self.desk.close()
+
+    def form(self) -> dict[str, Any]:
+        """Columns that are being chosen by hand."""
+        return self.importing.form()
+
+    def fill(self, values: dict[str, Any]) -> None:
+        """Go on choosing them."""
+        self.importing.fill(values)
 
     def start(self) -> bool:
         """Ctrl+Enter: go on to Train."""

@@ -35,6 +35,7 @@ class SettingsPage(Page):
             "appearance": self._appearance(),
             "level": self._level(),
             "closing": self._closing(),
+            "memory": self._memory(),
             "storage": self._storage(),
             "hardware": self.this_pc,
             "privacy": self._privacy(),
@@ -60,7 +61,7 @@ class SettingsPage(Page):
 
     def panes(self) -> list[QWidget]:
         """The sections that hold controls."""
-        return [self.sections[name] for name in ("appearance", "level", "closing", "storage")]
+        return [self.sections[name] for name in ("appearance", "level", "closing", "memory", "storage")]
 
     def close_services(self) -> None:
         """Stop counting."""
@@ -114,6 +115,24 @@ class SettingsPage(Page):
         for name, button in self._closings.items():
             button.clicked.connect(lambda _=False, name=name: setattr(self._preferences, "on_close", name))
         section.add(closings)
+        return section
+
+    def _memory(self) -> Section:
+        section = Section(
+            self.tr("When memory runs out during a run"),
+            self.tr(
+                "The run ends, and what would need less memory is proposed: fewer examples at once, computing twice, "
+                "a compressed model. It can make those changes by itself and go on from its last checkpoint."
+            ),
+        )
+        words = {
+            "ask": self.tr("Ask what to change"),
+            "go_on": self.tr("Change what is needed and go on by itself"),
+        }
+        self._memories, memories = _radio_row(words, self.tr("When memory runs out during a run"))
+        for name, button in self._memories.items():
+            button.clicked.connect(lambda _=False, name=name: setattr(self._preferences, "when_memory_ends", name))
+        section.add(memories)
         return section
 
     def _storage(self) -> Section:
@@ -174,6 +193,7 @@ class SettingsPage(Page):
         self._modes[self._preferences.appearance].setChecked(True)
         self._levels[self._preferences.level].setChecked(True)
         self._closings[self._preferences.on_close].setChecked(True)
+        self._memories[self._preferences.when_memory_ends].setChecked(True)
         self._text_size.setCurrentIndex(self._text_size.findData(self._preferences.text_percent))
 
     def _on_counted(self, name: str, size_bytes: int) -> None:

@@ -6,9 +6,13 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from studio.contract import events, job
+from studio.contract.errors import Problem
+from studio.contract.relief import Relief
 from studio.ui import wording
 from studio.ui.theme import GRID
-from studio.ui.widgets.labels import ElidedLabel, IconLabel, label
+from studio.ui.widgets import buttons
+from studio.ui.widgets.labels import ElidedLabel, IconLabel, label, plain_tip
+from studio.ui.widgets.memory_relief import MemoryRelief
 from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.run_progress import RunProgress
 from studio.ui.widgets.section import row
@@ -35,12 +39,15 @@ class RunHeader(QWidget):
 
     Attributes:
         resume_wanted: Go on after a pause. resume_run_wanted: go on after a failure, from the last checkpoint.
+        stop_wanted: End a paused run, saving what it learned.
+        relief: What would need less memory, after it ran out; the page fills it.
         force_wanted: End the worker at once.
     """
 
     resume_wanted = Signal()
     resume_run_wanted = Signal()
     new_run_wanted = Signal()
+    stop_wanted = Signal()
     force_wanted = Signal()
 
     def __init__(self) -> None:
@@ -57,17 +64,22 @@ class RunHeader(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(self.tr("Progress of the run"))
         self.message = MessageBar(closable=False)
+        self.relief = MemoryRelief()
+        self.relief.unchanged_wanted.connect(self.resume_run_wanted)
         self.notices = MessageBar()
         self.notices.dismissed.connect(self._on_notice_dismissed)
         self._dismissed = 0
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(GRID)
-        line = row(self._icon, self.state, self.what, self.figures)
+        self.next = buttons.flat(self.tr("Set up the next run"), self.new_run_wanted.emit)
+        self.next.setToolTip(plain_tip(self.tr("It waits in line and starts when this one has ended.")))
+        line = row(self._icon, self.state, self.what, self.figures, self.next)
         line.setStretch(2, 1)
         outer.addLayout(line)
         outer.addWidget(self.bar)
         outer.addWidget(self.message)
+        outer.addWidget(self.relief)
         outer.addWidget(self.notices)
         self._second = QTimer(self)
         self._second.setInterval(1000)
@@ -79,6 +91,7 @@ class RunHeader(QWidget):
         self._said = None
         self._dismissed = 0
         self.message.clear()
+        self.relief.hide()
         self.notices.clear()
         self.what.set_text(f"{work.name}: {wording.learns(work.model_name, work.dataset_name)}" if work else "")
 
@@ -97,6 +110,12 @@ class RunHeader(QWidget):
         self._show_bar()
         self._show_message()
         self._show_notices()
+
+    def show_relief(self, relief: Relief | None, has_checkpoint: bool) -> None:
+        """Show what would need less memory, or nothing; its buttons then stand for those of the message."""
+        self.relief.show_relief(relief, has_checkpoint)
+        self._said = None
+        self._show_message()
 
     # --- words --------------------------------------------------------------------------------------------
 
@@ -161,6 +180,7 @@ class RunHeader(QWidget):
     def _show_bar(self) -> None:
         progress = self._progress
         self.bar.setVisible(not progress.ended)
+        self.next.setVisible(not progress.ended)
         stage = progress.stage
         if stage is not None and progress.state in ("preparing", "running"):
             self.bar.setRange(0, 1000 if stage.total else 0)
@@ -181,17 +201,22 @@ class RunHeader(QWidget):
             return
         self._said = key
         if progress.failed is not None:
-            actions = [(self.tr("New run"), self.new_run_wanted.emit)]
-            if progress.saved is not None or progress.step is not None:
-                actions.insert(0, (self.tr("Resume"), self.resume_run_wanted.emit))
             problem = progress.failed.problem
+            actions = [(self.tr("New run"), self.new_run_wanted.emit)]
+            if not self.relief.isHidden():
+                pass  # its own buttons go on
+            elif progress.saved is not None:
+                actions.insert(0, (self.tr("Go on from the last checkpoint"), self.resume_run_wanted.emit))
+            elif progress.step is not None or is_passing(problem):
+                actions.insert(0, (self.tr("Start it again"), self.resume_run_wanted.emit))
             self.message.show_problem(problem, actions)
         elif progress.state == "paused" and progress.paused_by is not None:
-            self.message.show_problem(progress.paused_by, [(self.tr("Resume"), self.resume_wanted.emit)], "warning")
+            actions = [(self.tr("Resume"), self.resume_wanted.emit), (self.tr("Stop and save"), self.stop_wanted.emit)]
+            self.message.show_problem(progress.paused_by, actions, "warning")
         elif progress.silent_seconds:
             self.message.show_text(
                 "warning",
-                self.tr("The trainer has not answered for more than a minute."),
+                self.tr("The trainer has not answered for about a minute."),
                 self.tr("A very long step or a computer short of memory can be the reason."),
                 self.tr("Wait, or end it: what it saved last is kept."),
                 [(self.tr("End the trainer"), self.force_wanted.emit)],
@@ -228,6 +253,11 @@ class RunHeader(QWidget):
 
     def _on_notice_dismissed(self) -> None:
         self._dismissed = len(self._progress.notices)
+
+
+def is_passing(problem: Problem) -> bool:
+    """Whether the same job may well succeed if it is tried again: nothing is wrong with what was asked for."""
+    return problem.code.startswith(("memory.", "worker.", "gpu.", "disk."))
 
 
 def _stage(stage: events.Progress) -> str:

@@ -113,6 +113,20 @@ class SettingsForm(QWidget):
         self._fill(settings)
         self._check(tell=True)
 
+    def values(self) -> dict[str, Any]:
+        """What stands in the rows, right or wrong."""
+        return {path: setting.value() for path, setting in self.rows.items()}
+
+    def show_values(self, values: dict[str, Any], preset: str) -> None:
+        """Show what `values` gave, measured against a preset; what is no plain value is left out."""
+        plain = {path: value for path, value in values.items() if isinstance(value, str | int | float)}
+        if plain.get("method") not in METHODS or preset not in (*PRESETS, SAMPLE):
+            return
+        self.preset = preset
+        self._show_method(str(plain["method"]))
+        self._take(plain)
+        self._check(tell=True)
+
     def settings(self) -> TrainSettings | None:
         """The settings as they stand, or None while something is wrong with them."""
         return None if self._problems else self._built
