@@ -7,34 +7,16 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-import psutil
 
 from studio.contract import events, job
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import MARKER, RunFolder, runs_folder
 from studio.data.run_index import Key, RunIndex
 from studio.data.run_label import Label, read_label
+from studio.data.worker_lock import Lock as Lock
+from studio.data.worker_lock import living_worker as living_worker
 
 State = Literal["running", "done", "stopped", "discarded", "failed", "interrupted"]
-
-
-class Lock(msgspec.Struct, frozen=True):
-    """Content of worker.lock: a pid alone could belong to another process by now."""
-
-    pid: int
-    started: float
-
-
-def living_worker(folder: RunFolder) -> psutil.Process | None:
-    """The process that works on a folder now, or None."""
-    try:
-        lock = msgspec.json.decode(folder.lock.read_bytes(), type=Lock)
-        process = psutil.Process(lock.pid)
-        if abs(process.create_time() - lock.started) < 2 and process.status() != psutil.STATUS_ZOMBIE:
-            return process
-    except (OSError, msgspec.DecodeError, psutil.Error):
-        return None
-    return None
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,8 +64,18 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
         return (RunFolder(self.folder).adapter / "adapter_config.json").is_file()
 
     @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is anything to go on from; whether it is whole is seen when it is taken up."""
+        return has_checkpoint(RunFolder(self.folder))
+
+    @property
     def can_resume(self) -> bool:
         return self.state in ("interrupted", "failed", "stopped")
+
+
+def has_checkpoint(folder: RunFolder) -> bool:
+    """Whether a run has saved its state."""
+    return any(folder.checkpoints.glob("step-*/manifest.json"))
 
 
 def list_runs() -> list[RunSummary]:

@@ -3,14 +3,17 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-import msgspec
 import psutil
 
 from studio.contract import offline
 from studio.contract.run_folder import RunFolder
-from studio.data.run_history import Lock
+from studio.data.worker_lock import write_lock
+
+START_MARK = "--- A worker starts: "
+"""Stands in the log before what each worker writes."""
 
 
 def worker_command(folder: RunFolder) -> list[str]:
@@ -44,6 +47,7 @@ def start_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
     """
     log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
+        os.write(log, f"{START_MARK}{time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
         process = subprocess.Popen(
             worker_command(folder),
             stdin=subprocess.DEVNULL,
@@ -57,15 +61,6 @@ def start_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
         os.close(log)
     write_lock(folder, process.pid)  # the worker writes the same; this closes the gap until it has started
     return process
-
-
-def write_lock(folder: RunFolder, pid: int) -> None:
-    """Say in the folder which process works on it."""
-    try:
-        lock = Lock(pid=pid, started=psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
-        return
-    folder.lock.write_bytes(msgspec.json.encode(lock))
 
 
 def kill_tree(process: psutil.Process) -> None:
@@ -83,7 +78,7 @@ def kill_tree(process: psutil.Process) -> None:
 
 
 def last_lines(path: Path, count: int = 15, most_bytes: int = 16_384) -> str:
-    """The end of a log, for a failure's details."""
+    """The end of a log, for a failure's details; of the last worker alone where several wrote into it."""
     try:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)
@@ -91,4 +86,5 @@ def last_lines(path: Path, count: int = 15, most_bytes: int = 16_384) -> str:
             text = file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
+    text = text.rpartition(START_MARK)[2].partition("\n")[2] if START_MARK in text else text
     return "\n".join(text.splitlines()[-count:])

@@ -1,5 +1,6 @@
 """The QThread that owns one worker process, or follows the files of one that another window started."""
 
+import contextlib
 import os
 import queue
 import subprocess
@@ -14,11 +15,14 @@ from PySide6.QtCore import QObject, QThread, Signal
 from studio.contract import commands, events, job
 from studio.contract.errors import Problem
 from studio.contract.run_folder import RunFolder
-from studio.data import run_history
-from studio.supervisor import processes
+from studio.data import run_history, run_record
+from studio.data.run_record import Times
+from studio.supervisor import deaths, processes
+from studio.supervisor.memory_witness import MemoryWitness
 
-SILENCE_SECONDS = 60
-"""After this long without any sign of life a worker is shown as "not answering"."""
+SILENCE_SECONDS = 55
+"""After this long without any sign of life a worker is shown as "not answering": within a minute of the last one, the
+second between two looks and that between two heartbeats included."""
 
 _POLL_SECONDS = 0.1
 
@@ -51,6 +55,9 @@ class TrainerThread(QThread):
         self._forced = False
         self._final: events.AnyEvent | None = None
         self._last_sign = time.monotonic()
+        self._last_beat = 0.0
+        self._times = Times()
+        self._witness = MemoryWitness()
         if not attach:
             # Commands of an earlier worker are not for this one. Done here and not when the process starts, so that
             # a command that is sent meanwhile is not lost.
@@ -109,15 +116,12 @@ class TrainerThread(QThread):
                 job.save(self._work, self.folder.job)
             self._process = processes.start_worker(self.folder)
         except OSError as error:
-            self._hand_on(
-                events.Failed(
-                    at=time.time(),
-                    problem=Problem(
-                        code="worker.cannot_start",
-                        what="The trainer could not be started.",
-                        why=str(error),
-                        fix="Check free disk space, or reinstall the program.",
-                    ),
+            self._end_with(
+                Problem(
+                    code="worker.cannot_start",
+                    what="The trainer could not be started.",
+                    why=str(error),
+                    fix="Check free disk space, or reinstall the program.",
                 )
             )
             return
@@ -126,6 +130,7 @@ class TrainerThread(QThread):
         reader = threading.Thread(target=_read_lines, args=(self._process.stdout, self._lines), daemon=True)
         reader.start()
         while not self._let_go.is_set():
+            self._witness.look(self._process.pid)
             try:
                 line = self._lines.get(timeout=_POLL_SECONDS)
             except queue.Empty:
@@ -140,18 +145,28 @@ class TrainerThread(QThread):
         with self.folder.events.open("rb") as file:
             rest = b""
             while not self._let_go.is_set():
-                alive = run_history.living_worker(self.folder) is not None  # asked before reading: nothing is missed
+                worker = run_history.living_worker(self.folder)  # asked before reading: nothing is missed
+                if worker is not None:
+                    self._witness.look(worker.pid)
                 chunk = file.read()
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     self._read(line)
-                if alive and _beat_age(self.folder) < 3:
-                    self._last_sign = time.monotonic()
-                if self._final is not None or (not alive and not chunk):
+                self._feel_beat()
+                if self._final is not None or (worker is None and not chunk):
                     self._finish(None)
                     return
                 if not chunk:
                     self.msleep(int(_POLL_SECONDS * 1000))
+
+    def _feel_beat(self) -> None:
+        """The worker touches its lock with each heartbeat: that it changes matters, not what the clock says."""
+        try:
+            beat = os.stat(self.folder.lock).st_mtime
+        except OSError:
+            return
+        if beat != self._last_beat:
+            self._last_beat, self._last_sign = beat, time.monotonic()
 
     def _read(self, line: bytes) -> None:
         try:
@@ -166,10 +181,11 @@ class TrainerThread(QThread):
                 )
             )
         self._last_sign = time.monotonic()
+        self._times = Times(event.at)
         if isinstance(event, events.Hello):
             self._final = None  # a resumed run's file holds the end of its earlier part
         if isinstance(event, events.Hello) and event.protocol != events.PROTOCOL:
-            event = events.Failed(at=event.at, problem=_other_protocol(event.protocol))
+            event = self._failed(_other_protocol(event.protocol))
             self.force_stop()
         if not isinstance(event, events.Heartbeat):
             self._hand_on(event)
@@ -186,27 +202,17 @@ class TrainerThread(QThread):
             return
         if exit_code == 0 and self._told_to_stop and not self._forced:
             return  # a service that was told to end
-        self._hand_on(events.Failed(at=time.time(), problem=self._death(exit_code)))
+        self._end_with(deaths.problem_of(self.folder, exit_code, self._forced, self._witness))
 
-    def _death(self, exit_code: int | None) -> Problem:
-        if self._forced:
-            what, why = "The trainer was ended by force.", "You asked for it."
-        elif exit_code is not None and exit_code < 0:
-            what = f"The trainer was killed (signal {-exit_code})."
-            why = (
-                "Another program or the system ended it; signal 9 often means that the computer's memory ran out."
-                if exit_code == -9
-                else "It crashed."
-            )
-        else:
-            what, why = "The trainer ended without a word.", f"Exit code {exit_code}." if exit_code is not None else ""
-        return Problem(
-            code="worker.died",
-            what=what,
-            why=why,
-            fix="What was saved is kept: resume the run from its last checkpoint.",
-            details=processes.last_lines(self.folder.log),
-        )
+    def _end_with(self, problem: Problem) -> None:
+        told = self._failed(problem)
+        with contextlib.suppress(OSError):  # a full disk: it is told now at least
+            run_record.append(self.folder, told)  # so that the cause is known after the next start, too
+        self._hand_on(told)
+
+    def _failed(self, problem: Problem) -> events.Failed:
+        """A failure that the worker could not tell itself, later than all that it told."""
+        return events.Failed(at=self._times.next(), problem=problem)
 
 
 def _read_lines(pipe: IO[bytes], lines: "queue.SimpleQueue[bytes | None]") -> None:
@@ -216,14 +222,6 @@ def _read_lines(pipe: IO[bytes], lines: "queue.SimpleQueue[bytes | None]") -> No
                 lines.put(line.rstrip(b"\n"))
     finally:
         lines.put(None)
-
-
-def _beat_age(folder: RunFolder) -> float:
-    """Seconds since the worker last touched its lock, which it does with each heartbeat."""
-    try:
-        return time.time() - os.stat(folder.lock).st_mtime
-    except OSError:
-        return float("inf")
 
 
 def _other_protocol(protocol: int) -> Problem:

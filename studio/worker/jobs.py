@@ -8,6 +8,7 @@ from studio.contract.events import Event, RowsExported
 from studio.contract.run_folder import RunFolder
 from studio.worker.awake import kept_awake
 from studio.worker.commands import CommandReader
+from studio.worker.fault_hook import with_fault
 
 
 def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader) -> Event | None:
@@ -57,7 +58,7 @@ def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader
             from studio.engine import train
 
             with kept_awake():
-                return train.train(work, folder, emit, control)
+                return train.train(work, folder, with_fault(emit), control)
         case job.PlanJob():
             from studio.engine import trial
 

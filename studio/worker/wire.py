@@ -5,15 +5,15 @@ The worker duplicates fd 1 for events and points fd 1 at stderr, so that a libra
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from types import TracebackType
 
 import msgspec
-import psutil
 
 from studio.contract import events
 from studio.contract.run_folder import RunFolder
+from studio.data.run_record import open_record
+from studio.data.worker_lock import write_lock
 from studio.worker.awake import SleepWatch
 
 HEARTBEAT_SECONDS = 1.0
@@ -51,14 +51,14 @@ class Wire:
         self._descriptor = descriptor
         self._lock = threading.Lock()
         self._unwritten = bytearray()
-        self._record = os.open(folder.events, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._record, self._times = open_record(folder)
         self._ended = threading.Event()
         self._beat = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
         self.window_gone = False
         self.on_window_gone: Callable[[], None] = lambda: None
 
     def __enter__(self) -> "Wire":
-        self._write_lock()
+        write_lock(self._folder, os.getpid())
         self._beat.start()
         return self
 
@@ -72,8 +72,8 @@ class Wire:
 
     def emit(self, event: events.Event) -> None:
         """Send one event, stamped with the time."""
-        line = events.encode(msgspec.structs.replace(event, at=round(time.time(), 3)))
         with self._lock:
+            line = events.encode(msgspec.structs.replace(event, at=self._times.next()))
             if not isinstance(event, _ONLY_LIVE):
                 self._unwritten += line
             self._write_record()
@@ -106,11 +106,12 @@ class Wire:
         watch = SleepWatch(self.emit)
         while not self._ended.wait(HEARTBEAT_SECONDS):
             watch.look()
-            os.utime(self._folder.lock)
+            self._touch_lock()
             self.emit(events.Heartbeat())
 
-    def _write_lock(self) -> None:
-        pid = os.getpid()
-        lock = {"pid": pid, "started": psutil.Process(pid).create_time()}
-        self._folder.lock.write_bytes(msgspec.json.encode(lock))
-        self._folder.lock.chmod(0o600)
+    def _touch_lock(self) -> None:
+        """A window that follows the files sees by it that the worker lives."""
+        try:
+            os.utime(self._folder.lock)
+        except OSError:  # somebody took it away, or the disk fails: a sign of life is worth a second try
+            write_lock(self._folder, os.getpid())

@@ -76,14 +76,16 @@ def test_a_killed_worker_is_told_within_five_seconds_and_the_window_goes_on(
     assert time.monotonic() - killed < 5
     words = seen_words(page)
     assert "Failed" in words
-    assert "signal 9 often means that the computer's memory ran out." in words
-    assert "What was saved is kept: resume the run from its last checkpoint." in words
+    assert "Another program or a person ended it. Memory was not the reason: " in words
+    assert "What was saved is kept: go on from the last checkpoint." in words
     assert window.run_bar.state == "failed"
-    assert person.find_button("Resume") is not None
+    assert person.find_button("Go on from the last checkpoint") is not None
     assert person.find_button("Stop the run") is None
     qtbot.waitUntil(lambda: workplace.active is None, timeout=5_000)
     (run,) = run_history.list_runs()
     assert run.can_resume
+    assert run.failed is not None, "after the next start nobody would know why"
+    assert run.failed.problem.code == "worker.died"
 
     # The window goes on working: every page opens, other data is imported, and the run is taken up by its button.
     for name in PAGES:
@@ -96,7 +98,7 @@ def test_a_killed_worker_is_told_within_five_seconds_and_the_window_goes_on(
     assert "30 rows" in seen_words(window.page("data"))
     window.show_page("train")
     count = sum(isinstance(event, events.Step) for event in seen.seen)
-    person.click("Resume")
+    person.click("Go on from the last checkpoint")
     wait_for_steps(qtbot, seen, count + 1)
     qtbot.waitUntil(lambda: "Learning" in seen_words(page), timeout=10_000)
     assert "killed" not in seen_words(page)

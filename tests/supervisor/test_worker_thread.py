@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -11,7 +12,9 @@ from pytestqt.qtbot import QtBot
 
 from studio.contract import commands, events, job
 from studio.contract.run_folder import RunFolder
+from studio.data import run_history
 from studio.data.run_history import summarise
+from studio.data.worker_lock import write_lock
 from studio.supervisor import processes
 from studio.supervisor.worker_thread import TrainerThread
 from tests.helpers.recorder import Recorder
@@ -79,7 +82,63 @@ def test_a_killed_worker_becomes_a_failure_in_words(qtbot: QtBot, folder: RunFol
     assert isinstance(last, events.Failed)
     assert last.problem.code == "worker.died"
     assert "signal 9" in last.problem.what
+    assert last.problem.why.startswith("Another program or a person ended it. Memory was not the reason: ")
     assert "the last words" in last.problem.details
+    assert last in run_history.read_events(folder)  # known after the next start, too
+
+
+def test_what_an_earlier_worker_wrote_into_the_log_is_no_cause(qtbot: QtBot, folder: RunFolder, fake_worker) -> None:
+    fake_worker("print('std::bad_alloc', file=sys.stderr)\nsys.stderr.flush()\nos.abort()\n")
+    *_, first = run_to_end(qtbot, TrainerThread(folder, WORK))
+    fake_worker("os.abort()\n")
+    *_, second = run_to_end(qtbot, TrainerThread(folder, WORK))
+    assert isinstance(first, events.Failed)
+    assert isinstance(second, events.Failed)
+    assert (first.problem.code, second.problem.code) == ("memory.host", "worker.died")
+    assert "signal 6" in second.problem.what
+
+
+def test_a_card_that_takes_the_worker_with_it_is_lost(qtbot: QtBot, folder: RunFolder, fake_worker) -> None:
+    fake_worker("print('CUDA error: device lost', file=sys.stderr)\nsys.stderr.flush()\nos.abort()\n")
+    *_, last = run_to_end(qtbot, TrainerThread(folder, WORK))
+    assert isinstance(last, events.Failed)
+    assert last.problem.code == "gpu.lost"
+
+
+def own_group() -> Path | None:
+    """A control group for memory that this user may make (root's, in a container); None elsewhere."""
+    for top, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        group = Path(top, f"apprentice-{os.getpid()}")
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        if (group / limit).exists():
+            (group / limit).write_text(str(160 << 20), encoding="ascii")
+            return group
+        group.rmdir()
+    return None
+
+
+def test_a_worker_that_the_system_ends_for_want_of_memory_is_told_so(
+    qtbot: QtBot, folder: RunFolder, fake_worker
+) -> None:
+    group = own_group()
+    if group is None:
+        pytest.skip("needs a control group of its own")
+    fake_worker(
+        f"open({str(group / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))\n"
+        "say(events.Progress(stage='inside')); time.sleep(1.2)\n"
+        "held = []\n"
+        "while True: held.append(bytearray(os.urandom(1 << 20)))\n"
+    )
+    began = time.monotonic()
+    *_, last = run_to_end(qtbot, TrainerThread(folder, WORK))
+    group.rmdir()
+    assert isinstance(last, events.Failed)
+    assert last.problem.code == "memory.host_killed"
+    assert last.problem.what == "The computer's memory ran out, and the system ended the trainer."
+    assert time.monotonic() - began < 20
 
 
 def test_a_worker_that_ends_without_a_word_is_a_failure(qtbot: QtBot, folder: RunFolder, fake_worker) -> None:
@@ -130,6 +189,7 @@ def test_forcing_ends_the_whole_process_tree(qtbot: QtBot, folder: RunFolder, fa
     child = next(event.done for event in recorder.seen if isinstance(event, events.Progress))
     thread.force_stop()
     *_, last = wait_for_end(qtbot, thread, recorder)
+    assert last.problem.code == "worker.forced"
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
     assert isinstance(last, events.Failed)
 
@@ -193,6 +253,27 @@ def test_a_followed_worker_that_dies_is_a_failure(qtbot: QtBot, folder: RunFolde
     folder.events.write_bytes(events.encode(events.Progress(stage="one")))
     seen = run_to_end(qtbot, TrainerThread(folder, attach=True))
     assert [type(event) for event in seen] == [events.Progress, events.Failed]
+
+
+def test_a_followed_worker_that_stands_still_falls_silent_whatever_the_clock_says(
+    qtbot: QtBot, folder: RunFolder
+) -> None:
+    """The clock was set back by an hour: the last heartbeat seems to lie in the future."""
+    job.save(WORK, folder.job)
+    write_lock(folder, os.getpid())
+    os.utime(folder.lock, (time.time() + 3600, time.time() + 3600))
+    thread = TrainerThread(folder, attach=True)
+    recorder = watch(thread)
+    folder.events.write_bytes(events.encode(events.Progress(stage="one")))
+    thread.start()
+    qtbot.waitUntil(lambda: recorder.has(events.Progress), timeout=20_000)
+    thread._last_sign -= 50
+    qtbot.wait(300)
+    assert thread.silent_seconds > 50
+    os.utime(folder.lock)
+    qtbot.waitUntil(lambda: thread.silent_seconds < 5, timeout=5_000)
+    thread.let_go()
+    qtbot.waitUntil(thread.isFinished)
 
 
 def test_a_run_whose_worker_is_gone_is_interrupted_and_can_be_resumed(folder: RunFolder) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from studio.contract import events
@@ -130,11 +131,13 @@ def test_chat_export_and_resume_are_offered_where_they_do_something(
         qtbot.mouseClick(detail.export, Qt.MouseButton.LeftButton)
     assert (asked.args, workplace.export_run) == (["export"], three[0])
     page.show_run(three[2])
-    assert (detail.chat.isVisible(), detail.export.isVisible(), detail.resume.isVisible()) == (False, False, True)
+    assert (detail.chat.isVisible(), detail.export.isVisible(), detail.resume.isVisible()) == (False, False, False)
+    assert "interrupted" in detail.message.text()
+    go_on = next(one for one in detail.message.findChildren(QPushButton) if one.text() == "Start it again")
     resumed: list[RunFolder] = []
     monkeypatch.setattr(workplace, "resume_run", resumed.append)
     with qtbot.waitSignal(page.page_wanted) as asked:
-        qtbot.mouseClick(detail.resume, Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(go_on, Qt.MouseButton.LeftButton)
     assert (asked.args, resumed) == (["train"], [three[2]])
 
 
@@ -277,6 +280,27 @@ def checkpoint_of(folder: RunFolder, size: int) -> None:
     make_folder(folder.checkpoints)
     step = make_folder(folder.checkpoints / "step-000000050")
     (step / "adapter.safetensors").write_bytes(bytes(size))
+
+
+def test_a_failed_run_says_why_and_goes_on_from_its_last_checkpoint(
+    page: RunsPage, three: list[RunFolder], workplace: Workplace, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = three[1].checkpoints / "step-000000050"
+    saved.mkdir(parents=True)
+    (saved / "manifest.json").touch()
+    page.show_run(three[1])
+    message = page.detail.message
+    assert message.text() == "The trainer was killed (signal 9).\nMemory ran out.\nResume it."
+    assert not page.detail.said.isVisible()
+    resumed: list[RunFolder] = []
+    monkeypatch.setattr(workplace, "resume_run", resumed.append)
+    words = "Go on from the last checkpoint"
+    go_on = next(one for one in message.findChildren(QPushButton) if one.text() == words)
+    with qtbot.waitSignal(page.page_wanted) as asked:
+        qtbot.mouseClick(go_on, Qt.MouseButton.LeftButton)
+    assert (asked.args, resumed) == (["train"], [three[1]])
+    page.show_run(three[0])
+    assert not message.isVisible()
 
 
 def test_cleaning_up_says_what_it_frees_and_leaves_what_can_be_resumed(

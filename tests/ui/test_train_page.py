@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from studio.contract import events, job
@@ -345,16 +346,29 @@ def test_the_end_says_what_was_learned_and_compare_is_first(
     assert page.stack.currentWidget() is not page.live
 
 
-def test_a_failure_shows_what_why_and_resume(
-    page: TrainPage, follow: Follow, workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+def ways_out(page: TrainPage) -> list[QPushButton]:
+    """The buttons of the message that can be seen."""
+    return [one for one in page.header.message.findChildren(QPushButton) if one.isVisible() and one.text() != "Details"]
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_failure_shows_what_why_and_the_way_on(
+    page: TrainPage, follow: Follow, workplace: Workplace, monkeypatch: pytest.MonkeyPatch, saved: bool
 ) -> None:
-    follow.tell(*list(run_stream.run())[:40], events.Failed(at=3000.0, problem=run_stream.PROBLEM))
+    told = list(run_stream.run())
+    told = told[:80] if saved else told[:40]
+    assert any(isinstance(event, events.CheckpointSaved) for event in told) is saved
+    follow.tell(*told, events.Failed(at=3000.0, problem=run_stream.PROBLEM))
     follow.end()
     assert page.header.state.text() == "Failed"
     assert page.header.message.text() == "The trainer was killed (signal 9).\nMemory ran out.\nResume it."
     resumed: list[RunFolder] = []
     monkeypatch.setattr(workplace, "resume_run", resumed.append)
-    page.header.resume_run_wanted.emit()
+    assert [one.text() for one in ways_out(page)] == [
+        "Go on from the last checkpoint" if saved else "Start it again",
+        "New run",
+    ]
+    ways_out(page)[0].click()
     assert resumed == [follow.folder]
 
 
@@ -364,6 +378,7 @@ def test_a_pause_by_itself_says_why_and_offers_resume(
     follow.tell(*list(run_stream.run())[:40], events.Paused(at=2500.0, step=30, problem=run_stream.PROBLEM))
     assert page.header.state.text().startswith("Paused at step")
     assert "The trainer was killed" in page.header.message.text()
+    assert [one.text() for one in ways_out(page)] == ["Resume", "Stop and save"]
     follow.tell(events.Resumed(at=2501.0, step=30))
     assert not page.header.message.isVisible()
     assert page.header.state.text() == "Learning"

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,8 @@ import pytest
 from studio.contract import commands, events, job
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
-from studio.data.run_history import living_worker
+from studio.data.run_history import living_worker, read_events
+from studio.data.worker_lock import Lock
 from studio.worker import failures, wire
 from studio.worker.commands import CommandReader
 
@@ -189,7 +191,20 @@ def test_a_stopped_reply_is_known_while_it_is_written(folder: RunFolder, heard: 
     [
         (StudioError("data.empty", "Nothing."), "data.empty"),
         (MemoryError(), "memory.host"),
+        (OSError(12, "Cannot allocate memory"), "memory.host"),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: 8 b"),
+            "memory.host",
+        ),
+        (type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory. Tried to allocate 2 GiB."), "memory.gpu"),
+        (RuntimeError("CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA`"), "memory.gpu"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "memory.gpu"),
+        (RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be"), "gpu.lost"),
+        (RuntimeError("No CUDA GPUs are available"), "gpu.lost"),
+        (RuntimeError("CUDA error: device-side assert triggered"), "gpu.refused"),
         (OSError(28, "No space left on device"), "disk.full"),
+        (OSError(122, "Disk quota exceeded"), "disk.full"),
+        (OSError(5, "Input/output error"), "disk.failing"),
         (PermissionError(13, "Permission denied", "/out"), "disk.not_writable"),
         (ZeroDivisionError("division by zero"), "unexpected"),
     ],
@@ -198,6 +213,39 @@ def test_every_exception_becomes_words(error: Exception, code: str) -> None:
     problem = failures.failed(error).problem
     assert problem.code == code
     assert "Traceback" not in problem.sentence()
+    assert problem.fix or code.startswith("data.")
+
+
+def test_a_cut_last_line_spoils_no_line_after_it(folder: RunFolder) -> None:
+    folder.events.write_bytes(events.encode(events.Resumed(step=1)) + b'{"event": "res')
+    with wire.Wire(folder, None) as line:
+        line.emit(events.Resumed(step=2))
+    assert [event.step for event in read_events(folder) if isinstance(event, events.Resumed)] == [1, 2]
+
+
+def test_times_grow_even_where_the_clock_is_set_back(folder: RunFolder) -> None:
+    """The window knows by them which events it has seen; with smaller ones it would show a run that stands still."""
+    ahead = time.time() + 3600
+    folder.events.write_bytes(events.encode(events.Resumed(at=ahead, step=1)))
+    with wire.Wire(folder, None) as line:
+        line.emit(events.Resumed(step=2))
+        line.emit(events.Resumed(step=3))
+    first, second, third = (event.at for event in read_lines(folder))
+    assert first < second < third < ahead + 1
+
+
+def test_a_worker_lives_on_where_the_clock_is_set(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library tells a process's start by the clock of today; the lock was written by that of yesterday."""
+    with wire.Wire(folder, None):
+        lock = msgspec.json.decode(folder.lock.read_bytes(), type=Lock)
+        if not lock.ticks:
+            pytest.skip("only Linux tells more than the clock")
+        folder.lock.write_bytes(msgspec.json.encode(msgspec.structs.replace(lock, started=lock.started + 3600)))
+        assert living_worker(folder) is not None
+        folder.lock.write_bytes(msgspec.json.encode(msgspec.structs.replace(lock, ticks=lock.ticks + 1)))
+        assert living_worker(folder) is None
+        folder.lock.write_bytes(msgspec.json.encode(msgspec.structs.replace(lock, boot="another start")))
+        assert living_worker(folder) is None
 
 
 def test_a_worker_without_a_readable_job_says_so_and_ends_with_one(folder: RunFolder) -> None:

@@ -77,6 +77,7 @@ class TrainPage(Page):
         self.header.resume_wanted.connect(workplace.resume)
         self.header.resume_run_wanted.connect(self._resume_run)
         self.header.new_run_wanted.connect(self.new_run)
+        self.header.stop_wanted.connect(workplace.stop)
         self.header.force_wanted.connect(workplace.force_stop)
         self.verdict.compare_wanted.connect(self._compare)
         self.verdict.export_wanted.connect(self._export)

@@ -10,6 +10,7 @@ from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
+from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.run_feed import RunFeed
 from studio.ui.widgets.run_view import RunView
 from studio.ui.widgets.section import row
@@ -49,6 +50,8 @@ class RunDetail(QWidget):
         self.more.setPopupMode(self.more.ToolButtonPopupMode.InstantPopup)
         head = row(self.title, self.resume, self.export, self.chat, self.watch, self.more)
         head.setStretch(0, 1)
+        self.message = MessageBar(closable=False)
+        self._told: object = None
         self.view = RunView(feed)
         self.settings = SettingsTable()
         self._side = self.view.take_side()
@@ -69,6 +72,7 @@ class RunDetail(QWidget):
         layout.setContentsMargins(2 * GRID, 2 * GRID, 3 * GRID, GRID)
         layout.setSpacing(GRID)
         layout.addLayout(head)
+        layout.addWidget(self.message)
         layout.addWidget(self.said)
         layout.addWidget(self.label)
         layout.addWidget(self.tabs, 1)
@@ -85,7 +89,9 @@ class RunDetail(QWidget):
         running = summary.state == "running"
         for widget in (self.chat, self.export):
             widget.setVisible(not several and summary.has_adapter and not running)
-        self.resume.setVisible(not several and summary.can_resume)
+        lost = not several and summary.state in ("failed", "interrupted")
+        self._show_message(summary if lost else None, busy)
+        self.resume.setVisible(not several and summary.can_resume and not lost)
         self.resume.setEnabled(not busy)
         self.resume.setToolTip(plain_tip(self.tr("Another run goes on: it has to end first.")) if busy else "")
         self.watch.setVisible(not several and running)
@@ -101,10 +107,33 @@ class RunDetail(QWidget):
         else:
             work = summary.job
             self.title.set_text(f"{work.name}: {wording.learns(work.model_name, work.dataset_name)}")
-            self.said.setText(self._story(summary))
+            self.said.setText("" if lost else self._story(summary))
         self.said.setVisible(bool(self.said.text()))
         self.label.setText("" if several else self._label(summary))
         self.label.setVisible(bool(self.label.text()))
+
+    def _show_message(self, summary: RunSummary | None, busy: bool) -> None:
+        """Why a run ended before its time, and the button that goes on with it."""
+        key = (summary.folder, summary.failed, summary.has_checkpoint, busy) if summary is not None else None
+        if key == self._told:
+            return
+        self._told = key
+        if summary is None:
+            self.message.clear()
+            return
+        saved = summary.has_checkpoint
+        words = self.tr("Go on from the last checkpoint") if saved else self.tr("Start it again")
+        actions = [(words, self._go_on)] if not busy else []
+        if summary.failed is not None:
+            self.message.show_problem(summary.failed.problem, actions)
+        else:
+            fix = self.tr("It can go on from its last checkpoint.") if saved else ""
+            what = self.tr("The run was interrupted: its trainer ended while no window was there to see why.")
+            self.message.show_text("warning", what, fix=fix, actions=actions)
+
+    def _go_on(self) -> None:
+        self._told = None  # the click closes the message: it is shown anew where the run cannot be taken up
+        self.resume_wanted.emit()
 
     def _label(self, summary: RunSummary) -> str:
         """Tags and the note's first lines."""
@@ -122,10 +151,6 @@ class RunDetail(QWidget):
             if not summary.finished.adapter:
                 return self.tr("Nothing was kept of this run.")
             return " ".join((judge(summary.finished.verdict).headline, *judge(summary.finished.verdict).sentences))
-        if summary.failed is not None:
-            return wording.told_problem(summary.failed.problem).sentence().replace("\n", " ")
-        if summary.state == "interrupted":
-            return self.tr("The run was interrupted; it can be resumed from its last checkpoint.")
         return self.tr("The run goes on.")
 
 

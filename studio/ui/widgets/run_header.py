@@ -6,6 +6,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from studio.contract import events, job
+from studio.contract.errors import Problem
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets.labels import ElidedLabel, IconLabel, label
@@ -35,12 +36,14 @@ class RunHeader(QWidget):
 
     Attributes:
         resume_wanted: Go on after a pause. resume_run_wanted: go on after a failure, from the last checkpoint.
+        stop_wanted: End a paused run, saving what it learned.
         force_wanted: End the worker at once.
     """
 
     resume_wanted = Signal()
     resume_run_wanted = Signal()
     new_run_wanted = Signal()
+    stop_wanted = Signal()
     force_wanted = Signal()
 
     def __init__(self) -> None:
@@ -181,17 +184,20 @@ class RunHeader(QWidget):
             return
         self._said = key
         if progress.failed is not None:
-            actions = [(self.tr("New run"), self.new_run_wanted.emit)]
-            if progress.saved is not None or progress.step is not None:
-                actions.insert(0, (self.tr("Resume"), self.resume_run_wanted.emit))
             problem = progress.failed.problem
+            actions = [(self.tr("New run"), self.new_run_wanted.emit)]
+            if progress.saved is not None:
+                actions.insert(0, (self.tr("Go on from the last checkpoint"), self.resume_run_wanted.emit))
+            elif progress.step is not None or is_passing(problem):
+                actions.insert(0, (self.tr("Start it again"), self.resume_run_wanted.emit))
             self.message.show_problem(problem, actions)
         elif progress.state == "paused" and progress.paused_by is not None:
-            self.message.show_problem(progress.paused_by, [(self.tr("Resume"), self.resume_wanted.emit)], "warning")
+            actions = [(self.tr("Resume"), self.resume_wanted.emit), (self.tr("Stop and save"), self.stop_wanted.emit)]
+            self.message.show_problem(progress.paused_by, actions, "warning")
         elif progress.silent_seconds:
             self.message.show_text(
                 "warning",
-                self.tr("The trainer has not answered for more than a minute."),
+                self.tr("The trainer has not answered for about a minute."),
                 self.tr("A very long step or a computer short of memory can be the reason."),
                 self.tr("Wait, or end it: what it saved last is kept."),
                 [(self.tr("End the trainer"), self.force_wanted.emit)],
@@ -228,6 +234,11 @@ class RunHeader(QWidget):
 
     def _on_notice_dismissed(self) -> None:
         self._dismissed = len(self._progress.notices)
+
+
+def is_passing(problem: Problem) -> bool:
+    """Whether the same job may well succeed if it is tried again: nothing is wrong with what was asked for."""
+    return problem.code.startswith(("memory.", "worker.", "gpu.", "disk."))
 
 
 def _stage(stage: events.Progress) -> str:
