@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from studio.contract.control import Control, Emit
+from studio.contract.control import Control, Emit, Wish
 from studio.contract.events import Progress, SampleAnswer
 from studio.data.chat_rows import read_probes
 from studio.engine import generate
@@ -104,3 +104,19 @@ class Tester:
             model.train(was_training)
         last = self._sample.question[-1]
         return SampleAnswer(step=step, question=last.content, answer=reply, expected=self._sample.answer)
+
+
+class UntilDiscarded:
+    """A control for the tests at the end: only throwing the run away ends them."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def poll(self) -> Wish:
+        return "discard" if self._control.poll() == "discard" else "go"
+
+    def wait(self, seconds: float) -> None:
+        self._control.wait(seconds)
+
+    def hold(self) -> bool:
+        return self._control.hold()

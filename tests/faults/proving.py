@@ -71,6 +71,33 @@ PROOFS = {
         "index",
         ("--n", "25"),
     ),
+    "once": Proof(
+        "P3",
+        "A run is interrupted in the middle of an epoch, again and again: each example is read exactly once an epoch, "
+        "in the same order",
+        "once",
+        ("--n", "2"),
+    ),
+    "room": Proof(
+        "P7",
+        "The room on the disk that is told before a run is within a tenth of what its checkpoints take",
+        "room_told",
+        ("--n", "3"),
+    ),
+    "nonfinite": Proof(
+        "P14",
+        "A loss, a gradient or a weight becomes infinite or no number: the run pauses within one step, and nothing of "
+        "it is saved",
+        "nonfinite",
+        ("--n", "7"),
+    ),
+    "deaths": Proof(
+        "P9, P10",
+        "A worker is killed, ended by the system for want of memory, or stopped: the right cause is shown within 5 s "
+        "(of a stop: 60 s); no run whose worker is dead is told as running",
+        "deaths",
+        ("--n", "2", "--restarts", "16", "--patience", "5"),
+    ),
 }
 
 
