@@ -172,14 +172,14 @@ class LossPlot(QWidget):
         main: list[Line] = []
         small: dict[CurveName, list[Line]] = {name: [] for name in SMALL}
         for index, run in enumerate(self._runs):
-            main += self._noisy(index, "loss", several)
-            main.append(self._tests(index, several))
+            main += [*self._noisy(index, "loss", several), self._tests(index, several)]
             for name in SMALL:
                 series = run.curves.series[name]
                 if name in _NOISY:
                     small[name] += self._noisy(index, name, several)
                 else:
-                    small[name].append(Line(Look(index, "plain", several), self._positions(series), series.values))
+                    look = Look(index, "plain", several)
+                    small[name].append(Line(look, self._positions(series), series.values, series.extremes()))
         self.main.set_lines(main)
         for name in SMALL:
             self.small[name].set_lines(small[name])
@@ -194,10 +194,10 @@ class LossPlot(QWidget):
         """A curve smoothed; under it every step, where one run has the plot to itself."""
         series = self._runs[index].curves.series[name]
         positions = self._positions(series)
-        smoothed = self._smoothers[index][name].values(series, self.controls.smoothing)
-        kind = "smooth" if name == "loss" else "plain"
-        raw = [] if several else [Line(Look(index, "raw"), positions, series.values)]
-        return [*raw, Line(Look(index, kind, several), positions, smoothed)]
+        smoother, look = self._smoothers[index][name], Look(index, "smooth" if name == "loss" else "plain", several)
+        smoothed = Line(look, positions, smoother.values(series, self.controls.smoothing), smoother.extremes())
+        raw = Line(Look(index, "raw"), positions, series.values, series.extremes())
+        return [smoothed] if several else [raw, smoothed]
 
     def _hand_down_marks(self) -> None:
         tests = [
