@@ -9,6 +9,7 @@ import msgspec
 import psutil
 
 from studio.contract import offline
+from studio.contract.plain_text import harmless, redact
 from studio.contract.run_folder import RunFolder
 from studio.data.run_history import Lock
 
@@ -83,7 +84,7 @@ def kill_tree(process: psutil.Process) -> None:
 
 
 def last_lines(path: Path, count: int = 15, most_bytes: int = 16_384) -> str:
-    """The end of a log, for a failure's details."""
+    """The end of a log, for a failure's details: without secrets, and with what would steer a terminal written out."""
     try:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)
@@ -91,4 +92,4 @@ def last_lines(path: Path, count: int = 15, most_bytes: int = 16_384) -> str:
             text = file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
-    return "\n".join(text.splitlines()[-count:])
+    return redact("\n".join(harmless(line) for line in text.splitlines()[-count:]))
