@@ -45,6 +45,13 @@ PROOFS = {
         ("--every", "40", "--errors", "ENOSPC"),
         (),
     ),
+    "network": Proof(
+        "P19",
+        "The journeys of window and command line without network, under strace: nothing connects, nothing listens",
+        "network",
+        ("--tests", "tests/cli/test_planning.py"),
+        (),
+    ),
 }
 
 
