@@ -220,4 +220,5 @@ def _looking(commands: "Subparsers") -> None:
     export.add_argument("run", help="a run's id or name")
     export.add_argument("--to", required=True, metavar="FOLDER", help="a folder that does not exist yet")
     export.add_argument("--form", choices=list(EXPORTS), default="adapter", help="(default: adapter)")
-    _add(commands, "doctor", "looking:doctor", "what this computer offers for training, and what is missing")
+    doctor = _add(commands, "doctor", "looking:doctor", "what this computer offers for training, and what is missing")
+    doctor.add_argument("--report", metavar="FILE.zip", help="save a report for support, and say what is in it")

@@ -21,6 +21,7 @@ from studio.contract.settings import TrainSettings
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+LARGEST_JOB = 1_000_000
 READING = ("learn_answers_only", "learned_turns", "max_tokens", "too_long", "held_back_share")
 """Settings that decide how a row is read; `preview` offers no others."""
 
@@ -164,11 +165,29 @@ def read_job_file(path: Path) -> JobFile | job.TrainJob:
         StudioError: Unreadable, damaged, or with keys that do not exist.
     """
     is_toml = path.suffix == ".toml"
+    if path.suffix.lower() in (".yaml", ".yml"):
+        raise StudioError(
+            "job.invalid",
+            f"{path.name} is an invalid config: a job is written as TOML or JSON.",
+            "YAML files are not read at all, because they can name objects to make and grow without limit.",
+            "Write the job as .toml; `apprentice train --help` and the manual show one.",
+        )
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(LARGEST_JOB + 1)
+        if len(content) > LARGEST_JOB:
+            raise StudioError(
+                "job.invalid", f"{path.name} is no job file.", "It is longer than 1 MB.", "Choose another."
+            )
         table = tomllib.loads(content.decode()) if is_toml else msgspec.json.decode(content)
     except OSError as error:
-        raise StudioError("job.unreadable", f"The job file {path} cannot be read.", str(error.strerror)) from error
+        raise StudioError(
+            "job.unreadable", f"The job file {path} cannot be read.", str(error.strerror), "Check the path."
+        ) from error
+    except RecursionError as error:
+        raise StudioError(
+            "job.invalid", f"{path.name} is no job file.", "Its lists lie too deeply inside each other.", "Mend it."
+        ) from error
     except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StudioError(
             "job.invalid",

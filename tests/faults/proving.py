@@ -98,6 +98,13 @@ PROOFS = {
         "deaths",
         ("--n", "2", "--restarts", "16", "--patience", "5"),
     ),
+    "network": Proof(
+        "P19",
+        "The journeys of window and command line without network, under strace: nothing connects, nothing listens",
+        "network",
+        ("--tests", "tests/cli/test_planning.py"),
+        (),
+    ),
 }
 
 
