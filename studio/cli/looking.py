@@ -1,4 +1,4 @@
-"""The commands that look: preview, runs, doctor, models, and export."""
+"""The commands that look: preview, runs, doctor and models."""
 
 import argparse
 from pathlib import Path
@@ -248,26 +248,4 @@ def models_check(arguments: argparse.Namespace) -> int:
     )
     for warning in checked.warnings:
         output.say(warning.sentence().replace("\n", " "))
-    return 0
-
-
-def export(arguments: argparse.Namespace) -> int:
-    """Write what a run trained to a folder.
-
-    Raises:
-        StudioError: No such run, no adapter in it, or the folder cannot be written.
-    """
-    from studio.worker.exporting import export as write
-
-    summary = places.find_run(arguments.run)
-    if not arguments.to.strip():
-        raise StudioError(
-            "export.no_folder", "No folder was named.", fix="Give --to FOLDER, one that does not exist yet."
-        )
-    destination = Path(arguments.to).expanduser().resolve()
-    done = write(job.ExportJob(run=str(summary.folder), export=arguments.form, destination=str(destination)))
-    if arguments.json:
-        output.print_json(done)
-    else:
-        output.say(f"{len(done.files)} files, {done.total_bytes / 1e6:.1f} MB: {done.path}")
     return 0

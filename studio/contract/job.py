@@ -219,11 +219,16 @@ class CheckModelJob(
 
 
 class ExportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="export"):
-    """Write what a run trained to `destination` in the form `export` (a key of EXPORTS)."""
+    """Write what a run trained to `destination` in the form `export` (a key of EXPORTS).
+
+    `numbers`: key of the form's number formats, "" for the usual one. `check`: compare the result with the adapter.
+    """
 
     run: str
     export: str
     destination: str
+    numbers: str = ""
+    check: bool = True
 
 
 class DeviceJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="device"):

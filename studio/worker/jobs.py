@@ -44,7 +44,8 @@ def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader
         case job.ExportJob():
             from studio.worker import exporting
 
-            return exporting.export(work)
+            with kept_awake():
+                return exporting.export(work, emit, control)
         case job.PreviewJob():
             from studio.worker import preview
 

@@ -45,6 +45,13 @@ PROOFS = {
         ("--every", "40", "--errors", "ENOSPC"),
         (),
     ),
+    "exports": Proof(
+        "P16",
+        "An export is killed (SIGKILL) at any moment: no final name with a broken file, and the next export sweeps up",
+        "export_kills",
+        ("--kills", "6"),
+        ("--kills", "50"),
+    ),
 }
 
 
