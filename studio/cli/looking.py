@@ -1,4 +1,4 @@
-"""The commands that look: preview, runs, doctor and models."""
+"""The commands that look: preview, runs and doctor."""
 
 import argparse
 from pathlib import Path
@@ -225,27 +225,4 @@ def doctor(arguments: argparse.Namespace) -> int:
     for problem in report.problems:
         output.say(problem.sentence().replace("\n", " "))
     output.say("Versions: " + ", ".join(f"{name} {version}" for name, version in versions().items()))
-    return 0
-
-
-def models_check(arguments: argparse.Namespace) -> int:
-    """Look at a model folder: what it is, and every problem found.
-
-    Raises:
-        StudioError: There is no such folder, or it cannot be used.
-    """
-    from studio.engine import model_folder
-
-    checked = model_folder.check(places.find_model(arguments.model))
-    if arguments.json:
-        output.print_json(checked)
-        return 0 if checked.usable else 2
-    if not checked.usable:
-        raise StudioError.of(checked.problems[0])
-    output.say(f"{checked.name}: {checked.architecture}, {checked.parameters / 1e6:.1f} million parameters")
-    output.say(
-        f"Weights {checked.file_bytes / 1e6:.1f} MB, longest text {checked.context} tokens, licence {checked.licence}"
-    )
-    for warning in checked.warnings:
-        output.say(warning.sentence().replace("\n", " "))
     return 0

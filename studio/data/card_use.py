@@ -49,7 +49,27 @@ said = [{{"role": "user", "content": "Your question"}}]
 ids = tokenizer.apply_chat_template(said, add_generation_prompt=True, return_tensors="pt", return_dict=True)
 print(tokenizer.decode(model.generate(**ids, max_new_tokens=100)[0]))
 ```"""
-FORMS = {"merged": LOADED_WHOLE}
+GGUF = """Open the file that ends in .gguf with a program built on llama.cpp, for example:
+
+```
+llama-cli -m FILE.gguf -cnv
+```
+
+Tokenizer, chat template and end tokens are in the file. Greedy answers are had with temperature 0."""
+GGUF_LORA = """Put it on a GGUF file of the same base model with a program built on llama.cpp, for example:
+
+```
+llama-cli -m BASE.gguf --lora FILE.gguf -cnv
+```"""
+OLLAMA = """In this folder:
+
+```
+ollama create NAME -f Modelfile
+ollama run NAME
+```"""
+LM_STUDIO = """Move the folder apprentice-studio into the folder in which LM Studio keeps its models (My Models shows
+where), so that the file lies in apprentice-studio/NAME/. Chat template and end tokens are in the file."""
+FORMS = {"merged": LOADED_WHOLE, "gguf": GGUF, "gguf_adapter": GGUF_LORA, "ollama": OLLAMA, "lm_studio": LM_STUDIO}
 """Of the forms that are loaded alike whatever was learned."""
 
 

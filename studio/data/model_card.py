@@ -9,11 +9,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from studio.contract import events
+from studio.contract.combinations import COMBINATIONS
 from studio.contract.exports import EXPORTS
 from studio.contract.fields import Field, fields, flatten
 from studio.contract.methods import METHODS, tag_of
+from studio.contract.parity import Parity, sentences
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
+from studio.data.ancestry import read_ancestry
 from studio.data.card_use import plain, use
 from studio.data.licence import licence
 from studio.data.run_history import RunSummary, read_events
@@ -21,23 +24,24 @@ from studio.data.run_history import RunSummary, read_events
 E = TypeVar("E", bound=events.Event)
 
 
-def card_text(folder: RunFolder, summary: RunSummary, form: str = "adapter", more: tuple[str, ...] = ()) -> str:
+def card_text(folder: RunFolder, summary: RunSummary, form: str = "adapter", parity: Parity | None = None) -> str:
     """The Markdown of README.md for an export; the window shows this very text before it is written.
 
     Args:
         folder: The run; its events.jsonl gives the figures.
         summary: Of the same run.
         form: Key of EXPORTS.
-        more: Sections that are only known once the files are written (how they compare with the adapter).
+        parity: How the written files compare with the adapter, once they are written.
     """
     told = list(read_events(folder))
     parts = [
         _front_matter(summary, form),
         _head(summary, form),
         use(summary, form),
+        _combined(folder),
         _data(summary, _last(told, events.DataReport)),
         _figures(summary, _last(told, events.Evaluated)),
-        *more,
+        _compared(parity),
         _settings(summary.job.settings, _last(told, events.Started), _last(told, events.Hello)),
         _limits(summary),
     ]
@@ -45,10 +49,10 @@ def card_text(folder: RunFolder, summary: RunSummary, form: str = "adapter", mor
 
 
 def write_card(
-    path: Path, folder: RunFolder, summary: RunSummary, form: str = "adapter", more: tuple[str, ...] = ()
+    path: Path, folder: RunFolder, summary: RunSummary, form: str = "adapter", parity: Parity | None = None
 ) -> None:
     """Write the card to a file."""
-    path.write_text(card_text(folder, summary, form, more), encoding="utf-8", newline="\n")
+    path.write_text(card_text(folder, summary, form, parity), encoding="utf-8", newline="\n")
 
 
 def _last(told: list[events.AnyEvent], kind: type[E]) -> E | None:
@@ -126,6 +130,17 @@ def _data(summary: RunSummary, report: events.DataReport | None) -> str:
     return "\n".join(lines)
 
 
+def _combined(folder: RunFolder) -> str:
+    """What a combined adapter was made of."""
+    ancestry = read_ancestry(folder)
+    if ancestry is None:
+        return ""
+    row = COMBINATIONS[ancestry.how]
+    kept = f", keeping {ancestry.density:.0%} of each" if ancestry.density is not None else ""
+    lines = [f"- {plain(parent.name)} (weight {parent.weight:g})" for parent in ancestry.parents]
+    return "\n".join(["## Made of", "", f"{row.label}{kept}: {row.help}", "", *lines])
+
+
 def _figures(summary: RunSummary, last: events.Evaluated | None) -> str:
     rows: list[tuple[str, str]] = [("Steps", f"{summary.steps:,}"), ("Training time", f"{summary.seconds:,.0f} s")]
     rows += [(name, f"{value:.4f}") for name, value in _losses(summary, last) if value is not None]
@@ -133,6 +148,16 @@ def _figures(summary: RunSummary, last: events.Evaluated | None) -> str:
     if verdict is not None:
         rows += list(_verdict_rows(verdict))
     return "\n".join(["## Figures", "", "| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def _compared(parity: Parity | None) -> str:
+    """What came of the same prompts through the adapter and through these files."""
+    if parity is None:
+        return ""
+    rows = [f"| {name} | {told} |" for name, told in sentences(parity)]
+    verdict = "These files behave as the adapter did." if parity.holds else "THESE FILES DIFFER FROM THE ADAPTER."
+    said = [verdict, ""] if parity.prompts else []
+    return "\n".join(["## Compared with the adapter", "", *said, "| | |", "| --- | --- |", *rows])
 
 
 def _losses(summary: RunSummary, last: events.Evaluated | None) -> Iterator[tuple[str, float | None]]:

@@ -15,6 +15,7 @@ import psutil
 from studio.contract.control import Control
 from studio.contract.errors import StudioError
 from studio.contract.events import Exported
+from studio.contract.parity import Parity
 from studio.contract.run_folder import MARKER
 from studio.data.new_folder import sync_folder
 from studio.engine.weights_file import Damaged
@@ -61,13 +62,14 @@ def new_export(destination: Path) -> Iterator[Path]:
         raise _unwritable(destination, error) from error
 
 
-def told(destination: Path) -> Exported:
-    """What lies in a finished export."""
+def told(destination: Path, parity: Parity | None = None) -> Exported:
+    """What lies in a finished export, and how it compares with the adapter."""
     files = sorted(path for path in destination.rglob("*") if path.is_file())
     return Exported(
         path=str(destination),
         files=tuple(path.relative_to(destination).as_posix() for path in files),
         total_bytes=sum(path.stat().st_size for path in files),
+        parity=parity,
     )
 
 

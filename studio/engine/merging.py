@@ -45,7 +45,7 @@ class Merging:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         model_folder.require_usable(base)
         self.config = dict(read_json(base / "config.json", LARGEST_CONFIG))
-        model = _mapped(base)
+        model = mapped(base)
         made = adapted.put_on(model, adapter)
         self._model = made.get_base_model() if hasattr(made, "get_base_model") else made
         self._modules = dict(self._model.named_modules())
@@ -62,6 +62,10 @@ class Merging:
             self.config.pop("torch_dtype", None)
             self.config["dtype"] = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}[numbers]
 
+    def layers(self) -> dict[str, Any]:
+        """The layers beside which something was learned, by the name of the base's layer."""
+        return {name: module for name, module in self._modules.items() if _is_tuned(module)}
+
     @property
     def total_bytes(self) -> int:
         """Of all tensors."""
@@ -77,7 +81,7 @@ class Merging:
             yield name, done.pop(name).to(self.formats[name]).contiguous()
 
 
-def _mapped(base: Path) -> Any:
+def mapped(base: Path) -> Any:
     """The model with weights that lie in its files: the system reads what is used and drops it again."""
     from safetensors import safe_open
     from transformers import AutoConfig, AutoModelForCausalLM

@@ -209,12 +209,16 @@ class Workplace(QObject):
             self.choose_model(next(iter(self.models()), None))
         self.models_changed.emit()
 
+    def take_model(self, model: events.ModelChecked) -> None:
+        """Put what was found of a folder on the list; the first usable model is chosen at once."""
+        model_library.put_model(model)
+        self.models_changed.emit()
+        if self.model is None and model.usable:
+            self.choose_model(model)
+
     def _on_model_event(self, event: object) -> None:
         if isinstance(event, events.ModelChecked):
-            model_library.put_model(event)
-            self.models_changed.emit()
-            if self.model is None and event.usable:
-                self.choose_model(event)
+            self.take_model(event)
         elif isinstance(event, events.Failed):
             self.problem_raised.emit(event.problem)
 

@@ -37,6 +37,11 @@ def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader
             from studio.engine import model_folder
 
             return model_folder.check(Path(work.path))
+        case job.AddModelJob():
+            from studio.engine import model_adding
+
+            with kept_awake():
+                return model_adding.add(work, emit, control)
         case job.DeviceJob():
             from studio.engine import device
 
@@ -46,6 +51,10 @@ def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader
 
             with kept_awake():
                 return exporting.export(work, emit, control)
+        case job.CombineJob():
+            from studio.engine import combining
+
+            return combining.combine(work, emit, control)
         case job.PreviewJob():
             from studio.worker import preview
 

@@ -25,7 +25,7 @@ from tests.engine.exported_run import learned_run
 from tests.faults import forked
 from tests.helpers.tiny_models import tiny_model
 
-FORMS = ("merged",)
+FORMS = ("merged", "gguf")
 SIZES = {"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 6}
 """Large enough that writing takes longer than a look."""
 

@@ -7,11 +7,13 @@ from pathlib import Path
 from studio.contract.errors import StudioError
 from studio.contract.events import Exported, Progress
 from studio.contract.exports import EXPORTS
+from studio.contract.parity import BOUNDS, Parity
 from studio.data.model_card import write_card
-from studio.engine import export_folder, model_files, model_folder
+from studio.engine import export_folder, model_files, model_folder, parity
 from studio.engine.export_source import Source, Watch, Wish, find_base, open_source
 from studio.engine.merging import Merging
 from studio.engine.tokens import load_tokenizer
+from studio.engine.weights_file import read_weights
 from studio.engine.weights_writer import SHARD_BYTES, file_hash, write_shards
 
 OVERHEAD_BYTES = 30_000_000
@@ -43,8 +45,20 @@ def write(
     base = find_base(source)
     with export_folder.new_export(destination) as temporary:
         fill(temporary, source, base, wish, watch, shard_bytes)
-        write_card(temporary / "README.md", source.folder, source.summary, form="merged")
-    return export_folder.told(destination)
+        found = _compared(temporary, source, base, wish, watch)
+        write_card(temporary / "README.md", source.folder, source.summary, form="merged", parity=found)
+    return export_folder.told(destination, found)
+
+
+def _compared(temporary: Path, source: Source, base: Path, wish: Wish, watch: Watch) -> Parity | None:
+    """How what was written compares with the adapter; None where nobody wished to know."""
+    if not wish.check:
+        return None
+    numbers = wish.numbers
+    if numbers not in BOUNDS:
+        stored = {tensor.dtype for tensor in read_weights(temporary).tensors.values()}
+        numbers = "bf16" if "BF16" in stored else "f16" if "F16" in stored else "f32"
+    return parity.compare(source, base, numbers, parity.of_folder(temporary), watch)
 
 
 def fill(temporary: Path, source: Source, base: Path, wish: Wish, watch: Watch, shard_bytes: int = SHARD_BYTES) -> None:
