@@ -51,7 +51,10 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("studio/data/run_history.py", "delete-tree"): "`delete_for_good`, which asks for the marker and refuses links",
     ("studio/data/run_room.py", "delete-tree"): "`clean`, which asks for the marker and refuses links",
     ("studio/engine/checkpoint.py", "delete-tree"): "`_delete`, which asks for the marker and refuses links",
-    ("studio/engine/exports/adapter.py", "delete-tree"): "a folder made a moment ago under a random name",
+    ("studio/cli/shelf.py", "delete-tree"): "a copied model of our own; the marker is asked for and links are refused",
+    ("studio/engine/combining.py", "delete-tree"): "a run's folder made a moment ago",
+    ("studio/engine/export_folder.py", "delete-tree"): "a folder made a moment ago; `_sweep` asks for the marker",
+    ("studio/engine/model_adding.py", "delete-tree"): "a folder made a moment ago; `_sweep` asks for the marker",
     ("studio/supervisor/import_jobs.py", "delete-tree"): "`delete_ours`, which asks for the marker and refuses links",
 }
 

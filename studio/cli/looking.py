@@ -1,4 +1,4 @@
-"""The commands that look: preview, runs, doctor, models, and export."""
+"""The commands that look: preview, runs and doctor."""
 
 import argparse
 from pathlib import Path
@@ -246,49 +246,4 @@ def _save_report(report: events.DeviceReport, path: Path, as_json: bool) -> int:
     output.say(f"Saved {path} ({size / 1e3:.0f} kB). It was sent nowhere; look through it before you give it away:")
     for piece in made:
         output.say(f"  {piece.name}: {piece.purpose}")
-    return 0
-
-
-def models_check(arguments: argparse.Namespace) -> int:
-    """Look at a model folder: what it is, and every problem found.
-
-    Raises:
-        StudioError: There is no such folder, or it cannot be used.
-    """
-    from studio.engine import model_folder
-
-    checked = model_folder.check(places.find_model(arguments.model))
-    if arguments.json:
-        output.print_json(checked)
-        return 0 if checked.usable else 2
-    if not checked.usable:
-        raise StudioError.of(checked.problems[0])
-    output.say(f"{checked.name}: {checked.architecture}, {checked.parameters / 1e6:.1f} million parameters")
-    output.say(
-        f"Weights {checked.file_bytes / 1e6:.1f} MB, longest text {checked.context} tokens, licence {checked.licence}"
-    )
-    for warning in checked.warnings:
-        output.say(warning.sentence().replace("\n", " "))
-    return 0
-
-
-def export(arguments: argparse.Namespace) -> int:
-    """Write what a run trained to a folder.
-
-    Raises:
-        StudioError: No such run, no adapter in it, or the folder cannot be written.
-    """
-    from studio.worker.exporting import export as write
-
-    summary = places.find_run(arguments.run)
-    if not arguments.to.strip():
-        raise StudioError(
-            "export.no_folder", "No folder was named.", fix="Give --to FOLDER, one that does not exist yet."
-        )
-    destination = Path(arguments.to).expanduser().resolve()
-    done = write(job.ExportJob(run=str(summary.folder), export=arguments.form, destination=str(destination)))
-    if arguments.json:
-        output.print_json(done)
-    else:
-        output.say(f"{len(done.files)} files, {done.total_bytes / 1e6:.1f} MB: {done.path}")
     return 0

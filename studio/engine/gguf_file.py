@@ -1,160 +1,169 @@
-"""The header of a GGUF file, read in Python alone: whether its counts and offsets can be true.
+"""GGUF files, written tensor by tensor and read again by the package `gguf`: byte for byte what was meant."""
 
-Native parsers have been broken by forged counts (CVE-2026-27940, CVE-2026-33298), so this looks first, and believes
-nothing that the file's own size contradicts. Layout: the ggml project's gguf.md, versions 2 and 3, little-endian.
-"""
-
-import math
-import struct
+import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from studio.contract.errors import Problem
-from studio.engine.model_faults import lfs_pointer
-from studio.engine.weights_file import LFS, Damaged
+from studio.contract.errors import StudioError
+from studio.engine.gguf_model import Array
 
-MAGIC = b"GGUF"
-MOST_KEYS = 100_000
-MOST_TENSORS = 100_000
-LONGEST_KEY = 65_535
-LONGEST_TEXT = 64_000_000
-"""Bytes of one text; the longest chat templates have some ten thousand."""
-MOST_DIMENSIONS = 4
-DEEPEST_LIST = 4
-SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-"""Kind of a plain value -> bytes."""
-TEXT, LIST = 8, 9
-LEAST_TEXT_BYTES = 8
-
-
-class Header(msgspec.Struct, frozen=True):
-    """What a GGUF file says of itself.
-
-    Attributes:
-        version: Of the layout.
-        tensors: How many there are.
-        architecture: `general.architecture`, "" where it is not said.
-    """
-
-    version: int
-    tensors: int
-    architecture: str
+KINDS = {
+    "f32": ("F32", "ALL_F32"), "f16": ("F16", "MOSTLY_F16"), "bf16": ("BF16", "MOSTLY_BF16"),
+    "q8_0": ("Q8_0", "MOSTLY_Q8_0"), "q5_1": ("Q5_1", "MOSTLY_Q5_1"), "q5_0": ("Q5_0", "MOSTLY_Q5_0"),
+    "q4_1": ("Q4_1", "MOSTLY_Q4_1"), "q4_0": ("Q4_0", "MOSTLY_Q4_0"),
+}  # fmt: skip
+"""Number formats that are written without native code -> names of the package's types for tensors and files."""
+COARSE = ("q5_1", "q5_0", "q4_1", "q4_0")
+FINER = "q8_0"
+"""Of the table of words and the output layer where the rest is coarse: rounding there shows most."""
+TABLES = ("token_embd.weight", "output.weight")
+LARGEST_F16 = 65504.0
 
 
-class _Reader:
-    """Reads forward, never more than the file has."""
+class Planned(msgspec.Struct, frozen=True):
+    """A tensor before its numbers are known."""
 
-    def __init__(self, file: BinaryIO, size: int, name: str) -> None:
-        self._file, self._size, self._name = file, size, name
-
-    def fault(self, why: str) -> Damaged:
-        return Damaged(
-            Problem(
-                code="model.gguf_damaged",
-                where=self._name,
-                what=f"The GGUF file {self._name} is damaged, or was made to harm.",
-                why=why,
-                fix="Get it again from a source you trust.",
-            )
-        )
+    name: str
+    shape: tuple[int, ...]
+    kind: str
 
     @property
-    def left(self) -> int:
-        return self._size - self._file.tell()
+    def byte_shape(self) -> tuple[int, ...]:
+        """Shape of its bytes in the file."""
+        import gguf
 
-    def take(self, count: int) -> bytes:
-        if count > self.left:
-            raise self.fault(f"It claims {count:,} bytes where {self.left:,} are left.")
-        return self._file.read(count)
+        block, size = gguf.GGML_QUANT_SIZES[_type(self.kind)]
+        return (*self.shape[:-1], self.shape[-1] // block * size)
 
-    def skip(self, count: int) -> None:
-        if count > self.left:
-            raise self.fault(f"It claims {count:,} bytes where {self.left:,} are left.")
-        self._file.seek(count, 1)
-
-    def number(self, form: str) -> int:
-        (value,) = struct.unpack(f"<{form}", self.take(struct.calcsize(f"<{form}")))
-        return int(value)
-
-    def count(self, what: str, most: int, least_bytes: int) -> int:
-        """A count that is believed only where so many things can lie in the rest of the file."""
-        told = self.number("Q")
-        if told > most or told * least_bytes > self.left:
-            raise self.fault(f"It claims {told:,} {what}; that cannot be in a file of {self._size:,} bytes.")
-        return told
-
-    def text(self, most: int) -> str:
-        return self.take(self.count("bytes of text", most, 1)).decode("utf-8", errors="replace")
+    @property
+    def nbytes(self) -> int:
+        """Its bytes in the file."""
+        return int(np.prod(self.byte_shape, dtype=np.int64))
 
 
-def read_header(path: Path) -> Header:
-    """Check a GGUF file's header against its size; no number in it is trusted to ask for memory.
+def plan(name: str, shape: tuple[int, ...], numbers: str) -> Planned:
+    """The number format of one tensor: vectors stay exact, tables are finer, what does not divide is F16.
+
+    Args:
+        name: In GGUF.
+        shape: Rows first.
+        numbers: Key of KINDS that was wished for.
+    """
+    import gguf
+
+    if len(shape) == 1:
+        return Planned(name, shape, "f32")
+    kind = FINER if numbers in COARSE and name in TABLES else numbers
+    if shape[-1] % gguf.GGML_QUANT_SIZES[_type(kind)][0]:
+        kind = "f16"
+    return Planned(name, shape, kind)
+
+
+def _type(kind: str) -> Any:
+    import gguf
+
+    return getattr(gguf.GGMLQuantizationType, KINDS[kind][0])
+
+
+def file_type(numbers: str) -> int:
+    """What `general.file_type` says."""
+    import gguf
+
+    return int(getattr(gguf.LlamaFileType, KINDS[numbers][1]))
+
+
+def write_tensors(
+    writer: Any, path: Path, planned: list[Planned], values: Iterator[Array], told: Callable[[int], None]
+) -> dict[str, str]:
+    """Write header, keys and tensors.
+
+    Args:
+        writer: A `gguf.GGUFWriter` whose keys are all added.
+        path: Of the file.
+        planned: In the order of `values`.
+        values: fp32, one at a time.
+        told: Called with the bytes written so far.
+
+    Returns:
+        SHA-256 of each tensor's bytes.
 
     Raises:
-        Damaged: It is no GGUF file, or its header cannot be true.
+        StudioError: Numbers are not finite or too large for the format.
+        OSError: The disk fails.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        reader = _Reader(file, size, path.name)
-        if file.read(len(LFS)).startswith(LFS):
-            raise Damaged(lfs_pointer(path.name))
-        file.seek(0)
-        if reader.take(4) != MAGIC:
-            raise reader.fault("It does not begin with GGUF.")
-        version = reader.number("I")
-        if version not in (2, 3):
-            raise reader.fault(f"Its layout is of version {version}; known are 2 and 3.")
-        tensors = reader.count("tensors", MOST_TENSORS, 24)
-        keys = reader.count("keys", MOST_KEYS, 13)
-        values = {}
-        for _ in range(keys):
-            name = reader.text(LONGEST_KEY)
-            values[name] = _value(reader, reader.number("I"), 0, keep=name.startswith("general."))
-        _check_tensors(reader, tensors, _alignment(reader, values))
-    return Header(version, tensors, str(values.get("general.architecture") or ""))
+    for tensor in planned:
+        writer.add_tensor_info(tensor.name, tensor.byte_shape, np.dtype(np.uint8), tensor.nbytes, _type(tensor.kind))
+    hashes, done = {}, 0
+    try:
+        writer.write_header_to_file(path)
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        for tensor in planned:
+            data = _encoded(tensor, next(values))
+            hashes[tensor.name] = hashlib.sha256(data).hexdigest()  # type: ignore[arg-type]
+            writer.write_tensor_data(data)
+            done += tensor.nbytes
+            told(done)
+        writer.flush()
+    finally:
+        writer.close()
+    return hashes
 
 
-def _value(reader: _Reader, kind: int, depth: int, keep: bool) -> object:
-    if kind == TEXT:
-        told = reader.text(LONGEST_TEXT)
-        return told if keep else None
-    if kind == LIST:
-        if depth == DEEPEST_LIST:
-            raise reader.fault("Its lists lie too deeply inside each other.")
-        inner = reader.number("I")
-        count = reader.count("values", 2**40, SIZES.get(inner, LEAST_TEXT_BYTES))
-        if inner in SIZES:
-            reader.skip(count * SIZES[inner])
-            return None
-        for _ in range(count):
-            _value(reader, inner, depth + 1, keep=False)
-        return None
-    if kind not in SIZES:
-        raise reader.fault(f"It holds a value of the unknown kind {kind}.")
-    data = reader.take(SIZES[kind])
-    return int.from_bytes(data, "little") if keep else None
+def _encoded(tensor: Planned, value: Array) -> npt.NDArray[np.uint8]:
+    import gguf
+
+    assert value.shape == tensor.shape, f"{tensor.name}: {value.shape} is not {tensor.shape}"
+    most = float(np.abs(value).max(initial=0.0))
+    if not np.isfinite(most) or (most > LARGEST_F16 and tensor.kind != "f32" and tensor.kind != "bf16"):
+        raise StudioError(
+            "export.not_finite",
+            f"The weights {tensor.name} hold numbers that this format cannot hold.",
+            "They are too large for the number format, or the run went wrong.",
+            "Choose another number format (BF16 or F32), or train again with a lower learning speed.",
+            where=tensor.name,
+        )
+    data = gguf.quantize(np.ascontiguousarray(value, np.float32), _type(tensor.kind))
+    return np.ascontiguousarray(data).view(np.uint8)
 
 
-def _alignment(reader: _Reader, values: dict[str, object]) -> int:
-    told = values.get("general.alignment", 32)
-    if not isinstance(told, int) or not 8 <= told <= 65_536 or told % 8:
-        raise reader.fault(f"Its tensors are said to lie at multiples of {str(told)[:20]}.")
-    return told
+def require_same(path: Path, planned: list[Planned], hashes: dict[str, str], told: Callable[[int], None]) -> None:
+    """Read a file again: every tensor is there with its shape, its format, and the bytes that were written.
+
+    Raises:
+        StudioError: One is not.
+    """
+    import gguf
+
+    reader = gguf.GGUFReader(path)
+    found = {tensor.name: tensor for tensor in reader.tensors}
+    done = 0
+    for tensor in planned:
+        there = found.pop(tensor.name, None)
+        whole = (
+            there is not None
+            and there.tensor_type == _type(tensor.kind)
+            and tuple(int(n) for n in reversed(there.shape)) == tensor.shape
+            and hashlib.sha256(np.ascontiguousarray(there.data).view(np.uint8)).hexdigest() == hashes[tensor.name]  # type: ignore[arg-type]
+        )
+        if not whole:
+            raise _damaged(path, tensor.name)
+        done += tensor.nbytes
+        told(done)
+    if found:
+        raise _damaged(path, min(found))
 
 
-def _check_tensors(reader: _Reader, count: int, alignment: int) -> None:
-    offsets = []
-    for _ in range(count):
-        name = reader.text(LONGEST_KEY)
-        dimensions = reader.number("I")
-        if dimensions > MOST_DIMENSIONS:
-            raise reader.fault(f"Its tensor {name[:100]} has {dimensions:,} dimensions.")
-        numbers = math.prod(reader.number("Q") for _ in range(dimensions))
-        reader.skip(4)  # its number format: the least any of them takes is an eighth of a byte a number
-        offsets.append((name, numbers // 8, reader.number("Q")))
-    data = reader.left
-    for name, least_bytes, offset in offsets:
-        if offset % alignment or offset + least_bytes > data:
-            raise reader.fault(f"Its tensor {name[:100]} cannot lie where the header says.")
+def _damaged(path: Path, name: str) -> StudioError:
+    return StudioError(
+        "export.damaged",
+        f"The file {path.name} reads otherwise than it was written, at {name}.",
+        "The disk may be failing.",
+        "Export to another disk.",
+        where=path.name,
+    )

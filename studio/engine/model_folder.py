@@ -13,7 +13,7 @@ from studio.contract.errors import Problem, StudioError
 from studio.contract.events import ModelChecked
 from studio.contract.run_folder import STARTER_NAME, starter_folder
 from studio.data.licence import licence
-from studio.engine import config_keys, gguf_file
+from studio.engine import config_keys, gguf_header
 from studio.engine.model_faults import broken_file, implausible, unsafe_field
 from studio.engine.tokenizer_file import tokenizer_problems
 from studio.engine.weights_file import WHOLE, Damaged, Weights, inside, read_json, read_weights
@@ -163,7 +163,7 @@ def _read_config(path: Path) -> tuple[dict[str, object] | None, list[Problem]]:
 def _gguf_problem(path: Path) -> Problem:
     try:
         if path.is_file():
-            gguf_file.read_header(path)
+            gguf_header.read_header(path)
     except Damaged as damage:
         return damage.problem
     except OSError as error:

@@ -105,6 +105,13 @@ PROOFS = {
         ("--tests", "tests/cli/test_planning.py"),
         (),
     ),
+    "exports": Proof(
+        "P16",
+        "An export is killed (SIGKILL) at any moment: no final name with a broken file, and the next export sweeps up",
+        "export_kills",
+        ("--kills", "6"),
+        ("--kills", "50"),
+    ),
 }
 
 

@@ -14,8 +14,8 @@ from pytestqt.qtbot import QtBot
 from studio.contract import job
 from studio.contract.control import Going
 from studio.contract.run_folder import datasets_folder, starter_folder
+from studio.data import model_library
 from studio.data.importing import import_dataset
-from studio.supervisor import library
 from studio.supervisor.workplace import Workplace
 from studio.ui.drafts import drafts_file
 from studio.ui.main_window import MainWindow
@@ -35,7 +35,7 @@ def add_data() -> None:
 
 def add_starter() -> None:
     checked = checked_model(starter_folder())
-    library.put_model(msgspec.structs.replace(checked, path=str(starter_folder()), name="Starter"))
+    model_library.put_model(msgspec.structs.replace(checked, path=str(starter_folder()), name="Starter"))
 
 
 @pytest.fixture
@@ -148,8 +148,10 @@ def test_a_page_that_is_not_shown_keeps_its_draft(windows: Windows) -> None:
         b"no json",
         b"[]",
         b'{"train": 5}',
-        b'{"train": {"values": {"method": "magic", "epochs": []}, "preset": "x", "model": "/gone", "start": "gone"},'
-        b' "chat": {"question": 5, "sampling": {"temperature": "hot"}}, "data": {"work": 5}}',
+        (
+            b'{"train": {"values": {"method": "magic", "epochs": []}, "preset": "x", "model": "/gone", "start": "gone"},'
+            b' "chat": {"question": 5, "sampling": {"temperature": "hot"}}, "data": {"work": 5}}'
+        ),
     ],
 )
 def test_a_damaged_draft_is_none(windows: Windows, content: bytes) -> None:
