@@ -149,7 +149,7 @@ def test_a_page_that_is_not_shown_keeps_its_draft(windows: Windows) -> None:
         b"[]",
         b'{"train": 5}',
         (
-            b'{"train": {"values": {"method": "magic", "epochs": []}, "preset": "x", "model": "/gone", "start": "gone"},'
+            b'{"train": {"values": {"method": "magic", "epochs": []}, "preset": "x", "model": "/gone", "start": "a"},'
             b' "chat": {"question": 5, "sampling": {"temperature": "hot"}}, "data": {"work": 5}}'
         ),
     ],
