@@ -215,6 +215,14 @@ def export_problem(form: str, method: AnyMethod) -> Problem | None:
             why=UNMERGEABLE[tag],
             fix="Export it as an adapter folder, which holds all of it.",
         )
+    if form != "adapter" and isinstance(method, LoraSettings) and method.initialisation == "loftq":
+        return Problem(
+            code="export.loftq",
+            where=form,
+            what="What was learned with this beginning (LoftQ) belongs to the model as 4-bit loading leaves it.",
+            why="It holds what compressing lost; with the whole model's own weights that would count twice.",
+            fix="Export it as an adapter folder, for the model loaded in 4-bit.",
+        )
     if holds == "lora" and (tag not in LOW_RANK or (isinstance(method, LoraSettings) and method.dora)):
         return Problem(
             code="export.not_lora",
