@@ -1,7 +1,7 @@
 """After the memory ran out: what would need less, what each change costs, and a button that makes them and goes on."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QSizePolicy, QVBoxLayout, QWidget
 
 from studio.contract.memory_fit import Change
 from studio.contract.relief import Relief
@@ -18,6 +18,9 @@ class MemoryRelief(Section):
     Signals:
         changes_wanted: The changes that were left ticked, a tuple of `Change`; the run is to go on with them.
         unchanged_wanted: The run is to go on as it was.
+
+    Attributes:
+        ways: The line of buttons, to which the owner may add.
     """
 
     changes_wanted = Signal(object)
@@ -33,7 +36,8 @@ class MemoryRelief(Section):
         self.add(self.warning)
         self.go_on = buttons.primary("", self._on_go_on)
         self.unchanged = buttons.flat("", self.unchanged_wanted.emit)
-        self.add(row(self.go_on, self.unchanged, 1))
+        self.ways = row(self.go_on, self.unchanged, 1)
+        self.add(self.ways)
         self.hide()
 
     def show_relief(self, relief: Relief | None, has_checkpoint: bool) -> None:
@@ -66,6 +70,7 @@ class MemoryRelief(Section):
         box = QCheckBox(f"{words.rstrip('.')} – {saves}".replace("&", "&&"))
         box.setAccessibleDescription(costs)
         box.setChecked(ticked)
+        box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)  # the plot gives way, not the boxes
         box.toggled.connect(lambda _: self._show_button())
         self.boxes[box] = change
         line = QVBoxLayout()
