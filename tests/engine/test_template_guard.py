@@ -1,5 +1,6 @@
 """Chat templates of strangers run within limits: whatever they compute, and whenever they begin to."""
 
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ def loaded_with(folder: Path, template: str) -> Any:
     return tokens.load_tokenizer(edit_tokenizer(tiny_tokenizer(folder), chat_template=template))
 
 
+WIDE = "512 MB|900,000,000 characters"
+"""The second where the process holds so much freed memory that it need not grow."""
 BOMBS = {
     "a product in two steps": ("{% set n = 40000 %}{{ 'x' * n * n }}", "characters"),
     "a product from the right": ("{% set n = 1500000000 %}{{ n * 'x' }}", "characters"),
@@ -34,8 +37,8 @@ BOMBS = {
     ),
     "a wide format": ("{% set f = '%900000000d' %}{{ f % 1 }}", "width"),
     "a wide format filter": ("{% set f = '%900000000d' %}{{ f | format(1) }}", "width"),
-    "a wide line": ("{% set n = 900000000 %}{{ 'x'.ljust(n) }}", "512 MB"),
-    "a wide centre": ("{% set n = 900000000 %}{{ 'x' | center(n) }}", "512 MB"),
+    "a wide line": ("{% set n = 900000000 %}{{ 'x'.ljust(n) }}", WIDE),
+    "a wide centre": ("{% set n = 900000000 %}{{ 'x' | center(n) }}", WIDE),
     "squares of squares": (
         "{% set ns = namespace(x=3) %}{% for i in range(60) %}{% set ns.x = ns.x * ns.x %}{% endfor %}{{ ns.x }}",
         "huge number",
@@ -53,7 +56,7 @@ def test_a_bomb_is_defused_in_time_and_memory(tmp_path: Path, name: str) -> None
     with pytest.raises(StudioError) as caught:
         loaded_with(tmp_path, template)
     assert caught.value.problem.code == "model.template_bomb"
-    assert words in caught.value.problem.why
+    assert re.search(words, caught.value.problem.why)
     assert host_memory.resident_bytes() - before < 512 * MB
 
 
