@@ -41,6 +41,14 @@ def relief(planner: Planner, settings: TrainSettings) -> Relief:
         planner: Knows model, examples and what is free now.
         settings: Those of the run.
     """
+    found = _relief(planner, settings)
+    if found.changes or planner.calibration is None:
+        return found
+    # Measured, loading the model took more than the steps, so no change would gain anything; but they ran out.
+    return _relief(Planner(planner.shape, planner.lengths, planner.machine), settings)
+
+
+def _relief(planner: Planner, settings: TrainSettings) -> Relief:
     wary = Planner(planner.shape, planner.lengths, _less(planner, settings), planner.calibration)
     mild = wary.make_it_fit(settings, tuple(kind for kind in KINDS if kind != "length"))
     fit = mild if mild.changes else wary.make_it_fit(settings, KINDS)

@@ -1,7 +1,7 @@
 """After the memory ran out: what would need less, what each change costs, and a button that makes them and goes on."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from studio.contract.memory_fit import Change
 from studio.contract.relief import Relief
@@ -70,7 +70,7 @@ class MemoryRelief(Section):
         box = QCheckBox(f"{words.rstrip('.')} – {saves}".replace("&", "&&"))
         box.setAccessibleDescription(costs)
         box.setChecked(ticked)
-        box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)  # the plot gives way, not the boxes
+        box.setMinimumHeight(max(3 * GRID, box.sizeHint().height()))  # the hint forgets the box where text is small
         box.toggled.connect(lambda _: self._show_button())
         self.boxes[box] = change
         line = QVBoxLayout()
