@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from studio.cli import output, places, running
+from studio.cli import output, places, running, waiting
 from studio.cli.options import JobFile, job_file_settings, read_job_file, settings_from
 from studio.contract import events, job
 from studio.contract.errors import Problem, StudioError
@@ -56,6 +56,12 @@ def train(arguments: argparse.Namespace) -> int:
     Raises:
         StudioError: Bad input, or the run failed.
     """
+    if arguments.queue:
+        if arguments.resume:
+            raise StudioError(
+                "train.options", "--queue cannot be combined with --resume.", fix="Leave one of them out."
+            )
+        return waiting.put_in_line(_job(arguments), arguments.json)
     watcher = Watcher(arguments.json)
     began = time.monotonic()
     try:

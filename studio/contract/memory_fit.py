@@ -19,6 +19,8 @@ SHORTEST_TEXT = 64
 """Tokens: texts are not proposed to be cut below this."""
 
 Kind = Literal["batch", "checkpointing", "quantisation", "optimiser", "length"]
+KINDS: tuple[Kind, ...] = ("batch", "checkpointing", "optimiser", "quantisation", "length")
+"""Ways to save memory, mildest first."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,23 +80,37 @@ class Planner:
         """Whether even the high end of the band is free."""
         return self.estimate(settings).high <= self.machine.free_bytes
 
-    def make_it_fit(self, settings: TrainSettings) -> Fit:
-        """The mildest changes first; as many as are needed, and none that gains nothing."""
+    def make_it_fit(self, settings: TrainSettings, kinds: tuple[Kind, ...] = KINDS) -> Fit:
+        """The mildest changes first; as many as are needed, and none that gains nothing.
+
+        Args:
+            settings: As they stand.
+            kinds: What may be changed, in this order.
+        """
         changes: list[Change] = []
-        for propose in (
-            self._smaller_batch,
-            self._checkpointing,
-            self._leaner_optimiser,
-            self._four_bit,
-            self._shorter,
-        ):
+        for kind in kinds:
             if self.fits(settings):
                 break
-            change = propose(settings)
-            if change is not None and change.gains_bytes > 0 and self._goes_together(changed(settings, change.sets)):
+            for change in self.changes(settings, (kind,)):
                 changes.append(change)
                 settings = changed(settings, change.sets)
         return Fit(changes=tuple(changes), estimate=self.estimate(settings), fits=self.fits(settings))
+
+    def changes(self, settings: TrainSettings, kinds: tuple[Kind, ...]) -> tuple[Change, ...]:
+        """The changes of these kinds that gain something, each by itself."""
+        propose: dict[Kind, Callable[[TrainSettings], Change | None]] = {
+            "batch": self._smaller_batch,
+            "checkpointing": self._checkpointing,
+            "optimiser": self._leaner_optimiser,
+            "quantisation": self._four_bit,
+            "length": self._shorter,
+        }
+        found = (propose[kind](settings) for kind in kinds)
+        return tuple(
+            one
+            for one in found
+            if one is not None and one.gains_bytes > 0 and self._goes_together(changed(settings, one.sets))
+        )
 
     def use_memory(self, settings: TrainSettings) -> Fit:
         """The largest batch that fits, and no computing twice where that fits, too.

@@ -165,6 +165,11 @@ def datasets_folder() -> Path:
     return _ours("datasets")
 
 
+def models_folder() -> Path:
+    """Copies of models that the user added."""
+    return _ours("models")
+
+
 def chats_folder() -> Path:
     """Saved chats."""
     return _ours("chats")

@@ -43,6 +43,8 @@ class State(msgspec.Struct, kw_only=True):
         best_loss, best_step: Of the best test so far (None: no test yet).
         worse: Tests in a row without improvement.
         end_seconds: What the tests at the end will cost, by those at the start.
+        source, quantisation, max_tokens: Of `resuming.Identity`; empty in checkpoints of before they were kept.
+        epoch_steps: Corrections of one pass; 0: not kept yet.
         optimiser, generators: JSON trees whose leaves name tensors.
     """
 
@@ -59,6 +61,10 @@ class State(msgspec.Struct, kw_only=True):
     best_step: int
     worse: int
     end_seconds: float = 0.0
+    source: str = ""
+    quantisation: str = ""
+    max_tokens: int = 0
+    epoch_steps: int = 0
     optimiser: Any = None
     generators: Any = None
 

@@ -15,7 +15,7 @@ from studio.contract.events import CheckpointSaved, Evaluated, Finished, Paused,
 from studio.contract.job import TrainJob
 from studio.contract.plan import planned_steps
 from studio.contract.run_folder import RunFolder
-from studio.engine import checkpoint, methods, sound_weights
+from studio.engine import checkpoint, methods, resuming, sound_weights
 from studio.engine.batches import Feed, Plan, collate
 from studio.engine.checkpoint import Snapshot, State
 from studio.engine.evaluate import Tester, UntilDiscarded
@@ -25,6 +25,7 @@ from studio.engine.memory import memory_bytes
 from studio.engine.noise import EmbeddingNoise
 from studio.engine.optimiser import clip_gradients, make_optimiser, set_learning_rate, settle, settled
 from studio.engine.pace import MIN_STEPS, Pace
+from studio.engine.resuming import Identity
 from studio.engine.schedule import learning_rate
 from studio.engine.verdict import Measured, compare
 
@@ -41,7 +42,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
         before: What the base model could do.
         device: Where the model lies.
         bf16: Calculate in bf16 (the adapter's weights stay fp32).
-        fingerprint: Of the job and its rows, for checkpoints.
+        identity: Of the job and its rows, for checkpoints.
         spent_seconds: Time since the job began, for the time box.
         end_seconds: What the tests at the end will cost, by those at the start.
     """
@@ -53,7 +54,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     before: Measured
     device: torch.device
     bf16: bool
-    fingerprint: str
+    identity: Identity
     spent_seconds: float
     end_seconds: float
 
@@ -314,7 +315,11 @@ class Run:
         optimiser: dict[str, torch.Tensor] = {}
         generators: dict[str, torch.Tensor] = {}
         state = State(
-            fingerprint=self.ready.fingerprint,
+            fingerprint=self.ready.identity.fingerprint,
+            source=self.ready.identity.source,
+            quantisation=self.ready.identity.quantisation,
+            max_tokens=self.ready.identity.max_tokens,
+            epoch_steps=self.feed.plan.steps_per_epoch,
             step=self.step,
             total_steps=self.total_steps,
             boxed=self.boxed,
@@ -344,10 +349,13 @@ class Run:
         state = snapshot.state
         self._use_weights(snapshot.tensors["adapter"])
         self.optimiser.load_state_dict(checkpoint.put_together(state.optimiser, snapshot.tensors["optimiser"]))
-        self.feed = Feed(self.feed.plan, state.epoch, state.batch)
-        self.step, self.total_steps, self.boxed = state.step, state.total_steps, state.boxed
-        self.evaluated_step, self.best_loss, self.best_step = state.evaluated_step, state.best_loss, state.best_step
-        self.worse, self.best = state.worse, snapshot.tensors.get("best", {})
+        place = resuming.place(state, self.settings, self.feed.plan.steps_per_epoch)
+        self.feed = Feed(self.feed.plan, place.epoch, place.batch)
+        self.step, self.total_steps, self.boxed = state.step, place.total_steps, state.boxed
+        self.evaluated_step = state.evaluated_step
+        if resuming.is_read_alike(state, self.ready.identity):  # else earlier tests cannot be compared with later ones
+            self.best_loss, self.best_step, self.worse = state.best_loss, state.best_step, state.worse
+            self.best = snapshot.tensors.get("best", {})
         self.pace = Pace(state.train_seconds)
         self.companion.restore(snapshot.tensors.get("companion", {}))
         checkpoint.set_generators(checkpoint.put_together(state.generators, snapshot.tensors["generators"]))

@@ -1,6 +1,5 @@
 """Train one adapter: the recipe, from top to bottom."""
 
-import hashlib
 import os
 import random
 import time
@@ -12,13 +11,14 @@ import numpy as np
 import torch
 
 from studio.contract.control import Control, Emit
-from studio.contract.errors import SettingsError, StudioError
+from studio.contract.errors import SettingsError
 from studio.contract.events import Evaluated, Finished, MemoryPlanned, Notice, Progress, Started
 from studio.contract.job import TrainJob
 from studio.contract.methods import LoraSettings
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
 from studio.contract.together import check_together
+from studio.data import base_identity
 from studio.engine import (
     allocator,
     base_model,
@@ -34,10 +34,10 @@ from studio.engine import (
     methods,
     model_folder,
     planner,
+    resuming,
     room,
     tokens,
 )
-from studio.engine.checkpoint import Snapshot
 from studio.engine.evaluate import Tester
 from studio.engine.examples import Ended, Examples, read_examples
 from studio.engine.loop import Prepared, Reason, Run
@@ -69,6 +69,8 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     if device.type == "cpu":
         allocator.keep_freed_memory()
 
+    if base_identity.recall(folder) is None:
+        base_identity.remember(folder, base_identity.identify(Path(job.model), job.model_name))
     if job.start_from and not checkpoint.found(folder.checkpoints):  # a run that goes on has its own
         continuing.require(Path(job.start_from), settings.method, job.model)
 
@@ -86,11 +88,12 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     base = base_model.load(Path(job.model), placement)
     method_fit.require(base, settings, examples.rows.longest)  # what does not fit is told before the tests
     base_parameters = base_model.parameter_count(base)
-    print_of_job = fingerprint(job, examples)
-    snapshot = newest_snapshot(folder, print_of_job, emit)
+    identity = resuming.identify(job, examples, placement.quantisation)
+    snapshot = resuming.newest_snapshot(folder, identity, emit)
+    known = snapshot.state.before if snapshot and resuming.is_read_alike(snapshot.state, identity) else None
     tester = Tester(examples, job.probes, tokenizer, device, emit)
     test_began = time.monotonic()
-    before = snapshot.state.before if snapshot else tester.measure(base, "before", control)
+    before = known or tester.measure(base, "before", control)
     if control.poll() in ("stop", "discard"):
         return _ended_before(control)
     test_seconds = time.monotonic() - test_began
@@ -106,7 +109,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
         before=before,
         device=device,
         bf16=placement.precision == "bf16",
-        fingerprint=print_of_job,
+        identity=identity,
         spent_seconds=time.monotonic() - began,
         end_seconds=snapshot.state.end_seconds if snapshot else test_seconds,
     )
@@ -156,6 +159,7 @@ def add_adapter(
         continuing.take_up(model, settings.method, Path(job.start_from))
     if isinstance(settings.method, LoraSettings):
         lora_start.look_at(model, settings.method, examples.rows, examples.train_rows, pad_id)
+        lora_start.make_up(model, settings.method, Path(job.model))
         fused_lora.fuse(model)
     fused_norm.fuse(model)
     fused_gate.fuse(model)
@@ -180,35 +184,6 @@ def sow(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-
-
-def fingerprint(job: TrainJob, examples: Examples) -> str:
-    """SHA-256 of all that decides the result: a checkpoint of another job or other data must not be taken up."""
-    told = [job.model, examples.fingerprint, msgspec.json.encode(job.settings).decode()]
-    told += [job.start_from] if job.start_from else []
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()
-
-
-def newest_snapshot(folder: RunFolder, wanted: str, emit: Emit) -> Snapshot | None:
-    """The newest whole checkpoint, if it belongs to this job and these rows.
-
-    Raises:
-        StudioError: It belongs to others.
-    """
-    path = checkpoint.newest(folder.checkpoints, emit)
-    if path is None:
-        return None
-    emit(Progress(stage="Taking up the last checkpoint"))
-    snapshot = checkpoint.load(path)
-    if snapshot.state.fingerprint != wanted:
-        raise StudioError(
-            "checkpoint.other_job",
-            "The run cannot be taken up from its checkpoint.",
-            "Its settings, its model or its examples are not those it was begun with.",
-            "Start a new run.",
-            where=str(path),
-        )
-    return snapshot
 
 
 def require_fitting(settings: TrainSettings, device: torch.device, architecture: str) -> None:

@@ -18,6 +18,7 @@ from studio.engine.evaluate import Tester
 from studio.engine.examples import Ended, Examples, read_examples
 from studio.engine.loop import Prepared, Run
 from studio.engine.metrics import held_back_loss
+from studio.engine.resuming import Identity
 from studio.engine.verdict import Measured
 
 
@@ -91,7 +92,7 @@ def prepare(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> R
         before=Measured(),
         device=device,
         bf16=placement.precision == "bf16",
-        fingerprint="",
+        identity=Identity(),
         spent_seconds=time.monotonic() - began,
         end_seconds=0.0,
     )

@@ -1,10 +1,11 @@
-"""What an import of the user's files is asked to do."""
+"""What an import of the user's files is asked to do, and the folders of short jobs."""
 
 import shutil
 from pathlib import Path
 
 from studio.contract.job import ImportJob, Mapping
-from studio.contract.run_folder import MARKER, RunFolder, datasets_folder
+from studio.contract.run_folder import MARKER, RunFolder, datasets_folder, jobs_folder
+from studio.data.worker_lock import living_worker
 
 
 def new_import(
@@ -46,3 +47,10 @@ def delete_ours(folder: Path) -> None:
     """Delete a folder of ours; one without the marker, or a link, is left alone."""
     if (folder / MARKER).is_file() and not folder.is_symlink():
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_old_jobs() -> None:
+    """Delete folders of short jobs that no worker works on."""
+    for path in jobs_folder().iterdir():
+        if living_worker(RunFolder(path)) is None:
+            delete_ours(path)

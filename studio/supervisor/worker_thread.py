@@ -6,6 +6,7 @@ import queue
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from typing import IO
 
 import msgspec
@@ -32,6 +33,9 @@ class TrainerThread(QThread):
 
     `event_received` carries every event of the contract (heartbeats excepted) in order. A training run's thread ends
     after exactly one final event: where the worker dies without one, a `Failed` is made from its exit code and log.
+
+    Attributes:
+        on_started: Called in the thread once the worker's lock lies in the folder, or will never lie there.
     """
 
     event_received = Signal(object)
@@ -54,6 +58,7 @@ class TrainerThread(QThread):
         self._told_to_stop = False
         self._forced = False
         self._final: events.AnyEvent | None = None
+        self.on_started: Callable[[], None] = lambda: None
         self._last_sign = time.monotonic()
         self._last_beat = 0.0
         self._times = Times()
@@ -125,6 +130,8 @@ class TrainerThread(QThread):
                 )
             )
             return
+        finally:
+            self.on_started()
         assert self._process.stdout is not None
         # A plain thread reads the pipe, so that this one can let go at any time, on every platform.
         reader = threading.Thread(target=_read_lines, args=(self._process.stdout, self._lines), daemon=True)

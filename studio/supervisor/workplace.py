@@ -9,17 +9,14 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from studio.contract import commands, events, job
 from studio.contract.errors import Problem, StudioError
 from studio.contract.presets import load_preset
-from studio.contract.run_folder import (
-    RunFolder,
-    jobs_folder,
-    runs_folder,
-    starter_folder,
-)
+from studio.contract.run_folder import RunFolder, jobs_folder, runs_folder, starter_folder
 from studio.contract.sample import SAMPLE, SAMPLE_NAME, sample_files, sample_job
 from studio.contract.settings import TrainSettings
-from studio.data import dataset, run_history
-from studio.supervisor import library
-from studio.supervisor.import_jobs import delete_ours, new_import
+from studio.data import dataset, model_library, run_history
+from studio.data.file_lock import FileLock
+from studio.supervisor.import_jobs import clear_old_jobs, delete_ours, new_import
+from studio.supervisor.new_job import new_job
+from studio.supervisor.queue_keeper import QueueKeeper
 from studio.supervisor.worker_thread import SILENCE_SECONDS, TrainerThread
 
 
@@ -39,6 +36,7 @@ class Workplace(QObject):
     run_started = Signal(object)  # RunFolder: a run became the active one (also when taken up again)
     run_event = Signal(object)  # event of the active run
     run_silent = Signal(int)  # seconds without a sign of life, from SILENCE_SECONDS on, each second
+    run_queued = Signal(object)  # TrainJob: it waits in line until the device is free
     run_ended = Signal(object)  # RunFolder; its final event came before as run_event
     runs_changed = Signal()
     chat_requested = Signal(object)  # RunFolder: show this run's adapter in the chat
@@ -63,6 +61,12 @@ class Workplace(QObject):
         self.import_work: job.ImportJob | None = None  # the last import that was started, until it succeeds
         self.export_run: RunFolder | None = None
         self.refusals: dict[tuple[str, str], Problem] = {}  # dataset, model -> why it cannot read these rows
+        self.by_queue = False  # while run_started tells of a run that nobody started just now
+        self.queue = QueueKeeper(self)
+        self.queue.is_free = lambda: self.active is None
+        self.queue.head_ready.connect(self._on_head_ready)
+        self.queue.queued.connect(self.run_queued)
+        self.queue.failed.connect(self.problem_raised)
         self._importing: TrainerThread | None = None
         self._tasks: set[TrainerThread] = set()
         self._after_import: job.TrainJob | None = None
@@ -72,12 +76,13 @@ class Workplace(QObject):
 
     def open(self) -> None:
         """What happens once the window stands: look at the machine and the starter, take up a run that goes on."""
-        self._clear_old_jobs()
+        clear_old_jobs()
         for summary in run_history.list_runs():
             if summary.state == "running":
                 self._follow(RunFolder(summary.folder), summary.job, attach=True)
                 break
-        models = library.list_models()
+        self.queue.open()
+        models = model_library.list_models()
         starter = str(starter_folder())
         self.model = next((model for model in models if model.path == starter), None)
         if self.model is None:
@@ -192,7 +197,7 @@ class Workplace(QObject):
 
     def models(self) -> list[events.ModelChecked]:
         """All known models, the starter first."""
-        return library.list_models()
+        return model_library.list_models()
 
     def choose_model(self, model: events.ModelChecked | None) -> None:
         """Make a model the one that is trained."""
@@ -205,17 +210,21 @@ class Workplace(QObject):
 
     def remove_model(self, model: events.ModelChecked) -> None:
         """Forget a model; its files stay."""
-        library.remove_model(model.path)
+        model_library.remove_model(model.path)
         if self.model is not None and self.model.path == model.path:
             self.choose_model(next(iter(self.models()), None))
         self.models_changed.emit()
 
+    def take_model(self, model: events.ModelChecked) -> None:
+        """Put what was found of a folder on the list; the first usable model is chosen at once."""
+        model_library.put_model(model)
+        self.models_changed.emit()
+        if self.model is None and model.usable:
+            self.choose_model(model)
+
     def _on_model_event(self, event: object) -> None:
         if isinstance(event, events.ModelChecked):
-            library.put_model(event)
-            self.models_changed.emit()
-            if self.model is None and event.usable:
-                self.choose_model(event)
+            self.take_model(event)
         elif isinstance(event, events.Failed):
             self.problem_raised.emit(event.problem)
 
@@ -241,7 +250,8 @@ class Workplace(QObject):
 
     def next_run_name(self) -> str:
         """Such as run-12: one more than the highest number in use."""
-        taken = [summary.job.name.removeprefix("run-") for summary in self.runs()]
+        names = [run.job.name for run in self.runs()] + [one.work.name for one in self.queue.waiting()]
+        taken = [name.removeprefix("run-") for name in names]
         return f"run-{1 + max((int(name) for name in taken if name.isdecimal()), default=0)}"
 
     def training_job(self, settings: TrainSettings, name: str = "", start_from: str = "") -> job.TrainJob:
@@ -250,47 +260,54 @@ class Workplace(QObject):
         Raises:
             StudioError: Dataset or model is missing, or the model is not usable.
         """
-        if self.model is None:
-            raise StudioError("train.no_model", "Choose a model first.", fix="Open the Models page.")
-        if not self.model.usable:
-            raise StudioError.of(self.model.problems[0])
-        if self.dataset is None:
-            raise StudioError("train.no_dataset", "Choose a dataset first.", fix="Open the Data page.")
-        return job.TrainJob(
+        return new_job(
+            self.model,
+            self.dataset,
+            settings,
             name=name or self.next_run_name(),
-            model=self.model.path,
-            model_name=self.model.name,
-            dataset=str(self.dataset.folder),
-            dataset_name=self.dataset.name,
-            general=self.model.general,
-            probes=self.model.probes,
-            settings=settings,
             start_from=start_from,
             when_window_closes=self.when_window_closes,
         )
 
     def start_training(self, work: job.TrainJob) -> RunFolder | None:
-        """Start a run; None (and problem_raised) while another one is going on."""
-        if self.active is not None:
-            self.problem_raised.emit(
-                Problem(
-                    code="train.busy",
-                    what="A run is going on.",
-                    why="Two runs at once would take each other's memory.",
-                    fix="Wait for it to end, or stop it.",
-                )
-            )
+        """Start a run; while the device is busy, here or in another window, it is put in line (None, and run_queued).
+
+        Raises:
+            StudioError: Its folder cannot be made, or the line not be changed.
+            OSError: The disk refuses.
+        """
+        lock = self.queue.claim_or_wait(work)
+        if lock is None:
             return None
-        folder = RunFolder.create(runs_folder(), "run")
-        job.save(work, folder.job)
-        self._follow(folder, work)
+        try:
+            folder = RunFolder.create(runs_folder(), "run")
+            job.save(work, folder.job)
+        except (StudioError, OSError):
+            lock.release()
+            raise
+        self._follow(folder, work, lock=lock)
         return folder
 
     def resume_run(self, folder: RunFolder) -> None:
-        """Go on with an interrupted, failed or stopped run from its newest checkpoint."""
+        """Go on with an interrupted, failed or stopped run from its newest checkpoint; likewise put in line.
+
+        One that goes on already is followed. Raises as `start_training` does.
+        """
         work = job.load(folder.job)
-        if self.active is None and isinstance(work, job.TrainJob):
-            self._follow(folder, work)
+        if not isinstance(work, job.TrainJob):
+            return
+        if run_history.living_worker(folder) is not None:
+            if self.active is None:
+                self._follow(folder, work, attach=True)
+            return
+        lock = self.queue.claim_or_wait(work, folder.id)
+        if lock is not None:
+            self._follow(folder, work, lock=lock)
+
+    def _on_head_ready(self, folder: RunFolder, work: job.TrainJob, lock: FileLock) -> None:
+        self.by_queue = True
+        self._follow(folder, work, lock=lock)
+        self.by_queue = False
 
     def start_sample(self) -> None:
         """Start the "Try it now" run: the sample on the starter, imported first where needed."""
@@ -313,7 +330,7 @@ class Workplace(QObject):
         """General rows (a JSONL file of chats, or "" for none) that are mixed in when the chosen model learns."""
         if self.model is not None:
             self.model = msgspec.structs.replace(self.model, general=path)
-            library.put_model(self.model)
+            model_library.put_model(self.model)
             self.models_changed.emit()
             self.model_chosen.emit(self.model)
 
@@ -347,8 +364,12 @@ class Workplace(QObject):
         if self.active is not None:
             self.active.send(command)
 
-    def _follow(self, folder: RunFolder, work: job.TrainJob, attach: bool = False) -> None:
+    def _follow(
+        self, folder: RunFolder, work: job.TrainJob, attach: bool = False, lock: FileLock | None = None
+    ) -> None:
         self.active = TrainerThread(folder, attach=attach, parent=self)
+        if lock is not None:
+            self.active.on_started = lock.release
         self.active_job = work
         self.active.event_received.connect(self.run_event)
         self.active.finished.connect(self._on_run_finished)
@@ -373,13 +394,9 @@ class Workplace(QObject):
 
     def close(self) -> None:
         """Let a training run go on by itself; end all else. Stop the run first where that is wanted."""
+        self.queue.close()
         if self.active is not None:
             self.active.let_go()
             self.active.wait()
         for thread in list(self._tasks):
             thread.close()
-
-    def _clear_old_jobs(self) -> None:
-        for path in jobs_folder().iterdir():
-            if run_history.living_worker(RunFolder(path)) is None:
-                delete_ours(path)

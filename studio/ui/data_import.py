@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from PySide6.QtCore import QObject, Signal
@@ -42,6 +43,7 @@ class DataImport(QObject):
         self.message = MessageBar()
         self.progress = ImportProgress()
         self.by_hand = HandMapping()
+        self._earlier: Mapping | None = None  # of the window before, for the file that is being read anew
         self.progress.cancel_wanted.connect(self._on_cancel_wanted)
         self.by_hand.mapping_chosen.connect(self._on_mapped_by_hand)
         self.by_hand.other_file_wanted.connect(self.browse)
@@ -54,6 +56,24 @@ class DataImport(QObject):
         """Show an import that goes on already."""
         if self._workplace.importing and self._workplace.import_work is not None:
             self._on_import_started(self._workplace.import_work)
+
+    def form(self) -> dict[str, Any]:
+        """The file whose columns are being chosen by hand, and what was chosen."""
+        work = self._workplace.import_work
+        if work is None or self._workplace.importing or self.by_hand.isHidden():
+            return {}
+        return {"work": msgspec.to_builtins(work), "mapping": msgspec.to_builtins(self.by_hand.form.chosen())}
+
+    def fill(self, values: dict[str, Any]) -> None:
+        """Read that file again and show the same choice, if it is still there and nothing else was begun."""
+        try:
+            work = msgspec.convert(values.get("work"), ImportJob)
+            earlier = msgspec.convert(values.get("mapping"), Mapping)
+        except msgspec.ValidationError:  # of another version
+            return
+        if self._workplace.import_work is None and Path(work.source).exists():
+            self._workplace.start_import(work)
+            self._earlier = earlier
 
     # --- choosing files ---------------------------------------------------------------------------------
 
@@ -125,7 +145,7 @@ class DataImport(QObject):
     # --- an import that goes on -------------------------------------------------------------------------
 
     def _on_import_started(self, work: ImportJob) -> None:
-        self._inspected = None
+        self._inspected = self._earlier = None
         self._desk.close()
         self.message.clear()
         self.progress.start(work.name)
@@ -160,6 +180,8 @@ class DataImport(QObject):
         actions: list[Action] = []
         if problem.code.startswith(_TO_MAP_BY_HAND) and inspected is not None and work is not None:
             self.by_hand.show_file(work, inspected)
+            if self._earlier is not None:
+                self.by_hand.take_up(self._earlier)
             self.by_hand_wanted.emit()
         else:
             if work is not None and not work.skip_damaged and re.search(r":\d+$", problem.where):

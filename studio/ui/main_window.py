@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QMainWindo
 
 from studio.contract import events
 from studio.contract.errors import Problem
+from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
 from studio.contract.sample import SAMPLE
 from studio.data.formats import SUFFIXES
@@ -19,8 +20,10 @@ from studio.data.run_history import summarise
 from studio.supervisor.workplace import Workplace
 from studio.ui import drop_routing, icons, panes, theme
 from studio.ui import preferences as window_preferences
+from studio.ui.autopilot import Autopilot
 from studio.ui.closing import Closing
 from studio.ui.command_palette import Command, CommandPalette
+from studio.ui.drafts import Drafts
 from studio.ui.drop_overlay import DropOverlay
 from studio.ui.focus_ring import FocusRing
 from studio.ui.header import Header
@@ -97,6 +100,8 @@ class MainWindow(QMainWindow):
         self._overlay = DropOverlay(centre)
         self._ring = FocusRing(self)
         self._notifications = Notifications(self)
+        self.drafts = Drafts(self)
+        self.autopilot = Autopilot(self.workplace, self.preferences, self)
         self.closing = Closing(self, self.workplace, self.preferences)
         self.closing.saving_began.connect(self._on_saving_began)
 
@@ -105,12 +110,13 @@ class MainWindow(QMainWindow):
         self.header.palette_wanted.connect(self.open_palette)
         self.header.help_wanted.connect(self.open_help)
         self.header.privacy_wanted.connect(lambda: self.show_settings("privacy"))
-        self.run_bar.opened.connect(lambda: self.show_page("train"))
+        self.run_bar.opened.connect(self._watch_run)
         workplace = self.workplace
         workplace.problem_raised.connect(self.show_problem)
         workplace.told.connect(self.toasts.say)
         workplace.chat_requested.connect(self._on_chat_requested)
         workplace.run_event.connect(self._on_run_event)
+        workplace.run_queued.connect(self._on_run_queued)
         self.preferences.changed.connect(self._on_preference_changed)
         self._on_preference_changed("on_close")
 
@@ -140,6 +146,7 @@ class MainWindow(QMainWindow):
         self.header.set_page(PAGES[name].text)
         self._stack.setCurrentWidget(page)
         page.on_shown()
+        self.drafts.take_in(name, page)
 
     def show_settings(self, section: str) -> None:
         """Show a section of the Settings page."""
@@ -173,13 +180,19 @@ class MainWindow(QMainWindow):
                 return [(self.tr("Choose a model"), lambda: self.show_page("models"))]
             case "train.no_dataset":
                 return [(self.tr("Choose data"), lambda: self.show_page("data"))]
-            case "train.busy":
-                return [(self.tr("Show the run"), lambda: self.show_page("train"))]
         if problem.code.startswith("model."):
             return [(self.tr("Show models"), lambda: self.show_page("models"))]
         if problem.code.startswith("data."):
             return [(self.tr("Show data"), lambda: self.show_page("data"))]
         return []
+
+    def _watch_run(self) -> None:
+        self.show_page("train")
+        self._ask("train", "watch")
+
+    def _on_run_queued(self, work: TrainJob) -> None:
+        words = self.tr("{name} waits in line: it starts when the run that goes on has ended.").format(name=work.name)
+        self.toasts.say(words, self.tr("Show the line"), lambda: self.show_page("runs"))
 
     def _on_run_event(self, event: object) -> None:
         active = self.workplace.active
@@ -188,7 +201,8 @@ class MainWindow(QMainWindow):
         folder = active.folder
         name = self.workplace.active_job.name if self.workplace.active_job is not None else folder.id
         self._notifications.run_ended(name, event)
-        if self._current == "train" or self.closing.saving:
+        told = self._current == "train" and self.page("train").shows(folder)
+        if told or self.closing.saving:
             return  # the page itself tells it
         if isinstance(event, events.Failed):
             self.message.show_problem(event.problem, [(self.tr("Show the run"), lambda: self.show_run(folder))])
@@ -346,6 +360,7 @@ class MainWindow(QMainWindow):
         self._notifications.hide()
         if self._help is not None:
             self._help.close()
+        self.drafts.close()
         for page in self._pages.values():
             page.close_services()
         self.workplace.close()

@@ -9,6 +9,7 @@ from studio.ui.theme import Mode
 
 Level = Literal["simple", "full"]
 OnClose = Literal["ask", "keep", "stop"]
+WhenMemoryEnds = Literal["ask", "go_on"]
 
 MODES: tuple[Mode, ...] = ("system", "light", "dark")
 TEXT_PERCENTS = (90, 100, 110, 125, 150)
@@ -62,6 +63,15 @@ class Preferences(QObject):
     @on_close.setter
     def on_close(self, answer: OnClose) -> None:
         self._put("on_close", answer)
+
+    @property
+    def when_memory_ends(self) -> WhenMemoryEnds:
+        """What happens to a run whose memory ran out."""
+        return cast(WhenMemoryEnds, self._choice("when_memory_ends", ("ask", "go_on")))
+
+    @when_memory_ends.setter
+    def when_memory_ends(self, answer: WhenMemoryEnds) -> None:
+        self._put("when_memory_ends", answer)
 
     @property
     def geometry(self) -> QByteArray:

@@ -112,6 +112,20 @@ PROOFS = {
         "soak",
         ("--minutes", "0.5", "--steps", "30000"),
     ),
+    "network": Proof(
+        "P19",
+        "The journeys of window and command line without network, under strace: nothing connects, nothing listens",
+        "network",
+        ("--tests", "tests/cli/test_planning.py"),
+        (),
+    ),
+    "exports": Proof(
+        "P16",
+        "An export is killed (SIGKILL) at any moment: no final name with a broken file, and the next export sweeps up",
+        "export_kills",
+        ("--kills", "6"),
+        ("--kills", "50"),
+    ),
 }
 
 

@@ -1,13 +1,13 @@
 """The Chat page: base and adapter answer side by side, by the very model that was trained."""
 
+from typing import Any
+
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem, StudioError
-from studio.contract.events import Progress
-from studio.contract.job import AdapterRef
 from studio.contract.run_folder import RunFolder
-from studio.data.run_history import RunSummary, summarise
+from studio.data.run_history import summarise
 from studio.supervisor import chats, held_back
 from studio.supervisor.chats import Chat
 from studio.supervisor.conversation import Conversation
@@ -26,7 +26,7 @@ from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.question_box import QuestionBox
 from studio.ui.widgets.sampling_form import SamplingForm
 from studio.ui.widgets.saved_chats import SavedChats
-from studio.ui.widgets.section import ScrollColumn, row
+from studio.ui.widgets.section import Folding, ScrollColumn, held, row
 
 SIDE_WIDTH = 288
 SIDE_FROM_WIDTH = 1080
@@ -93,9 +93,10 @@ class ChatPage(Page):
         inside = QVBoxLayout(page)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(GRID + 4)
-        head = row(self.targets, self.sides, self.status, self.new_button, self.side_button)
-        head.setStretch(2, 1)
-        inside.addLayout(head)
+        who = row(self.targets, self.sides)
+        rest = row(self.status, self.new_button, self.side_button)
+        rest.setStretch(0, 1)
+        inside.addWidget(Folding(held(who), held(rest), stretch=(0, 1)))
         inside.addLayout(body, 1)
         return page
 
@@ -127,14 +128,14 @@ class ChatPage(Page):
         talk.problem_raised.connect(self.message.show_problem)
         talk.slot.changed.connect(self._on_slot_changed)
         service.state_changed.connect(self._show_state)
-        service.progressed.connect(self._on_progressed)
+        service.progressed.connect(lambda progress: self.status.set_text(progress.stage + "…"))
         service.failed.connect(self._on_failed)
         service.noticed.connect(self._on_noticed)
         workplace.runs_changed.connect(self._list_targets)
         workplace.models_changed.connect(self._list_targets)
-        self.targets.run_chosen.connect(self._on_run_chosen)
+        self.targets.run_chosen.connect(self.conversation.new_chat_with_run)
         self.targets.model_chosen.connect(self.conversation.new_chat_with_model)
-        self.sides.sides_chosen.connect(self._on_sides_chosen)
+        self.sides.sides_chosen.connect(self.conversation.set_sides)
         self.sampling.changed.connect(self._on_sampling_changed)
         self.chips.question_chosen.connect(self._on_question_chosen)
         self.box.sent.connect(self._on_send)
@@ -192,6 +193,15 @@ class ChatPage(Page):
         self.conversation.load()
         self._show_state()
 
+    def form(self) -> dict[str, Any]:
+        """The question that was not asked yet, and how replies are drawn."""
+        return {"question": self.box.toPlainText(), **self.sampling.form()}
+
+    def fill(self, values: dict[str, Any]) -> None:
+        """Go on where it was."""
+        self.box.setPlainText(str(values.get("question", "")))
+        self.sampling.fill(values)
+
     def close_services(self) -> None:
         """End the chat worker."""
         self.conversation.unload()
@@ -227,12 +237,6 @@ class ChatPage(Page):
             self.sides.show_chat(chat, self.targets.runs)
         anyone = bool(self.targets.runs or self.targets.models or chat is not None)
         self.stack.setCurrentIndex(1 if anyone else 0)
-
-    def _on_run_chosen(self, run: RunSummary) -> None:
-        self.conversation.new_chat_with_run(run)
-
-    def _on_sides_chosen(self, sides: tuple[str, ...], adapters: tuple[AdapterRef, ...]) -> None:
-        self.conversation.set_sides(sides, adapters)
 
     def _on_new_chat(self) -> None:
         self.conversation.new_chat()
@@ -328,9 +332,6 @@ class ChatPage(Page):
         where = self.tr("Ready on the processor") if device == "cpu" else self.tr("Ready on the graphics processor")
         sizes = {"nf4": self.tr("4-bit"), "fp4": self.tr("4-bit"), "int8": self.tr("8-bit")}
         return f"{where}, {sizes[quantisation]}" if quantisation in sizes else where
-
-    def _on_progressed(self, progress: Progress) -> None:
-        self.status.set_text(progress.stage + "…")
 
     def _on_slot_changed(self) -> None:
         run = self.conversation.waits_for

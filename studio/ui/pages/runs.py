@@ -9,11 +9,12 @@ from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
 from PySide6.QtWidgets import QInputDialog, QMessageBox, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from studio.contract.errors import StudioError
+from studio.contract.memory_fit import Change
 from studio.contract.run_folder import RunFolder
 from studio.data import run_history, run_room
 from studio.data.run_history import RunSummary
 from studio.data.run_label import Label, write_label
-from studio.supervisor import run_trash
+from studio.supervisor import relief_of_run, run_trash
 from studio.supervisor.workplace import Workplace
 from studio.ui import failures, wording
 from studio.ui.pages.page import Page
@@ -28,6 +29,7 @@ from studio.ui.widgets.run_label_form import RunLabelForm
 from studio.ui.widgets.run_list import RunList
 from studio.ui.widgets.runs_room import RunsRoom
 from studio.ui.widgets.search_field import SearchField
+from studio.ui.widgets.waiting_runs import WaitingRuns
 
 MOST_COMPARED = 8
 
@@ -48,16 +50,22 @@ class RunsPage(Page):
         detail.chat_wanted.connect(lambda: self._with_chosen(workplace.open_chat))
         detail.export_wanted.connect(self._export)
         detail.resume_wanted.connect(self._resume)
-        detail.watch_wanted.connect(lambda: self.page_wanted.emit("train"))
+        detail.changes_wanted.connect(self._take_changes)
+        detail.watch_wanted.connect(self._watch)
         detail.rename_wanted.connect(self._ask_name)
         detail.label_wanted.connect(self._ask_label)
         detail.folder_wanted.connect(self._show_folder)
         detail.delete_wanted.connect(self._delete)
         detail.view.told.connect(workplace.told)
         detail.view.failed_to_save.connect(lambda words: self.message.show_text("error", words))
+        line = workplace.queue
+        self.waiting.move_wanted.connect(line.move)
+        self.waiting.remove_wanted.connect(line.remove)
+        line.changed.connect(self._show_line)
         workplace.runs_changed.connect(self._on_runs_changed)
         workplace.run_event.connect(self._on_run_event)
         self.refill()
+        self._show_line()
 
     def _build(self) -> None:
         self.empty = EmptyState(
@@ -72,6 +80,7 @@ class RunsPage(Page):
         self.search.textChanged.connect(self.refill)
         self.list = RunList()
         self.list.setMinimumWidth(220)
+        self.waiting = WaitingRuns()
         self.room = RunsRoom()
         self.room.clean_wanted.connect(self._ask_clean)
         self.hint = label("", "muted", wrap=True)
@@ -79,6 +88,7 @@ class RunsPage(Page):
         column = QVBoxLayout(left)
         column.setContentsMargins(3 * GRID, 2 * GRID, GRID, GRID)
         column.addWidget(self.search)
+        column.addWidget(self.waiting)
         column.addWidget(self.list, 1)
         column.addWidget(self.hint)
         column.addWidget(self.room)
@@ -139,6 +149,12 @@ class RunsPage(Page):
 
     # --- showing ------------------------------------------------------------------------------------------
 
+    def _show_line(self) -> None:
+        line = self.workplace.queue.waiting()
+        self.waiting.show_line(line)
+        if line:
+            self.stack.setCurrentWidget(self._full)
+
     def _on_runs_changed(self) -> None:
         if self.isVisible():
             self.refill()
@@ -146,7 +162,7 @@ class RunsPage(Page):
     def refill(self) -> None:
         """Read the runs anew; what is chosen stays chosen."""
         known = self.workplace.runs()
-        self.stack.setCurrentWidget(self._full if known else self.empty)
+        self.stack.setCurrentWidget(self._full if known or self.workplace.queue.waiting() else self.empty)
         words = self.search.text().casefold().split()
         summaries = [summary for summary in known if all(word in _searched(summary) for word in words)]
         self.list.take(summaries)
@@ -167,7 +183,10 @@ class RunsPage(Page):
             words = self.tr("At most {count} runs are compared at once; the newest of the chosen ones are shown.")
             self.message.show_text("info", words.format(count=MOST_COMPARED))
             chosen = chosen[:MOST_COMPARED]
-        self.detail.show_runs(chosen, self.workplace.active is not None)
+        found = None
+        if len(chosen) == 1 and chosen[0].state == "failed":
+            found = relief_of_run.relief_of(RunFolder(chosen[0].folder), self.workplace.device)
+        self.detail.show_runs(chosen, found)
         folders = [summary.folder for summary in chosen]
         if folders == self._shown:
             return
@@ -224,6 +243,19 @@ class RunsPage(Page):
             return
         self.page_wanted.emit("train")
 
+    def _take_changes(self, changes: Sequence[Change]) -> None:
+        try:
+            self._with_chosen(lambda folder: relief_of_run.take(folder, changes))
+        except StudioError as error:
+            self.message.show_problem(error.problem)
+            return
+        self._resume()
+
+    def _watch(self) -> None:
+        if self.workplace.active is None:  # another window started it: it is followed from here, too
+            self._with_chosen(self.workplace.resume_run)
+        self.page_wanted.emit("train")
+
     def _ask_name(self) -> None:
         chosen = self.list.selected()
         if len(chosen) != 1:
@@ -273,8 +305,8 @@ class RunsPage(Page):
             "This deletes the checkpoints of runs that are done, and frees {size}. Their adapters, curves and settings "
             "stay. Runs that can be resumed are left as they are."
         )
-        box.setText(words.format(size=freed))
-        box.setInformativeText(names)
+        # All in the one text, whose format is set: the informative text below it would be read as rich text.
+        box.setText(f"{words.format(size=freed)}\n\n{names}")
         clean = box.addButton(self.tr("Free {size}").format(size=freed), QMessageBox.ButtonRole.AcceptRole)
         box.addButton(QMessageBox.StandardButton.Cancel)
         box.exec()

@@ -1,5 +1,7 @@
 """Train: what is trained on what and how; then the run itself, live; then how it went."""
 
+from typing import Any
+
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
@@ -7,7 +9,8 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 from studio.contract import events
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
-from studio.data.run_history import living_worker
+from studio.data.run_history import has_checkpoint, living_worker
+from studio.supervisor import relief_of_run
 from studio.supervisor.workplace import Workplace
 from studio.ui import failures
 from studio.ui.pages.page import Page
@@ -32,6 +35,8 @@ class TrainPage(Page):
         super().__init__(workplace, parent)
         self.before: BeforeRun | None = None
         self.feed = RunFeed(self)
+        self._relieved: events.Failed | None = None
+        self._draft: dict[str, Any] = {}  # for the setup, until it is made
         self._build()
         self._connect()
         if workplace.active is not None:
@@ -77,6 +82,7 @@ class TrainPage(Page):
         self.header.resume_wanted.connect(workplace.resume)
         self.header.resume_run_wanted.connect(self._resume_run)
         self.header.new_run_wanted.connect(self.new_run)
+        self.header.relief.changes_wanted.connect(self._take_changes)
         self.header.stop_wanted.connect(workplace.stop)
         self.header.force_wanted.connect(workplace.force_stop)
         self.verdict.compare_wanted.connect(self._compare)
@@ -90,8 +96,8 @@ class TrainPage(Page):
         workplace.import_progressed.connect(self._on_import_progressed)
         workplace.import_ended.connect(self._on_import_ended)
         workplace.run_started.connect(self._on_run_started)
-        workplace.run_event.connect(self.feed.feed)
-        workplace.run_silent.connect(self.feed.silence)
+        workplace.run_event.connect(self._on_run_event)
+        workplace.run_silent.connect(self._on_run_silent)
         workplace.run_ended.connect(self._on_run_ended)
 
     # --- what the window asks -----------------------------------------------------------------------------
@@ -99,6 +105,16 @@ class TrainPage(Page):
     def on_shown(self) -> None:
         """What there is to see may be something else by now."""
         self._show_right_view()
+
+    def form(self) -> dict[str, Any]:
+        """What the next run would be."""
+        return self.before.form() if self.before is not None else self._draft
+
+    def fill(self, values: dict[str, Any]) -> None:
+        """Set the next run up as it was."""
+        self._draft = values
+        if self.before is not None:
+            self.before.fill(values)
 
     def start(self) -> bool:
         """Ctrl+Enter: start, or compare once a run is done."""
@@ -167,13 +183,26 @@ class TrainPage(Page):
             if self.before is None:
                 self.before = BeforeRun(self.workplace, self.stack)
                 self.before.page_wanted.connect(self.page_wanted)
+                self.before.watch_wanted.connect(self.watch)
+                self.before.fill(self._draft)
                 self.stack.addWidget(self.before)
             self.stack.setCurrentWidget(self.before)
 
     def new_run(self) -> None:
-        """Back to the setup."""
+        """Back to the setup; a run that goes on is not touched."""
         self.feed.end()
         self._show_right_view()
+
+    def watch(self) -> None:
+        """Show the run that goes on, if there is one."""
+        active = self.workplace.active
+        if active is not None and self.feed.folder != active.folder:
+            self._begin(active.folder)
+        self._show_right_view()
+
+    def shows(self, folder: RunFolder) -> bool:
+        """Whether this is the run that is seen here."""
+        return self.feed.folder == folder
 
     def _on_import_progressed(self, event: object) -> None:
         if self.workplace.run_waiting is not None and isinstance(event, events.Progress):
@@ -184,12 +213,30 @@ class TrainPage(Page):
             self._show_right_view()
 
     def _on_run_started(self, folder: RunFolder) -> None:
+        writing = self.before is not None and self.before.isVisible()
+        if not (self.workplace.by_queue and writing):  # who sets up the next run is not torn out of it
+            self._begin(folder)
+
+    def _begin(self, folder: RunFolder) -> None:
         work = self.workplace.active_job
         self.header.begin(work)
         self.saving.clear()
         name = work.name if work is not None else folder.id
         self.feed.begin(folder, name, starting=living_worker(folder) is None)
         self._show_right_view()
+
+    def _on_run_event(self, event: object) -> None:
+        if self._is_active_shown():
+            self.feed.feed(event)
+
+    def _on_run_silent(self, seconds: int) -> None:
+        if self._is_active_shown():
+            self.feed.silence(seconds)
+
+    def _is_active_shown(self) -> bool:
+        """Not while the next run is set up, or an earlier one is looked at."""
+        active = self.workplace.active
+        return self.feed.folder is not None and (active is None or active.folder == self.feed.folder)
 
     def _on_run_ended(self, folder: RunFolder) -> None:
         if folder == self.feed.folder and not self.feed.progress.ended and not self.feed.replaying:
@@ -200,9 +247,30 @@ class TrainPage(Page):
         self.header.show_progress(progress)
         finished = progress.finished
         self.header.setVisible(finished is None)
+        self._show_relief()
         if finished is not None and self.verdict.isHidden():
             self.verdict.show_end(finished)
         self.verdict.setVisible(finished is not None)
+
+    def _show_relief(self) -> None:
+        """Where the memory ran out: what would need less."""
+        folder, failed = self.feed.folder, self.feed.progress.failed
+        if failed is self._relieved:
+            return
+        self._relieved = failed
+        found = relief_of_run.relief_of(folder, self.workplace.device) if folder is not None and failed else None
+        self.header.show_relief(found, folder is not None and has_checkpoint(folder))
+
+    def _take_changes(self, changes: object) -> None:
+        folder = self.feed.folder
+        if folder is None or not isinstance(changes, tuple):
+            return
+        try:
+            relief_of_run.take(folder, changes)
+        except StudioError as error:
+            self.workplace.problem_raised.emit(error.problem)
+            return
+        self._resume_run()
 
     def _compare(self) -> None:
         if self.feed.folder is not None:

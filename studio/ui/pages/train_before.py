@@ -1,6 +1,7 @@
 """Train, before a run: model, data and settings from the workplace; [Start training] or what is missing for it."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from PySide6.QtCore import Signal
@@ -23,6 +24,7 @@ from studio.supervisor.checkup import known_too_long, longest_text
 from studio.supervisor.workplace import Workplace
 from studio.ui import failures, wording
 from studio.ui.pages.train_planning import TrainPlanning
+from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.train_setup import Choice, TrainSetup
 
 
@@ -34,6 +36,7 @@ class BeforeRun(QWidget):
     """
 
     page_wanted = Signal(str)
+    watch_wanted = Signal()  # the run that goes on
 
     def __init__(self, workplace: Workplace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -44,6 +47,8 @@ class BeforeRun(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         self.setup = setup = TrainSetup(self)
+        self.going = MessageBar(closable=False)
+        outer.addWidget(self.going)
         outer.addWidget(setup)
         self.planning = TrainPlanning(workplace, setup, self)
         if workplace.settings is not None:
@@ -62,6 +67,8 @@ class BeforeRun(QWidget):
         setup.start_clicked.connect(self.start)
         setup.form.settings_changed.connect(self._on_settings_changed)
         setup.form.problems_changed.connect(lambda _: self._show_start())
+        workplace.run_started.connect(lambda _: self._show_going())
+        workplace.run_ended.connect(lambda _: self._show_going())
         workplace.models_changed.connect(self._fill_models)
         workplace.model_chosen.connect(self._on_model_chosen)
         workplace.datasets_changed.connect(self._fill_datasets)
@@ -69,6 +76,22 @@ class BeforeRun(QWidget):
         workplace.device_reported.connect(setup.form.set_device)
         workplace.device_reported.connect(lambda _: self._show_start())
         self._suit_sample()
+        self._show_going()
+
+    def _show_going(self) -> None:
+        """What goes on meanwhile, and that the next run waits for it."""
+        work = self.workplace.active_job
+        if work is None:
+            self.going.clear()
+        else:
+            words = self.tr("{name} is being trained. What you start here waits in line until it has ended.")
+            actions = [(self.tr("Watch it"), self._watch)]
+            self.going.show_text("info", words.format(name=work.name), actions=actions)
+        self._show_start()
+
+    def _watch(self) -> None:
+        self._show_going()  # the click closed the message, and the run goes on
+        self.watch_wanted.emit()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Names and datasets may be others by now."""
@@ -77,6 +100,38 @@ class BeforeRun(QWidget):
         self._fill_models()
         self._fill_datasets()
         self._fill_starts()
+
+    def form(self) -> dict[str, Any]:
+        """All that was chosen and typed, right or wrong."""
+        model, data = self.workplace.model, self.workplace.dataset
+        return {
+            "values": self.setup.form.values(),
+            "preset": self.setup.form.preset,
+            "touched": self._touched,
+            "name": self.setup.name_edit.text(),
+            "model": model.path if model is not None else "",
+            "dataset": data.id if data is not None else "",
+            "start": self._start.id if self._start is not None else "",
+        }
+
+    def fill(self, values: dict[str, Any]) -> None:
+        """Take it up again; what was chosen in this window already stays."""
+        if not values:
+            return
+        now, model = self.workplace.model, str(values.get("model"))
+        is_first = now is None or now.path == str(starter_folder())
+        if is_first and model in [known.path for known in self.workplace.models()]:
+            self._on_model_picked(model)
+        if self.workplace.dataset is None:
+            self._on_dataset_picked(str(values.get("dataset")))
+        self._fill_starts()
+        self._on_start_picked(str(values.get("start")))
+        self._fill_starts()
+        if isinstance(values.get("values"), dict):
+            self.setup.form.show_values(values["values"], str(values.get("preset")))
+        self._touched = bool(values.get("touched"))
+        self.setup.name_edit.setText(str(values.get("name", "")))
+        self._show_start()
 
     def panes(self) -> list[QWidget]:
         """Choices, settings, start."""
@@ -238,7 +293,8 @@ class BeforeRun(QWidget):
         if self._start is not None and self._start_differs(settings):
             words = self.tr("It cannot go on from {name}: its way of tuning or its size is another.")
             return self.tr("Begin with the model as it is"), words.format(name=self._start.job.name)
-        return self.tr("Start training"), self._summary(settings)
+        busy = self.workplace.active is not None
+        return self.tr("Put it in line") if busy else self.tr("Start training"), self._summary(settings)
 
     def _refused(self, data: DatasetInfo | None, model: events.ModelChecked | None) -> Problem | None:
         """Why this model cannot learn from these rows, as far as it is known before the start."""
@@ -316,13 +372,13 @@ class BeforeRun(QWidget):
         start_from = str(RunFolder(self._start.folder).adapter) if self._start is not None else ""
         try:
             work = self.workplace.training_job(settings, self.setup.name_edit.text().strip(), start_from)
-            started = self.workplace.start_training(work)
+            self.workplace.start_training(work)
         except (StudioError, OSError) as error:
             self.workplace.problem_raised.emit(failures.problem_of(error))
             return
-        if started is not None:
-            self.setup.name_edit.clear()
-            self._start = None
+        self.setup.name_edit.clear()
+        self.setup.name_edit.setPlaceholderText(self.workplace.next_run_name())
+        self._start = None
 
     def _ask_general(self) -> None:
         chosen, _ = QFileDialog.getOpenFileName(

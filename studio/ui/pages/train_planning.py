@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject
 
 from studio.contract import events, job
 from studio.contract.advice import advise, sets_of
-from studio.contract.errors import StudioError
+from studio.contract.errors import Problem, StudioError
 from studio.contract.memory_fit import Fit, changed
 from studio.contract.presets import load_preset
 from studio.contract.run_folder import starter_folder
@@ -83,6 +83,9 @@ class TrainPlanning(QObject):
     def _start(self, short: ShortJob) -> None:
         if self._settings is None:
             return
+        if self.workplace.active is not None:
+            self.workplace.problem_raised.emit(_busy())
+            return
         try:
             work = self.workplace.training_job(self._settings)
         except StudioError as error:
@@ -123,3 +126,12 @@ class TrainPlanning(QObject):
         """Take values over into the form; it tells everyone."""
         if self._settings is not None:
             self.setup.form.set_settings(changed(self._settings, sets))
+
+
+def _busy() -> Problem:
+    return Problem(
+        code="train.busy",
+        what="A run is going on.",
+        why="Trying something beside it would take its memory.",
+        fix="Wait for it to end.",
+    )

@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from studio.contract.events import Inspected
-from studio.contract.job import ImportJob
+from studio.contract.job import ImportJob, Mapping
 from studio.data.trying import tried
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -65,6 +65,12 @@ class HandMapping(QWidget):
         self.form.show_mapping(inspected.columns, work.mapping)
         self.rows.show_rows(inspected.columns, inspected.first_rows)
         self._show_read()
+
+    def take_up(self, mapping: Mapping) -> None:
+        """Show a choice that was made before, of the file that is shown."""
+        if self._inspected is not None:
+            self.form.show_mapping(self._inspected.columns, mapping)
+            self._show_read()
 
     def _show_read(self) -> None:
         """How the first rows would read with what is chosen now."""

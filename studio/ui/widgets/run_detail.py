@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QTabWidget, QVBoxLayout, QWidget
 
+from studio.contract.relief import Relief
 from studio.data.run_history import RunSummary
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
-from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
+from studio.ui.widgets.labels import ElidedLabel, label
+from studio.ui.widgets.memory_relief import MemoryRelief
 from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.run_feed import RunFeed
 from studio.ui.widgets.run_view import RunView
@@ -24,6 +26,7 @@ class RunDetail(QWidget):
     chat_wanted = Signal()
     export_wanted = Signal()
     resume_wanted = Signal()
+    changes_wanted = Signal(object)
     watch_wanted = Signal()
     rename_wanted = Signal()
     label_wanted = Signal()
@@ -52,6 +55,9 @@ class RunDetail(QWidget):
         head.setStretch(0, 1)
         self.message = MessageBar(closable=False)
         self._told: object = None
+        self.relief = MemoryRelief()
+        self.relief.unchanged_wanted.connect(self._go_on)
+        self.relief.changes_wanted.connect(self.changes_wanted)
         self.view = RunView(feed)
         self.settings = SettingsTable()
         self._side = self.view.take_side()
@@ -73,16 +79,17 @@ class RunDetail(QWidget):
         layout.setSpacing(GRID)
         layout.addLayout(head)
         layout.addWidget(self.message)
+        layout.addWidget(self.relief)
         layout.addWidget(self.said)
         layout.addWidget(self.label)
         layout.addWidget(self.tabs, 1)
 
-    def show_runs(self, summaries: Sequence[RunSummary], busy: bool) -> None:
+    def show_runs(self, summaries: Sequence[RunSummary], relief: Relief | None = None) -> None:
         """Show one run, or the comparison of several.
 
         Args:
             summaries: What was chosen, at least one.
-            busy: A run goes on, so that none can be resumed.
+            relief: What would need less memory, where the one run failed for want of it.
         """
         several = len(summaries) > 1
         summary = summaries[0]
@@ -90,10 +97,8 @@ class RunDetail(QWidget):
         for widget in (self.chat, self.export):
             widget.setVisible(not several and summary.has_adapter and not running)
         lost = not several and summary.state in ("failed", "interrupted")
-        self._show_message(summary if lost else None, busy)
+        self._show_message(summary if lost else None, relief)
         self.resume.setVisible(not several and summary.can_resume and not lost)
-        self.resume.setEnabled(not busy)
-        self.resume.setToolTip(plain_tip(self.tr("Another run goes on: it has to end first.")) if busy else "")
         self.watch.setVisible(not several and running)
         self.delete_action.setEnabled(all(one.state != "running" for one in summaries))
         self.rename_action.setVisible(not several)
@@ -112,18 +117,19 @@ class RunDetail(QWidget):
         self.label.setText("" if several else self._label(summary))
         self.label.setVisible(bool(self.label.text()))
 
-    def _show_message(self, summary: RunSummary | None, busy: bool) -> None:
+    def _show_message(self, summary: RunSummary | None, relief: Relief | None) -> None:
         """Why a run ended before its time, and the button that goes on with it."""
-        key = (summary.folder, summary.failed, summary.has_checkpoint, busy) if summary is not None else None
+        key = (summary.folder, summary.failed, summary.has_checkpoint) if summary is not None else None
         if key == self._told:
             return
         self._told = key
+        saved = summary is not None and summary.has_checkpoint
+        self.relief.show_relief(relief, saved)
         if summary is None:
             self.message.clear()
             return
-        saved = summary.has_checkpoint
         words = self.tr("Go on from the last checkpoint") if saved else self.tr("Start it again")
-        actions = [(words, self._go_on)] if not busy else []
+        actions = [(words, self._go_on)] if relief is None else []
         if summary.failed is not None:
             self.message.show_problem(summary.failed.problem, actions)
         else:

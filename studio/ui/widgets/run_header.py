@@ -7,9 +7,12 @@ from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from studio.contract import events, job
 from studio.contract.errors import Problem
+from studio.contract.relief import Relief
 from studio.ui import wording
 from studio.ui.theme import GRID
-from studio.ui.widgets.labels import ElidedLabel, IconLabel, label
+from studio.ui.widgets import buttons
+from studio.ui.widgets.labels import ElidedLabel, IconLabel, label, plain_tip
+from studio.ui.widgets.memory_relief import MemoryRelief
 from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.run_progress import RunProgress
 from studio.ui.widgets.section import row
@@ -37,6 +40,7 @@ class RunHeader(QWidget):
     Attributes:
         resume_wanted: Go on after a pause. resume_run_wanted: go on after a failure, from the last checkpoint.
         stop_wanted: End a paused run, saving what it learned.
+        relief: What would need less memory, after it ran out; the page fills it.
         force_wanted: End the worker at once.
     """
 
@@ -60,17 +64,22 @@ class RunHeader(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(self.tr("Progress of the run"))
         self.message = MessageBar(closable=False)
+        self.relief = MemoryRelief()
+        self.relief.unchanged_wanted.connect(self.resume_run_wanted)
         self.notices = MessageBar()
         self.notices.dismissed.connect(self._on_notice_dismissed)
         self._dismissed = 0
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(GRID)
-        line = row(self._icon, self.state, self.what, self.figures)
+        self.next = buttons.flat(self.tr("Set up the next run"), self.new_run_wanted.emit)
+        self.next.setToolTip(plain_tip(self.tr("It waits in line and starts when this one has ended.")))
+        line = row(self._icon, self.state, self.what, self.figures, self.next)
         line.setStretch(2, 1)
         outer.addLayout(line)
         outer.addWidget(self.bar)
         outer.addWidget(self.message)
+        outer.addWidget(self.relief)
         outer.addWidget(self.notices)
         self._second = QTimer(self)
         self._second.setInterval(1000)
@@ -82,6 +91,7 @@ class RunHeader(QWidget):
         self._said = None
         self._dismissed = 0
         self.message.clear()
+        self.relief.hide()
         self.notices.clear()
         self.what.set_text(f"{work.name}: {wording.learns(work.model_name, work.dataset_name)}" if work else "")
 
@@ -100,6 +110,12 @@ class RunHeader(QWidget):
         self._show_bar()
         self._show_message()
         self._show_notices()
+
+    def show_relief(self, relief: Relief | None, has_checkpoint: bool) -> None:
+        """Show what would need less memory, or nothing; its buttons then stand for those of the message."""
+        self.relief.show_relief(relief, has_checkpoint)
+        self._said = None
+        self._show_message()
 
     # --- words --------------------------------------------------------------------------------------------
 
@@ -164,6 +180,7 @@ class RunHeader(QWidget):
     def _show_bar(self) -> None:
         progress = self._progress
         self.bar.setVisible(not progress.ended)
+        self.next.setVisible(not progress.ended)
         stage = progress.stage
         if stage is not None and progress.state in ("preparing", "running"):
             self.bar.setRange(0, 1000 if stage.total else 0)
@@ -186,7 +203,9 @@ class RunHeader(QWidget):
         if progress.failed is not None:
             problem = progress.failed.problem
             actions = [(self.tr("New run"), self.new_run_wanted.emit)]
-            if progress.saved is not None:
+            if not self.relief.isHidden():
+                pass  # its own buttons go on
+            elif progress.saved is not None:
                 actions.insert(0, (self.tr("Go on from the last checkpoint"), self.resume_run_wanted.emit))
             elif progress.step is not None or is_passing(problem):
                 actions.insert(0, (self.tr("Start it again"), self.resume_run_wanted.emit))

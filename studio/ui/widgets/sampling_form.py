@@ -1,7 +1,10 @@
 """How the next word is drawn, and the system prompt: the controls beside a chat."""
 
+import contextlib
 import secrets
+from typing import Any
 
+import msgspec
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -114,6 +117,16 @@ class SamplingForm(QWidget):
     def system_prompt(self) -> str:
         """The text of the system prompt, or ""."""
         return self.system.toPlainText()
+
+    def form(self) -> dict[str, Any]:
+        """What the controls say, as JSON can hold it."""
+        return {"sampling": msgspec.to_builtins(self.sampling()), "system": self.system_prompt()}
+
+    def fill(self, values: dict[str, Any]) -> None:
+        """Show what `form` gave, and tell of it; that of another version is left out."""
+        with contextlib.suppress(msgspec.ValidationError):
+            self.show_values(msgspec.convert(values.get("sampling"), Sampling), str(values.get("system", "")))
+            self.changed.emit()
 
     def _on_edited(self) -> None:
         self.changed.emit()
