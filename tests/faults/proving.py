@@ -98,20 +98,6 @@ PROOFS = {
         "deaths",
         ("--n", "2", "--restarts", "16", "--patience", "5"),
     ),
-    "network": Proof(
-        "P19",
-        "The journeys of window and command line without network, under strace: nothing connects, nothing listens",
-        "network",
-        ("--tests", "tests/cli/test_planning.py"),
-        (),
-    ),
-    "exports": Proof(
-        "P16",
-        "An export is killed (SIGKILL) at any moment: no final name with a broken file, and the next export sweeps up",
-        "export_kills",
-        ("--kills", "6"),
-        ("--kills", "50"),
-    ),
     "windows": Proof(
         "P12",
         "The window is killed during a run: the worker goes on (or stops with a checkpoint, if so chosen), and the "
@@ -125,6 +111,20 @@ PROOFS = {
         "points themselves, open files and threads stay as they are",
         "soak",
         ("--minutes", "0.5", "--steps", "30000"),
+    ),
+    "network": Proof(
+        "P19",
+        "The journeys of window and command line without network, under strace: nothing connects, nothing listens",
+        "network",
+        ("--tests", "tests/cli/test_planning.py"),
+        (),
+    ),
+    "exports": Proof(
+        "P16",
+        "An export is killed (SIGKILL) at any moment: no final name with a broken file, and the next export sweeps up",
+        "export_kills",
+        ("--kills", "6"),
+        ("--kills", "50"),
     ),
 }
 
