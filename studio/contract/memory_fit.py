@@ -84,6 +84,7 @@ class Planner:
         for propose in (
             self._smaller_batch,
             self._checkpointing,
+            self._offloading,
             self._leaner_optimiser,
             self._four_bit,
             self._shorter,
@@ -103,7 +104,7 @@ class Planner:
         batch grows only up to LARGEST_BATCH and as long as the run keeps FEW_STEPS corrections.
         """
         changes = []
-        if on_gpu(settings, self.machine).gradient_checkpointing == "on":
+        if settings.gradient_checkpointing == "on":
             quick = changed(settings, {"gradient_checkpointing": "off"})
             if self.fits(quick) and self._goes_together(quick):
                 gains = self.estimate(settings).total - self.estimate(quick).total
@@ -140,14 +141,25 @@ class Planner:
         )
 
     def _checkpointing(self, settings: TrainSettings) -> Change | None:
-        if on_gpu(settings, self.machine).gradient_checkpointing == "on":
+        if settings.gradient_checkpointing != "off":
             return None
         return self._change(
             settings,
             "checkpointing",
-            {"gradient_checkpointing": "on"},
-            "Save memory by computing twice.",
-            "About a third more time; the result stays the same.",
+            {"gradient_checkpointing": "auto"},
+            "Save memory by computing twice, as many layers as it takes.",
+            "Up to a third more time; the result stays the same.",
+        )
+
+    def _offloading(self, settings: TrainSettings) -> Change | None:
+        if not self.machine.is_gpu or settings.gradient_checkpointing == "offload":
+            return None
+        return self._change(
+            settings,
+            "checkpointing",
+            {"gradient_checkpointing": "offload"},
+            "Keep texts being read in main memory.",
+            "More time; the result stays the same.",
         )
 
     def _leaner_optimiser(self, settings: TrainSettings) -> Change | None:
@@ -217,7 +229,9 @@ class Planner:
         return not any(refusals(settings, self.machine.is_gpu, self.shape.kind))
 
     def _holds(self, settings: TrainSettings, size: int) -> bool:
-        return self.fits(changed(settings, {"batch_size": size, "accumulation": 1}))
+        """Whether so many at once fit, and without more layers that are computed twice: that would cost time."""
+        larger = changed(settings, {"batch_size": size, "accumulation": 1})
+        return self.fits(larger) and self.estimate(larger).recomputed <= self.estimate(settings).recomputed
 
     def _steps(self, settings: TrainSettings, effective: int) -> int:
         return planned_steps(settings, steps_per_epoch(self.lengths.own, effective))
