@@ -48,7 +48,7 @@ class RatePlot(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         metrics, tokens = self.fontMetrics(), theme.tokens()
         left = metrics.horizontalAdvance("00.00") + GRID
-        area = QRectF(self.rect()).adjusted(left, GRID, -2 * GRID, -2.4 * metrics.height())
+        area = QRectF(self.rect()).adjusted(left, GRID, -2 * GRID, -(2 * metrics.height() + 12))
         low, high = self._limits(result)
         first, last = (math.log10(result.points[place].rate) for place in (0, -1))
 
