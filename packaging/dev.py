@@ -7,7 +7,7 @@ python3 packaging/dev.py test [...]     check, then all tests; with arguments: o
 python3 packaging/dev.py check          style, types, import rules, safety rules, generated docs
 python3 packaging/dev.py bench [NAME]   benchmarks, all or by name
 python3 packaging/dev.py fuzz [...]     damaged files for the readers of data: [--minutes N] [reader ...]
-python3 packaging/dev.py faults [...]   kills, full disks: what becomes of a run; [--full] as often as promised
+python3 packaging/dev.py faults [...]   kills, full disks, damage: what becomes of a run; [--full] [NAME] as promised
 python3 packaging/dev.py methods [...]  every way of tuning tried: [--full] all cells, [--sample] what each is worth
 python3 packaging/dev.py screenshots    every page, light and dark, as pictures in docs/screenshots
 python3 packaging/dev.py docs           write the pages that are made from the code
@@ -131,9 +131,10 @@ def fuzz(arguments: list[str]) -> int:
 
 
 def faults(arguments: list[str]) -> int:
-    """Kills, full disks and the like, on real runs; one table."""
+    """Kills, full disks and the like, on real runs and the real window; one table."""
+    prepare_system(TEST_PROGRAMS)
     prepare_environment()
-    return _python(["-m", "tests.faults.proving", *arguments], OFFLINE)
+    return _on_virtual_display(["-m", "tests.faults.proving", *arguments], OFFLINE)
 
 
 def methods(arguments: list[str]) -> int:

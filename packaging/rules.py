@@ -30,8 +30,33 @@ SLEEPS = {"time.sleep"}
 QTCORE = re.compile(r"PySide6(\.QtCore(\..*)?)?$")
 BROAD = {"Exception", "BaseException"}
 
+RICH = {"setHtml", "insertHtml", "setMarkdown", "appendHtml"}
+RICH_FORMATS = {"RichText", "AutoText", "MarkdownText"}
+TIPS = {"setToolTip", "setStatusTip", "setWhatsThis"}
+LABELS = "studio/ui/widgets/labels.py"
+"""The one module that may make a QLabel: its labels are plain text."""
+DELETES_TREES = {"shutil.rmtree", "os.removedirs"}
+
 # (path, rule) -> why it is right there.
-ALLOWED: dict[tuple[str, str], str] = {}
+ALLOWED: dict[tuple[str, str], str] = {
+    ("studio/ui/help.py", "rich-text"): "the program's own help, written in Markdown; nothing foreign is in it",
+    ("studio/ui/widgets/closed_browser.py", "rich-text"): "Markdown without HTML, in a view that loads nothing",
+    ("studio/ui/widgets/mask_style.py", "rich-text"): "the legend's own words",
+    ("studio/cli/data.py", "delete-tree"): "a short job's own folder, made a moment ago",
+    ("studio/cli/places.py", "delete-tree"): "a run that never began; the marker is asked for",
+    ("studio/cli/planning.py", "delete-tree"): "a short job's own folder, made a moment ago",
+    ("studio/data/dataset.py", "delete-tree"): "`delete`, which asks for the marker and refuses links",
+    ("studio/data/doctor/found.py", "delete-tree"): "a diagnosis inside a dataset's own folder",
+    ("studio/data/new_folder.py", "delete-tree"): "a folder made a moment ago under a random name",
+    ("studio/data/run_history.py", "delete-tree"): "`delete_for_good`, which asks for the marker and refuses links",
+    ("studio/data/run_room.py", "delete-tree"): "`clean`, which asks for the marker and refuses links",
+    ("studio/engine/checkpoint.py", "delete-tree"): "`_delete`, which asks for the marker and refuses links",
+    ("studio/cli/shelf.py", "delete-tree"): "a copied model of our own; the marker is asked for and links are refused",
+    ("studio/engine/combining.py", "delete-tree"): "a run's folder made a moment ago",
+    ("studio/engine/export_folder.py", "delete-tree"): "a folder made a moment ago; `_sweep` asks for the marker",
+    ("studio/engine/model_adding.py", "delete-tree"): "a folder made a moment ago; `_sweep` asks for the marker",
+    ("studio/supervisor/import_jobs.py", "delete-tree"): "`delete_ours`, which asks for the marker and refuses links",
+}
 
 
 @dataclass(frozen=True)
@@ -81,6 +106,17 @@ def _broken_by(node: ast.AST, names: dict[str, str], path: str) -> Iterator[tupl
         yield from _call_rules(node, names, path)
     elif isinstance(node, ast.ExceptHandler):
         yield from _handler_rules(node)
+    elif isinstance(node, ast.ClassDef):
+        if path != LABELS and any(_name(base) == "QLabel" for base in node.bases):
+            yield "rich-text", "a QLabel guesses whether a text is HTML; use labels.label or labels.ScaledLabel."
+        if any(_name(base) == "QMessageBox" for base in node.bases) and not _sets_plain_text(node):
+            yield "rich-text", "a QMessageBox guesses whether a text is HTML; setTextFormat(PlainText)."
+    elif isinstance(node, ast.FunctionDef):
+        if _calls(node, "QMessageBox") and not _sets_plain_text(node):
+            yield "rich-text", "a QMessageBox guesses whether a text is HTML; setTextFormat(PlainText)."
+    elif isinstance(node, ast.Attribute):
+        if node.attr in RICH_FORMATS and path.startswith("studio/ui/"):
+            yield "rich-text", f"{node.attr} reads foreign text as HTML; names and rows are plain text."
     elif isinstance(node, ast.Dict):
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and key.value == "trust_remote_code" and not _is(value, False):
@@ -114,8 +150,60 @@ def _call_rules(node: ast.Call, names: dict[str, str], path: str) -> Iterator[tu
         yield "swallowed-error", "suppress(Exception) hides every fault; name the one that is expected."
     if isinstance(node.func, ast.Attribute) and node.func.attr == "itemAt":
         yield "widget-of-layout", "PySide crashes when widgets that itemAt() gave out are deleted; keep them in a list."
+    if called in DELETES_TREES:
+        yield "delete-tree", "only folders with our marker are deleted, and never through links: call what asks for it."
+    yield from _shown_text_rules(node, called, path)
     if called in SLEEPS and path.startswith(("studio/ui/", "studio/app", "studio/supervisor/")):
         yield "sleep-in-window", "a sleep freezes the window; wait on a signal, a condition or a timer."
+
+
+def _shown_text_rules(node: ast.Call, called: str, path: str) -> Iterator[tuple[str, str]]:
+    """Foreign text is plain text wherever the window shows it."""
+    method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    if called.endswith("QTextBrowser"):
+        yield "rich-text", "a QTextBrowser reads local files that a text names; use closed_browser.ClosedBrowser."
+    if called.endswith("QLabel") and path != LABELS:
+        yield "rich-text", "a QLabel guesses whether a text is HTML; use labels.label."
+    if method in RICH:
+        yield "rich-text", f"{method} reads foreign text as HTML; use setPlainText."
+    if method in ("setInformativeText", "setDetailedText") or re.search(
+        r"QMessageBox\.(about|critical|information|question|warning)$", called
+    ):
+        yield "rich-text", "this part of a QMessageBox has no text format; put it into setText, as plain text."
+    if method in TIPS and node.args and not all(map(_is_plain_tip, node.args)):
+        yield "rich-tip", f"{method} guesses whether a text is HTML; give it labels.plain_tip(...) or words of ours."
+    tip_role = any(isinstance(argument, ast.Attribute) and argument.attr == "ToolTipRole" for argument in node.args)
+    if (
+        tip_role
+        and method.startswith("set")
+        and not any(isinstance(argument, ast.Call) and _is_plain_tip(argument) for argument in node.args)
+    ):
+        yield "rich-tip", "a tooltip guesses whether its text is HTML; give it labels.plain_tip(...)."
+    if method == "openUrl" and not any("fromLocalFile" in ast.dump(argument) for argument in node.args):
+        yield "open-link", "links are not opened; only folders of this computer are, by QUrl.fromLocalFile."
+    if method in ("setOpenExternalLinks", "setOpenLinks") and not all(_is(argument, False) for argument in node.args):
+        yield "open-link", "a link in a text is never followed by itself."
+
+
+def _is_plain_tip(node: ast.AST) -> bool:
+    """plain_tip(...), a name that was made by it, a constant, our own translated words, or a choice of these."""
+    if isinstance(node, ast.IfExp):
+        return _is_plain_tip(node.body) and _is_plain_tip(node.orelse)
+    if isinstance(node, ast.Call):
+        own_words = _name(node.func) in ("tr", "_tr") and all(isinstance(a, ast.Constant) for a in node.args)
+        return own_words or _name(node.func) in ("plain_tip", "windowTitle")
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id == "tip")
+
+
+def _sets_plain_text(node: ast.AST) -> bool:
+    return any(
+        isinstance(inner, ast.Call) and _name(inner.func) == "setTextFormat" and "PlainText" in ast.dump(inner)
+        for inner in ast.walk(node)
+    )
+
+
+def _calls(node: ast.AST, name: str) -> bool:
+    return any(isinstance(inner, ast.Call) and _name(inner.func) == name for inner in ast.walk(node))
 
 
 def _handler_rules(node: ast.ExceptHandler) -> Iterator[tuple[str, str]]:

@@ -61,6 +61,7 @@ def _has_display() -> bool:
 
 
 def _run(on_ready: Callable[[], object] | None) -> int:
+    os.umask(0o077)  # chats, datasets and settings are nobody else's
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
 

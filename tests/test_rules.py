@@ -136,6 +136,7 @@ VIOLATIONS = [
     ("swallowed-error", "import contextlib\nwith contextlib.suppress(Exception):\n    f()"),
     ("swallowed-error", "from contextlib import suppress\nwith suppress(OSError, BaseException):\n    f()"),
     ("widget-of-layout", "first = layout.itemAt(0).widget()"),
+    ("delete-tree", "import shutil\nshutil.rmtree('x')"),
     ("network", "import socket"),
     ("network", "from http.server import HTTPServer"),
     ("network", "from urllib import request"),
@@ -186,6 +187,51 @@ def test_the_supervisor_may_use_qtcore_but_no_other_part_of_qt(tmp_path: Path, r
 def test_a_sleep_in_the_windows_process_is_caught(tmp_path: Path, rules: ModuleType, room: str) -> None:
     add_module(tmp_path, f"studio/{room}/seeded.py", "from time import sleep\nsleep(1)\n")
     assert [problem.rule for problem in rules.check_tree(tmp_path)] == ["sleep-in-window"]
+
+
+FOREIGN_TEXT = [
+    ("rich-text", "from PySide6.QtWidgets import QLabel\nQLabel(name)"),
+    ("rich-text", "from PySide6 import QtWidgets\nQtWidgets.QLabel(name)"),
+    ("rich-text", "from PySide6.QtWidgets import QTextBrowser\nQTextBrowser()"),
+    ("rich-text", "class Title(QLabel):\n    pass"),
+    ("rich-text", "made.setTextFormat(Qt.TextFormat.RichText)"),
+    ("rich-text", "view.setHtml(text)"),
+    ("rich-text", "view.setMarkdown(text)"),
+    ("rich-text", "def ask():\n    box = QMessageBox(self)\n    box.setText(name)"),
+    ("rich-text", "def ask(box):\n    box.setInformativeText(name)"),
+    ("rich-text", "class Box(QMessageBox):\n    pass"),
+    ("rich-text", "from PySide6.QtWidgets import QMessageBox\nQMessageBox.warning(self, 'a', name)"),
+    ("rich-tip", "button.setToolTip(name)"),
+    ("rich-tip", "button.setToolTip(self.tr('Open {name}').format(name=name))"),
+    ("rich-tip", "box.setItemData(1, name, Qt.ItemDataRole.ToolTipRole)"),
+    ("open-link", "QDesktopServices.openUrl(QUrl(link))"),
+    ("open-link", "label.setOpenExternalLinks(True)"),
+]
+
+PLAIN_TEXT = [
+    "from studio.ui.widgets.labels import label\nlabel(name)",
+    "def ask():\n    box = QMessageBox(self)\n    box.setTextFormat(Qt.TextFormat.PlainText)\n    box.setText(name)",
+    "button.setToolTip(plain_tip(name))",
+    "button.setToolTip(plain_tip(name) if name else '')",
+    "button.setToolTip(self.tr('Open'))",
+    "box.setItemData(1, plain_tip(name), Qt.ItemDataRole.ToolTipRole)",
+    "QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))",
+    "view.setOpenLinks(False)",
+]
+
+
+@pytest.mark.parametrize(("rule", "source"), FOREIGN_TEXT, ids=lambda value: value.replace("\n", " / ")[:60])
+def test_foreign_text_that_the_window_would_read_as_html_is_caught(
+    tmp_path: Path, rules: ModuleType, rule: str, source: str
+) -> None:
+    add_module(tmp_path, "studio/ui/seeded.py", source + "\n")
+    assert {problem.rule for problem in rules.check_tree(tmp_path)} == {rule}
+
+
+@pytest.mark.parametrize("source", PLAIN_TEXT, ids=lambda value: value.replace("\n", " / ")[:60])
+def test_foreign_text_that_is_shown_as_it_stands_passes(tmp_path: Path, rules: ModuleType, source: str) -> None:
+    add_module(tmp_path, "studio/ui/innocent.py", source + "\n")
+    assert rules.check_tree(tmp_path) == []
 
 
 def test_an_init_file_that_would_hide_the_packaging_library_is_caught(tmp_path: Path, rules: ModuleType) -> None:

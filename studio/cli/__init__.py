@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, cast, get_args
 from studio import __version__
 from studio.cli import output
 from studio.cli.options import READING, add_import_options, add_settings, add_values
+from studio.contract.combinations import COMBINATIONS
 from studio.contract.diagnosis import Fix
 from studio.contract.errors import StudioError
 from studio.contract.exports import EXPORTS
@@ -100,6 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     _talking(commands)
     _data(commands)
     _looking(commands)
+    _leaving(commands)
     return parser
 
 
@@ -214,10 +216,37 @@ def _looking(commands: "Subparsers") -> None:
     line.add_argument("--remove", metavar="NAME", help="take a run out of the line")
     tidy = _add(runs, "clean", "looking:runs_clean", "what checkpoints of finished runs take on the disk")
     tidy.add_argument("--delete", action="store_true", help="delete them; adapters, curves and settings stay")
-    models = commands.add_parser("models", help="look at model folders").add_subparsers(required=True, metavar="WHAT")
-    _add(models, "check", "looking:models_check", "what a folder holds and every problem").add_argument("model")
-    export = _add(commands, "export", "looking:export", "write what a run trained to a folder")
+    doctor = _add(commands, "doctor", "looking:doctor", "what this computer offers for training, and what is missing")
+    doctor.add_argument("--report", metavar="FILE.zip", help="save a report for support, and say what is in it")
+
+
+def _leaving(commands: "Subparsers") -> None:
+    models = commands.add_parser("models", help="which models there are, and add others").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    _add(models, "list", "shelf:models_list", "models that were added, and whether they fit this computer")
+    adding = _add(models, "add", "shelf:models_add", "add a model folder, or all models in a folder")
+    adding.add_argument("place", nargs="?", help="a model folder, or one that holds some (a USB stick, say)")
+    adding.add_argument("--cache", action="store_true", help="look through the cache of the Hugging Face libraries")
+    adding.add_argument("--copy", action="store_true", help="copy it among the program's own (else it stays there)")
+    adding.add_argument("--dry-run", action="store_true", help="say what is there, add nothing")
+    check = _add(models, "check", "shelf:models_check", "what a folder holds and every problem")
+    check.add_argument("model", help="model folder, name of an added one, or 'starter'")
+    check.add_argument("--files", action="store_true", help="also compare every file with what it was when added")
+    removing = _add(models, "remove", "shelf:models_remove", "take a model off the list; its files stay")
+    removing.add_argument("model", help="name or folder of an added model")
+    removing.add_argument("--delete-copy", action="store_true", help="delete the copy among the program's own, too")
+    export = _add(commands, "export", "leaving:export", "write what a run trained to a folder")
     export.add_argument("run", help="a run's id or name")
     export.add_argument("--to", required=True, metavar="FOLDER", help="a folder that does not exist yet")
     export.add_argument("--form", choices=list(EXPORTS), default="adapter", help="(default: adapter)")
-    _add(commands, "doctor", "looking:doctor", "what this computer offers for training, and what is missing")
+    numbers = dict.fromkeys(name for row in EXPORTS.values() for name in row.numbers)
+    export.add_argument("--numbers", choices=list(numbers), help="number format of the weights (default: the form's)")
+    export.add_argument("--no-check", action="store_true", help="do not compare the result with the adapter")
+    combine = _add(commands, "combine", "leaving:combine", "make one adapter of several")
+    combine.add_argument("runs", nargs="+", metavar="RUN[=WEIGHT]", help="ids or names of runs, each with its weight")
+    combine.add_argument("--how", choices=list(COMBINATIONS), default="weighted", help="(default: weighted)")
+    combine.add_argument("--density", type=float, default=0.5, help="share that ties and dare keep (default: 0.5)")
+    combine.add_argument("--rank", type=int, default=0, help="size of the new adapter (svd; default: the largest)")
+    combine.add_argument("--seed", type=int, default=0, help="starting dice (dare)")
+    combine.add_argument("--name", help="name of the new run")

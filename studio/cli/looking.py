@@ -1,4 +1,4 @@
-"""The commands that look: preview, runs, doctor, models, and export."""
+"""The commands that look: preview, runs and doctor."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,7 @@ from studio.contract import events, job
 from studio.contract.errors import Problem, StudioError
 from studio.contract.fields import fields, flatten
 from studio.contract.run_folder import RunFolder
-from studio.data import dataset
+from studio.data import dataset, support_report
 from studio.data.compared import compared
 from studio.data.run_history import RunSummary, list_runs
 from studio.data.run_label import Label, write_label
@@ -77,7 +77,7 @@ def _say_masked(row: events.MaskedRow, refused: Problem | None) -> None:
             learning = learned
         text.append(piece)
     whole = "".join(text) + ("⟧" if learning else "")
-    output.say(_harmless(whole[:_MOST_SHOWN]) + (f" … ({len(whole):,} characters)" if len(whole) > _MOST_SHOWN else ""))
+    output.say(whole[:_MOST_SHOWN] + (f" … ({len(whole):,} characters)" if len(whole) > _MOST_SHOWN else ""))
     fates = {
         "kept": "kept whole",
         "cut": f"cut: {row.cut_tokens} tokens lost, {row.cut_answer_tokens} of them of the answer",
@@ -90,11 +90,6 @@ def _say_masked(row: events.MaskedRow, refused: Problem | None) -> None:
     if refused is not None:
         side = f"not learned from: {refused.what[0].lower()}{refused.what[1:].removesuffix('.')}"
     output.say(f"\n{len(row.ids)} tokens, {learned_words} (between ⟦ and ⟧); {fates[row.fate]}; {side}.")
-
-
-def _harmless(text: str) -> str:
-    """Text of a file as a terminal may show it: what steers one, or turns the writing round, is written out."""
-    return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)
 
 
 def runs_list(arguments: argparse.Namespace) -> int:
@@ -204,11 +199,17 @@ def runs_show(arguments: argparse.Namespace) -> int:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """What this computer offers for training, and what is missing."""
+    """What this computer offers for training, and what is missing.
+
+    Raises:
+        StudioError: The report that was asked for cannot be saved there.
+    """
     from studio.engine import device
     from studio.worker.__main__ import versions
 
     report = device.report()
+    if arguments.report:
+        return _save_report(report, Path(arguments.report).expanduser(), arguments.json)
     if arguments.json:
         output.print_json(msgspec.to_builtins(report) | {"versions": versions()})
         return 0
@@ -228,46 +229,21 @@ def doctor(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def models_check(arguments: argparse.Namespace) -> int:
-    """Look at a model folder: what it is, and every problem found.
-
-    Raises:
-        StudioError: There is no such folder, or it cannot be used.
-    """
-    from studio.engine import model_folder
-
-    checked = model_folder.check(places.find_model(arguments.model))
-    if arguments.json:
-        output.print_json(checked)
-        return 0 if checked.usable else 2
-    if not checked.usable:
-        raise StudioError.of(checked.problems[0])
-    output.say(f"{checked.name}: {checked.architecture}, {checked.parameters / 1e6:.1f} million parameters")
-    output.say(
-        f"Weights {checked.file_bytes / 1e6:.1f} MB, longest text {checked.context} tokens, licence {checked.licence}"
-    )
-    for warning in checked.warnings:
-        output.say(warning.sentence().replace("\n", " "))
-    return 0
-
-
-def export(arguments: argparse.Namespace) -> int:
-    """Write what a run trained to a folder.
-
-    Raises:
-        StudioError: No such run, no adapter in it, or the folder cannot be written.
-    """
-    from studio.worker.exporting import export as write
-
-    summary = places.find_run(arguments.run)
-    if not arguments.to.strip():
+def _save_report(report: events.DeviceReport, path: Path, as_json: bool) -> int:
+    """Write the report for support and say what is in it."""
+    if path.exists():
         raise StudioError(
-            "export.no_folder", "No folder was named.", fix="Give --to FOLDER, one that does not exist yet."
+            "report.exists",
+            f"{path.name} exists already.",
+            "A report never overwrites anything.",
+            "Choose another name.",
         )
-    destination = Path(arguments.to).expanduser().resolve()
-    done = write(job.ExportJob(run=str(summary.folder), export=arguments.form, destination=str(destination)))
-    if arguments.json:
-        output.print_json(done)
-    else:
-        output.say(f"{len(done.files)} files, {done.total_bytes / 1e6:.1f} MB: {done.path}")
+    made = support_report.pieces(report, list_runs())
+    size = support_report.write(path, made)
+    if as_json:
+        output.print_json({"path": str(path), "size_bytes": size, "files": [piece.name for piece in made]})
+        return 0
+    output.say(f"Saved {path} ({size / 1e3:.0f} kB). It was sent nowhere; look through it before you give it away:")
+    for piece in made:
+        output.say(f"  {piece.name}: {piece.purpose}")
     return 0

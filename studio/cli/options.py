@@ -11,15 +11,17 @@ from typing import Any, TypeVar
 import msgspec
 
 from studio.contract import job
-from studio.contract.errors import StudioError
-from studio.contract.fields import GROUPS, Field, build, fields
+from studio.contract.errors import Problem, SettingsError, StudioError
+from studio.contract.fields import GROUPS, Field, build, fields, flatten
 from studio.contract.method_choice import values_of
 from studio.contract.methods import METHODS, AnyMethod, tag_of
 from studio.contract.presets import PRESETS, load_preset
+from studio.contract.setting_facts import idle_because_of
 from studio.contract.settings import TrainSettings
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+LARGEST_JOB = 1_000_000
 READING = ("learn_answers_only", "learned_turns", "max_tokens", "too_long", "held_back_share")
 """Settings that decide how a row is read; `preview` offers no others."""
 
@@ -110,8 +112,31 @@ def settings_from(
         _require_method(arguments.method)
         values.update(values_of(arguments.method))
     chosen = {name[4:]: value for name, value in vars(arguments).items() if name.startswith("set:")}
-    values.update({path: value for path, value in chosen.items() if value is not None})
-    return build(TrainSettings, values, base)
+    given = {path: value for path, value in chosen.items() if value is not None}
+    values.update(given)
+    settings = build(TrainSettings, values, base)
+    _require_counting(settings, tuple(given))
+    return settings
+
+
+def _require_counting(settings: TrainSettings, given: tuple[str, ...]) -> None:
+    """Refuse options that would change nothing.
+
+    Raises:
+        SettingsError: All of them are named.
+    """
+    values = flatten(settings)
+    problems = []
+    for path in given:
+        other = idle_because_of(path, values)
+        if other:
+            option, why = (f"--{name.rpartition('.')[2].replace('_', '-')}" for name in (path, other))
+            now = "off" if values[other] is False else values[other]
+            what = f"{option} changes nothing while {why} is {now}."
+            fix = f"Leave it out, or choose another value of {why}."
+            problems.append(Problem(code="settings.idle", where=path, what=what, fix=fix))
+    if problems:
+        raise SettingsError(tuple(problems))
 
 
 class JobFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -140,11 +165,29 @@ def read_job_file(path: Path) -> JobFile | job.TrainJob:
         StudioError: Unreadable, damaged, or with keys that do not exist.
     """
     is_toml = path.suffix == ".toml"
+    if path.suffix.lower() in (".yaml", ".yml"):
+        raise StudioError(
+            "job.invalid",
+            f"{path.name} is an invalid config: a job is written as TOML or JSON.",
+            "YAML files are not read at all, because they can name objects to make and grow without limit.",
+            "Write the job as .toml; `apprentice train --help` and the manual show one.",
+        )
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(LARGEST_JOB + 1)
+        if len(content) > LARGEST_JOB:
+            raise StudioError(
+                "job.invalid", f"{path.name} is no job file.", "It is longer than 1 MB.", "Choose another."
+            )
         table = tomllib.loads(content.decode()) if is_toml else msgspec.json.decode(content)
     except OSError as error:
-        raise StudioError("job.unreadable", f"The job file {path} cannot be read.", str(error.strerror)) from error
+        raise StudioError(
+            "job.unreadable", f"The job file {path} cannot be read.", str(error.strerror), "Check the path."
+        ) from error
+    except RecursionError as error:
+        raise StudioError(
+            "job.invalid", f"{path.name} is no job file.", "Its lists lie too deeply inside each other.", "Mend it."
+        ) from error
     except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StudioError(
             "job.invalid",

@@ -8,11 +8,18 @@ import msgspec
 
 from studio.contract import events
 from studio.contract.errors import Problem, SettingsError, StudioError
+from studio.contract.plain_text import harmless
 
 
 def say(text: str) -> None:
-    """One line for a person, to standard output."""
-    print(text, flush=True)
+    """One line for a person, to standard output; what would steer the terminal is written out."""
+    print(harmless(text), flush=True)
+
+
+def say_piece(text: str) -> None:
+    """A piece of a model's reply, as it comes."""
+    sys.stdout.write(harmless(text))
+    sys.stdout.flush()
 
 
 def print_json(value: Any) -> None:
@@ -46,7 +53,7 @@ def report_error(error: StudioError, as_json: bool) -> None:
         return
     for problem in problems:
         problem = msgspec.structs.replace(problem, fix=f"{problem.fix} {hint(problem)}".strip())
-        print("apprentice: " + problem.sentence().replace("\n", "\n  "), file=sys.stderr)
+        print("apprentice: " + harmless(problem.sentence()).replace("\n", "\n  "), file=sys.stderr)
 
 
 class Reporter:
@@ -106,7 +113,7 @@ class Reporter:
     def _draw(self, done: int, total: int, text: str) -> None:
         width = max(10, min(30, shutil.get_terminal_size().columns - len(text) - 6))
         full = round(width * done / max(1, total))
-        sys.stderr.write(f"\r\x1b[2K[{'#' * full}{'.' * (width - full)}] {text}")
+        sys.stderr.write(f"\r\x1b[2K[{'#' * full}{'.' * (width - full)}] {harmless(text)}")
         sys.stderr.flush()
         self._drawn = True
 
@@ -114,7 +121,7 @@ class Reporter:
         if self._drawn:
             sys.stderr.write("\n")
             self._drawn = False
-        print(text, file=sys.stderr, flush=True)
+        print(harmless(text), file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Leave the terminal's line clean."""

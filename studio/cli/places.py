@@ -26,7 +26,7 @@ def find_model(word: str, beside: Path | None = None) -> Path:
     if word == "starter":
         return starter_folder()
     path = (beside or Path()) / Path(word).expanduser()
-    if not path.is_dir():
+    if not path.is_dir() and not (path.is_file() and path.suffix.lower() == ".gguf"):  # whose check says what it is
         raise StudioError(
             "model.missing",
             f"There is no model folder {word}.",

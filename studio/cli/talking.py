@@ -37,8 +37,7 @@ class _Replies:
                 if self.named and event.side != self._side:
                     self._side = event.side
                     output.say("[base]" if event.side == BASE else "[adapter]")
-                sys.stdout.write(event.text)
-                sys.stdout.flush()
+                output.say_piece(event.text)
             case events.ReplyDone():
                 self.done[event.side] = event
                 if not self._quiet:

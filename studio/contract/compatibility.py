@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from studio.contract.errors import Problem
+from studio.contract.exports import EXPORTS
 from studio.contract.fields import value_at
 from studio.contract.methods import (
     METHODS,
@@ -29,6 +30,14 @@ VIRTUAL = ("prefix", "prompt", "ptuning")
 FINE_NUMBERS = ("llama_adapter", *OWN_WEIGHTS)
 """Ways of tuning that calculate in fp32: their corrections are smaller than bf16 can tell, or PEFT mixes formats."""
 FOUR_BIT = ("nf4", "fp4")
+LOW_RANK = ("lora", "adalora")
+"""Ways of tuning that are saved as LoRA."""
+UNMERGEABLE: dict[str, str] = {
+    **dict.fromkeys(VIRTUAL, "It has learned places before the text, not weights."),
+    "bottleneck": "Its blocks compute something of their own, which no weight of the model can hold.",
+    "llama_adapter": "Its upper layers attend to learned places, which no weight of the model can hold.",
+}
+"""Ways of tuning whose result cannot become part of the model's weights -> why."""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +104,19 @@ REFUSED: tuple[Refused, ...] = (
     ),
     Refused(
         methods=("lora",),
-        only=("initialisation", ("pissa", "olora", "eva")),
+        only=("initialisation", ("loftq",)),
+        path="quantisation",
+        values=FOUR_BIT,
+        allowed=True,
+        where="method.initialisation",
+        code="settings.initialisation_whole",
+        what="This beginning (LoftQ) makes up for what 4-bit loading loses, and the model is not loaded so.",
+        why="There is nothing to make up for.",
+        fix="Set compressed loading to 4-bit, or begin with nothing (standard).",
+    ),
+    Refused(
+        methods=("lora",),
+        only=("initialisation", ("pissa", "olora", "eva", "loftq")),
         path="method.dora",
         values=(True,),
         code="settings.initialisation_dora",
@@ -175,6 +196,36 @@ def cannot_continue(method: AnyMethod) -> str:
     if isinstance(method, LoraSettings) and method.initialisation != "standard":
         return "It begins with what the adapter has learned, not with directions of the model or of the examples."
     return ""
+
+
+def export_problem(form: str, method: AnyMethod) -> Problem | None:
+    """Why what a way of tuning has learned cannot leave in a form; None where it can.
+
+    Args:
+        form: Key of EXPORTS.
+        method: The run's.
+    """
+    tag, holds = tag_of(method), EXPORTS[form].holds
+    label = METHODS[tag].label
+    if holds == "model" and tag in UNMERGEABLE:
+        return Problem(
+            code="export.cannot_merge",
+            where=form,
+            what=f"What was learned by {label} cannot be built into the model.",
+            why=UNMERGEABLE[tag],
+            fix="Export it as an adapter folder, which holds all of it.",
+        )
+    if holds == "lora" and (tag not in LOW_RANK or (isinstance(method, LoraSettings) and method.dora)):
+        return Problem(
+            code="export.not_lora",
+            where=form,
+            what=f"What was learned by {label} is no plain LoRA.",
+            why="This form knows low-rank matrices alone."
+            if tag not in LOW_RANK
+            else "It learned direction and size apart (DoRA), which this form does not know.",
+            fix="Export the whole model instead, or an adapter folder.",
+        )
+    return None
 
 
 def meant(settings: TrainSettings, path: str, has_cuda: bool) -> Any:

@@ -11,6 +11,7 @@ from studio.contract.errors import Problem
 from studio.contract.event import Event as Event
 from studio.contract.job import Mapping, Reading
 from studio.contract.masked_row import MaskedRow as MaskedRow
+from studio.contract.parity import Parity as Parity
 from studio.contract.planning import MemoryPlanned as MemoryPlanned
 from studio.contract.planning import Planned as Planned
 from studio.contract.planning import RangeTested as RangeTested
@@ -277,6 +278,9 @@ class ModelChecked(Event, frozen=True, kw_only=True, tag="model_checked"):
         file_bytes: Size of the weights on disk.
         context: Longest text the model was made for, tokens.
         general, probes: Files of general rows and probe questions that the folder brings, or "".
+        sha256: Of each file when the model was added; empty where it was only checked.
+        fingerprint: By which runs know their base (`data.base_identity`), or "".
+        copied: Whether the folder is a copy of the program's own.
     """
 
     path: str
@@ -294,6 +298,9 @@ class ModelChecked(Event, frozen=True, kw_only=True, tag="model_checked"):
     warnings: tuple[Problem, ...] = ()
     general: str = ""
     probes: str = ""
+    sha256: dict[str, str] = {}
+    fingerprint: str = ""
+    copied: bool = False
 
 
 class RowsExported(Event, frozen=True, kw_only=True, tag="rows_exported"):
@@ -304,11 +311,20 @@ class RowsExported(Event, frozen=True, kw_only=True, tag="rows_exported"):
 
 
 class Exported(Event, frozen=True, kw_only=True, tag="exported"):
-    """The export is complete under its final name."""
+    """The export is complete under its final name. `parity`: how it compares with the adapter, where that was asked."""
 
     path: str
     files: tuple[str, ...]
     total_bytes: int
+    parity: Parity | None = None
+
+
+class Combined(Event, frozen=True, kw_only=True, tag="combined"):
+    """A new run holds the adapter that was made of several."""
+
+    run: str
+    name: str
+    rank: int
 
 
 AnyEvent = (
@@ -336,6 +352,7 @@ AnyEvent = (
     | ReplyDone
     | ModelChecked
     | Exported
+    | Combined
     | RowsExported
     | DeviceReport
     | Diagnosed
@@ -350,6 +367,7 @@ FINAL = (
     Imported,
     ModelChecked,
     Exported,
+    Combined,
     RowsExported,
     DeviceReport,
     Diagnosed,

@@ -1,19 +1,85 @@
 """What an adapter can leave as: a row each. `engine/exports/<name>.py` is the other half."""
 
+from typing import Literal
+
 import msgspec
 
+AS_STORED = {"base": "As the base model is stored"}
+PLAIN_NUMBERS = {
+    "f32": "F32: exact, four bytes a number",
+    "bf16": "BF16: two bytes a number, wide range",
+    "f16": "F16: two bytes a number, fine steps",
+}
 
-class Export(msgspec.Struct, frozen=True):
-    """A row of the table."""
+GGUF_NUMBERS = {
+    "f16": "F16: the same answers, two bytes a number",
+    "bf16": "BF16: two bytes a number, wide range",
+    "q8_0": "Q8_0: hardly a difference, about one byte a number",
+    "q5_1": "Q5_1: six bits a number",
+    "q5_0": "Q5_0: five and a half bits a number",
+    "q4_1": "Q4_1: five bits a number",
+    "q4_0": "Q4_0: four and a half bits a number; answers can get worse",
+    "f32": "F32: exact, four bytes a number",
+}
+
+SMALLER_FIRST = {"q8_0": GGUF_NUMBERS["q8_0"]} | GGUF_NUMBERS
+
+
+class Export(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the table.
+
+    Attributes:
+        label: Plain name, with the term.
+        help: What it is for.
+        holds: "adapter": what was learned, alone; "model": a whole model, so the way of tuning must go into its
+            weights; "lora": what was learned, as low-rank matrices.
+        numbers: Number formats that its weights can have -> in words; the first is usual. Empty: no choice.
+    """
 
     label: str
     help: str
+    holds: Literal["adapter", "model", "lora"]
+    numbers: dict[str, str] = {}
 
 
 EXPORTS: dict[str, Export] = {
     "adapter": Export(
-        "Adapter folder (PEFT)",
-        "What was learned, alone, with a model card that says how Python programs (PEFT, transformers) load it onto "
-        "the same base model.",
+        label="Adapter folder (PEFT)",
+        help="What was learned, alone, with a model card that says how Python programs (PEFT, transformers) load it "
+        "onto the same base model.",
+        holds="adapter",
+    ),
+    "merged": Export(
+        label="Whole model (safetensors)",
+        help="What was learned is built into the base model: a folder that Python programs (transformers, vLLM) load "
+        "like any other model, without PEFT.",
+        holds="model",
+        numbers=AS_STORED | PLAIN_NUMBERS,
+    ),
+    "gguf": Export(
+        label="One file for llama.cpp (GGUF)",
+        help="What was learned is built into the model, and all of it, with tokenizer and chat template, is one file "
+        "for llama.cpp, koboldcpp, Jan, GPT4All and others.",
+        holds="model",
+        numbers=GGUF_NUMBERS,
+    ),
+    "gguf_adapter": Export(
+        label="Adapter for llama.cpp (GGUF LoRA)",
+        help="What was learned, alone, as one small file that llama.cpp puts on a GGUF file of the same base model.",
+        holds="lora",
+        numbers={"f32": "F32: exact, four bytes a number", "f16": "F16: two bytes a number"},
+    ),
+    "ollama": Export(
+        label="Folder for Ollama",
+        help="The GGUF file with a Modelfile that has the chat template, the stops and the context: `ollama create "
+        "NAME` in that folder, and it is there.",
+        holds="model",
+        numbers=SMALLER_FIRST,
+    ),
+    "lm_studio": Export(
+        label="Folder for LM Studio",
+        help="The GGUF file in folders as LM Studio keeps them: move the folder apprentice-studio among its models.",
+        holds="model",
+        numbers=SMALLER_FIRST,
     ),
 }

@@ -218,12 +218,43 @@ class CheckModelJob(
     path: str
 
 
+class AddModelJob(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="add_model"
+):
+    """Check a model folder and hash its files; with `copy`, copy it among the program's own. Needs no torch."""
+
+    path: str
+    copy: bool = False
+
+
 class ExportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="export"):
-    """Write what a run trained to `destination` in the form `export` (a key of EXPORTS)."""
+    """Write what a run trained to `destination` in the form `export` (a key of EXPORTS).
+
+    `numbers`: key of the form's number formats, "" for the usual one. `check`: compare the result with the adapter.
+    """
 
     run: str
     export: str
     destination: str
+    numbers: str = ""
+    check: bool = True
+
+
+class CombineJob(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="combine"
+):
+    """Make one adapter of those of several runs, as a new run in `runs_folder`.
+
+    `runs`: (folder, weight) of each. `how`: key of COMBINATIONS. `rank` 0: the largest of theirs.
+    """
+
+    runs: tuple[tuple[str, float], ...]
+    runs_folder: str
+    how: str = "weighted"
+    name: str = ""
+    density: float = 0.5
+    rank: int = 0
+    seed: int = 0
 
 
 class DeviceJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="device"):
@@ -240,7 +271,9 @@ Job = (
     | RangeTestJob
     | ChatJob
     | CheckModelJob
+    | AddModelJob
     | ExportJob
+    | CombineJob
     | DeviceJob
 )
 

@@ -89,9 +89,20 @@ class RunFolder:
 
     @classmethod
     def create(cls, parent: Path, prefix: str) -> "RunFolder":
-        """A new, empty folder `<prefix>-<date>-<time>-<random>`, which sorts by age."""
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        return cls(make_folder(parent / f"{prefix}-{stamp}-{secrets.token_hex(2)}"))
+        """A new, empty folder `<prefix>-<date>-<time>-<random>`, which sorts by age; never one that is there.
+
+        Raises:
+            StudioError: `disk.not_writable`.
+        """
+        while True:
+            folder = parent / f"{prefix}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+            try:
+                folder.mkdir(mode=0o700, parents=True)
+            except FileExistsError:  # a run of this very second has drawn the same: its folder is its own
+                continue
+            except OSError as error:
+                raise _not_writable(folder, error) from error
+            return cls(make_folder(folder))
 
     @property
     def id(self) -> str:
@@ -152,6 +163,11 @@ def jobs_folder() -> Path:
 def datasets_folder() -> Path:
     """Parent of imported datasets."""
     return _ours("datasets")
+
+
+def models_folder() -> Path:
+    """Copies of models that the user added."""
+    return _ours("models")
 
 
 def chats_folder() -> Path:

@@ -214,9 +214,8 @@ def _is_part(part: object) -> bool:
 def _part(part: dict[str, object], number: int) -> str:
     text, kind = part.get("text"), part.get("type", "text")
     if kind not in _TEXT_PARTS or not isinstance(text, str):
-        raise row_error(
-            "row.content_not_text", number, f'A part of it is "{shown(kind, 40) if isinstance(kind, str) else "?"}".'
-        )
+        told = f'A part of it is "{shown(kind, 40) if isinstance(kind, str) else "?"}".'
+        raise row_error("row.content_not_text" if kind in _TEXT_PARTS else "row.not_words", number, told)
     return text
 
 

@@ -1,7 +1,6 @@
 """The model card of an export: what it is, what it was trained on and how, what was measured, what is not known."""
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,54 +9,62 @@ from typing import Any, TypeVar
 import msgspec
 
 from studio.contract import events
-from studio.contract.compatibility import OWN_WEIGHTS
+from studio.contract.combinations import COMBINATIONS
+from studio.contract.exports import EXPORTS
 from studio.contract.fields import Field, fields, flatten
 from studio.contract.methods import METHODS, tag_of
-from studio.contract.run_folder import RunFolder, starter_folder
+from studio.contract.parity import Parity, sentences
+from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
+from studio.data.ancestry import read_ancestry
+from studio.data.card_use import plain, use
 from studio.data.licence import licence
 from studio.data.run_history import RunSummary, read_events
 
 E = TypeVar("E", bound=events.Event)
 
 
-def card_text(folder: RunFolder, summary: RunSummary) -> str:
-    """The Markdown of README.md for an adapter; the window shows this very text before it is written.
+def card_text(folder: RunFolder, summary: RunSummary, form: str = "adapter", parity: Parity | None = None) -> str:
+    """The Markdown of README.md for an export; the window shows this very text before it is written.
 
     Args:
         folder: The run; its events.jsonl gives the figures.
         summary: Of the same run.
+        form: Key of EXPORTS.
+        parity: How the written files compare with the adapter, once they are written.
     """
     told = list(read_events(folder))
     parts = [
-        _front_matter(summary),
-        _head(summary),
-        _use(summary),
+        _front_matter(summary, form),
+        _head(summary, form),
+        use(summary, form),
+        _combined(folder),
         _data(summary, _last(told, events.DataReport)),
         _figures(summary, _last(told, events.Evaluated)),
+        _compared(parity),
         _settings(summary.job.settings, _last(told, events.Started), _last(told, events.Hello)),
         _limits(summary),
     ]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
-def write_card(path: Path, folder: RunFolder, summary: RunSummary) -> None:
+def write_card(
+    path: Path, folder: RunFolder, summary: RunSummary, form: str = "adapter", parity: Parity | None = None
+) -> None:
     """Write the card to a file."""
-    path.write_text(card_text(folder, summary), encoding="utf-8", newline="\n")
+    path.write_text(card_text(folder, summary, form, parity), encoding="utf-8", newline="\n")
 
 
 def _last(told: list[events.AnyEvent], kind: type[E]) -> E | None:
     return next((event for event in reversed(told) if isinstance(event, kind)), None)
 
 
-def plain(text: str) -> str:
-    """Foreign text as one line that Markdown shows as it stands."""
-    line = "".join(c if c.isprintable() else " " for c in text)
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~])", r"\\\1", " ".join(line.split()))[:300]
+LIBRARIES = {"adapter": "peft", "merged": "transformers", "lm_studio": "gguf", "ollama": "gguf", "gguf_adapter": "gguf"}
+"""What loads a form, as model hubs name it; else the form's own name."""
 
 
-def _front_matter(summary: RunSummary) -> str:
-    lines = ["library_name: peft", f"base_model: {json.dumps(summary.job.model_name)}"]
+def _front_matter(summary: RunSummary, form: str) -> str:
+    lines = [f"library_name: {LIBRARIES.get(form, form)}", f"base_model: {json.dumps(summary.job.model_name)}"]
     named = licence(Path(summary.job.model))
     if named:
         lines.append(f"license: {json.dumps(named)}")
@@ -70,7 +77,7 @@ def _front_matter(summary: RunSummary) -> str:
     return "\n".join(["---", *lines, "---"])
 
 
-def _head(summary: RunSummary) -> str:
+def _head(summary: RunSummary, form: str) -> str:
     named = licence(Path(summary.job.model))
     date = time.strftime("%Y-%m-%d", time.gmtime(summary.started))
     terms = (
@@ -78,10 +85,24 @@ def _head(summary: RunSummary) -> str:
         if named
         else "The base model's folder names no licence; look it up where you got the model."
     )
+    name = plain(summary.job.model_name)
+    if EXPORTS[form].holds == "model":
+        what = f"**{name}** with what was learned by {METHODS[tag_of(summary.job.settings.method)].label} built in"
+        needs = "It is a whole model and needs nothing beside it."
+    else:
+        what = f"{_kind(summary)} for **{name}**"
+        needs = "It holds only what was learned; it needs that base model."
+    made = f"{what}, trained with Apprentice Studio on {date}. {needs}{_compressed(summary, form)}"
+    return f"# {plain(summary.job.name)}\n\n{made}\n\n{terms}"
+
+
+def _compressed(summary: RunSummary, form: str) -> str:
+    """Said where the run learned beside a compressed base and the export holds the whole one."""
+    if EXPORTS[form].holds != "model" or summary.job.settings.quantisation in ("none", "auto"):
+        return ""
     return (
-        f"# {plain(summary.job.name)}\n\n"
-        f"{_kind(summary)} for **{plain(summary.job.model_name)}**, trained with Apprentice Studio on {date}. "
-        f"It holds only what was learned; it needs that base model.\n\n{terms}"
+        f" It was trained beside the base compressed to {summary.job.settings.quantisation}, and is built into the "
+        "base as it was before: answers may differ a little from those seen while training."
     )
 
 
@@ -89,44 +110,6 @@ def _kind(summary: RunSummary) -> str:
     """What is in the folder, to begin a sentence."""
     tag = tag_of(summary.job.settings.method)
     return "A LoRA adapter" if tag == "lora" else f"What was learned by {METHODS[tag].label}"
-
-
-LOADED_BY_PEFT = """```python
-from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-base = "FOLDER"  # {where}
-tokenizer = AutoTokenizer.from_pretrained(base)
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), "folder of this adapter")
-```"""
-OWN_WEIGHTS_LOADED = """```python
-from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-base = "FOLDER"  # {where}
-tokenizer = AutoTokenizer.from_pretrained(base)
-model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
-model.load_state_dict(load_file("folder of this adapter/adapter_model.safetensors"), strict=False)
-```"""
-ONLY_HERE = """```
-apprentice chat --model FOLDER --adapter "folder of this adapter"
-```
-
-where FOLDER is {where}. Other programs do not know this layout."""
-
-
-def _use(summary: RunSummary) -> str:
-    name = summary.job.model_name
-    where = f"the folder of {name}, the base model"
-    if Path(summary.job.model) == starter_folder():
-        where = "resources/starter in the folder of Apprentice Studio, which brings this model with it"
-    tag = tag_of(summary.job.settings.method)
-    how = OWN_WEIGHTS_LOADED if tag in OWN_WEIGHTS else ONLY_HERE if tag == "bottleneck" else LOADED_BY_PEFT
-    return f"""## Use
-
-{how.format(where=plain(where))}
-
-Write conversations with the base model's chat template (chat_template.jinja here is the one it was trained with)."""
 
 
 def _data(summary: RunSummary, report: events.DataReport | None) -> str:
@@ -147,6 +130,17 @@ def _data(summary: RunSummary, report: events.DataReport | None) -> str:
     return "\n".join(lines)
 
 
+def _combined(folder: RunFolder) -> str:
+    """What a combined adapter was made of."""
+    ancestry = read_ancestry(folder)
+    if ancestry is None:
+        return ""
+    row = COMBINATIONS[ancestry.how]
+    kept = f", keeping {ancestry.density:.0%} of each" if ancestry.density is not None else ""
+    lines = [f"- {plain(parent.name)} (weight {parent.weight:g})" for parent in ancestry.parents]
+    return "\n".join(["## Made of", "", f"{row.label}{kept}: {row.help}", "", *lines])
+
+
 def _figures(summary: RunSummary, last: events.Evaluated | None) -> str:
     rows: list[tuple[str, str]] = [("Steps", f"{summary.steps:,}"), ("Training time", f"{summary.seconds:,.0f} s")]
     rows += [(name, f"{value:.4f}") for name, value in _losses(summary, last) if value is not None]
@@ -154,6 +148,16 @@ def _figures(summary: RunSummary, last: events.Evaluated | None) -> str:
     if verdict is not None:
         rows += list(_verdict_rows(verdict))
     return "\n".join(["## Figures", "", "| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def _compared(parity: Parity | None) -> str:
+    """What came of the same prompts through the adapter and through these files."""
+    if parity is None:
+        return ""
+    rows = [f"| {name} | {told} |" for name, told in sentences(parity)]
+    verdict = "These files behave as the adapter did." if parity.holds else "THESE FILES DIFFER FROM THE ADAPTER."
+    said = [verdict, ""] if parity.prompts else []
+    return "\n".join(["## Compared with the adapter", "", *said, "| | |", "| --- | --- |", *rows])
 
 
 def _losses(summary: RunSummary, last: events.Evaluated | None) -> Iterator[tuple[str, float | None]]:
@@ -173,7 +177,7 @@ def _verdict_rows(verdict: events.Verdict) -> Iterator[tuple[str, str]]:
     if verdict.rows is not None:
         yield "Held-back examples that became likelier", f"{verdict.rows_better} of {verdict.rows}"
     if verdict.loss_base is not None and verdict.loss_tuned is not None:
-        yield "Held-back loss of the base, of this adapter", f"{verdict.loss_base:.4f}, {verdict.loss_tuned:.4f}"
+        yield "Held-back loss of the base, with what was learned", f"{verdict.loss_base:.4f}, {verdict.loss_tuned:.4f}"
     if verdict.known_before is not None:
         yield "General questions still answered right", f"{verdict.known_after} of {verdict.known_before}"
 
@@ -220,7 +224,7 @@ def _limits(summary: RunSummary) -> str:
     lines = [
         "## Limits",
         "",
-        "- All that limits the base model limits this adapter; what it says can be wrong.",
+        "- All that limits the base model limits this one; what it says can be wrong.",
         (
             "- The figures above were measured on examples of the same kind as the training data; for other questions "
             "nothing is known."

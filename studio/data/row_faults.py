@@ -33,7 +33,12 @@ FAULTS: dict[str, RowFault] = {
     "row.content_not_text": RowFault(
         "A question or an answer is no text.",
         "a question or an answer is no text",
-        "Only text can be learned: write numbers in quotes; pictures and sound are not supported.",
+        "Only text can be learned: write numbers in quotes.",
+    ),
+    "row.not_words": RowFault(
+        "A question or an answer holds something other than words, such as a picture or sound.",
+        "they hold something other than words, such as pictures or sound",
+        "Only words can be learned here: take it out, or leave these rows out.",
     ),
     "row.no_turns": RowFault(
         "The list of turns is missing, empty or no list.",

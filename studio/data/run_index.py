@@ -20,6 +20,8 @@ VERSION = 1
 _KEPT_ASIDE = 5
 _BUSY_SECONDS = 2.0
 _DIGEST_BYTES = 16
+_OURS = {"runs", "sqlite_autoindex_runs_1"}
+"""All that the database holds. A trigger or view is another's, and could undo what is put in."""
 
 Key = tuple[int, int]
 
@@ -98,6 +100,8 @@ class RunIndex:
                 )
                 database.execute(f"PRAGMA user_version = {VERSION}")
             database.execute("SELECT id, changed, size, told FROM runs LIMIT 1")
+            if {name for (name,) in database.execute("SELECT name FROM sqlite_master")} - _OURS:
+                raise sqlite3.DatabaseError("the index holds what the program never put there")
         except BaseException:
             database.close()
             raise
@@ -106,8 +110,10 @@ class RunIndex:
     def _set_aside(self) -> None:
         """Move the file away under the time's name, and keep the last few of such."""
         with contextlib.suppress(OSError):
-            stamp = time.strftime("%Y%m%d-%H%M%S")
-            self._path.replace(self._path.with_name(f"{FILE}.{stamp}-{time.time_ns() % 10**6:06d}.aside"))
+            now = time.time_ns()
+            stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now // 10**9))
+            # To the microsecond, so that names sort by age: the oldest of them go.
+            self._path.replace(self._path.with_name(f"{FILE}.{stamp}-{now // 1000 % 10**6:06d}.aside"))
             for suffix in ("-wal", "-shm"):
                 self._path.with_name(FILE + suffix).unlink(missing_ok=True)
             aside = sorted(self._path.parent.glob(f"{FILE}.*.aside"))

@@ -1,6 +1,5 @@
 """An adapter's folder in PEFT's layout, from strangers: read by our own rules, safetensors only, checked to fit."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,9 @@ from typing import Any
 import torch
 
 from studio.contract.errors import StudioError
+from studio.engine.weights_file import Damaged, inside, read_header, read_json
 
+LARGEST_CONFIG = 1_000_000
 ANYWHERE = frozenset({"target_modules"})
 VIRTUAL = frozenset(
     {"num_virtual_tokens", "token_dim", "num_attention_heads", "num_layers", "num_transformer_submodules"}
@@ -57,21 +58,16 @@ def read_options(folder: Path) -> tuple[str, dict[str, Any]]:
     Raises:
         StudioError: There is no readable adapter_config.json, or it asks for what is not supported.
     """
-    path = folder / "adapter_config.json"
     try:
-        if path.stat().st_size > 1_000_000:
-            raise ValueError("it is longer than 1 MB")
-        told = json.loads(path.read_bytes())
-        if not isinstance(told, dict):
-            raise ValueError("it is no JSON object")
-    except (OSError, ValueError, RecursionError) as error:
+        told: dict[str, Any] = read_json(inside(folder, "adapter_config.json"), LARGEST_CONFIG)
+    except Damaged as damage:
         raise StudioError(
             "adapter.no_config",
             f"{folder.name} is no adapter folder.",
-            f"adapter_config.json cannot be read: {error}",
+            f"{damage.problem.what} {damage.problem.why}",
             "Choose a folder with adapter_config.json and adapter_model.safetensors.",
             where=str(folder),
-        ) from error
+        ) from damage
     kind = told.get("peft_type")
     if kind not in USED_OPTIONS:
         raise _unsupported(folder, f"It is of the kind {kind!r}; known are {', '.join(USED_OPTIONS)}.")
@@ -124,12 +120,14 @@ def read_weights(folder: Path) -> dict[str, Any]:
             where=str(folder),
         )
     try:
+        read_header(inside(folder, path.name))  # the library itself takes names that occur twice
         weights: dict[str, Any] = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (Damaged, SafetensorError, OSError, ValueError) as error:
+        told = f"{error.problem.what} {error.problem.why}" if isinstance(error, Damaged) else str(error)
         raise StudioError(
             "adapter.damaged",
             "The adapter's weights are damaged.",
-            str(error),
+            told,
             "Get the adapter again.",
             where=path.name,
         ) from error

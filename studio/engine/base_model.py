@@ -13,7 +13,7 @@ from studio.contract.compatibility import FINE_NUMBERS
 from studio.contract.errors import Problem, StudioError
 from studio.contract.methods import tag_of
 from studio.contract.settings import TrainSettings
-from studio.engine import adapted, attention
+from studio.engine import adapted, attention, fingerprint, model_config
 
 # The order in which NVML lists the cards; CUDA's own would put the fastest first, and "cuda:1" would be another card.
 os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
@@ -136,7 +136,7 @@ def load(folder: Path, placement: Placement) -> Any:
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     attention.register()
@@ -145,7 +145,7 @@ def load(folder: Path, placement: Placement) -> Any:
     if placement.quantisation != "none":
         options["quantization_config"] = _quantised(placement)
     try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        config = model_config.read(folder)
         capped = getattr(config, "attn_logit_softcapping", None)
         model, told = AutoModelForCausalLM.from_pretrained(
             str(folder),
@@ -172,6 +172,7 @@ def load(folder: Path, placement: Placement) -> Any:
     model.eval()
     _keep_4_bit_layout(model)
     _require_finite(model, folder)
+    model.__dict__["studio_folder"] = folder
     return model
 
 
@@ -224,8 +225,9 @@ def _require_finite(model: Any, folder: Path) -> None:
     for name, parameter in model.named_parameters():
         values = parameter
         if not parameter.is_floating_point():
-            # Of 4-bit weights the blocks' scales tell; doubly quantised ones share an offset.
-            values = getattr(getattr(parameter, "quant_state", None), "offset", None)
+            # Of 4-bit weights the blocks' scales tell (doubly quantised ones share an offset), of int8 the rows'.
+            state = getattr(parameter, "quant_state", None)
+            values = getattr(state, "offset", None) if state is not None else getattr(parameter, "SCB", None)
         if values is not None and not bool(torch.isfinite(values).all()):
             raise StudioError(
                 "model.not_finite",
@@ -261,6 +263,8 @@ def load_adapter(model: Any, folder: Path, name: str) -> Any:
         StudioError: The folder is no adapter, has only pickled weights, asks for what is not supported, or does not
             fit this base model.
     """
+    if "studio_folder" in model.__dict__:
+        fingerprint.require_same(folder, model.__dict__["studio_folder"])
     beside = model.__dict__.setdefault("studio_adapters", {})
     beside[name] = adapted.put_on(adapted.shell(model), folder)
     return model

@@ -10,26 +10,17 @@ end of the two renderings bound it. What neither explains is refused.
 """
 
 import re
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 from typing import Any
 
 import jinja2
-import jinja2.ext
+import jinja2.sandbox
 import msgspec
 
 from studio.contract.errors import StudioError
 from studio.contract.records import Message
+from studio.engine.template_guard import harden, run_limited, syntax_problem, unsafe
 from studio.engine.template_input import to_template, tools_of
-
-LONGEST_TEMPLATE = 262_144
-"""Characters; the longest template of a known family has about 20,000."""
-LARGEST_FACTOR = 1_000
-"""A template that multiplies by a larger constant wants to fill the memory, not to write a chat."""
-TRIAL_SECONDS = 2.0
 
 Turns = Sequence[Message]
 Span = tuple[int, int]
@@ -90,14 +81,16 @@ class ChatTemplate:
             StudioError: The template refuses the conversation.
         """
         options: dict[str, Any] = {} if thinking else {"enable_thinking": False}
+        turns, given = to_template(messages, self._wants_text(messages)), tools_of(tools)
         try:
-            text = self._tokenizer.apply_chat_template(
-                to_template(messages, self._wants_text(messages)),
-                tools=tools_of(tools),
-                tokenize=False,
-                add_generation_prompt=generation_prompt,
-                **options,
+            harden()
+            return run_limited(
+                lambda: self._tokenizer.apply_chat_template(
+                    turns, tools=given, tokenize=False, add_generation_prompt=generation_prompt, **options
+                )
             )
+        except jinja2.sandbox.SecurityError as error:
+            raise unsafe(str(error)) from error
         except jinja2.TemplateSyntaxError as error:
             raise syntax_problem(error) from error
         except (jinja2.TemplateError, ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
@@ -107,8 +100,6 @@ class ChatTemplate:
                 f"It says: {error}",
                 "Turns usually must alternate between user and assistant; check the row, or choose another model.",
             ) from error
-        assert isinstance(text, str)
-        return text
 
     def _wants_text(self, messages: Turns) -> bool:
         """Whether arguments of calls must be JSON text.
@@ -191,14 +182,22 @@ class ChatTemplate:
         source = self._tokenizer.get_chat_template()
         if not re.search(r"{%-?\s*generation\s*-?%}", source):
             return None
-        (text,), (spans,) = render_jinja_template(
-            conversations=[to_template(messages, self._wants_text(messages))],
-            tools=tools_of(tools),
-            chat_template=source,
-            return_assistant_tokens_mask=True,
-            **self._tokenizer.special_tokens_map,
-        )
-        return Traced(text, (), tuple(spans))
+        turns = to_template(messages, self._wants_text(messages))
+        marked: list[Span] = []
+
+        def render() -> str:
+            (text,), (spans,) = render_jinja_template(
+                conversations=[turns],
+                tools=tools_of(tools),
+                chat_template=source,
+                return_assistant_tokens_mask=True,
+                **self._tokenizer.special_tokens_map,
+            )
+            marked[:] = spans
+            return str(text)
+
+        harden()
+        return Traced(run_limited(render), (), tuple(marked))
 
     def _explore(self, messages: Turns, text: str, generation_prompt: bool) -> _Layout | None:
         """The template's own text for this order of roles; None where it does not show every message once."""
@@ -245,88 +244,6 @@ class ChatTemplate:
             if text.startswith(prompt) and len(prompt) <= contents[last][0]:
                 return text[len(prompt) : contents[last][0]]
         return ""
-
-
-def check_source(source: str) -> None:
-    """Refuse a template that is broken or built to exhaust the machine, before it is run.
-
-    Raises:
-        StudioError: It cannot be parsed (with the line), is too long, or multiplies by something huge.
-    """
-    if len(source) > LONGEST_TEMPLATE:
-        raise _bomb(f"it has {len(source):,} characters", 0)
-    environment = jinja2.Environment(extensions=["jinja2.ext.loopcontrols", _Generation])
-    try:
-        tree = environment.parse(source)
-    except jinja2.TemplateSyntaxError as error:
-        raise syntax_problem(error) from error
-    except RecursionError as error:
-        raise _bomb("it is nested too deeply", 0) from error
-    for node in tree.find_all((jinja2.nodes.Mul, jinja2.nodes.Pow)):
-        numbers = [c.value for c in node.find_all(jinja2.nodes.Const) if isinstance(c.value, int | float)]
-        if isinstance(node, jinja2.nodes.Pow) or any(abs(number) > LARGEST_FACTOR for number in numbers):
-            raise _bomb("it multiplies by a huge number", node.lineno)
-
-
-class _Generation(jinja2.ext.Extension):
-    """Knows the tag `{% generation %}`, which transformers adds to Jinja."""
-
-    tags = {"generation"}
-
-    def parse(self, parser: Any) -> Any:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
-def run_limited(work: Callable[[], str], seconds: float = TRIAL_SECONDS) -> str:
-    """Run a template for the first time, ended from within when it takes too long (works in any thread).
-
-    Raises:
-        StudioError: It took too long or too much memory.
-    """
-    try:
-        with _deadline(seconds):
-            return work()
-    except (TimeoutError, MemoryError) as error:
-        raise _bomb(f"a chat of two short turns took it more than {seconds:g} seconds or too much memory", 0) from error
-
-
-@contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    end = time.monotonic() + seconds
-    before = sys.gettrace()
-
-    def watch(frame: FrameType, event: str, argument: object) -> Any:
-        if time.monotonic() > end:
-            raise TimeoutError
-        return watch
-
-    sys.settrace(watch)
-    try:
-        yield
-    finally:
-        sys.settrace(before)
-
-
-def syntax_problem(error: jinja2.TemplateSyntaxError) -> StudioError:
-    """The template is no valid Jinja."""
-    return StudioError(
-        "model.template_broken",
-        "The model's chat template is broken.",
-        f"{error.message} (line {error.lineno} of the template).",
-        "Get the model's files again, or choose another model.",
-        where=f"chat template, line {error.lineno}",
-    )
-
-
-def _bomb(why: str, line: int) -> StudioError:
-    return StudioError(
-        "model.template_bomb",
-        "The model's chat template was refused.",
-        f"It looks built to exhaust the computer: {why}.",
-        "Choose a model from a source you trust.",
-        where=f"chat template, line {line}" if line else "chat template",
-    )
 
 
 def untraceable(number: int, role: str) -> StudioError:

@@ -103,8 +103,9 @@ def save(folder: Path, snapshot: Snapshot) -> Path:
         if is_whole(final):
             return final
         _delete(final)
+    for left in folder.glob(".partial-step-*"):  # by a process that was killed while it saved
+        _delete(left)
     partial = folder / f".partial-{final.name}"
-    _delete(partial)
     make_folder(partial)
     try:
         for stem, tensors in snapshot.tensors.items():
@@ -118,7 +119,7 @@ def save(folder: Path, snapshot: Snapshot) -> Path:
     flush(folder)
     if not is_whole(final):
         raise OSError(f"{final.name} reads back differently from what was written; the disk may be failing")
-    _rotate(folder)
+    _rotate(final)
     return final
 
 
@@ -225,13 +226,30 @@ def load(path: Path) -> Snapshot:
     return Snapshot(state, {stem: load_file(path / f"{stem}.safetensors") for stem in stems})
 
 
-def _rotate(folder: Path) -> None:
-    whole = [path for path in found(folder) if _read_manifest(path) is not None]
-    latest = _read_manifest(whole[0])
-    best = latest.best_step if latest else 0
-    for path in whole[KEEP_LATEST:]:
-        if path.name != f"step-{best:09d}":
+def _rotate(saved: Path) -> None:
+    """Delete checkpoints before a new, whole one: all but the newest of them that seems whole, and the best.
+
+    Those of later steps are left alone. They are damaged (else the run would have gone on from them), and they must
+    not count: a damaged one would take the place of one that is needed.
+    """
+    manifest = _read_manifest(saved)
+    best = f"step-{manifest.best_step:09d}" if manifest else ""
+    older = [path for path in found(saved.parent) if path.name < saved.name]
+    kept = [path for path in older if _seems_whole(path)][: KEEP_LATEST - 1]
+    for path in older:
+        if path not in kept and path.name != best:
             _delete(path)
+
+
+def _seems_whole(folder: Path) -> bool:
+    """Whether all files are there in their sizes; what is in them is not read."""
+    manifest = _read_manifest(folder)
+    if manifest is None:
+        return False
+    try:
+        return all((folder / name).stat().st_size == size for name, (size, _) in manifest.files.items())
+    except OSError:
+        return False
 
 
 def _delete(path: Path) -> None:

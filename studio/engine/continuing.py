@@ -9,7 +9,7 @@ import torch
 from studio.contract.compatibility import cannot_continue
 from studio.contract.errors import StudioError
 from studio.contract.methods import METHODS, AnyMethod, tag_of
-from studio.engine import adapter_folder, peft_models
+from studio.engine import adapter_folder, fingerprint, peft_models
 from studio.engine.methods import bottleneck, weights
 
 KINDS = {
@@ -54,6 +54,7 @@ def require(folder: Path, settings: AnyMethod, model: str) -> None:
     base = Path(str(json.loads((folder / "adapter_config.json").read_bytes()).get("base_model_name_or_path") or ""))
     if base.is_absolute() and base.is_dir() and not base.samefile(model):
         raise adapter_folder.unfit(folder, f"It was trained on {base.name}.")
+    fingerprint.require_same(folder, Path(model))
 
 
 def take_up(model: Any, settings: AnyMethod, folder: Path) -> None:

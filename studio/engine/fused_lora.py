@@ -113,7 +113,7 @@ def _compute(layers: Sequence[Any], x: torch.Tensor) -> Sequence[torch.Tensor]:
     return _LoraLinears.apply(x, frozen, *downs, *ups)  # type: ignore[no-any-return]
 
 
-def _dense(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def unpacked(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """A frozen weight as numbers, (out, in)."""
     state = getattr(weight, "quant_state", None)
     if state is None:
@@ -139,7 +139,7 @@ class _LoraLinears(torch.autograd.Function):
             between = flat @ down.T  # (tokens, all ranks)
             parts = between.split([len(one) for one in downs], dim=1)
             for (weight, bias, scaling), up, part in zip(frozen, ups, parts, strict=True):
-                dense = _dense(weight, x.dtype)
+                dense = unpacked(weight, x.dtype)
                 y = flat @ dense.T if bias is None else torch.addmm(bias.to(x.dtype), flat, dense.T)
                 y.addmm_(part, up.to(x.dtype).T, alpha=scaling)
                 made.append(y.view(*x.shape[:-1], y.shape[-1]))
@@ -170,6 +170,6 @@ class _LoraLinears(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             dx = back @ torch.cat(downs).to(dtype)
             for dy, (weight, _, _) in zip(dys, frozen, strict=True):
-                dx.addmm_(dy, _dense(weight, dtype))
+                dx.addmm_(dy, unpacked(weight, dtype))
             dx = dx.view(ctx.shape)
         return dx, None, *d_downs, *d_ups

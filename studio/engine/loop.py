@@ -15,7 +15,7 @@ from studio.contract.events import CheckpointSaved, Evaluated, Finished, Paused,
 from studio.contract.job import TrainJob
 from studio.contract.plan import planned_steps
 from studio.contract.run_folder import RunFolder
-from studio.engine import checkpoint, methods, resuming
+from studio.engine import checkpoint, methods, resuming, sound_weights
 from studio.engine.batches import Feed, Plan, collate
 from studio.engine.checkpoint import Snapshot, State
 from studio.engine.evaluate import Tester, UntilDiscarded
@@ -202,6 +202,15 @@ class Run:
             details=f"loss {loss}, gradient norm {norm}, learning rate {self.optimiser.param_groups[0]['lr']}",
         )
         self._pause_for(problem)
+        self._leave_broken_weights()
+
+    def _leave_broken_weights(self) -> None:
+        """Go back to what was saved last, if a weight is not a number any more; it would be none in every step."""
+        if self.control.poll() != "discard" and not sound_weights.are_finite(self._learned()):
+            sound_weights.go_back(self)
+
+    def _learned(self) -> list[torch.Tensor]:
+        return [*self.parameters, *sound_weights.state_of(self.optimiser)]
 
     def _pause_for(self, problem: Problem) -> None:
         """Hold because of a problem, until the user decides.
@@ -230,10 +239,11 @@ class Run:
         """Test on the held-back rows; True where the run should end early."""
         began = time.monotonic()
         losses = self.tester.losses(self.model, self.control)
-        if losses is None:
+        if losses is None or not np.isfinite(losses.mean):  # the latter is told when the run saves or steps next
             return False
         self.evaluated_step = self.step
         best = self.best_loss is None or losses.mean < self.best_loss
+        best = best and sound_weights.are_finite(self.parameters)
         self.worse = 0 if best else self.worse + 1
         if best:
             self.best_loss, self.best_step = losses.mean, self.step
@@ -267,7 +277,11 @@ class Run:
         return every > 0 and self.pace.train_seconds - self.saved_at >= every and self.step < self.total_steps
 
     def _save_checkpoint(self) -> None:
-        """Save; where the disk refuses, pause until the user made room or gives up."""
+        """Save; where the disk refuses or there is nothing sound to save, pause until the user decides."""
+        if not sound_weights.are_finite(self._learned()):
+            self._pause_for(sound_weights.broken(self.step))
+            self._leave_broken_weights()
+            return
         saved = self._try_to_save(lambda: checkpoint.save(self.folder.checkpoints, self.snapshot()))
         if saved is not None:
             path, seconds = saved
@@ -360,6 +374,7 @@ class Run:
             return Finished(adapter="", reason=reason, steps=self.step, seconds=seconds)
         if self.step == 0:
             return Finished(adapter="", reason=reason, steps=0, seconds=seconds)
+        self._leave_broken_weights()
         self.emit(Progress(stage="Saving the adapter"))
         if reason == "stopped":
             self._save_checkpoint()

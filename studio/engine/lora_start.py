@@ -1,8 +1,9 @@
-"""What LoRA begins with, other than nothing: PiSSA, OLoRA, EVA.
+"""What LoRA begins with, other than nothing: PiSSA, OLoRA, EVA, LoftQ.
 
 PiSSA and OLoRA take a part out of the base's weights and put it into the adapter, so "adapter off" would be another
 model than the base. So what is saved is ordinary LoRA for the untouched base: the adapter less what it began with, at
-twice the rank, as PEFT's own conversion writes it.
+twice the rank, as PEFT's own conversion writes it. LoftQ leaves the 4-bit base as it is: its adapter begins with what
+compressing lost, so it belongs to the base loaded that way.
 """
 
 import json
@@ -11,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from studio.contract.methods import LoraSettings
+from studio.engine import weights_file
 from studio.engine.batches import Rows
+from studio.engine.fused_lora import unpacked
 
-NAMES: dict[str, Any] = {"standard": True, "pissa": "pissa_niter_16", "olora": "olora", "eva": "eva"}
+NAMES: dict[str, Any] = {"standard": True, "pissa": "pissa_niter_16", "olora": "olora", "eva": "eva", "loftq": True}
 """As PEFT names them; PiSSA by the fast decomposition, which the paper found as good."""
 REWRITING = ("pissa", "olora")
 EVA_BATCHES, EVA_ROWS = 16, 4
@@ -49,6 +53,31 @@ def look_at(model: Any, settings: LoraSettings, rows: Rows, train_rows: int, pad
         batches = list(_batches(rows, train_rows, pad_id, next(model.parameters()).device))
         initialize_lora_eva_weights(model, batches, show_progress_bar=False)
     model.train(was_training)
+
+
+def make_up(model: Any, settings: LoraSettings, folder: Path) -> None:
+    """For LoftQ (arXiv 2310.08659, one round): begin with what 4-bit loading took from each layer, as far as it fits.
+
+    Args:
+        model: With its adapter, on a 4-bit base; only the adapter is changed.
+        settings: Of LoRA.
+        folder: Of the base model: the weights as they were.
+
+    """
+    if settings.initialisation != "loftq":
+        return
+    files = weights_file.places(folder)
+    for name, layer in model.named_modules():
+        if "default" not in getattr(layer, "lora_A", {}):
+            continue
+        packed = layer.base_layer.weight
+        stored = f"{name.removeprefix('base_model.model.')}.weight"
+        with safe_open(files[stored], framework="pt") as file, torch.no_grad():
+            whole = file.get_tensor(stored).to(packed.device, torch.float32)  # (out, in)
+            left, sizes, right = torch.linalg.svd(whole - unpacked(packed, torch.float32), full_matrices=False)
+            root = (sizes[: settings.rank] / layer.scaling["default"]).sqrt()
+            layer.lora_B["default"].weight.copy_(left[:, : settings.rank] * root)
+            layer.lora_A["default"].weight.copy_(root[:, None] * right[: settings.rank])
 
 
 def _batches(rows: Rows, train_rows: int, pad_id: int, device: torch.device) -> Iterator[dict[str, torch.Tensor]]:

@@ -13,7 +13,8 @@ from studio.contract.errors import Problem, StudioError
 from studio.contract.events import ModelChecked
 from studio.contract.run_folder import STARTER_NAME, starter_folder
 from studio.data.licence import licence
-from studio.engine.model_faults import implausible, unsafe_field
+from studio.engine import config_keys, gguf_header
+from studio.engine.model_faults import broken_file, implausible, unsafe_field
 from studio.engine.tokenizer_file import tokenizer_problems
 from studio.engine.weights_file import WHOLE, Damaged, Weights, inside, read_json, read_weights
 
@@ -56,7 +57,7 @@ def check(path: Path) -> ModelChecked:
         problems += _shape_problems(config, weights)
     template, more = tokenizer_problems(path, config)
     problems += more
-    return _checked(path, config, weights, problems, _warnings(path), template)
+    return _checked(path, config, weights, problems, _warnings(path, config), template)
 
 
 def require_usable(path: Path) -> ModelChecked:
@@ -123,15 +124,7 @@ def _beside(path: Path, name: str) -> str:
 def _read_config(path: Path) -> tuple[dict[str, object] | None, list[Problem]]:
     ggufs = sorted(path.glob("*.gguf")) if path.is_dir() else []
     if path.suffix.lower() == ".gguf" or (ggufs and not (path / "config.json").exists()):
-        return None, [
-            Problem(
-                code="model.gguf",
-                where=ggufs[0].name if ggufs else path.name,
-                what="A GGUF file cannot be trained.",
-                why="GGUF is a format to run finished models with; its weights are rounded for that.",
-                fix="Choose the original model folder with config.json and safetensors files.",
-            )
-        ]
+        return None, [_gguf_problem(ggufs[0] if ggufs else path)]
     if not path.is_dir():
         return None, [
             Problem(
@@ -165,6 +158,23 @@ def _read_config(path: Path) -> tuple[dict[str, object] | None, list[Problem]]:
         return read_json(inside(path, "config.json"), LARGEST_CONFIG), []
     except Damaged as damage:
         return None, [damage.problem]
+
+
+def _gguf_problem(path: Path) -> Problem:
+    try:
+        if path.is_file():
+            gguf_header.read_header(path)
+    except Damaged as damage:
+        return damage.problem
+    except OSError as error:
+        return broken_file(path.name, error.strerror or str(error))
+    return Problem(
+        code="model.gguf",
+        where=path.name,
+        what="A GGUF file cannot be trained: it is an export format only.",
+        why="GGUF is a format to run finished models with; its weights are rounded for that.",
+        fix="Choose the original model folder with config.json and safetensors files.",
+    )
 
 
 def _config_problems(config: Mapping[str, object]) -> list[Problem]:
@@ -227,6 +237,10 @@ def _architecture(config: Mapping[str, object]) -> str:
     )
 
 
+def _short(key: str) -> str:
+    return key if len(key) <= 60 else f"{key[:60]}…"
+
+
 def _refused(kind: object, architecture: str, why: str) -> Problem:
     return Problem(
         code="model.unsupported",
@@ -266,9 +280,21 @@ def _wrong(name: str, what: str, why: str, kind: str = "weights_incomplete") -> 
     )
 
 
-def _warnings(path: Path) -> list[Problem]:
+def _warnings(path: Path, config: Mapping[str, object]) -> list[Problem]:
+    unknown = config_keys.left_out(config) if str(config.get("model_type")) in ARCHITECTURES else []
     code = sorted(file.name for file in path.glob("*.py"))
     warnings = []
+    if unknown:
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        warnings.append(
+            Problem(
+                code="model.keys_left_out",
+                where="config.json",
+                what=f"Keys that this version does not know are left out: {', '.join(map(_short, unknown[:5]))}{more}.",
+                why="Only keys that are known for this architecture are handed to the library that builds the model.",
+                fix="Nothing to do, unless the model answers nonsense: it may be made for a newer version.",
+            )
+        )
     if code:
         warnings.append(
             Problem(

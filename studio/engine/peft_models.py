@@ -72,6 +72,8 @@ def quiet_peft() -> Iterator[None]:
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
         # Norms are what LayerNorm tuning is for; it warns of each of them.
         warnings.filterwarnings("ignore", message="Unsupported layer type", category=UserWarning)
+        # An output layer that is tuned is written beside the table of words when it is merged (engine/merging.py).
+        warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`", category=UserWarning)
         # It saves memory on a second copy of the adapter, which is small.
         warnings.filterwarnings("ignore", message="lora with eva initialization", category=UserWarning)
         yield

@@ -10,7 +10,9 @@ from typing import Any
 
 from studio.contract.errors import Problem, StudioError
 from studio.contract.records import Message
-from studio.engine.chat_template import ChatTemplate, Span, check_source, run_limited
+from studio.engine import model_config
+from studio.engine.chat_template import ChatTemplate, Span
+from studio.engine.template_guard import check_source
 from studio.engine.tokenizer_file import LARGEST_CONFIG
 from studio.engine.weights_file import Damaged, read_json
 
@@ -43,7 +45,9 @@ def load_tokenizer(folder: Path) -> Any:
             where=folder.name,
         )
     try:
-        tokenizer = _tokenizer_class(folder).from_pretrained(str(folder), local_files_only=True)
+        tokenizer = _load(folder)
+    except StudioError:
+        raise
     except Exception as error:  # foreign files: Rust and Python parsers raise whatever they like
         raise StudioError(
             "model.tokenizer_unreadable",
@@ -76,10 +80,10 @@ def _context(folder: Path) -> int | None:
     return most if isinstance(most, int) and most > 0 else None
 
 
-def _tokenizer_class(folder: Path) -> Any:
-    """The class that `AutoTokenizer` would choose; found without it where that is certain.
+def _load(folder: Path) -> Any:
+    """By the class that `AutoTokenizer` would choose; found without it where that is certain.
 
-    AutoTokenizer reads the model's config through classes that import torch, which costs the preview seconds.
+    AutoTokenizer needs the model's config, whose classes import torch, which costs the preview seconds.
     """
     try:
         declared = read_json(folder / "tokenizer_config.json", LARGEST_CONFIG).get("tokenizer_class")
@@ -89,10 +93,11 @@ def _tokenizer_class(folder: Path) -> Any:
     if declared in GENERIC_CLASSES and kind in GENERIC_KINDS and not (folder / "tekken.json").exists():
         from transformers import PreTrainedTokenizerFast
 
-        return PreTrainedTokenizerFast
+        return PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
     from transformers import AutoTokenizer
 
-    return AutoTokenizer
+    given = {"config": model_config.read(folder)} if (folder / "config.json").exists() else {}
+    return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, **given)
 
 
 def prepare(tokenizer: Any, folder: Path | None = None) -> None:
@@ -104,7 +109,7 @@ def prepare(tokenizer: Any, folder: Path | None = None) -> None:
     template = _template_source(tokenizer)
     check_source(template)
     tokenizer.chat = ChatTemplate(tokenizer)
-    run_limited(lambda: tokenizer.chat.render(TRIAL))
+    tokenizer.chat.render(TRIAL)
     added = tokenizer.backend_tokenizer.get_added_tokens_decoder()
     tokenizer.control_ids = frozenset(i for i, token in added.items() if token.special)
     marks = sorted((token.content for token in added.values() if token.special), key=len, reverse=True)

@@ -1,7 +1,7 @@
 """A model's tokenizer files, looked at before transformers reads them: there, whole, fitting, with a sound template."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from studio.contract.errors import Problem, StudioError
@@ -11,6 +11,9 @@ from studio.engine.weights_file import LFS, Damaged, inside, read_json
 LARGEST_CONFIG = 10_000_000
 LARGEST_TEMPLATE = 1_000_000
 LARGEST_TOKENIZER = 200_000_000
+BESIDE = ("special_tokens_map.json", "added_tokens.json", "generation_config.json")
+"""Files that transformers reads where they are there."""
+UNSAFE = ("auto_map", "trust_remote_code", "custom_pipelines")
 
 
 def tokenizer_problems(path: Path, config: Mapping[str, object]) -> tuple[bool, list[Problem]]:
@@ -36,20 +39,35 @@ def tokenizer_problems(path: Path, config: Mapping[str, object]) -> tuple[bool, 
     try:
         if (path / "tokenizer_config.json").exists():
             told = read_json(inside(path, "tokenizer_config.json"), LARGEST_CONFIG)
-            unsafe = next((key for key in told if key in ("auto_map", "trust_remote_code")), None)
+            unsafe = next(_unsafe_keys(told), None)
             problems += [unsafe_field("tokenizer_config.json", unsafe)] if unsafe else []
+        for name in BESIDE:
+            if (path / name).exists():
+                read_json(inside(path, name), LARGEST_CONFIG)
         source = _template(path, told)
     except Damaged as damage:
         return False, [*problems, damage.problem]
     if source is None:
         return False, [*problems, _no_template()]
-    from studio.engine.chat_template import check_source
+    from studio.engine.template_guard import check_source
 
     try:
         check_source(source)
     except StudioError as error:
         problems.append(error.problem)
     return True, problems
+
+
+def _unsafe_keys(value: object, path: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            here = f"{path}.{key}" if path else str(key)
+            if key in UNSAFE:
+                yield here
+            yield from _unsafe_keys(inner, here)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _unsafe_keys(inner, path)
 
 
 def read_template(path: Path) -> str | None:

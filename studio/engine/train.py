@@ -18,6 +18,7 @@ from studio.contract.methods import LoraSettings
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
 from studio.contract.together import check_together
+from studio.data import base_identity
 from studio.engine import (
     allocator,
     base_model,
@@ -68,6 +69,8 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     if device.type == "cpu":
         allocator.keep_freed_memory()
 
+    if base_identity.recall(folder) is None:
+        base_identity.remember(folder, base_identity.identify(Path(job.model), job.model_name))
     if job.start_from and not checkpoint.found(folder.checkpoints):  # a run that goes on has its own
         continuing.require(Path(job.start_from), settings.method, job.model)
 
@@ -156,6 +159,7 @@ def add_adapter(
         continuing.take_up(model, settings.method, Path(job.start_from))
     if isinstance(settings.method, LoraSettings):
         lora_start.look_at(model, settings.method, examples.rows, examples.train_rows, pad_id)
+        lora_start.make_up(model, settings.method, Path(job.model))
         fused_lora.fuse(model)
     fused_norm.fuse(model)
     fused_gate.fuse(model)

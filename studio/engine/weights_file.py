@@ -22,6 +22,7 @@ SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, 
 SIZES |= {"U16": 2, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1}
 WHOLE = frozenset({"F64", "F32", "F16", "BF16"})
 """Number formats of weights that are not quantised."""
+Span = tuple[int, int]
 LFS = b"version https://git-lfs"
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
@@ -79,6 +80,20 @@ def read_weights(folder: Path) -> Weights:
     if missing:
         problems.append(broken_file("model.safetensors.index.json", f"It promises {missing[0]}, which no file holds."))
     return Weights(tensors, size, tuple(problems))
+
+
+def places(folder: Path) -> dict[str, Path]:
+    """Name of each tensor -> the file of a checked model folder that holds it."""
+    return {name: path for path in weight_files(folder) for name in read_header(path)}
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold the weights of a model folder, in the order of their names.
+
+    Raises:
+        Damaged: There are none, or a name leads out of the folder.
+    """
+    return [inside(folder, name) for name in _files(folder)[0]]
 
 
 def _files(folder: Path) -> tuple[list[str], set[str]]:
@@ -173,6 +188,15 @@ def read_header(path: Path) -> dict[str, Tensor]:
     """Tensors of one safetensors file, checked against the file's length.
 
     Raises:
+        Damaged: See `read_places`.
+    """
+    return {name: tensor for name, (tensor, _) in read_places(path).items()}
+
+
+def read_places(path: Path) -> dict[str, tuple[Tensor, Span]]:
+    """Tensors of one safetensors file and the bytes of the file where each lies.
+
+    Raises:
         Damaged: The header is corrupt, or the file is cut or too long.
     """
     try:
@@ -184,7 +208,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
                 raise Damaged(lfs_pointer(path.name))
             if size < 8 or length > min(LONGEST_HEADER, size - 8):
                 raise Damaged(
-                    broken_file(path.name, f"Its header claims {length:,} bytes; the file has {size:,}. It may be cut.")
+                    broken_file(path.name, f"Its header is corrupt: it claims {length:,} bytes, the file has {size:,}.")
                 )
             file.seek(8)
             told = decode(file.read(length))
@@ -194,14 +218,9 @@ def read_header(path: Path) -> dict[str, Tensor]:
         raise Damaged(broken_file(path.name, f"Its header is corrupt: {fault.what}")) from fault
     if not isinstance(told, dict):
         raise Damaged(broken_file(path.name, "Its header is corrupt: no JSON object."))
-    tensors: dict[str, Tensor] = {}
-    spans = []
-    for name, entry in told.items():
-        if name != "__metadata__":
-            tensors[name], span = _entry(path.name, name, entry)
-            spans.append(span)
+    tensors = {name: _entry(path.name, name, entry) for name, entry in told.items() if name != "__metadata__"}
     end = 0
-    for begin, stop in sorted(spans):
+    for begin, stop in sorted(span for _, span in tensors.values()):
         if begin != end:
             raise Damaged(broken_file(path.name, "Its header is corrupt: tensors overlap or leave gaps."))
         end = stop
@@ -215,10 +234,11 @@ def read_header(path: Path) -> dict[str, Tensor]:
                 fix="Get this file again.",
             )
         )
-    return tensors
+    start_of_data = 8 + length
+    return {n: (t, (start_of_data + a, start_of_data + b)) for n, (t, (a, b)) in tensors.items()}
 
 
-def _entry(file: str, name: str, entry: object) -> tuple[Tensor, tuple[int, int]]:
+def _entry(file: str, name: str, entry: object) -> tuple[Tensor, Span]:
     fault = Damaged(broken_file(file, f"Its header is corrupt at {name[:200]}."))
     if not isinstance(entry, dict):
         raise fault

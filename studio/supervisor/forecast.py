@@ -2,21 +2,19 @@
 
 from pathlib import Path
 
-import msgspec
-
 from studio.contract.diagnosis import Histogram
 from studio.contract.events import DeviceReport, ModelChecked
 from studio.contract.job import TrainJob
 from studio.contract.memory_fit import Planner
 from studio.contract.memory_plan import Lengths, Machine, MemoryPlan
-from studio.contract.model_shape import ModelShape, shape_of
+from studio.contract.model_shape import ModelShape
 from studio.contract.settings import TrainSettings
 from studio.data.dataset import DatasetInfo
 from studio.data.doctor.found import last_diagnosis
 from studio.data.edits import EDITS_FILE
 from studio.data.host_memory import host_memory
+from studio.data.model_fit import read_shape
 
-LARGEST_CONFIG = 1_000_000
 TOKEN_BYTES = 3.5
 """Of text and its quotes in a file, for each token: a guess until tokens are counted."""
 LONGEST = 4
@@ -76,16 +74,6 @@ def machine_of(settings: TrainSettings, report: DeviceReport | None) -> Machine:
         return Machine(device=chosen.device, total_bytes=chosen.memory_bytes, free_bytes=chosen.free_bytes)
     total, free = host_memory()
     return Machine(device="cpu", total_bytes=total, free_bytes=free)
-
-
-def read_shape(folder: Path) -> ModelShape | None:
-    """The shape of a model. Its folder was checked before; here it is only read, and anything odd means: not known."""
-    try:
-        with (folder / "config.json").open("rb") as file:
-            table = msgspec.json.decode(file.read(LARGEST_CONFIG))
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return shape_of(table) if isinstance(table, dict) else None
 
 
 def _lengths(data: DatasetInfo, model: ModelChecked, train_rows: int) -> Lengths:

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from studio.contract import offline
+from studio.contract.plain_text import harmless, redact
 from studio.contract.run_folder import RunFolder
 from studio.data.worker_lock import write_lock
 
@@ -78,7 +79,7 @@ def kill_tree(process: psutil.Process) -> None:
 
 
 def last_lines(path: Path, count: int = 15, most_bytes: int = 16_384) -> str:
-    """The end of a log, for a failure's details; of the last worker alone where several wrote into it."""
+    """The end of a log, for a failure's details: of its last worker, without secrets or what would steer a terminal."""
     try:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)
@@ -87,4 +88,4 @@ def last_lines(path: Path, count: int = 15, most_bytes: int = 16_384) -> str:
     except OSError:
         return ""
     text = text.rpartition(START_MARK)[2].partition("\n")[2] if START_MARK in text else text
-    return "\n".join(text.splitlines()[-count:])
+    return redact("\n".join(harmless(line) for line in text.splitlines()[-count:]))

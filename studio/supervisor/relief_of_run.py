@@ -8,9 +8,10 @@ from studio.contract.memory_fit import Change, Planner
 from studio.contract.memory_plan import Lengths
 from studio.contract.relief import MEMORY_CODES, Relief, relief
 from studio.contract.run_folder import RunFolder
+from studio.data.model_fit import read_shape
 from studio.data.run_history import RunSummary, summarise
 from studio.data.run_settings import change_settings
-from studio.supervisor.forecast import machine_of, read_shape
+from studio.supervisor.forecast import machine_of
 
 _NOT_COUNTED = (64, 256, 1024)
 """Lengths of examples that were never counted: a guess that only ranks the changes."""

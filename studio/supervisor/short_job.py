@@ -51,6 +51,11 @@ class ShortJob(QObject):
             thread.send(commands.Stop(save=False))
         self.changed.emit()
 
+    def stop(self) -> None:
+        """Ask it to end, and wait for what it says: it cleans up behind itself."""
+        if self._thread is not None and self._thread.isRunning():
+            self._thread.send(commands.Stop(save=False))
+
     def _on_event(self, event: object) -> None:
         if self.sender() is not self._thread:
             return  # of a job that was given up: the event was on its way

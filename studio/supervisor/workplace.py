@@ -12,9 +12,8 @@ from studio.contract.presets import load_preset
 from studio.contract.run_folder import RunFolder, jobs_folder, runs_folder, starter_folder
 from studio.contract.sample import SAMPLE, SAMPLE_NAME, sample_files, sample_job
 from studio.contract.settings import TrainSettings
-from studio.data import dataset, run_history
+from studio.data import dataset, model_library, run_history
 from studio.data.file_lock import FileLock
-from studio.supervisor import library
 from studio.supervisor.import_jobs import clear_old_jobs, delete_ours, new_import
 from studio.supervisor.new_job import new_job
 from studio.supervisor.queue_keeper import QueueKeeper
@@ -83,7 +82,7 @@ class Workplace(QObject):
                 self._follow(RunFolder(summary.folder), summary.job, attach=True)
                 break
         self.queue.open()
-        models = library.list_models()
+        models = model_library.list_models()
         starter = str(starter_folder())
         self.model = next((model for model in models if model.path == starter), None)
         if self.model is None:
@@ -198,7 +197,7 @@ class Workplace(QObject):
 
     def models(self) -> list[events.ModelChecked]:
         """All known models, the starter first."""
-        return library.list_models()
+        return model_library.list_models()
 
     def choose_model(self, model: events.ModelChecked | None) -> None:
         """Make a model the one that is trained."""
@@ -211,17 +210,21 @@ class Workplace(QObject):
 
     def remove_model(self, model: events.ModelChecked) -> None:
         """Forget a model; its files stay."""
-        library.remove_model(model.path)
+        model_library.remove_model(model.path)
         if self.model is not None and self.model.path == model.path:
             self.choose_model(next(iter(self.models()), None))
         self.models_changed.emit()
 
+    def take_model(self, model: events.ModelChecked) -> None:
+        """Put what was found of a folder on the list; the first usable model is chosen at once."""
+        model_library.put_model(model)
+        self.models_changed.emit()
+        if self.model is None and model.usable:
+            self.choose_model(model)
+
     def _on_model_event(self, event: object) -> None:
         if isinstance(event, events.ModelChecked):
-            library.put_model(event)
-            self.models_changed.emit()
-            if self.model is None and event.usable:
-                self.choose_model(event)
+            self.take_model(event)
         elif isinstance(event, events.Failed):
             self.problem_raised.emit(event.problem)
 
@@ -327,7 +330,7 @@ class Workplace(QObject):
         """General rows (a JSONL file of chats, or "" for none) that are mixed in when the chosen model learns."""
         if self.model is not None:
             self.model = msgspec.structs.replace(self.model, general=path)
-            library.put_model(self.model)
+            model_library.put_model(self.model)
             self.models_changed.emit()
             self.model_chosen.emit(self.model)
 

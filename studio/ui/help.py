@@ -6,13 +6,13 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QListWidget,
     QListWidgetItem,
-    QTextBrowser,
     QVBoxLayout,
     QWidget,
 )
 
 from studio.ui import help_pages, theme
 from studio.ui.theme import GRID
+from studio.ui.widgets.closed_browser import ClosedBrowser
 from studio.ui.widgets.search_field import SearchField
 
 
@@ -29,8 +29,7 @@ class HelpWindow(QDialog):
         self.list.setAccessibleName(self.tr("Topics"))
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.currentItemChanged.connect(self._on_chosen)
-        self.view = QTextBrowser()
-        self.view.setOpenLinks(False)  # the only links are to other topics; nothing is ever fetched
+        self.view = ClosedBrowser()  # the only links are to other topics
         self.view.anchorClicked.connect(self._on_link)
         self.view.setAccessibleName(self.tr("Help text"))
         left = QVBoxLayout()

@@ -11,6 +11,7 @@ from studio.contract.errors import Problem
 from studio.contract.fields import Field, build, fields, flatten
 from studio.contract.method_choice import name_of, values_of
 from studio.contract.presets import Preset, load_preset
+from studio.contract.setting_facts import idle_because_of
 from studio.contract.settings import TrainSettings
 from studio.ui.widgets.setting_editors import format_number
 from studio.ui.wording import told, told_problem
@@ -105,10 +106,11 @@ def preset_words(preset: Preset) -> str:
 
 
 def differences(settings: TrainSettings, base: TrainSettings) -> list[tuple[Field, Any]]:
-    """The fields whose value is another than in `base`, with their value in `settings`."""
+    """The fields whose value is another than in `base` and counts, with their value in `settings`."""
     there = flatten(base)
     here = flatten(settings)
-    return [(field, here[field.path]) for field in fields(settings) if here[field.path] != there.get(field.path)]
+    other = (field for field in fields(settings) if here[field.path] != there.get(field.path))
+    return [(field, here[field.path]) for field in other if not idle_because_of(field.path, here)]
 
 
 def _command_base(settings: TrainSettings, preset: str) -> tuple[str, TrainSettings]:

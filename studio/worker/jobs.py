@@ -38,6 +38,11 @@ def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader
             from studio.engine import model_folder
 
             return model_folder.check(Path(work.path))
+        case job.AddModelJob():
+            from studio.engine import model_adding
+
+            with kept_awake():
+                return model_adding.add(work, emit, control)
         case job.DeviceJob():
             from studio.engine import device
 
@@ -45,7 +50,12 @@ def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader
         case job.ExportJob():
             from studio.worker import exporting
 
-            return exporting.export(work)
+            with kept_awake():
+                return exporting.export(work, emit, control)
+        case job.CombineJob():
+            from studio.engine import combining
+
+            return combining.combine(work, emit, control)
         case job.PreviewJob():
             from studio.worker import preview
 

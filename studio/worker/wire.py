@@ -6,6 +6,7 @@ The worker duplicates fd 1 for events and points fd 1 at stderr, so that a libra
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 
 import msgspec
@@ -21,6 +22,10 @@ HEARTBEAT_SECONDS = 1.0
 MOST_UNWRITTEN_BYTES = 32 * 1024 * 1024
 """So much waits for a disk that cannot be written; a run that pauses says little."""
 
+LARGEST_LOG_BYTES = 50 * 1024 * 1024
+"""A library that prints without end must not fill the disk; of a longer log the end is kept."""
+KEPT_LOG_BYTES = 1024 * 1024
+
 _ONLY_LIVE = (events.Heartbeat, events.ReplyPiece, events.RowsShown)
 """Not kept in events.jsonl: of no use once the moment is over."""
 
@@ -34,6 +39,22 @@ def take_standard_output() -> int:
     wire = os.dup(1)
     os.dup2(2, 1)
     return wire
+
+
+def cap_log(path: Path) -> None:
+    """Cut a log that has grown too long to its end. Whoever writes goes on behind it, as logs are opened to append."""
+    try:
+        size = path.stat().st_size
+        if size <= LARGEST_LOG_BYTES:
+            return
+        with path.open("r+b") as file:
+            file.seek(size - KEPT_LOG_BYTES)
+            end = file.read()
+            file.seek(0)
+            file.truncate()
+            file.write(b"(The beginning of this log was left out: it was too long.)\n" + end)
+    except OSError:
+        return  # a full disk, say: the next heartbeat tries again
 
 
 class Wire:
@@ -106,6 +127,7 @@ class Wire:
         watch = SleepWatch(self.emit)
         while not self._ended.wait(HEARTBEAT_SECONDS):
             watch.look()
+            cap_log(self._folder.log)
             self._touch_lock()
             self.emit(events.Heartbeat())
 

@@ -17,6 +17,7 @@ from studio.contract.methods import METHODS
 from studio.contract.presets import load_preset
 from studio.contract.records import Message, Record
 from studio.contract.run_folder import make_folder, starter_folder
+from studio.contract.setting_facts import IDLE_WITH
 from studio.contract.settings import TrainSettings
 from studio.data.split import is_held_back
 from tests.ui import run_stream
@@ -77,6 +78,10 @@ def test_every_setting_has_an_option_and_reaches_the_settings() -> None:
             expected = int(number) if field.kind == "int" else number
             words = [option, str(expected)]
         method_words = [] if field.path == "method" else ["--method", method]
+        other, idle = IDLE_WITH.get(field.path, ("", ()))
+        if other == "schedule":  # one of its values with which the setting counts
+            kinds = next(f for f in fields(TrainSettings) if f.path == other).choices
+            method_words += ["--schedule", next(kind for kind in kinds if kind not in idle)]
         arguments = build_parser().parse_args(["train", *method_words, *words])
         assert flatten(settings_from(arguments))[field.path] == expected, (method, field.path)
 
@@ -106,10 +111,13 @@ def test_all_wrong_settings_are_told_at_once(capsys: pytest.CaptureFixture[str],
         (["--method", "prompt", "--packing"], "Switch filling the gaps off"),
         (["--method", "full", "--quantisation", "nf4"], "choose QLoRA"),
         (["--method", "full", "--learning-rate", "0.5"], "at most 0.01"),
+        (["--schedule-cycles", "4"], "--schedule-cycles changes nothing while --schedule is cosine"),
+        (["--no-learn-answers-only", "--learned-turns", "last"], "while --learn-answers-only is off"),
         (["--learning-rate", "nan"], "must be a number"),
         (["--learning-rate", "-1"], "above 0"),
         (["--method", "loha", "--quantisation", "fp4"], "off or 8-bit"),
         (["--initialisation", "pissa", "--dora"], "begins with nothing only"),
+        (["--initialisation", "loftq"], "Set compressed loading to 4-bit"),
         (["--rank", "1024"], "at most"),
         (["--target-modules", "q_proj, nothing"], "no layer named 'nothing'"),
         (["--method", "prefix", "--virtual-tokens", "4000"], "do not fit into the model's context"),

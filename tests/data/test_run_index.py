@@ -124,3 +124,16 @@ def test_a_locked_index_or_a_folder_that_takes_no_file_loses_no_run(
     monkeypatch.setattr(sqlite3, "connect", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
     forget()
     assert list_runs() == runs
+
+
+def test_an_index_that_holds_what_the_program_never_put_there_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "runs.sqlite"
+    with RunIndex(path) as index:
+        index.put("run-1", (1, 2), b"told")
+    database = sqlite3.connect(path)
+    database.execute("CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM runs; END")
+    database.commit()
+    database.close()
+    with RunIndex(path) as index:
+        index.put("run-2", (1, 2), b"told")
+        assert index.get("run-2", (1, 2)) == b"told"

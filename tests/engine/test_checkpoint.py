@@ -180,3 +180,22 @@ def test_all_random_generators_go_on_where_they_were() -> None:
     draw()
     checkpoint.set_generators(checkpoint.put_together(tree, tensors))
     assert [draw() for _ in range(3)] == expected
+
+
+def test_damaged_checkpoints_of_later_steps_do_not_take_the_place_of_whole_ones(tmp_path: Path) -> None:
+    """Two were damaged, the run went on from the one before: what it saves now is the latest, whatever the numbers."""
+    for step in (6, 8, 9):
+        checkpoint.save(tmp_path, snapshot(step, best_step=6))
+    for step in (8, 9):
+        (tmp_path / f"step-{step:09d}" / "adapter.safetensors").write_bytes(b"damaged")
+    assert checkpoint.newest(tmp_path, lambda event: None) == tmp_path / "step-000000006"
+    saved = checkpoint.save(tmp_path, snapshot(7, best_step=7))
+    assert checkpoint.newest(tmp_path, lambda event: None) == saved
+    assert checkpoint.is_whole(tmp_path / "step-000000006")
+
+
+def test_what_a_killed_save_left_behind_is_taken_away_by_the_next(tmp_path: Path) -> None:
+    left = checkpoint.make_folder(tmp_path / ".partial-step-000000004")
+    (left / "adapter.safetensors").write_bytes(b"half")
+    checkpoint.save(tmp_path, snapshot(5))
+    assert not left.exists()

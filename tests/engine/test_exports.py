@@ -16,7 +16,7 @@ from studio.contract.exports import EXPORTS
 from studio.contract.methods import LoraSettings
 from studio.contract.run_folder import RunFolder, make_folder
 from studio.contract.settings import TrainSettings
-from studio.engine import base_model
+from studio.engine import base_model, export_folder
 from studio.engine.base_model import Placement
 from studio.engine.exports import adapter
 from studio.engine.methods import lora
@@ -214,7 +214,7 @@ def test_a_disk_that_fails_leaves_no_half_export(
     def fail(descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(adapter.os, "fsync", fail)
+    monkeypatch.setattr(export_folder.os, "fsync", fail)
     assert code(run, tmp_path / "out" / "x") == wanted
     assert list((tmp_path / "out").iterdir()) == []
 

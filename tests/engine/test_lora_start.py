@@ -8,14 +8,21 @@ import pytest
 import torch
 
 from studio.contract.events import Step
+from studio.contract.job import TrainJob
 from studio.contract.methods import LoraSettings
-from studio.engine import base_model, loop
+from studio.engine import base_model, loop, lora_start
 from studio.engine.methods import lora
 from studio.engine.train import train
 from tests.engine.ground import Person, make_dataset, new_run, sums
 from tests.engine.ways import logits, way_job
 
-KINDS = ["pissa", "olora", "eva"]
+KINDS = ["pissa", "olora", "eva", "loftq"]
+
+
+def job_with(kind: str, model: Path, dataset: Path, **more: Any) -> TrainJob:
+    """A run with this beginning; LoftQ's model is loaded in 4-bit."""
+    more |= {"quantisation": "nf4"} if kind == "loftq" else {}
+    return way_job("lora", model, dataset, method__initialisation=kind, **more)
 
 
 @pytest.mark.parametrize("rslora", [False, True])
@@ -27,7 +34,7 @@ def test_the_saved_adapter_fits_the_base_as_it_is(
     finish = loop.Run.finish
     monkeypatch.setattr(loop.Run, "finish", lambda run, reason: (seen.append(run.model), finish(run, reason))[1])
     dataset = make_dataset(tmp_path / "data", sums(24), sums(3))
-    work = way_job("lora", llama, dataset, method__initialisation=kind, method__rslora=rslora)
+    work = job_with(kind, llama, dataset, method__rslora=rslora)
     run, person = new_run(tmp_path), Person()
     train(work, run, person, person)
     losses = [step.loss for step in person.all(Step)]
@@ -40,7 +47,7 @@ def test_the_saved_adapter_fits_the_base_as_it_is(
         with answering.disable_adapter():
             assert torch.equal(logits(answering), untouched)
     told = json.loads((run.adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    assert told["r"] == (4 if kind == "eva" else 8)
+    assert told["r"] == (8 if kind in ("pissa", "olora") else 4)
 
 
 @pytest.mark.parametrize("kind", ["pissa", "olora"])
@@ -55,10 +62,21 @@ def test_at_first_the_rewritten_base_with_its_adapter_says_what_the_base_says(ki
         assert not torch.allclose(logits(model), before, atol=1e-2)  # which is why it is converted
 
 
+def test_loftq_begins_nearer_to_the_whole_model_than_4_bit_loading_alone(llama: Path) -> None:
+    work = job_with("loftq", llama, llama)
+    whole = base_model.load(llama, base_model.resolve(way_job("lora", llama, llama).settings))
+    base = base_model.load(llama, base_model.resolve(work.settings))
+    away = float((logits(base) - logits(whole)).norm())
+    model = lora.attach(base, LoraSettings(rank=24, initialisation="loftq"), 0).eval()
+    assert float((logits(model) - logits(whole)).norm()) == pytest.approx(away)
+    lora_start.make_up(model, LoraSettings(rank=24, initialisation="loftq"), llama)
+    assert float((logits(model) - logits(whole)).norm()) < 0.7 * away
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_with_another_beginning_is_taken_up_exactly(kind: str, llama: Path, tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "data", sums(24), sums(3))
-    work = way_job("lora", llama, dataset, method__initialisation=kind, max_steps=6)
+    work = job_with(kind, llama, dataset, max_steps=6)
     whole, run = Person(), new_run(tmp_path)
     train(work, new_run(tmp_path), whole, whole)
     first = Person(lambda event: "stop" if isinstance(event, Step) and event.step == 3 else None)

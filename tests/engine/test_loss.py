@@ -135,7 +135,8 @@ def test_scores_made_in_slices_change_nothing(llama: Path, monkeypatch: pytest.M
     assert len(largest) > 10
     assert sliced[0] == pytest.approx(whole[0], rel=1e-6)
     for one, other in zip(whole[1], sliced[1], strict=True):
-        assert torch.allclose(one, other, rtol=1e-4, atol=1e-5)
+        # By the largest of each matrix: sums in another order leave single numbers near zero with few right digits.
+        assert float((one - other).abs().max()) <= 1e-5 * float(one.abs().max())
 
 
 def test_scores_that_become_their_gradient_in_place_are_those_of_the_graph_in_float64(model: Any) -> None:

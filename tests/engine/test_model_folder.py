@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from studio.contract.architectures import ARCHITECTURES, expected_shapes
 from studio.contract.errors import StudioError
-from studio.engine import model_folder
+from studio.engine import model_config, model_folder
 from studio.engine.weights_file import LFS
 from tests.helpers.tiny_models import tiny_model
 
@@ -157,6 +157,25 @@ def test_a_damaged_config_is_named(model: Path, content: bytes) -> None:
     assert checked.problems[0].where == "config.json"
 
 
+def test_unknown_keys_are_named_and_never_reach_the_library(model: Path) -> None:
+    edit(model, new_in_next_year={"a": 1}, num_hidden_layers_of_draft=7)
+    checked = model_folder.check(model)
+    assert checked.usable
+    (warning,) = [warning for warning in checked.warnings if warning.code == "model.keys_left_out"]
+    assert "new_in_next_year, num_hidden_layers_of_draft" in warning.what
+    assert not hasattr(model_config.read(model), "new_in_next_year")
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_config_of_allowed_keys_is_the_one_that_transformers_would_read(tmp_path: Path, architecture: str) -> None:
+    from transformers import AutoConfig
+
+    folder = tiny_model(tmp_path / "m", architecture)
+    wanted = AutoConfig.from_pretrained(str(folder), local_files_only=True).to_dict()
+    assert model_config.read(folder).to_dict() == wanted | {"_name_or_path": ""}
+    assert [w for w in model_folder.check(folder).warnings if w.code == "model.keys_left_out"] == []
+
+
 def test_a_huge_config_is_not_read(model: Path) -> None:
     (model / "config.json").write_bytes(b" " * 2_000_000)
     assert "1,000,000" in model_folder.check(model).problems[0].why
@@ -167,7 +186,7 @@ def test_folders_that_are_no_models_say_what_they_are(tmp_path: Path, model: Pat
     empty = tmp_path / "empty"
     empty.mkdir()
     assert first(empty) == "model.no_config"
-    (empty / "model-q4.gguf").write_bytes(b"GGUF")
+    (empty / "model-q4.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
     assert first(empty) == "model.gguf"
     assert first(empty / "model-q4.gguf") == "model.gguf"
     (model / "adapter_config.json").write_text("{}")

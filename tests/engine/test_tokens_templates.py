@@ -49,7 +49,7 @@ def test_a_template_cannot_reach_python(tmp_path: Path) -> None:
     template = "{{ messages.__class__.__mro__[1].__subclasses__() }}"
     with pytest.raises(StudioError) as caught:
         loaded_with(tmp_path, template)
-    assert caught.value.problem.code == "model.template_refuses"
+    assert caught.value.problem.code == "model.template_unsafe"
 
 
 def test_a_system_prompt_goes_into_the_first_question_where_the_template_knows_none(tmp_path: Path) -> None:

@@ -238,6 +238,61 @@ def test_stopping_at_such_a_pause_saves_the_last_good_adapter(
         assert torch.equal(tensor, adapter_of(good)[name])
 
 
+def spoil_weights(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Make a weight infinite once, by the correction of a step."""
+    real = loop.Run._take_step
+    steps = [after]
+
+    def take_step(self: Any) -> bool:
+        done = real(self)
+        if steps == [self.step]:
+            steps.clear()
+            with torch.no_grad():
+                self.parameters[0].view(-1)[0] = float("inf")
+        return done
+
+    monkeypatch.setattr(loop.Run, "_take_step", take_step)
+
+
+def test_a_weight_that_is_no_number_is_never_saved_and_the_run_goes_back_to_what_was(
+    llama: Path, sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = new_run(tmp_path)
+    run(make_job(llama, sums, save_every_minutes=1e-9), whole)
+    spoil_weights(monkeypatch, after=3)
+    person, folder = Person(on_pause=["go"]), new_run(tmp_path)
+    finished, _ = run(make_job(llama, sums, save_every_minutes=1e-9), folder, person)
+    (pause,) = person.all(events.Paused)
+    assert pause.step == 3
+    assert pause.problem is not None
+    assert pause.problem.code == "train.weights_not_finite"
+    assert [notice.problem.code for notice in person.all(events.Notice)][-1] == "train.went_back"
+    assert [step.step for step in person.all(events.Step)] == [1, 2, 3, 3, 4, 5, 6]
+    assert (finished.reason, finished.steps) == ("done", 6)
+    for name, tensor in adapter_of(folder).items():
+        assert torch.equal(tensor, adapter_of(whole)[name]), "it ends as if it had not been"
+
+
+def test_stopping_with_such_a_weight_keeps_what_was_saved_before(
+    llama: Path, sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil_weights(monkeypatch, after=3)
+    folder = new_run(tmp_path)
+    finished, _ = run(make_job(llama, sums, save_every_minutes=1e-9), folder, Person(on_pause=["stop"]))
+    assert (finished.reason, finished.steps) == ("stopped", 2)
+    assert all(torch.isfinite(tensor).all() for tensor in adapter_of(folder).values())
+
+
+def test_without_anything_saved_such_a_run_fails_in_words_and_leaves_no_adapter(
+    llama: Path, sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil_weights(monkeypatch, after=6)
+    folder = new_run(tmp_path)
+    with pytest.raises(StudioError, match="nothing was saved before"):
+        run(make_job(llama, sums, save_every_minutes=0.0), folder)
+    assert not folder.adapter.exists()
+
+
 # --- how long ---------------------------------------------------------------------------------------------
 
 

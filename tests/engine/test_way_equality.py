@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from studio.engine.architectures import ARCHITECTURES
 
+from studio.contract.architectures import ARCHITECTURES
 from studio.contract.events import Step
 from studio.contract.fields import build
 from studio.contract.method_choice import values_of

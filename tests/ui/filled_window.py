@@ -8,10 +8,11 @@ from studio.contract import events, job
 from studio.contract.control import Going
 from studio.contract.run_folder import RunFolder, datasets_folder, sample_folder, starter_folder
 from studio.contract.sample import SAMPLE, SAMPLE_NAME
+from studio.data import model_library
 from studio.data.dataset import DatasetInfo, read_info
 from studio.data.doctor.diagnosing import diagnose
 from studio.data.importing import import_dataset
-from studio.supervisor import chats, library
+from studio.supervisor import chats
 from studio.supervisor.chats import BASE, Chat, Exchange, Reply
 from studio.ui.main_window import MainWindow
 from tests.ui import run_stream
@@ -122,8 +123,8 @@ def check_dataset(info: DatasetInfo) -> None:
 def fill(window: MainWindow) -> None:
     """Give every page something to show."""
     workplace = window.workplace
-    library.put_model(starter())
-    library.put_model(
+    model_library.put_model(starter())
+    model_library.put_model(
         msgspec.structs.replace(
             starter(), path=str(Path.home()), name="Broken", usable=False, problems=(run_stream.PROBLEM,), licence=""
         )

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
 from studio.contract.run_folder import RunFolder, starter_folder
-from studio.supervisor import library
+from studio.data import model_library
 from studio.supervisor.workplace import Workplace
 from studio.ui import drop_routing, failures
 from studio.ui.main_window import MainWindow
@@ -171,7 +171,7 @@ def test_a_bad_model_folder_is_told_on_its_card_and_the_model_in_use_stays(
 
 
 def use_starter(workplace: Workplace) -> None:
-    library.put_model(starter())
+    model_library.put_model(starter())
     workplace.choose_model(starter())
 
 

@@ -11,8 +11,9 @@ from studio.contract.control import Going
 from studio.contract.run_folder import chats_folder, datasets_folder
 from studio.contract.sampling import Sampling
 from studio.contract.settings import TrainSettings
+from studio.data import model_library
 from studio.data.importing import import_dataset
-from studio.supervisor import chats, library
+from studio.supervisor import chats
 from studio.supervisor.chats import Reply
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.chat import ChatPage
@@ -160,7 +161,7 @@ def test_a_second_adapter_is_added_without_loading_the_base_again(qtbot: QtBot, 
 
 
 def test_a_killed_worker_is_told_and_can_be_started_again(qtbot: QtBot, page: ChatPage, made: Path) -> None:
-    library.put_model(checked_model(made))
+    model_library.put_model(checked_model(made))
     page.workplace.choose_model(checked_model(made))
     page.on_shown()
     assert not page.sides.isVisible()  # a bare model has one side
@@ -205,7 +206,7 @@ def test_stop_ends_the_answer_and_keeps_what_is_there(qtbot: QtBot, page: ChatPa
 def test_a_run_on_the_graphics_processor_makes_the_chat_wait_and_says_why(
     qtbot: QtBot, page: ChatPage, made: Path
 ) -> None:
-    library.put_model(checked_model(made))
+    model_library.put_model(checked_model(made))
     page.workplace.choose_model(checked_model(made))
     page.workplace.active_job = job.TrainJob(
         name="run-9", model="m", model_name="m", dataset="d", dataset_name="d", settings=TrainSettings(device="cuda:0")

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio.ui.widgets.curve import DRAWN_POINTS, Series, Smoother, smooth, thin, window
+from studio.ui.widgets.curve import (
+    BLOCK,
+    DRAWN_POINTS,
+    OUTLINED_FROM,
+    Outline,
+    Series,
+    Smoother,
+    outlined,
+    smooth,
+    thin,
+    window,
+)
 from studio.ui.widgets.curve_rows import COLUMNS, CurveRows, write_csv
 from studio.ui.widgets.run_curves import RunCurves
 from tests.ui import run_stream
@@ -175,3 +186,45 @@ def test_the_table_has_every_point_and_no_thinned_part(tmp_path: Path) -> None:
     assert lines[1].startswith("'=run,0,0,,,3.4")
     assert lines[4001].split(",")[5] != ""  # tested at the end
     assert not (tmp_path / "all.csv.part").exists()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 40_000), min_size=1, max_size=4), st.data())
+def test_a_long_line_s_outline_holds_every_extreme_and_what_came_last(growths: list[int], data: st.DataObject) -> None:
+    """Grown piece by piece it is what it would be if all had come at once, and a spike anywhere is in it."""
+    count = sum(growths)
+    line = np.sin(np.arange(count) * 0.37)
+    place = data.draw(st.integers(0, count - 1))
+    line[place] = data.draw(st.sampled_from([9.0, -9.0]))
+    line[data.draw(st.integers(0, count - 1))] = math.nan
+    outline = Outline()
+    for end in np.cumsum(growths):
+        extremes = outline.indices(line[:end], 0)
+    assert extremes.tolist() == Outline().indices(line, 0).tolist()
+    picked = outlined(slice(0, count), extremes)
+    assert np.all(np.diff(picked) >= 0)
+    assert (picked[0], picked[-1]) == (0, count - 1)
+    assert np.isnan(line[place]) or place in picked
+    assert len(picked) <= 2 * count // BLOCK + BLOCK + 2
+
+
+def test_an_outline_of_points_that_were_dropped_is_made_anew() -> None:
+    series = Series()
+    for step in range(1, 1001):
+        series.append(step, step, 5.0 if step == 500 else 1.0)
+    assert 499 in series.extremes()
+    for step in range(400, 1001):
+        series.append(step, step, 7.0 if step == 600 else 1.0)
+    assert 599 in series.extremes()
+    assert 499 not in series.extremes()
+
+
+def test_a_part_of_a_long_line_is_looked_at_by_its_outline_and_a_short_one_whole() -> None:
+    count = 4 * OUTLINED_FROM
+    values = np.zeros(count)
+    values[count // 2 + 7] = 3.0
+    extremes = Outline().indices(values, 0)
+    picked = outlined(slice(count // 2, count), extremes)
+    assert picked[0] == count // 2
+    assert count // 2 + 7 in picked
+    assert len(picked) < count // 20

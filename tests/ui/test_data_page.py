@@ -10,8 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from studio.contract.events import MaskedRow
 from studio.contract.settings import TrainSettings
+from studio.data import model_library
 from studio.data.edits import Exclude
-from studio.supervisor import library
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.data import DataPage
 from studio.ui.widgets.mapping_form import MappingForm
@@ -211,7 +211,7 @@ def test_without_a_model_the_preview_says_what_is_missing(qtbot: QtBot, page: Da
 
 
 def test_the_preview_shows_the_trainers_own_labels(qtbot: QtBot, page: DataPage, faq: Path, made: Path) -> None:
-    library.put_model(checked_model(made))
+    model_library.put_model(checked_model(made))
     page.workplace.choose_model(checked_model(made))
     import_file(qtbot, page, faq)
     page.rows.table.show_row(8)

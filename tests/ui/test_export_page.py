@@ -27,7 +27,7 @@ def page(qtbot: QtBot, workplace: Workplace) -> ExportPage:
 def export(qtbot: QtBot, page: ExportPage) -> None:
     assert page.start()
     assert not page.export_button.isEnabled()
-    qtbot.waitUntil(lambda: page._task is None and not page.workplace._tasks, timeout=WAIT)
+    qtbot.waitUntil(lambda: not page.job.going and not page.workplace._tasks, timeout=WAIT)
 
 
 def press(page: ExportPage, text: str) -> None:
@@ -43,8 +43,8 @@ def test_without_an_adapter_the_page_says_how_one_comes_to_be(qtbot: QtBot, page
 
 
 def test_every_export_of_the_table_is_offered_with_its_help(page: ExportPage) -> None:
-    assert [button.text() for button in page.forms.buttons()] == [form.label for form in EXPORTS.values()]
-    assert page.forms.checkedButton() is not None
+    assert [button.text() for button in page.forms.buttons.buttons()] == [form.label for form in EXPORTS.values()]
+    assert page.forms.buttons.checkedButton() is not None
 
 
 def test_the_card_that_is_shown_is_the_card_that_is_written(
@@ -69,7 +69,7 @@ def test_the_card_that_is_shown_is_the_card_that_is_written(
     export(qtbot, page)
     assert "exists already" in page.message.text()
     press(page, "Export under another name")
-    qtbot.waitUntil(lambda: page._task is None and not page.workplace._tasks, timeout=WAIT)
+    qtbot.waitUntil(lambda: not page.job.going and not page.workplace._tasks, timeout=WAIT)
     assert (tmp_path / "out" / "run-1-tiny-2" / "adapter_model.safetensors").is_file()
 
 

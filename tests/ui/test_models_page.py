@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 from studio.contract.architectures import ARCHITECTURES
 from studio.contract.events import DeviceReport, Gpu, ModelChecked
 from studio.contract.run_folder import starter_folder
-from studio.supervisor import library
+from studio.data import model_library
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.models import ModelsPage
 from studio.ui.widgets.larger_models import FAMILIES, largest
@@ -84,7 +84,7 @@ def test_an_unusable_folder_is_listed_with_the_reason(qtbot: QtBot, page: Models
 
 
 def test_use_chooses_and_marks_the_model(qtbot: QtBot, page: ModelsPage, made: Path) -> None:
-    library.put_model(checked_model(made))
+    model_library.put_model(checked_model(made))
     page.on_shown()
     with qtbot.waitSignal(page.workplace.model_chosen):
         press(page.cards[0], "Use")
@@ -93,7 +93,7 @@ def test_use_chooses_and_marks_the_model(qtbot: QtBot, page: ModelsPage, made: P
 
 
 def test_remove_forgets_the_model_and_keeps_its_files(page: ModelsPage, made: Path) -> None:
-    library.put_model(checked_model(made))
+    model_library.put_model(checked_model(made))
     page.on_shown()
     press(page.cards[0], "Remove from list")
     assert page.cards == []
@@ -101,9 +101,9 @@ def test_remove_forgets_the_model_and_keeps_its_files(page: ModelsPage, made: Pa
 
 
 def test_the_search_hides_what_does_not_match(page: ModelsPage, made: Path, tmp_path: Path) -> None:
-    library.put_model(checked_model(made))
+    model_library.put_model(checked_model(made))
     (tmp_path / "other").mkdir()
-    library.put_model(
+    model_library.put_model(
         ModelChecked(
             path=str(tmp_path / "other"), name="Qwen", architecture="Qwen3ForCausalLM", model_type="qwen3",
             parameters=1_720_000_000, file_bytes=3_440_000_000, context=4096, vocabulary=1, licence="apache-2.0",
@@ -120,7 +120,7 @@ def test_the_search_hides_what_does_not_match(page: ModelsPage, made: Path, tmp_
 
 
 def test_the_page_says_what_to_bring_for_a_larger_model(page: ModelsPage, workplace: Workplace) -> None:
-    library.put_model(checked_model(model_and_adapter()))
+    model_library.put_model(checked_model(model_and_adapter()))
     page.on_shown()
     card = page.larger
     assert card.isVisible()

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from studio.contract.events import DeviceReport, Gpu
 from studio.contract.fields import build, fields, flatten
 from studio.contract.presets import load_preset
+from studio.contract.setting_facts import IDLE_WITH, SEARCH_WORDS
 from studio.contract.settings import TrainSettings
 from studio.ui import setting_words
 from studio.ui.widgets.section import ScrollColumn
@@ -211,6 +212,42 @@ def test_search_finds_any_setting_and_opens_closed_groups(form: SettingsForm) ->
 def test_search_looks_beyond_the_simple_level(form: SettingsForm) -> None:
     QTest.keyClicks(form.search, "neftune")
     assert [path for path, row in form.rows.items() if row.isVisible()] == ["neftune_alpha"]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("lr", "learning_rate"),
+        ("overfit", "early_stopping"),
+        ("OOM", "gradient_checkpointing"),
+        ("forget", "replay_share"),
+    ],
+)
+def test_search_knows_what_others_call_a_setting(form: SettingsForm, words: str, found: str) -> None:
+    QTest.keyClicks(form.search, words)
+    assert form.rows[found].isVisible()
+
+
+def test_what_is_known_of_settings_names_settings_and_values_that_there_are() -> None:
+    known = {field.path: field for field in fields(TrainSettings)}
+    assert set(SEARCH_WORDS) <= set(known)
+    for path, (other, values) in IDLE_WITH.items():
+        choices = known[other].choices or (True, False)
+        assert path in known
+        assert set(values) < set(choices)
+
+
+def test_a_setting_that_changes_nothing_says_why_and_cannot_be_edited(form: SettingsForm) -> None:
+    row = form.rows["schedule_cycles"]
+    form.set_settings(build(TrainSettings, {"schedule": "cosine_restarts", "schedule_cycles": 5}))
+    assert row.editor.isEnabled()
+    assert "--schedule-cycles 5" in setting_words.as_command(form.settings() or TrainSettings(), "balanced")
+    form.rows["schedule"].editor.set_value("cosine")
+    form.rows["schedule"].edited.emit()
+    assert not row.editor.isEnabled()
+    assert "Slowing down" in row._idle.text()
+    # The command line refuses options that change nothing, so what is copied leaves them out.
+    assert "schedule-cycles" not in setting_words.as_command(form.settings() or TrainSettings(), "balanced")
 
 
 def test_the_wheel_does_not_change_a_setting_without_focus(form: SettingsForm) -> None:

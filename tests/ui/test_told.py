@@ -49,7 +49,7 @@ def _contract_texts() -> set[str]:
     for name in (*PRESETS, "sample"):
         texts |= {load_preset(name).label, load_preset(name).help}
     for form in EXPORTS.values():
-        texts |= {form.label, form.help}
+        texts |= {form.label, form.help, *form.numbers.values()}
     problem = run_stream.PROBLEM
     texts |= {problem.what, problem.why, problem.fix}
     # Words that the window has too: the name of a dataset, switches, the choice of a processor, what a run does now.

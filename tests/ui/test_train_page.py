@@ -19,11 +19,11 @@ from studio.contract.presets import load_preset
 from studio.contract.run_folder import RunFolder, datasets_folder, starter_folder
 from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
+from studio.data import model_library
 from studio.data.doctor.found import save
 from studio.data.importing import import_dataset
 from studio.data.row_split import RowSplit
 from studio.engine.batches import Plan
-from studio.supervisor import library
 from studio.supervisor.checkup import longest_text
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.train import TrainPage
@@ -61,7 +61,7 @@ def add_model(path: Path, general: str = "", usable: bool = True) -> events.Mode
         problems=problems,
         general=general,
     )
-    library.put_model(model)
+    model_library.put_model(model)
     return model
 
 
@@ -470,7 +470,7 @@ def test_a_run_can_begin_with_what_an_earlier_one_has_learned(
     add_dataset("faq")
     made = model_and_adapter()
     model = checked_model(made)
-    library.put_model(model)
+    model_library.put_model(model)
     workplace.choose_model(model)
     workplace.choose_dataset(workplace.datasets()[0])
     before = page.before

@@ -89,20 +89,22 @@ class LoraSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         ),
     ] = False
     initialisation: Annotated[
-        Literal["standard", "pissa", "olora", "eva"],
+        Literal["standard", "pissa", "olora", "eva", "loftq"],
         Meta(
             title="What the adapter begins with",
-            description="Nothing, the strongest directions of the model's own weights, or those that your examples "
-            "stir most; the last three can learn faster and take some time at the start.",
+            description="Nothing, the strongest directions of the model's own weights, those that your examples stir "
+            "most, or what compressing the model lost; all but nothing can learn faster and take time at the start.",
             extra=about(
                 "initialisation",
                 "adapter",
-                "Standard, as in the LoRA paper; PiSSA arXiv 2404.02948, OLoRA arXiv 2406.01775, EVA arXiv 2410.07170",
+                "Standard, as in the LoRA paper; PiSSA arXiv 2404.02948, OLoRA arXiv 2406.01775, EVA arXiv 2410.07170, "
+                "LoftQ arXiv 2310.08659",
                 choices={
                     "standard": "Nothing (standard)",
                     "pissa": "The model's strongest directions (PiSSA)",
                     "olora": "Directions at right angles (OLoRA)",
                     "eva": "What your examples stir (EVA)",
+                    "loftq": "What 4-bit loading lost (LoftQ)",
                 },
             ),
         ),

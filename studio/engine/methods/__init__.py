@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.contract.methods import METHODS, AnyMethod, tag_of
+from studio.engine import fingerprint
 from studio.engine.companion import Companion
 
 
@@ -44,6 +45,7 @@ def require_fit(model: Any, settings: AnyMethod) -> None:
 def save(model: Any, settings: AnyMethod, folder: Path, base: str) -> None:
     """Write what was learned as safetensors and JSON, bound to `base`, the base model's folder."""
     _module(settings).save(model, folder, base)
+    fingerprint.write(folder, Path(base))
 
 
 def companion(model: Any, settings: AnyMethod, total_steps: int) -> Companion:

@@ -26,7 +26,7 @@ from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.question_box import QuestionBox
 from studio.ui.widgets.sampling_form import SamplingForm
 from studio.ui.widgets.saved_chats import SavedChats
-from studio.ui.widgets.section import ScrollColumn, row
+from studio.ui.widgets.section import Folding, ScrollColumn, held, row
 
 SIDE_WIDTH = 288
 SIDE_FROM_WIDTH = 1080
@@ -93,9 +93,10 @@ class ChatPage(Page):
         inside = QVBoxLayout(page)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(GRID + 4)
-        head = row(self.targets, self.sides, self.status, self.new_button, self.side_button)
-        head.setStretch(2, 1)
-        inside.addLayout(head)
+        who = row(self.targets, self.sides)
+        rest = row(self.status, self.new_button, self.side_button)
+        rest.setStretch(0, 1)
+        inside.addWidget(Folding(held(who), held(rest), stretch=(0, 1)))
         inside.addLayout(body, 1)
         return page
 

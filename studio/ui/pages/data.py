@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QHideEvent, QKeySequence
 from PySide6.QtWidgets import QComboBox, QFileDialog, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
@@ -27,7 +27,15 @@ from studio.ui.widgets.mapping_form import MappingForm
 from studio.ui.widgets.preview_panel import PreviewPanel
 from studio.ui.widgets.problems_tab import ProblemsTab
 from studio.ui.widgets.rows_tab import RowsTab
-from studio.ui.widgets.section import column, row
+from studio.ui.widgets.section import ScrollColumn, column, row
+
+
+class _Tabs(QTabWidget):
+    """Takes what room there is; the page scrolls only for less than a tab needs."""
+
+    def sizeHint(self) -> QSize:
+        """No higher than it must be."""
+        return QSize(super().sizeHint().width(), self.minimumSizeHint().height())
 
 
 class DataPage(Page):
@@ -70,7 +78,7 @@ class DataPage(Page):
         self.mapping_form = MappingForm()
         self.options = ImportOptions()
         self.tabs = self._build_tabs()
-        content = QWidget()
+        content = ScrollColumn(margin=0)  # with large text in a low window, what stands above leaves no room for rows
         inside = column(
             self.verdict,
             row(self.chooser, self.add_button, self.delete_button, 1, self.continue_button),
@@ -79,14 +87,14 @@ class DataPage(Page):
         )
         inside.setContentsMargins(0, 0, 0, 0)
         inside.addWidget(self.tabs, 1)
-        content.setLayout(inside)
+        content.body.addLayout(inside)
         return content
 
     def _build_tabs(self) -> QTabWidget:
         self.rows = RowsTab()
         self.preview = PreviewPanel(self.workplace)
         self.problems = ProblemsTab()
-        tabs = QTabWidget()
+        tabs = _Tabs()
         tabs.setDocumentMode(True)
         tabs.addTab(self.rows, self.tr("Table"))
         tabs.addTab(self.preview, self.tr("As the model sees it"))

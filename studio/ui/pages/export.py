@@ -6,30 +6,30 @@ from pathlib import Path
 from PySide6.QtCore import QStandardPaths, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QComboBox,
     QFileDialog,
     QLineEdit,
     QPlainTextEdit,
-    QRadioButton,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from studio.contract.events import Exported, Failed, Progress
-from studio.contract.exports import EXPORTS
+from studio.contract.errors import Problem
+from studio.contract.events import Exported, Progress
 from studio.contract.job import ExportJob
 from studio.contract.run_folder import RunFolder
 from studio.data.model_card import card_text
 from studio.data.run_history import RunSummary
-from studio.supervisor.worker_thread import TrainerThread
+from studio.supervisor.short_job import ShortJob
 from studio.supervisor.workplace import Workplace
 from studio.ui import wording
 from studio.ui.pages.page import Page
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.empty import EmptyState
+from studio.ui.widgets.export_forms import ExportForms
+from studio.ui.widgets.export_result import ExportProgress, ParityCard
 from studio.ui.widgets.labels import ElidedLabel, label
 from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.section import ScrollColumn, Section, row
@@ -41,7 +41,7 @@ class ExportPage(Page):
     def __init__(self, workplace: Workplace, parent: QWidget | None = None) -> None:
         super().__init__(workplace, parent)
         self._runs: list[RunSummary] = []
-        self._task: TrainerThread | None = None
+        self.job = ShortJob(workplace, self)
         self._exported: Exported | None = None
         self._folder = Path(
             QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation) or Path.home()
@@ -63,6 +63,10 @@ class ExportPage(Page):
         outer.addWidget(self.message)
         outer.addWidget(self.stack, 1)
         workplace.runs_changed.connect(self._list_runs)
+        self.job.progressed.connect(self._on_progressed)
+        self.job.done.connect(self._on_done)
+        self.job.failed.connect(self._on_failed)
+        self.job.changed.connect(self._show_state)
         self._list_runs()
 
     # --- layout -----------------------------------------------------------------------------------------
@@ -77,14 +81,19 @@ class ExportPage(Page):
         what.add(self.run_facts)
         left = ScrollColumn(margin=0)
         left.body.addWidget(what)
-        left.body.addWidget(self._build_forms())
+        self.forms = ExportForms()
+        self.forms.changed.connect(self._on_form_changed)
+        left.body.addWidget(self.forms)
         left.body.addWidget(self._build_place())
         left.body.addStretch(1)
         self.export_button = buttons.primary(self.tr("Export"), self._on_export, "export")
         self.state = label("", "muted")
+        self.progress = ExportProgress()
+        self.progress.stop_wanted.connect(self.job.stop)
         column = QVBoxLayout()
         column.setSpacing(GRID)
         column.addWidget(left, 1)
+        column.addWidget(self.progress)
         column.addLayout(row(self.export_button, self.state, 1))
         self.card = QPlainTextEdit()
         self.card.setReadOnly(True)
@@ -92,29 +101,21 @@ class ExportPage(Page):
         self.card.setAccessibleName(self.tr("Model card that will be written"))
         preview = Section(
             self.tr("Model card"),
-            self.tr("This text is written as README.md beside the adapter. Check it before sharing."),
+            self.tr("This text is written as README.md beside the files. Check it before sharing."),
         )
         preview.add(self.card, 1)
+        self.parity = ParityCard()
+        right = QVBoxLayout()
+        right.setSpacing(2 * GRID)
+        right.addWidget(self.parity)
+        right.addWidget(preview, 1)
         page = QWidget()
         sides = row(spacing=2 * GRID)
         sides.addLayout(column, 1)
-        sides.addWidget(preview, 1)
+        sides.addLayout(right, 1)
         sides.setContentsMargins(0, 0, 0, 0)
         page.setLayout(sides)
         return page
-
-    def _build_forms(self) -> Section:
-        forms = Section(self.tr("As what"))
-        self.forms = QButtonGroup(self)
-        for name, form in EXPORTS.items():
-            button = QRadioButton(wording.told(form.label))
-            button.setProperty("export", name)
-            button.setChecked(not self.forms.buttons())
-            button.setAccessibleDescription(wording.told(form.help))
-            self.forms.addButton(button)
-            forms.add(button)
-            forms.add(label(wording.told(form.help), "muted", wrap=True))
-        return forms
 
     def _build_place(self) -> Section:
         place = Section(self.tr("Where to"))
@@ -147,7 +148,7 @@ class ExportPage(Page):
         return True
 
     def escape(self) -> bool:
-        """Esc: close the message."""
+        """Esc: close the message; an export is ended by its own button alone."""
         if self.message.isHidden():
             return False
         self.message.clear()
@@ -198,7 +199,17 @@ class ExportPage(Page):
             facts.format(steps=wording.number(run.steps), moment=wording.moment(run.started), size=wording.size(size))
         )
         self.name.setText(folder_name(f"{run.job.name}-{run.job.model_name}"))
-        self.card.setPlainText(card_text(folder, run))
+        self.forms.show_run(run)
+        self._show_card()
+        self.parity.show_parity(None)
+
+    def _on_form_changed(self) -> None:
+        self._show_card()
+
+    def _show_card(self) -> None:
+        run = self._run()
+        if run is not None:
+            self.card.setPlainText(card_text(RunFolder(run.folder), run, self.forms.form()))
 
     def _browse(self) -> None:
         title = self.tr("Choose where the new folder is put")
@@ -209,32 +220,43 @@ class ExportPage(Page):
     # --- exporting --------------------------------------------------------------------------------------
 
     def _on_export(self) -> None:
-        run, form = self._run(), self.forms.checkedButton()
-        name = self.name.text().strip()
-        if run is None or form is None or self._task is not None or not name:
+        run, name = self._run(), self.name.text().strip()
+        if run is None or self.job.going or not name:
             return
         self.message.clear()
-        self._task = self.workplace.start_task(
-            ExportJob(run=str(run.folder), export=form.property("export"), destination=str(self._folder / name))
+        self.parity.show_parity(None)
+        self.progress.start()
+        self.job.start(
+            ExportJob(
+                run=str(run.folder),
+                export=self.forms.form(),
+                destination=str(self._folder / name),
+                numbers=self.forms.numbers(),
+                check=self.forms.wants_check(),
+            )
         )
-        self._task.event_received.connect(self._on_event)
-        self._show_state()
 
-    def _on_event(self, event: object) -> None:
-        if isinstance(event, Progress):
-            self.state.setText(event.stage + "…")
+    def _on_progressed(self, progress: Progress) -> None:
+        self.progress.show_progress(progress)
+
+    def _on_failed(self, problem: Problem) -> None:
+        if problem.code == "export.stopped":
+            self.message.show_problem(problem, kind="info")
             return
-        if not isinstance(event, Exported | Failed):
-            return
-        self._task = None
-        self._show_state()
-        if isinstance(event, Failed):
-            actions = [(self.tr("Choose folder…"), self._browse)]
-            if event.problem.code == "export.exists":
-                actions = [(self.tr("Export under another name"), self._export_beside)]
-            self.message.show_problem(event.problem, actions)
-            return
+        actions = [(self.tr("Choose folder…"), self._browse)]
+        if problem.code == "export.exists":
+            actions = [(self.tr("Export under another name"), self._export_beside)]
+        elif problem.code in ("export.base_missing", "export.other_base"):
+            actions = [(self.tr("Open Models"), lambda: self.page_wanted.emit("models"))]
+        self.message.show_problem(problem, actions)
+
+    def _on_done(self, event: Exported) -> None:
         self._exported = event
+        self.parity.show_parity(event.parity)
+        run = self._run()
+        if run is not None and event.parity is not None:
+            form = self.forms.form()
+            self.card.setPlainText(card_text(RunFolder(run.folder), run, form, event.parity))
         self.message.show_text(
             "success",
             self.tr("Exported to {name}.").format(name=Path(event.path).name),
@@ -257,12 +279,12 @@ class ExportPage(Page):
     def _show_state(self) -> None:
         name = self.name.text().strip()
         plain = bool(name) and not re.search(r"[/\\]", name) and name not in (".", "..")
-        busy = self._task is not None
+        busy = self.job.going
         self.export_button.setEnabled(plain and not busy and bool(self._runs))
-        if busy:
-            self.state.setText(self.tr("Writing…"))
-        else:
-            self.state.setText("" if plain else self.tr("The name must be that of one new folder."))
+        self.progress.setVisible(busy)
+        for widget in (self.run_combo, self.forms):
+            widget.setEnabled(not busy)
+        self.state.setText("" if plain or busy else self.tr("The name must be that of one new folder."))
 
 
 def folder_name(text: str) -> str:

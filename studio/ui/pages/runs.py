@@ -305,8 +305,8 @@ class RunsPage(Page):
             "This deletes the checkpoints of runs that are done, and frees {size}. Their adapters, curves and settings "
             "stay. Runs that can be resumed are left as they are."
         )
-        box.setText(words.format(size=freed))
-        box.setInformativeText(names)
+        # All in the one text, whose format is set: the informative text below it would be read as rich text.
+        box.setText(f"{words.format(size=freed)}\n\n{names}")
         clean = box.addButton(self.tr("Free {size}").format(size=freed), QMessageBox.ButtonRole.AcceptRole)
         box.addButton(QMessageBox.StandardButton.Cancel)
         box.exec()

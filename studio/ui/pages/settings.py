@@ -1,16 +1,20 @@
 """Settings of the window itself. How a run trains is set on the Train page."""
 
+from pathlib import Path
+
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QRadioButton, QVBoxLayout, QWidget
 
 from studio import __version__
 from studio.contract.run_folder import home_folder
+from studio.data import support_report
 from studio.supervisor.workplace import Workplace
 from studio.ui import preferences as window_preferences
 from studio.ui import shortcuts, wording
 from studio.ui.pages.page import Page
 from studio.ui.preferences import TEXT_PERCENTS
+from studio.ui.report_dialog import ReportDialog
 from studio.ui.storage import FolderSizes
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -39,6 +43,7 @@ class SettingsPage(Page):
             "storage": self._storage(),
             "hardware": self.this_pc,
             "privacy": self._privacy(),
+            "support": self._support(),
             "shortcuts": self._shortcuts(),
         }
         for section in self.sections.values():
@@ -61,7 +66,7 @@ class SettingsPage(Page):
 
     def panes(self) -> list[QWidget]:
         """The sections that hold controls."""
-        return [self.sections[name] for name in ("appearance", "level", "closing", "memory", "storage")]
+        return [self.sections[name] for name in ("appearance", "level", "closing", "memory", "storage", "support")]
 
     def close_services(self) -> None:
         """Stop counting."""
@@ -171,6 +176,28 @@ class SettingsPage(Page):
         ):  # fmt: skip
             section.add(label(sentence, wrap=True))
         return section
+
+    def _support(self) -> Section:
+        section = Section(
+            self.tr("When something goes wrong"),
+            self.tr(
+                "A report says what is installed, what this computer offers and how the last runs ended. You read it "
+                "first; it is saved as a file that you can give to whoever helps you."
+            ),
+        )
+        section.add(row(buttons.secondary(self.tr("Save a report for support…"), self.show_report, "file"), 1))
+        return section
+
+    def show_report(self) -> None:
+        """Show what a report would hold; it is saved from there."""
+        report = support_report.pieces(self.workplace.device, self.workplace.runs())
+        dialog = ReportDialog(report, self)
+        dialog.saved.connect(self._on_report_saved)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def _on_report_saved(self, path: Path) -> None:
+        self.workplace.told.emit(self.tr("Saved {name}.").format(name=path.name))
 
     def _shortcuts(self) -> Section:
         section = Section(self.tr("Shortcuts"))

@@ -1,7 +1,7 @@
 """The conversation: questions and, below each, the replies side by side."""
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem
 from studio.supervisor.chats import Chat, Exchange
@@ -10,7 +10,7 @@ from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import label, plain_tip
 from studio.ui.widgets.reply_view import ReplyView
-from studio.ui.widgets.section import row
+from studio.ui.widgets.section import Folding, row
 
 FLUSH_MS = 50
 """Pieces arrive token by token; they are painted together, 20 times a second."""
@@ -25,7 +25,7 @@ class ExchangeView(QWidget):
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(GRID)
         if exchange.fresh:
-            note = label(self.tr("A new conversation: nothing above is read from here on."), "muted")
+            note = label(self.tr("A new conversation: nothing above is read from here on."), "muted", wrap=True)
             note.setAlignment(Qt.AlignmentFlag.AlignCenter)
             inside.addWidget(note)
         bubble = QFrame()
@@ -42,11 +42,7 @@ class ExchangeView(QWidget):
         line.setStretch(1, 4)
         inside.addLayout(line)
         self.replies = [ReplyView(reply, exchange.expected) for reply in exchange.replies]
-        sides = QHBoxLayout()
-        sides.setSpacing(GRID)
-        for view in self.replies:
-            sides.addWidget(view, 1)
-        inside.addLayout(sides)
+        inside.addWidget(Folding(*self.replies, stretch=[1] * len(self.replies)))
         if exchange.expected:
             expected = self.tr("Expected: {text}").format(text=exchange.expected)
             inside.addWidget(label(expected, "muted", wrap=True, selectable=True))

@@ -12,12 +12,56 @@ _FORGOTTEN = 1e-17
 """A weight below this adds nothing to a double."""
 
 
+BLOCK = 64
+OUTLINED_FROM = DRAWN_POINTS // 2 * BLOCK
+"""From so many points on a line is drawn from its outline: that holds as many points as are drawn, or more."""
+
+
+class Outline:
+    """The lowest and the highest point of each block of a growing curve, each found once.
+
+    A line of a million points is drawn four times a second: looking at all of them would make the window wait. Extremes
+    of blocks are the extremes of whatever longer stretch they lie in, so nothing that stands out is lost.
+    """
+
+    def __init__(self) -> None:
+        self._extremes = np.empty(64, dtype=np.intp)
+        self._blocks = 0
+        self._of: object = None
+
+    def indices(self, values: Floats, of: object) -> NDArray[np.intp]:
+        """Rising indices of the extremes of all whole blocks, two each; only new blocks cost.
+
+        Args:
+            values: All points, (points), of always the same curve.
+            of: Another one than last time: earlier points are others now.
+        """
+        if of != self._of:
+            self._of, self._blocks = of, 0
+        old, blocks = self._blocks, len(values) // BLOCK
+        if blocks > old:
+            if 2 * blocks > len(self._extremes):
+                grown = np.empty(max(2 * blocks, 2 * len(self._extremes)), dtype=np.intp)
+                grown[: 2 * old] = self._extremes[: 2 * old]
+                self._extremes = grown
+            table = values[old * BLOCK : blocks * BLOCK].reshape(-1, BLOCK)
+            known = np.isfinite(table)
+            low = np.argmin(np.where(known, table, np.inf), axis=1)
+            high = np.argmax(np.where(known, table, -np.inf), axis=1)
+            starts = np.arange(old, blocks) * BLOCK
+            pairs = np.sort(np.stack([low, high], axis=1), axis=1) + starts[:, None]  # (blocks, 2)
+            self._extremes[2 * old : 2 * blocks] = pairs.ravel()
+            self._blocks = blocks
+        return self._extremes[: 2 * self._blocks]
+
+
 class Series:
     """Points in order of their step, every one of them kept. Adding one costs the same however many there are."""
 
     def __init__(self) -> None:
         self._columns = np.empty((3, 64), dtype=np.float64)
         self._count = 0
+        self._outline = Outline()
         self.cuts = 0
         """How often points were dropped: what was derived from them is then stale."""
 
@@ -35,7 +79,9 @@ class Series:
         if self._count and step <= self._columns[0, self._count - 1]:
             self.cut(step)
         if self._count == self._columns.shape[1]:
-            self._columns = np.concatenate([self._columns, np.empty_like(self._columns)], axis=1)
+            grown = np.empty((3, 2 * self._count), dtype=np.float64)  # what is not written to costs no memory yet
+            grown[:, : self._count] = self._columns
+            self._columns = grown
         self._columns[:, self._count] = (step, seconds, value)
         self._count += 1
 
@@ -61,6 +107,10 @@ class Series:
         """(points)."""
         return self._columns[2, : self._count]
 
+    def extremes(self) -> NDArray[np.intp]:
+        """Rising indices of what stands out, of `Outline`."""
+        return self._outline.indices(self.values, self.cuts)
+
     def at(self, step: float) -> float | None:
         """The value of the last point at or before a step."""
         index = int(np.searchsorted(self.steps, step, side="right")) - 1
@@ -81,9 +131,11 @@ class Smoother:
 
     def __init__(self, smoothing: float = 0.6) -> None:
         self.smoothing = smoothing
-        self._state = np.empty((2, 64), dtype=np.float64)  # weighted sum, sum of weights
+        self._smoothed = np.empty(64, dtype=np.float64)
+        self._last = (0.0, 0.0)  # weighted sum and sum of weights at the last known point
         self._count = 0
         self._cuts = 0
+        self._outline = Outline()
 
     def values(self, series: Series, smoothing: float) -> Floats:
         """The smoothed values of all points of a series (always the same one), (points); only new ones cost."""
@@ -98,19 +150,26 @@ class Smoother:
             if old:  # go on from the state at the last known point instead of from its bare value
                 decay = smoothing ** (series.steps[old:] - series.steps[first])
                 start = _finite(series.values[first : first + 1])
-                sums = sums[1:] + decay * (self._state[0, first] - start[0][0])
-                weights = weights[1:] + decay * (self._state[1, first] - start[1][0])
-            self._state[0, old:count] = sums
-            self._state[1, old:count] = weights
+                sums = sums[1:] + decay * (self._last[0] - start[0][0])
+                weights = weights[1:] + decay * (self._last[1] - start[1][0])
+            self._smoothed[old:count] = _mean(sums, weights)
+            self._last = (float(sums[-1]), float(weights[-1]))
             self._count = count
-        state = self._state[:, :count]
-        return np.divide(state[0], state[1], out=np.full(count, np.nan), where=state[1] > _LEAST_WEIGHT)
+        return self._smoothed[:count]
+
+    def extremes(self) -> NDArray[np.intp]:
+        """Rising indices of what stands out of the values that were last given, of `Outline`."""
+        return self._outline.indices(self._smoothed[: self._count], (self._cuts, self.smoothing))
 
     def _reserve(self, count: int) -> None:
-        if count > self._state.shape[1]:
-            grown = np.empty((2, max(count, 2 * self._state.shape[1])), dtype=np.float64)
-            grown[:, : self._count] = self._state[:, : self._count]
-            self._state = grown
+        if count > len(self._smoothed):
+            grown = np.empty(max(count, 2 * len(self._smoothed)), dtype=np.float64)
+            grown[: self._count] = self._smoothed[: self._count]
+            self._smoothed = grown
+
+
+def _mean(sums: Floats, weights: Floats) -> Floats:
+    return np.divide(sums, weights, out=np.full(len(sums), np.nan), where=weights > _LEAST_WEIGHT)
 
 
 def weighted_sums(steps: Floats, values: Floats, smoothing: float) -> tuple[Floats, Floats]:
@@ -143,7 +202,7 @@ def weighted_sums(steps: Floats, values: Floats, smoothing: float) -> tuple[Floa
 def smooth(steps: Floats, values: Floats, smoothing: float) -> Floats:
     """The debiased moving average of a whole curve, (points); NaN until the first finite value."""
     sums, weights = weighted_sums(steps, values, smoothing)
-    return np.divide(sums, weights, out=np.full(len(values), np.nan), where=weights > _LEAST_WEIGHT)
+    return _mean(sums, weights)
 
 
 def _finite(values: Floats) -> tuple[Floats, Floats]:
@@ -189,3 +248,15 @@ def window(positions: Floats, low: float, high: float) -> slice:
     first = int(np.searchsorted(positions, low, side="left"))
     last = int(np.searchsorted(positions, high, side="right"))
     return slice(max(first - 1, 0), min(last + 1, len(positions)))
+
+
+def outlined(part: slice, extremes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Which points of a part of a curve are looked at: its ends, the extremes of its blocks, and what follows them.
+
+    Args:
+        part: With start and stop.
+        extremes: Of the whole curve, of `Outline`.
+    """
+    first, last = np.searchsorted(extremes, [part.start, part.stop])
+    rest = max(part.start, len(extremes) // 2 * BLOCK)
+    return np.concatenate(([part.start], extremes[first:last], np.arange(rest, part.stop), [part.stop - 1]))

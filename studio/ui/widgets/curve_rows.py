@@ -68,6 +68,10 @@ class CurveRows:
         return str(int(value)) if column == 1 or COLUMNS[column] == "memory_bytes" else f"{value:.8g}"
 
 
+FORMULA_SIGNS = tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
+"""What begins a formula in a spreadsheet, full-width forms included."""
+
+
 def write_csv(path: Path, runs: Sequence[CurveRows]) -> None:
     """Write all points of all runs; the file appears whole or not at all.
 
@@ -94,4 +98,4 @@ def write_csv(path: Path, runs: Sequence[CurveRows]) -> None:
 
 def _harmless(text: str) -> str:
     """A name that a spreadsheet would take for a formula gets a quotation mark in front."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return "'" + text if text[:1] in FORMULA_SIGNS else text

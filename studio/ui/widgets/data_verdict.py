@@ -5,10 +5,9 @@ from PySide6.QtWidgets import QProgressBar, QWidget
 
 from studio.contract.events import Progress
 from studio.ui import wording
-from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import IconLabel, label
-from studio.ui.widgets.section import row
+from studio.ui.widgets.section import Folding, held, row
 
 _ICONS = {"good": ("check", "success"), "warning": ("warning", "warning"), "error": ("error", "error")}
 
@@ -32,15 +31,15 @@ class DataVerdict(QWidget):
         self.stage = label("", "muted")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
-        self.bar.setFixedWidth(120)
+        self.bar.setMinimumWidth(60)
+        self.bar.setMaximumWidth(120)
         self.bar.setAccessibleName(self.tr("Progress of the check"))
         self.check_button = buttons.flat(self.tr("Check again"), self.check_wanted.emit, "refresh")
         self.cancel_button = buttons.flat(self.tr("Cancel the check"), self.cancel_wanted.emit)
-        line = row(
-            self.icon, self.text, self.show_button, self.stage, self.bar, self.check_button, self.cancel_button,
-            spacing=GRID,
-        )  # fmt: skip
-        line.setStretch(1, 1)
+        said = row(self.icon, self.text)
+        said.setStretch(1, 1)
+        acts = row(self.show_button, self.stage, self.bar, self.check_button, self.cancel_button)
+        line = row(Folding(held(said), held(acts), stretch=(1, 0)))
         line.setContentsMargins(0, 0, 0, 0)
         self.setLayout(line)
         self.show_checking(False)

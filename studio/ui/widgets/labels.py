@@ -54,7 +54,7 @@ class ElidedLabel(QWidget):
 
     def __init__(self, text: str = "", role: str = "", mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> None:
         super().__init__()
-        self._text = ""
+        self._text = self._shorter = ""
         self._mode = mode
         self._role = role
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -64,9 +64,14 @@ class ElidedLabel(QWidget):
         """The whole text."""
         return self._text
 
-    def set_text(self, text: str) -> None:
-        """Show another text; line breaks become spaces."""
-        self._text = " ".join(text.split())
+    def shown_text(self) -> str:
+        """What can be read of it now."""
+        text = self._shorter if self._shorter and self._is_cut() else self._text
+        return self.fontMetrics().elidedText(text, self._mode, self.width())
+
+    def set_text(self, text: str, shorter: str = "") -> None:
+        """Show another text, or, where it does not fit, a shorter one; line breaks become spaces."""
+        self._text, self._shorter = " ".join(text.split()), shorter
         self.setAccessibleName(self._text)
         self._set_tip()
         self.updateGeometry()
@@ -102,12 +107,13 @@ class ElidedLabel(QWidget):
         painter = QPainter(self)
         role = self._role if self._role in ("muted", "error", "warning", "success", "accent") else "text"
         painter.setPen(theme.tokens().color(role))
-        shown = self.fontMetrics().elidedText(self._text, self._mode, self.width())
-        painter.drawText(QRect(0, 0, self.width(), self.height()), Qt.AlignmentFlag.AlignVCenter, shown)
+        painter.drawText(QRect(0, 0, self.width(), self.height()), Qt.AlignmentFlag.AlignVCenter, self.shown_text())
 
     def _set_tip(self) -> None:
-        cut = self.fontMetrics().horizontalAdvance(self._text) > self.width()
-        self.setToolTip(plain_tip(self._text) if cut else "")
+        self.setToolTip(plain_tip(self._text) if self._is_cut() else "")
+
+    def _is_cut(self) -> bool:
+        return self.fontMetrics().elidedText(self._text, self._mode, self.width()) != self._text
 
 
 def plain_tip(text: str) -> str:

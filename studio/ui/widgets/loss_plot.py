@@ -18,8 +18,9 @@ from studio.ui.widgets import curve_rows, plot_export
 from studio.ui.widgets.curve import Series, Smoother
 from studio.ui.widgets.curve_table import CurveTableDialog
 from studio.ui.widgets.labels import ElidedLabel
+from studio.ui.widgets.legend import PlotLegend
 from studio.ui.widgets.number_axis import clock
-from studio.ui.widgets.plot_controls import Legend, PlotControls, figure
+from studio.ui.widgets.plot_controls import PlotControls, figure
 from studio.ui.widgets.plot_panel import Line, Look, PlotPanel
 from studio.ui.widgets.run_curves import CurveName, PlottedRun
 
@@ -65,14 +66,13 @@ class LossPlot(QWidget):
         self.controls.axis_changed.connect(self._on_axes_changed)
         self.controls.smoothing_changed.connect(self._on_axes_changed)
         self.controls.fit_wanted.connect(self.fit)
-        self.legend = Legend()
+        self.legend = PlotLegend()
         self.readout = ElidedLabel(role="muted")
         self.main = PlotPanel(self.tr("Loss"))
-        self.small = {name: PlotPanel(words, small=True) for name, words in self._names().items()}
-        self.captions = {name: ElidedLabel(words, "muted") for name, words in self._names().items()}
+        self.small = {name: PlotPanel(words, small=True) for name, (words, _) in self._names().items()}
+        self.captions = {name: ElidedLabel(words, "muted") for name, (words, _) in self._names().items()}
         rates = QGridLayout()
-        rates.setHorizontalSpacing(GRID)
-        rates.setVerticalSpacing(2)
+        rates.setSpacing(GRID // 2)
         for column, name in enumerate(SMALL):
             rates.addWidget(self.captions[name], 0, column)
             rates.addWidget(self.small[name], 1, column)
@@ -96,12 +96,12 @@ class LossPlot(QWidget):
         layout.addWidget(self.main, 3)
         layout.addLayout(rates, 1)
 
-    def _names(self) -> dict[CurveName, str]:
-        return {
-            "learning_rate": self.tr("Learning rate"),
-            "grad_norm": self.tr("Gradient norm"),
-            "speed": self.tr("Tokens/s"),
-            "memory": self.tr("Memory (GB)"),
+    def _names(self) -> dict[CurveName, tuple[str, str]]:
+        return {  # and what stands there where there is no room
+            "learning_rate": (self.tr("Learning rate"), self.tr("Rate")),
+            "grad_norm": (self.tr("Gradient norm"), self.tr("Grad.")),
+            "speed": (self.tr("Tokens/s"), self.tr("Tok/s")),
+            "memory": (self.tr("Memory (GB)"), self.tr("GB")),
         }
 
     def _save_menu(self) -> QMenu:
@@ -172,14 +172,14 @@ class LossPlot(QWidget):
         main: list[Line] = []
         small: dict[CurveName, list[Line]] = {name: [] for name in SMALL}
         for index, run in enumerate(self._runs):
-            main += self._noisy(index, "loss", several)
-            main.append(self._tests(index, several))
+            main += [*self._noisy(index, "loss", several), self._tests(index, several)]
             for name in SMALL:
                 series = run.curves.series[name]
                 if name in _NOISY:
                     small[name] += self._noisy(index, name, several)
                 else:
-                    small[name].append(Line(Look(index, "plain", several), self._positions(series), series.values))
+                    look = Look(index, "plain", several)
+                    small[name].append(Line(look, self._positions(series), series.values, series.extremes()))
         self.main.set_lines(main)
         for name in SMALL:
             self.small[name].set_lines(small[name])
@@ -194,10 +194,10 @@ class LossPlot(QWidget):
         """A curve smoothed; under it every step, where one run has the plot to itself."""
         series = self._runs[index].curves.series[name]
         positions = self._positions(series)
-        smoothed = self._smoothers[index][name].values(series, self.controls.smoothing)
-        kind = "smooth" if name == "loss" else "plain"
-        raw = [] if several else [Line(Look(index, "raw"), positions, series.values)]
-        return [*raw, Line(Look(index, kind, several), positions, smoothed)]
+        smoother, look = self._smoothers[index][name], Look(index, "smooth" if name == "loss" else "plain", several)
+        smoothed = Line(look, positions, smoother.values(series, self.controls.smoothing), smoother.extremes())
+        raw = Line(Look(index, "raw"), positions, series.values, series.extremes())
+        return [smoothed] if several else [raw, smoothed]
 
     def _hand_down_marks(self) -> None:
         tests = [
@@ -249,9 +249,9 @@ class LossPlot(QWidget):
         step = newest if self._crosshair is None else min(self._crosshair, newest)
         self.readout.set_text(self._sentence(step) if newest else "")
         self.main.setAccessibleDescription(self.readout.text())
-        for name, words in self._names().items():
-            values = [self._value(run, name, step) for run in self._runs]
-            self.captions[name].set_text(f"{words} {' / '.join(values)}" if newest else words)
+        for name, names in self._names().items():
+            values = " / ".join(self._value(run, name, step) for run in self._runs) if newest else ""
+            self.captions[name].set_text(*(f"{words} {values}" for words in names))
         position = self._position(self._runs[0], step)
         for panel in self.panels():
             panel.show_crosshair(None if self._crosshair is None else position)

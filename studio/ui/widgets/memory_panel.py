@@ -10,8 +10,8 @@ from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import ElidedLabel, IconLabel, label
+from studio.ui.widgets.legend import MemoryLegend
 from studio.ui.widgets.memory_bar import MemoryBar, pieces_of
-from studio.ui.widgets.memory_legend import MemoryLegend
 from studio.ui.widgets.section import Section, clear_layout, row
 
 _ICONS = {

@@ -8,6 +8,7 @@ from PySide6.QtGui import QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem
+from studio.contract.plain_text import redact
 from studio.ui import theme, wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -144,7 +145,8 @@ class MessageBar(QFrame):
     def _copy_report(self) -> None:
         if self._problem is not None:
             problem = self._problem
-            QGuiApplication.clipboard().setText(f"{problem.code}\n{problem.sentence()}\n\n{problem.details}\n")
+            told = f"{problem.code}\n{problem.sentence()}\n\n{problem.details}\n"
+            QGuiApplication.clipboard().setText(redact(told))
 
 
 def _closing(bar: QObject, callback: Callable[[], object]) -> Callable[[], None]:

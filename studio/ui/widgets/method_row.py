@@ -42,7 +42,7 @@ class MethodRow(SettingRow):
         outer.addLayout(line)
         outer.addWidget(self.words)
         outer.addWidget(self.problem)
-        for unused in (self.help_label, self._unit):
+        for unused in (self.help_label, self._unit, self._idle):
             unused.setParent(self)
             unused.hide()
 

@@ -1,15 +1,14 @@
-"""The row above the plot: axis, smoothing, log scale, [Fit] and the menu; and the legend."""
+"""The row above the plot: axis, smoothing, log scale, [Fit] and the menu."""
 
 import math
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QMenu, QSizePolicy, QSlider, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QMenu, QSlider, QWidget
 
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
-from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
-from studio.ui.widgets.plot_panel import Look
+from studio.ui.widgets.labels import label, plain_tip
+from studio.ui.widgets.section import Folding, held, row
 
 DEFAULT_SMOOTHING = 60
 
@@ -57,19 +56,13 @@ class PlotControls(QWidget):
         self.menu_button = buttons.icon_button("more", self.tr("Table, picture and data of this plot"))
         self.menu_button.setMenu(menu)
         self.menu_button.setPopupMode(self.menu_button.ToolButtonPopupMode.InstantPopup)
+        smoothing = row(self.axis, label(self.tr("Smoothing"), "muted"), self.slider, self._smoothing_words)
+        rest = row(self.log_box, 1, self.fit_button, self.menu_button)
+        smoothing.setStretch(2, 1)
+        smoothing.insertSpacing(1, GRID)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(GRID)
-        layout.addWidget(self.axis)
-        layout.addSpacing(GRID)
-        layout.addWidget(label(self.tr("Smoothing"), "muted"))
-        layout.addWidget(self.slider)
-        layout.addWidget(self._smoothing_words)
-        layout.addSpacing(GRID)
-        layout.addWidget(self.log_box)
-        layout.addStretch(1)
-        layout.addWidget(self.fit_button)
-        layout.addWidget(self.menu_button)
+        layout.addWidget(Folding(held(smoothing), held(rest), spacing=2 * GRID, stretch=(1, 1)))
         self.set_following(True)
 
     @property
@@ -94,48 +87,3 @@ class PlotControls(QWidget):
     def _on_slid(self) -> None:
         self._smoothing_words.setText(f"{self.smoothing:.2f}")
         self.smoothing_changed.emit()
-
-
-class _Swatch(QWidget):
-    """A short piece of a line, as it is drawn."""
-
-    def __init__(self, look: Look) -> None:
-        super().__init__()
-        self._look = look
-        self.setFixedSize(QSize(28, 12))
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw it in today's colours."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(self._look.pen())
-        painter.drawLine(0, 6, 28, 6)
-        if self._look.kind == "tests":
-            painter.setBrush(self._look.color())
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.drawEllipse(11, 3, 6, 6)
-
-
-class Legend(QWidget):
-    """Which line is which, by a piece of it and by words."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._layout = QHBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.setSpacing(6)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-
-    def set_entries(self, entries: list[tuple[Look, str]]) -> None:
-        """Show these lines."""
-        while (item := self._layout.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
-        for look, words in entries:
-            self._layout.addWidget(_Swatch(look))
-            text = ElidedLabel(words, "muted")
-            text.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-            self._layout.addWidget(text)
-            self._layout.addSpacing(GRID)
-        self._layout.addStretch(1)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
+from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QPen
 from PySide6.QtWidgets import QGraphicsGridLayout, QWidget
 
 from studio.ui import theme
-from studio.ui.widgets.curve import DRAWN_POINTS, Floats, thin, window
+from studio.ui.widgets.curve import DRAWN_POINTS, OUTLINED_FROM, Floats, outlined, thin, window
 from studio.ui.widgets.number_axis import NumberAxis
 
 _RAW_OPACITY = 0.35
@@ -58,11 +59,24 @@ class Look:
 
 @dataclass
 class Line:
-    """A line's points, all of them, (points) each; what is drawn is a thinned part."""
+    """A line's points, all of them, (points) each; what is drawn is a thinned part.
+
+    Attributes:
+        extremes: Where it is long, what `Outline` found in its values.
+    """
 
     look: Look
     positions: Floats
     values: Floats
+    extremes: NDArray[np.intp] | None = None
+
+    def part(self, low: float, high: float) -> tuple[Floats, Floats]:
+        """Positions and values between two positions; of a long part, those that stand out."""
+        part = window(self.positions, low, high)
+        if self.extremes is None or part.stop - part.start < OUTLINED_FROM:
+            return self.positions[part], self.values[part]
+        picked = outlined(part, self.extremes)
+        return self.positions[picked], self.values[picked]
 
 
 def _dots(look: Look, positions: Floats, values: Floats) -> list[dict[str, object]]:
@@ -178,8 +192,8 @@ class PlotPanel(pg.GraphicsView):
         most = int(min(DRAWN_POINTS, max(60, _POINTS_PER_PIXEL * self.width())))
         lone: list[dict[str, object]] = []
         for item, line in zip(self._items, self._drawn):
-            part = window(line.positions, low, high)
-            positions, values = line.positions[part], self._heights(line.values[part])
+            positions, values = line.part(low, high)
+            values = self._heights(values)
             picked = thin(values, most)
             edges = line.look.kind != "raw" and len(picked) <= _FEW_POINTS
             item.setData(positions[picked], values[picked], antialias=edges)
@@ -263,7 +277,7 @@ class PlotPanel(pg.GraphicsView):
     def _bounds(self, low: float, high: float) -> tuple[float, float] | None:
         lows, highs = [], []
         for line in self._drawn:
-            heights = self._heights(line.values[window(line.positions, low, high)])
+            heights = self._heights(line.part(low, high)[1])
             heights = heights[np.isfinite(heights)]
             if len(heights):
                 lows.append(float(heights.min()))

@@ -12,6 +12,7 @@ from studio.supervisor.chats import Reply
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
+from studio.ui.widgets.closed_browser import ForeignMarkdown
 from studio.ui.widgets.labels import ElidedLabel, label, set_role
 from studio.ui.widgets.section import row
 
@@ -80,11 +81,20 @@ class ReplyView(QFrame):
             "copy", self.tr("Copy the reply of {name}").format(name=reply.name), self._on_copy, token="muted"
         )
         self.copy.setVisible(False)
+        self.form = buttons.icon_button(
+            "eye", self.tr("Show the reply of {name} formatted, or as it stands").format(name=reply.name), self._on_form
+        )
+        self.form.setVisible(False)
+        self.formatted: ForeignMarkdown | None = None
+        self.link = label("", "muted", wrap=True, selectable=True)
+        self.link.hide()
         inside = QVBoxLayout(self)
         inside.setContentsMargins(2 * GRID, GRID, GRID, GRID)
         inside.setSpacing(GRID // 2)
-        inside.addLayout(row(self.name, self.copy))
+        inside.addLayout(row(self.name, self.form, self.copy))
         inside.addWidget(self.text)
+        inside.addWidget(self.link)
+        self._inside = inside
         inside.addWidget(self.match)
         inside.addWidget(self.facts)
         inside.addStretch(1)
@@ -116,6 +126,7 @@ class ReplyView(QFrame):
         if self.text.toPlainText() != reply.text:
             self.text.setPlainText(reply.text)
         self.copy.setVisible(bool(reply.text))
+        self.form.setVisible(bool(reply.text))
         self.facts.setText(self._in_words(reply))
         judged = bool(self._expected) and reply.ended in ("end_token", "length")
         self.match.setVisible(judged)
@@ -151,6 +162,25 @@ class ReplyView(QFrame):
         elif not reply.text.strip():
             parts.append(self.tr("an empty answer"))
         return "  ·  ".join(parts)
+
+    def _on_form(self) -> None:
+        """Formatted is a choice: as it stands nothing of the reply can mislead."""
+        if self.formatted is None:
+            self.formatted = ForeignMarkdown()
+            self.formatted.setAccessibleName(self.text.accessibleName())
+            self.formatted.link_clicked.connect(self._on_link)
+            self._inside.insertWidget(self._inside.indexOf(self.text), self.formatted)
+            self.formatted.hide()
+        shows = self.formatted.isHidden()
+        if shows:
+            self.formatted.show_text(self.text.toPlainText())
+        self.formatted.setVisible(shows)
+        self.text.setVisible(not shows)
+        self.link.hide()
+
+    def _on_link(self, address: str) -> None:
+        self.link.setText(self.tr("The link leads to {address} and was not opened.").format(address=address))
+        self.link.show()
 
     def _on_copy(self) -> None:
         QGuiApplication.clipboard().setText(self.text.toPlainText())

@@ -20,6 +20,8 @@ from studio.ui.widgets.records_model import Rows
 from studio.ui.widgets.records_table import RecordsTable
 from studio.ui.widgets.rows_toolbar import RowsToolbar
 
+FEWEST_LINES = 7
+"""Height of the table, in lines, that the page scrolls for rather than show less."""
 ROOMY_LINES = 14
 """Height of the tab, in lines, from which the chosen row is shown in full below the table."""
 MOST_CHARACTERS = 100_000
@@ -69,6 +71,7 @@ class RowsTab(QWidget):
         """Where there is hardly room for rows, all of it is theirs."""
         super().resizeEvent(event)
         self.detail.setVisible(self.height() >= ROOMY_LINES * self.fontMetrics().height())
+        self.table.setMinimumHeight(FEWEST_LINES * self.fontMetrics().height())
 
     def _connect(self) -> None:
         self.table.row_chosen.connect(self._on_row_chosen)

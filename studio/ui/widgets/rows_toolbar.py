@@ -13,7 +13,7 @@ from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import plain_tip
 from studio.ui.widgets.search_field import SearchField
-from studio.ui.widgets.section import row
+from studio.ui.widgets.section import Folding, held, row
 
 TYPING_MS = 250
 """A search begins when nobody has typed for so long."""
@@ -68,8 +68,9 @@ class RowsToolbar(QWidget):
         )
         self.export = buttons.icon_button("export", self.tr("Export the rows as JSONL…"), self.export_wanted.emit)
         tools = (self.exclude, self.include, self.preview, self.restore, self.undo, self.redo, self.export)
-        line = row(self.search, self.filter, self.order, *tools, spacing=GRID)
-        line.setStretch(0, 1)
+        which = row(self.search, self.filter, self.order, spacing=GRID)
+        which.setStretch(0, 1)
+        line = row(Folding(held(which), held(row(*tools, 1, spacing=GRID)), stretch=(1, 0)))
         line.setContentsMargins(0, GRID, 0, 0)
         self.setLayout(line)
         self.show_findings(())

@@ -1,7 +1,10 @@
 """Cards and lines: how a page is divided."""
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QEvent, QObject, QSize, Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from studio.ui.theme import GRID
 from studio.ui.widgets.labels import label
@@ -61,6 +64,14 @@ def line() -> QFrame:
     return made
 
 
+def held(line: QLayout) -> QWidget:
+    """A widget that holds a layout without a margin."""
+    made = QWidget()
+    line.setContentsMargins(0, 0, 0, 0)
+    made.setLayout(line)
+    return made
+
+
 def row(*items: QWidget | QLayout | int, spacing: int = GRID) -> QHBoxLayout:
     """Widgets side by side; an int is a stretch."""
     made = QHBoxLayout()
@@ -87,6 +98,54 @@ def column(*items: QWidget | QLayout | int, spacing: int = GRID) -> QVBoxLayout:
         else:
             made.addLayout(item)
     return made
+
+
+class Folding(QWidget):
+    """Widgets side by side where all of them have room, else below each other."""
+
+    def __init__(self, *parts: QWidget, spacing: int = GRID, stretch: Sequence[int] = ()) -> None:
+        """Args:
+        parts: From left to right, or from the top down.
+        spacing: Between them, in pixels.
+        stretch: Of each, where it matters.
+        """
+        super().__init__()
+        self._parts = parts
+        self._layout = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(spacing)
+        for index, part in enumerate(parts):
+            self._layout.addWidget(part, stretch[index] if stretch else 0)
+
+    @property
+    def folded(self) -> bool:
+        """Whether they stand below each other."""
+        return self._layout.direction() == QBoxLayout.Direction.TopToBottom
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the widest of them, which is all that must be there."""
+        width = max((self._least(part) for part in self._parts), default=0)
+        return QSize(width, self._layout.minimumSize().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Another width may need them the other way round."""
+        super().resizeEvent(event)
+        self._fold()
+
+    def event(self, event: QEvent) -> bool:
+        """Larger text, too."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._fold()
+        return super().event(event)
+
+    def _fold(self) -> None:
+        needed = sum(self._least(part) for part in self._parts) + self._layout.spacing() * (len(self._parts) - 1)
+        wanted = QBoxLayout.Direction.LeftToRight if needed <= self.width() else QBoxLayout.Direction.TopToBottom
+        if wanted != self._layout.direction():
+            self._layout.setDirection(wanted)
+
+    def _least(self, part: QWidget) -> int:
+        return max(part.minimumWidth(), part.minimumSizeHint().width())
 
 
 class ScrollColumn(QScrollArea):

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolTip, QVBoxLayout, Q
 
 from studio.contract.errors import Problem
 from studio.contract.fields import Field
+from studio.contract.setting_facts import SEARCH_WORDS
 from studio.ui import wording
 from studio.ui.setting_words import explanation, problem_words, told_field, value_words
 from studio.ui.theme import GRID
@@ -51,6 +52,8 @@ class SettingRow(QWidget):
         tip = plain_tip(f"{field.label}\n{explanation(field)}")
         for widget in (self.name, self.editor, self.explain):
             widget.setToolTip(tip)
+        self._idle = label("", "muted", wrap=True)
+        self._idle.hide()
         self.problem = label("", "error", wrap=True)
         self.problem.hide()
         self._lay_out()
@@ -60,6 +63,7 @@ class SettingRow(QWidget):
         words.setSpacing(2)
         words.addWidget(self.name)
         words.addWidget(self.help_label)
+        words.addWidget(self._idle)
         words.addWidget(self.problem)
         right = QHBoxLayout()
         right.setSpacing(GRID // 2)
@@ -104,14 +108,22 @@ class SettingRow(QWidget):
         self.editor.setAccessibleDescription(words or self.field.help)
         set_role(self.editor, "true" if words else "false", "invalid")
 
+    def show_idle(self, reason: str) -> None:
+        """Say why the setting changes nothing now, and take the editor out of use; "" puts it back."""
+        self._idle.setText(reason)
+        self._idle.setVisible(bool(reason))
+        self.editor.setEnabled(not reason)
+        self.name.setEnabled(not reason)
+
     def show_help(self, shown: bool) -> None:
         """Say below the name what the setting does, or leave it to the tooltip."""
         self.help_label.setVisible(shown)
 
     def matches(self, words: list[str]) -> bool:
-        """Whether each word is in the name, the term, the help or the option's name."""
+        """Whether each word is in the name, the term, the help, the option's name or what else people call it."""
         field = self.field
-        text = f"{field.label} {field.help} {field.path} {' '.join(field.choices.values())}".lower()
+        also = wording.told(SEARCH_WORDS.get(field.path, ""))
+        text = f"{field.label} {field.help} {field.path} {' '.join(field.choices.values())} {also}".lower()
         return all(word in text for word in words)
 
     def offer_devices(self, report: Any) -> None:

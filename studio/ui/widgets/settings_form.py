@@ -14,6 +14,7 @@ from studio.contract.method_choice import changed_to, name_of
 from studio.contract.methods import METHODS, tag_of
 from studio.contract.presets import PRESETS, load_preset
 from studio.contract.sample import SAMPLE
+from studio.contract.setting_facts import idle_because_of
 from studio.contract.settings import TrainSettings
 from studio.contract.together import check_together
 from studio.ui import icons, setting_words, wording
@@ -237,12 +238,20 @@ class SettingsForm(QWidget):
         by_path = {problem.where: problem for problem in reversed(problems)}
         for path, setting in self.rows.items():
             setting.show_problem(by_path.get(path))
+            setting.show_idle(self._idle_words(path, values))
         self._show_counts()
         self._show_rows()
         if problems != before or tell:
             self.problems_changed.emit(problems)
         if tell and not problems:
             self.settings_changed.emit(self._built)
+
+    def _idle_words(self, path: str, values: dict[str, Any]) -> str:
+        other = self.rows.get(idle_because_of(path, values))
+        if other is None:
+            return ""
+        value = setting_words.value_words(other.field, values[other.field.path])
+        return self.tr("Changes nothing while “{name}” is “{value}”.").format(name=other.field.title, value=value)
 
     def _uses_cuda(self) -> bool:
         return self._has_cuda and self._built.device != "cpu"

@@ -1,0 +1,194 @@
+"""The commands about models: list, add, check, remove."""
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from studio.cli import output, places
+from studio.contract.control import Going
+from studio.contract.errors import StudioError
+from studio.contract.events import ModelChecked
+from studio.contract.job import AddModelJob
+from studio.contract.memory_plan import Machine
+from studio.contract.run_folder import MARKER, models_folder
+from studio.data import model_library
+from studio.data.host_memory import host_memory
+from studio.data.model_fit import fit_of
+from studio.data.model_search import find_models, hugging_face_cache
+
+FITS = {"fits": "fits", "tight": "fits barely", "too_large": "does not fit"}
+
+
+def models_list(arguments: argparse.Namespace) -> int:
+    """Every model that was added, with its sizes and whether it fits."""
+    machine = _machine()
+    rows = [_row(model, machine) for model in model_library.list_models()]
+    if arguments.json:
+        output.print_json({"models": rows})
+        return 0
+    for row in rows:
+        state = "" if row["usable"] else "  NOT USABLE"
+        output.say(
+            f"{row['name']}  {row['parameters'] / 1e6:,.1f} million  {row['architecture']}{state}  {row['path']}"
+        )
+        for use in ("chat", "training"):
+            if row[use] is not None:
+                output.say(f"  {use}: {FITS[row[use]['how']]}, about {row[use]['needed_bytes'] / 2**30:.1f} GB")
+        for problem in row["problems"]:
+            output.say(f"  {problem}")
+    if not rows:
+        output.say("No model was added yet: `apprentice models add FOLDER`. The word starter names the built-in one.")
+    return 0
+
+
+def models_add(arguments: argparse.Namespace) -> int:
+    """Add the models of a folder, or of the Hugging Face cache.
+
+    Raises:
+        StudioError: There is none, or one of them cannot be used or copied.
+    """
+    if bool(arguments.place) == arguments.cache:
+        raise StudioError("model.which", "It is not clear where to look.", fix="Name a folder, or give --cache.")
+    place = hugging_face_cache() if arguments.cache else Path(arguments.place).expanduser().resolve()
+    found = find_models(place) if place.is_dir() else []
+    if not found:
+        raise StudioError(
+            "model.none_there",
+            f"There is no model in {place}.",
+            "A model is a folder with a config.json, safetensors files and a tokenizer.",
+            "Name the folder that holds it.",
+        )
+    if arguments.dry_run:
+        for path in found:
+            output.say(str(path))
+        return 0
+    from studio.engine import model_adding
+
+    added = []
+    for path in found:
+        with output.Reporter(arguments.json) as reporter:
+            checked = model_adding.add(AddModelJob(path=str(path), copy=arguments.copy), reporter.show, Going())
+        if len(found) == 1 and not checked.usable:
+            raise StudioError.of(checked.problems[0])
+        if checked.usable:
+            model_library.put_model(checked)
+        added.append(checked)
+    machine = _machine()
+    if arguments.json:
+        output.print_json({"models": [_row(model, machine) for model in added]})
+        return 0
+    for model in added:
+        reason = "" if model.usable else f"  left out: {model.problems[0].what}"
+        output.say(f"{model.name}  {len(model.sha256)} files, {model.file_bytes / 1e6:.1f} MB  {model.path}{reason}")
+    return 0
+
+
+def models_check(arguments: argparse.Namespace) -> int:
+    """Look at a model folder: what it is, and every problem found.
+
+    Raises:
+        StudioError: There is no such folder, it cannot be used, or (with --files) files were changed since.
+    """
+    from studio.engine import model_adding, model_folder
+
+    known = _named(arguments.model)
+    checked = model_folder.check(Path(known.path) if known else places.find_model(arguments.model))
+    changed = model_adding.changed_files(known) if known and arguments.files else []
+    if arguments.json:
+        output.print_json(msgspec.to_builtins(checked) | {"changed_files": changed})
+        return 0 if checked.usable and not changed else 2
+    if not checked.usable:
+        raise StudioError.of(checked.problems[0])
+    if changed:
+        raise StudioError(
+            "model.changed",
+            f"The files of {checked.name} are not what they were when it was added.",
+            f"{'; '.join(changed)}.",
+            "Get the model again, or add it again if the change was meant.",
+        )
+    if arguments.files and (known is None or not known.sha256):
+        raise StudioError(
+            "model.not_hashed",
+            f"It is not known what the files of {checked.name} were.",
+            "Files are read and noted when a model is added.",
+            "Add it: `apprentice models add FOLDER`.",
+        )
+    output.say(f"{checked.name}: {checked.architecture}, {checked.parameters / 1e6:.1f} million parameters")
+    output.say(
+        f"Weights {checked.file_bytes / 1e6:.1f} MB, longest text {checked.context} tokens, licence {checked.licence}"
+    )
+    if arguments.files and known is not None:
+        output.say(f"All {len(known.sha256)} files are as they were when it was added.")
+    for warning in checked.warnings:
+        output.say(warning.sentence().replace("\n", " "))
+    return 0
+
+
+def models_remove(arguments: argparse.Namespace) -> int:
+    """Take a model off the list; a copy of ours is deleted only where that is wished.
+
+    Raises:
+        StudioError: No such model was added.
+    """
+    known = _named(arguments.model)
+    if known is None:
+        raise StudioError(
+            "model.not_added",
+            f"No model named {arguments.model} was added.",
+            fix="`apprentice models list` shows those that were.",
+        )
+    model_library.remove_model(known.path)
+    deleted = False
+    copy = Path(known.path)
+    ours = copy.parent.resolve() == models_folder().resolve() and not copy.is_symlink() and (copy / MARKER).is_file()
+    if known.copied and ours and arguments.delete_copy:
+        shutil.rmtree(known.path)
+        deleted = True
+    if arguments.json:
+        output.print_json({"removed": known.name, "path": known.path, "deleted": deleted})
+    else:
+        output.say(f"{known.name} is off the list; its files are {'deleted' if deleted else 'still in'} {known.path}")
+    return 0
+
+
+def _named(word: str) -> ModelChecked | None:
+    """An added model by its folder or name."""
+    models = model_library.list_models()
+    path = str(Path(word).expanduser().resolve())
+    return next((model for model in models if model.path == path), None) or next(
+        (model for model in models if model.name == word), None
+    )
+
+
+def _machine() -> Machine:
+    """The processor's memory: what a graphics card has only the worker's device report knows."""
+    from studio.engine import device
+
+    gpu = next((gpu for gpu in device.report().gpus if gpu.device), None)
+    if gpu is not None:
+        return Machine(device=gpu.device, total_bytes=gpu.memory_bytes, free_bytes=gpu.free_bytes)
+    total, free = host_memory()
+    return Machine(device="cpu", total_bytes=total, free_bytes=free)
+
+
+def _row(model: ModelChecked, machine: Machine) -> dict[str, Any]:
+    fit = fit_of(Path(model.path), machine) if model.usable else None
+    return {
+        "name": model.name,
+        "path": model.path,
+        "usable": model.usable,
+        "architecture": model.architecture,
+        "parameters": model.parameters,
+        "file_bytes": model.file_bytes,
+        "context": model.context,
+        "licence": model.licence,
+        "has_template": model.has_template,
+        "copied": model.copied,
+        "sha256": model.sha256,
+        "problems": [problem.sentence().replace("\n", " ") for problem in model.problems],
+        "chat": msgspec.to_builtins(fit.chat) if fit else None,
+        "training": msgspec.to_builtins(fit.training) if fit else None,
+    }

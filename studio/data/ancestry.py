@@ -1,0 +1,21 @@
+"""What a combined adapter was made of, beside the run that holds it."""
+
+import msgspec
+
+from studio.contract.combinations import Ancestry
+from studio.contract.run_folder import RunFolder
+
+FILE = "parents.json"
+
+
+def write_ancestry(folder: RunFolder, ancestry: Ancestry) -> None:
+    """Keep it in a run's folder."""
+    (folder.path / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(ancestry), indent=2) + b"\n")
+
+
+def read_ancestry(folder: RunFolder) -> Ancestry | None:
+    """None for a run that learned by itself."""
+    try:
+        return msgspec.json.decode((folder.path / FILE).read_bytes(), type=Ancestry)
+    except (OSError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,47 @@
+"""Where models may lie: a folder, a USB stick, the cache of the Hugging Face libraries. Looks, reads nothing."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+DEEPEST = 5
+MOST_FOLDERS = 20_000
+MOST_FOUND = 200
+
+
+def hugging_face_cache() -> Path:
+    """The cache that the Hugging Face libraries use on this computer; it may not be there."""
+    chosen = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if chosen:
+        return Path(chosen)
+    home = os.environ.get("HF_HOME")
+    return (Path(home) if home else Path.home() / ".cache" / "huggingface") / "hub"
+
+
+def find_models(place: Path) -> list[Path]:
+    """Model folders in a folder: those with a config.json, not looked into any further.
+
+    Links are followed nowhere but in snapshots of the Hugging Face cache, whose files are links by design.
+
+    Args:
+        place: A model folder, or one that holds some, at most DEEPEST levels down.
+    """
+    found = list(_walk(place))
+    return sorted(found, key=lambda path: (str(path).lower(), str(path)))[:MOST_FOUND]
+
+
+def _walk(place: Path) -> Iterator[Path]:
+    seen = 0
+    waiting = [(place, 0)]
+    while waiting and seen < MOST_FOLDERS:
+        folder, depth = waiting.pop()
+        seen += 1
+        try:
+            if (folder / "config.json").is_file() and not (folder / "adapter_config.json").exists():
+                yield folder
+                continue
+            if depth < DEEPEST:
+                inner = (Path(entry.path) for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
+                waiting += [(path, depth + 1) for path in inner if path.name not in ("blobs", ".git", ".no_exist")]
+        except OSError:
+            continue  # a folder that may not be read holds nothing for us

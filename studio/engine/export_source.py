@@ -1,0 +1,146 @@
+"""What an export is made from: a run's adapter, and the base model that it was trained on, found and proved."""
+
+from pathlib import Path
+
+import msgspec
+
+from studio.contract import job
+from studio.contract.compatibility import export_problem
+from studio.contract.control import Control, Emit, Going
+from studio.contract.errors import StudioError
+from studio.contract.event import Event
+from studio.contract.run_folder import RunFolder, starter_folder
+from studio.data.base_identity import BaseIdentity, fingerprint, recall
+from studio.data.model_library import list_models
+from studio.data.run_history import RunSummary, summarise
+from studio.engine.weights_file import Damaged, read_header
+
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+
+
+def in_silence(event: Event) -> None:
+    """For exports that nobody watches."""
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """How an export is made.
+
+    Attributes:
+        numbers: Key of the row's `numbers`; "": its first.
+        check: Whether the written files are compared with the adapter (parity).
+    """
+
+    numbers: str = ""
+    check: bool = True
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that has an adapter.
+
+    Attributes:
+        folder: Of the run.
+        work: Its job.
+        summary: What became of it.
+    """
+
+    folder: RunFolder
+    work: job.TrainJob
+    summary: RunSummary
+
+    @property
+    def adapter(self) -> Path:
+        """Folder of what was learned."""
+        return self.folder.adapter
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """Who is told how far an export is, and who may end it."""
+
+    emit: Emit = in_silence
+    control: Control = msgspec.field(default_factory=Going)
+
+
+def open_source(run: Path, form: str) -> Source:
+    """Look at a run before it is exported.
+
+    Args:
+        run: Its folder.
+        form: Key of EXPORTS.
+
+    Raises:
+        StudioError: It has no whole adapter, or its way of tuning does not go into this form.
+    """
+    folder = RunFolder(run)
+    work = job.load(folder.job)
+    if not isinstance(work, job.TrainJob):
+        raise _no_adapter(folder, "The folder is no training run.")
+    for name in (CONFIG, WEIGHTS):
+        if not (folder.adapter / name).is_file():
+            raise _no_adapter(folder, f"Its adapter has no {name}; perhaps it was discarded or has not ended yet.")
+    try:
+        read_header(folder.adapter / WEIGHTS)
+    except Damaged as damage:
+        raise StudioError.of(damage.problem) from damage
+    problem = export_problem(form, work.settings.method)
+    if problem is not None:
+        raise StudioError.of(problem)
+    summary = summarise(folder)
+    assert summary is not None, "the job was read before"
+    return Source(folder=folder, work=work, summary=summary)
+
+
+def find_base(source: Source) -> Path:
+    """The folder of the very model that a run was trained on: where it was, or wherever the user has added it.
+
+    Raises:
+        StudioError: It is gone, or another model lies there.
+    """
+    identity = recall(source.folder)
+    there = Path(source.work.model)
+    places = dict.fromkeys([there, *(Path(model.path) for model in list_models()), starter_folder()])
+    if identity is None:
+        if there.is_dir():
+            return there
+        raise _missing(source, None)
+    for place in places:
+        if place.is_dir() and _is(place, identity):
+            return place
+    if there.is_dir():
+        raise StudioError(
+            "export.other_base",
+            f"The folder of {source.work.model_name} holds another model than the adapter was trained on.",
+            f"Its weights are not those of SHA-256 {identity.sha256[:16]}…",
+            f"Bring back {identity.name} as it was then: add its folder on the Models page.",
+            where=str(there),
+        )
+    raise _missing(source, identity)
+
+
+def _is(place: Path, identity: BaseIdentity) -> bool:
+    try:
+        return fingerprint(place) == identity.sha256
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False  # no model, or a damaged one: surely not the one that is looked for
+
+
+def _missing(source: Source, identity: BaseIdentity | None) -> StudioError:
+    name, there = source.work.model_name, source.work.model
+    mark = f", SHA-256 {identity.sha256[:16]}…" if identity is not None else ""
+    return StudioError(
+        "export.base_missing",
+        f"The base model {name} is gone; without it the adapter cannot be built into it.",
+        f"It lay in {there}.",
+        f"Bring back the model {name}{mark}: put it there again, or add its folder on the Models page.",
+        where=there,
+    )
+
+
+def _no_adapter(folder: RunFolder, why: str) -> StudioError:
+    return StudioError(
+        "export.no_adapter",
+        f"The run {folder.id} has no adapter to export.",
+        why,
+        "Choose a run that was finished or stopped with saving.",
+        where=folder.id,
+    )

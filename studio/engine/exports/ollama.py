@@ -1,0 +1,64 @@
+"""A folder for Ollama: the GGUF file and a Modelfile with template, stops and context."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from studio.contract.events import Exported
+from studio.data.model_card import write_card
+from studio.engine import export_folder, go_template
+from studio.engine.export_source import Watch, Wish, find_base, open_source
+from studio.engine.exports import gguf
+from studio.engine.tokens import load_tokenizer
+
+LONGEST_CONTEXT = 8192
+"""Tokens; Ollama keeps memory for all of it from the start."""
+
+
+def write(run: Path, destination: Path, wish: Wish = Wish(), watch: Watch = Watch()) -> Exported:  # noqa: B008
+    """Export the base model with a run's adapter built in, ready for `ollama create`.
+
+    Args:
+        run: A run's folder.
+        destination: Folder that does not exist yet.
+        wish: Number format; whether the result is compared with the adapter.
+        watch: Who is told, and who may end it.
+
+    Raises:
+        StudioError: See `gguf.write`.
+    """
+    source = open_source(run, "ollama")
+    destination = Path(os.path.abspath(destination))
+    export_folder.require_free(destination)
+    base = find_base(source)
+    with export_folder.new_export(destination) as temporary:
+        path, parity = gguf.fill(temporary, source, base, wish, watch, destination.name, "ollama")
+        text = modelfile(path.name, load_tokenizer(base))
+        (temporary / "Modelfile").write_text(text, encoding="utf-8", newline="\n")
+        write_card(temporary / "README.md", source.folder, source.summary, form="ollama", parity=parity)
+    return export_folder.told(destination, parity)
+
+
+def modelfile(file_name: str, tokenizer: Any) -> str:
+    """The text of a Modelfile.
+
+    Args:
+        file_name: Of the GGUF file beside it.
+        tokenizer: From `tokens.load_tokenizer`.
+    """
+    lines = [f"FROM ./{file_name}"]
+    turns = go_template.read_turns(tokenizer)
+    if turns is not None and '"""' not in turns.go():
+        lines.append(f'TEMPLATE """{turns.go()}"""')
+    else:
+        lines += [
+            "# This model's chat template depends on more than the order of the messages, which Ollama's templates",
+            "# cannot say. Ollama takes the template inside the GGUF file where it knows it: compare its answers.",
+        ]
+    for id_ in tokenizer.end_ids:
+        stop = str(tokenizer.convert_ids_to_tokens(id_))
+        if not re.search(r'["\\\n]', stop):
+            lines.append(f'PARAMETER stop "{stop}"')
+    lines.append(f"PARAMETER num_ctx {min(getattr(tokenizer, 'context', LONGEST_CONTEXT), LONGEST_CONTEXT)}")
+    return "\n".join(lines) + "\n"

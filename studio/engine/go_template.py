@@ -1,0 +1,119 @@
+"""A model's chat template as Ollama reads templates (those of Go), found by watching what the template writes.
+
+A template that writes every turn the same way is a few fixed texts between the messages. They are read off from
+conversations with marks in them; longer conversations then prove that nothing else is written.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from studio.contract.errors import StudioError
+from studio.contract.records import Message
+
+MARKS = ("Zq0xq", "Zq1xq", "Zq2xq", "Zq3xq", "Zq4xq", "Zq5xq")
+
+
+class Turns(msgspec.Struct, frozen=True, kw_only=True):
+    """The fixed texts.
+
+    Attributes:
+        first: Before the first question, where there is no system prompt.
+        answer: Between a question and its answer.
+        again: Between an answer and the next question.
+        last: After the last question, where the model goes on.
+        system, first_after_system: Before and after a system prompt; None where the model knows none.
+    """
+
+    first: str
+    answer: str
+    again: str
+    last: str
+    system: str | None = None
+    first_after_system: str | None = None
+
+    def write(self, messages: Sequence[Message]) -> str:
+        """A conversation that ends on a question, as Ollama would write it."""
+        text, seen = "", False
+        if messages[0].role == "system":
+            text = f"{self.system}{messages[0].content}{self.first_after_system}"
+            messages = messages[1:]
+        else:
+            text = self.first
+        for message in messages:
+            if message.role == "user":
+                text += (self.again if seen else "") + message.content
+                seen = True
+            else:
+                text += self.answer + message.content
+        return text + self.last
+
+    def go(self) -> str:
+        """The same in Go's words."""
+        plain = _plain
+        head = plain(self.first)
+        if self.system is not None and self.first_after_system is not None:
+            after = plain(self.first_after_system)
+            head = f"{{{{ if .System }}}}{plain(self.system)}{{{{ .System }}}}{after}{{{{ else }}}}{head}{{{{ end }}}}"
+        user = f"{{{{ if $seen }}}}{plain(self.again)}{{{{ end }}}}{{{{ $seen = true }}}}{{{{ .Content }}}}"
+        reply = f"{plain(self.answer)}{{{{ .Content }}}}"
+        each = f'{{{{ if eq .Role "user" }}}}{user}{{{{ else if eq .Role "assistant" }}}}{reply}{{{{ end }}}}'
+        return f"{{{{ $seen := false }}}}{head}{{{{ range .Messages }}}}{each}{{{{ end }}}}{plain(self.last)}"
+
+
+def _plain(text: str) -> str:
+    return text.replace("{{", '{{ "{{" }}')
+
+
+def read_turns(tokenizer: Any) -> Turns | None:
+    """The fixed texts of a tokenizer's template, or None where it writes turns in a way that depends on more.
+
+    Args:
+        tokenizer: From `tokens.load_tokenizer`.
+    """
+    s, u1, a1, u2, a2, u3 = MARKS
+    try:
+        (first, last) = _between(tokenizer, (_user(u1),))
+        (_, answer, again, _) = _between(tokenizer, (_user(u1), _reply(a1), _user(u2)))
+    except (StudioError, ValueError):
+        return None
+    turns = Turns(first=first, answer=answer, again=again, last=last)
+    try:
+        (system, after, _) = _between(tokenizer, (Message("system", s), _user(u1)))
+        turns = msgspec.structs.replace(turns, system=system, first_after_system=after)
+    except (StudioError, ValueError):
+        pass  # it knows no system prompt
+    long = (_user(u1), _reply(a1), _user(u2), _reply(a2), _user(u3))
+    trials: list[tuple[Message, ...]] = [long[:1], long[:3], long]
+    if turns.system is not None:
+        trials += [(Message("system", s), *messages) for messages in trials]
+    for messages in trials:
+        if turns.write(messages) != tokenizer.chat.render(messages, generation_prompt=True):
+            return None
+    return turns
+
+
+def _between(tokenizer: Any, messages: tuple[Message, ...]) -> list[str]:
+    """What a template writes before, between and after messages.
+
+    Raises:
+        ValueError: A message does not occur just once.
+        StudioError: The template refuses the conversation.
+    """
+    text = str(tokenizer.chat.render(messages, generation_prompt=True))
+    parts = []
+    for message in messages:
+        before, found, text = text.partition(message.content)
+        if not found or message.content in text:
+            raise ValueError(message.role)
+        parts.append(before)
+    return [*parts, text]
+
+
+def _user(text: str) -> Message:
+    return Message("user", text)
+
+
+def _reply(text: str) -> Message:
+    return Message("assistant", text)

@@ -1,0 +1,145 @@
+"""A combined adapter is what its way of combining says, remembers its parents, and is a run like any other."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from studio.contract import job
+from studio.contract.combinations import COMBINATIONS
+from studio.contract.errors import StudioError
+from studio.contract.run_folder import RunFolder
+from studio.data.ancestry import read_ancestry
+from studio.data.model_card import card_text
+from studio.data.run_history import summarise
+from studio.engine import base_model
+from studio.engine.combining import combine
+from studio.engine.export_source import Wish
+from studio.engine.exports import merged
+from tests.engine.exported_run import CPU, learned_run, said_by, said_with_adapter
+from tests.engine.ground import Person
+from tests.helpers.tiny_models import tiny_model
+
+
+@pytest.fixture
+def two(llama: Path, tmp_path: Path) -> tuple[RunFolder, RunFolder]:
+    return learned_run(tmp_path, llama, seed=1), learned_run(tmp_path, llama, seed=2)
+
+
+def made_of(parent: Path, runs: tuple[tuple[RunFolder, float], ...], **values: Any) -> RunFolder:
+    person = Person()
+    weighted = tuple((str(run.path), weight) for run, weight in runs)
+    work = job.CombineJob(runs=weighted, runs_folder=str(parent), **values)
+    return RunFolder(Path(combine(work, person, person).run))
+
+
+def changes(model: Path, adapter: Path) -> dict[str, torch.Tensor]:
+    """What an adapter adds to each layer."""
+    base = base_model.load(model, CPU)
+    base_model.load_adapter(base, adapter, "a")
+    with base_model.using_adapter(base, "a") as answering:
+        return {
+            name: layer.get_delta_weight("default")
+            for name, layer in answering.named_modules()
+            if hasattr(layer, "lora_A")
+        }
+
+
+def test_a_weighted_sum_is_exact(llama: Path, two: tuple[RunFolder, RunFolder], tmp_path: Path) -> None:
+    new = made_of(tmp_path, ((two[0], 0.7), (two[1], 0.3)))
+    one, other, both = (changes(llama, run.adapter) for run in (*two, new))
+    for name, change in both.items():
+        assert torch.allclose(change, 0.7 * one[name] + 0.3 * other[name], atol=1e-6)
+
+
+def test_adapters_of_different_sizes_and_places_are_added_up(llama: Path, tmp_path: Path) -> None:
+    one = learned_run(tmp_path, llama, seed=1, method__rank=2)
+    other = learned_run(tmp_path, llama, seed=2, method__rank=6, method__target_modules="attention")
+    new = made_of(tmp_path, ((one, 1.0), (other, 0.5)))
+    first, second, both = (changes(llama, run.adapter) for run in (one, other, new))
+    assert both.keys() == first.keys() | second.keys()
+    for name, change in both.items():
+        wanted = first[name] + (0.5 * second[name] if name in second else 0.0)
+        assert torch.allclose(change, wanted, atol=1e-6)
+    for how in ("svd", "ties", "dare"):
+        assert changes(llama, made_of(tmp_path, ((one, 1.0), (other, 0.5)), how=how).adapter)
+
+
+def test_svd_keeps_the_strongest_directions_at_the_size_that_is_wished(
+    llama: Path, two: tuple[RunFolder, RunFolder], tmp_path: Path
+) -> None:
+    whole = made_of(tmp_path, ((two[0], 1.0), (two[1], 1.0)))
+    exact = made_of(tmp_path, ((two[0], 1.0), (two[1], 1.0)), how="svd", rank=8)
+    small = made_of(tmp_path, ((two[0], 1.0), (two[1], 1.0)), how="svd", rank=2)
+    wanted, same, less = (changes(llama, run.adapter) for run in (whole, exact, small))
+    for name, change in wanted.items():
+        assert torch.allclose(same[name], change, atol=1e-5)
+        strength = torch.linalg.svdvals(change)
+        lost = (less[name] - change).norm() ** 2
+        assert lost == pytest.approx(float((strength[2:] ** 2).sum()), rel=1e-3)
+
+
+@pytest.mark.parametrize("how", ["ties", "dare"])
+def test_thinning_makes_something_else_again_by_the_same_dice(
+    how: str, llama: Path, two: tuple[RunFolder, RunFolder], tmp_path: Path
+) -> None:
+    runs = ((two[0], 1.0), (two[1], 1.0))
+    thin, again = (changes(llama, made_of(tmp_path, runs, how=how, density=0.3, seed=4).adapter) for _ in "ab")
+    plain = changes(llama, made_of(tmp_path, runs).adapter)
+    assert all(torch.equal(thin[name], again[name]) for name in thin)
+    assert any(not torch.allclose(thin[name], plain[name], atol=1e-3) for name in thin)
+
+
+def test_the_new_run_remembers_its_parents_tells_of_them_and_is_exported(
+    llama: Path, two: tuple[RunFolder, RunFolder], tmp_path: Path
+) -> None:
+    new = made_of(tmp_path, ((two[0], 0.5), (two[1], 0.25)), how="ties", density=0.4, name="both")
+    ancestry = read_ancestry(new)
+    assert ancestry is not None
+    assert [(p.run, p.weight) for p in ancestry.parents] == [(two[0].id, 0.5), (two[1].id, 0.25)]
+    summary = summarise(new)
+    assert summary is not None
+    assert (summary.state, summary.has_adapter, summary.job.name) == ("done", True, "both")
+    card = card_text(new, summary)
+    assert "## Made of\n\nAgreeing parts only (TIES), keeping 40% of each" in card
+    assert "- lora (weight 0.5)\n- lora (weight 0.25)" in card
+    made = Path(merged.write(new.path, tmp_path / "out", Wish(check=False)).path)
+    assert (said_with_adapter(llama, new.adapter) - said_by(made)).abs().max() < 1e-3
+    assert json.loads((new.adapter / "adapter_config.json").read_text())["peft_type"] == "LORA"
+
+
+@pytest.mark.parametrize(
+    ("runs", "values"),
+    [((1.0,), {}), ((1.0, 0.0), {}), ((1.0, 11.0), {}), ((1.0, 1.0), {"density": 0.0}), ((1.0, 1.0), {"how": "sum"}),
+     ((1.0, 1.0), {"rank": -1})],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(
+    runs: tuple[float, ...], values: dict[str, Any], two: tuple[RunFolder, RunFolder], tmp_path: Path
+) -> None:
+    with pytest.raises(StudioError) as caught:
+        made_of(tmp_path, tuple(zip(two, runs, strict=False)), **values)
+    assert caught.value.problem.code == "combine.wrong_values"
+
+
+def test_adapters_of_different_bases_are_refused(two: tuple[RunFolder, RunFolder], tmp_path: Path) -> None:
+    foreign = learned_run(tmp_path, tiny_model(tmp_path / "other", seed=9), seed=3)
+    with pytest.raises(StudioError) as caught:
+        made_of(tmp_path, ((two[0], 1.0), (foreign, 1.0)))
+    assert caught.value.problem.code == "combine.other_base"
+
+
+@pytest.mark.parametrize(("way", "values"), [("ia3", {}), ("lora", {"method__dora": True}), ("prompt", {})])
+def test_what_is_no_plain_lora_is_refused(
+    way: str, values: dict[str, Any], llama: Path, two: tuple[RunFolder, RunFolder], tmp_path: Path
+) -> None:
+    other = learned_run(tmp_path, llama, way, seed=7, **values)
+    with pytest.raises(StudioError) as caught:
+        made_of(tmp_path, ((two[0], 1.0), (other, 1.0)))
+    assert caught.value.problem.code == "combine.cannot"
+    assert not list(tmp_path.glob("combined-*"))
+
+
+def test_every_way_has_words() -> None:
+    assert all(row.label and row.help for row in COMBINATIONS.values())

@@ -1,0 +1,323 @@
+"""GGUF files are read back by transformers' own reader: same tokens, same template, same greedy answers."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from studio.contract.errors import StudioError
+from studio.contract.exports import EXPORTS
+from studio.contract.run_folder import starter_folder
+from studio.engine import base_model, gguf_tokenizer
+from studio.engine.export_source import Wish
+from studio.engine.exports import gguf as gguf_export
+from studio.engine.exports import gguf_adapter, merged
+from studio.engine.gguf_model import interleaved
+from studio.engine.tokens import load_tokenizer
+from tests.engine.exported_run import CPU, learned_run, said_with_adapter
+from tests.engine.gguf_reader import greedy, loaded, said, the_file, tokenizer_of
+from tests.helpers.tiny_models import ARCHITECTURES, tiny_model
+
+SENTENCES = ("Who keeps the hammer?", "  two  spaces,\n\nlines\tand 12345 tables — naïve 日本語 🙂", "don't I'LL we've")
+
+
+def adapted(model: Path, adapter: Path) -> Any:
+    base = base_model.load(model, CPU)
+    base_model.load_adapter(base, adapter, "a")
+    return base.__dict__["studio_adapters"]["a"]
+
+
+def merged_in_f16(run: Path, folder: Path) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    made = merged.write(run, folder, Wish(numbers="f16", check=False)).path
+    return AutoModelForCausalLM.from_pretrained(made, dtype=torch.float32, attn_implementation="eager")
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_f16_answers_of_every_architecture_are_those_of_the_merged_model(architecture: str, tmp_path: Path) -> None:
+    model = tiny_model(tmp_path / "model", architecture)
+    run = learned_run(tmp_path, model)
+    made = Path(gguf_export.write(run.path, tmp_path / "out").path)
+    config = None
+    if architecture.startswith(("gemma", "qwen3")):
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(str(model))
+    read = loaded(made, config)
+    assert read.config.max_position_embeddings == 512
+    assert (said(read) - said_with_adapter(model, run.adapter)).abs().max() < 0.05
+    # Random models are full of near ties: the very same numbers must name the very same tokens.
+    assert greedy(read) == greedy(merged_in_f16(run.path, tmp_path / "merged"))
+    ours, theirs = load_tokenizer(model), tokenizer_of(made)
+    for text in SENTENCES:
+        assert theirs(text).input_ids == ours(text).input_ids
+    assert theirs.get_chat_template() == ours.get_chat_template()
+    assert (theirs.eos_token_id, theirs.pad_token_id, theirs.bos_token_id) == (3, 0, 1)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma2", "phi3"])
+def test_f32_is_exact(architecture: str, tmp_path: Path) -> None:
+    model = tiny_model(tmp_path / "model", architecture)
+    run = learned_run(tmp_path, model)
+    made = Path(gguf_export.write(run.path, tmp_path / "out", Wish(numbers="f32")).path)
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(str(model)) if architecture == "gemma2" else None
+    assert (said(loaded(made, config)) - said_with_adapter(model, run.adapter)).abs().max() < 1e-3
+
+
+def test_the_starters_f16_file_answers_as_its_adapter(tmp_path: Path) -> None:
+    run = learned_run(tmp_path, starter_folder())
+    made = Path(gguf_export.write(run.path, tmp_path / "out").path)
+    read = loaded(made)
+    assert greedy(read) == greedy(adapted(starter_folder(), run.adapter))
+    ours, theirs = load_tokenizer(starter_folder()), tokenizer_of(made)
+    said_now = [{"role": "user", "content": SENTENCES[1]}]
+    rendered = [t.apply_chat_template(said_now, add_generation_prompt=True)["input_ids"] for t in (ours, theirs)]
+    assert rendered[0] == rendered[1]
+    assert theirs.eos_token == ours.eos_token == "<|end|>"
+    assert read.config.eos_token_id == ours.end_ids[0]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "bound"),
+    [("bf16", 0.5), ("q8_0", 0.7), ("q5_1", 3.0), ("q5_0", 3.0), ("q4_1", 6.0), ("q4_0", 6.0)],
+)
+def test_every_number_format_is_read_back_near_to_what_was_learned(
+    numbers: str, bound: float, llama: Path, tmp_path: Path
+) -> None:
+    run = learned_run(tmp_path, llama)
+    made = Path(gguf_export.write(run.path, tmp_path / "out", Wish(numbers=numbers)).path)
+    away = (said(loaded(made)) - said_with_adapter(llama, run.adapter)).abs()
+    assert away.mean() < bound / 5
+    assert away.max() < bound
+    assert the_file(made).name == f"out-{numbers.upper()}.gguf"
+
+
+def test_every_offered_format_has_its_bytes(llama: Path, tmp_path: Path) -> None:
+    run = learned_run(tmp_path, llama)
+    sizes = {}
+    for numbers in EXPORTS["gguf"].numbers:
+        made = Path(gguf_export.write(run.path, tmp_path / numbers, Wish(numbers=numbers)).path)
+        sizes[numbers] = the_file(made).stat().st_size
+    assert sizes["f32"] > sizes["f16"] == sizes["bf16"] > sizes["q8_0"] > sizes["q5_1"] > sizes["q4_1"] > sizes["q4_0"]
+
+
+def test_an_output_layer_of_its_own_is_in_the_file_where_readers_look_for_one(tmp_path: Path) -> None:
+    model = tiny_model(tmp_path / "model", sizes={"tie_word_embeddings": True})
+    run = learned_run(tmp_path, model, method__target_modules="lm_head")
+    made = Path(gguf_export.write(run.path, tmp_path / "out", Wish(numbers="f32")).path)
+    assert (said(loaded(made)) - said_with_adapter(model, run.adapter)).abs().max() < 1e-3
+    gemma = learned_run(
+        tmp_path / "g", tiny_model(tmp_path / "g" / "model", "gemma2"), method__target_modules="lm_head"
+    )
+    with pytest.raises(StudioError) as caught:
+        gguf_export.write(gemma.path, tmp_path / "no")
+    assert caught.value.problem.code == "export.gguf_unsupported"
+
+
+# --- stretched contexts ---------------------------------------------------------------------------------------------
+
+
+def stretched(folder: Path, **rope: Any) -> Path:
+    model = tiny_model(folder)
+    told = json.loads((model / "config.json").read_text())
+    told["rope_parameters"] = {"rope_theta": 10000.0, **rope}
+    (model / "config.json").write_text(json.dumps(told))
+    return model
+
+
+def keys(made: Path) -> dict[str, Any]:
+    import gguf
+
+    return {name: field.contents() for name, field in gguf.GGUFReader(the_file(made)).fields.items()}
+
+
+def test_llama_3s_stretched_frequencies_are_written_as_factors(tmp_path: Path) -> None:
+    rope = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+    model = stretched(tmp_path / "model", original_max_position_embeddings=64, **rope)
+    made = Path(gguf_export.write(learned_run(tmp_path, model).path, tmp_path / "out").path)
+    import gguf
+
+    factors = next(t.data for t in gguf.GGUFReader(the_file(made)).tensors if t.name == "rope_freqs.weight")
+    inverse = base_model.load(model, CPU).model.rotary_emb.inv_freq.numpy()
+    plain = 1.0 / 10000.0 ** (np.arange(0, 16, 2) / 16)
+    assert np.allclose(plain / np.array(factors), inverse, rtol=1e-5)
+    assert factors[0] == pytest.approx(1.0)
+    assert factors[-1] == pytest.approx(8.0)
+
+
+def test_a_linear_stretch_is_told(tmp_path: Path) -> None:
+    model = stretched(tmp_path / "model", rope_type="linear", factor=4.0)
+    told = keys(Path(gguf_export.write(learned_run(tmp_path, model).path, tmp_path / "out").path))
+    assert (told["llama.rope.scaling.type"], told["llama.rope.scaling.factor"]) == ("linear", 4.0)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "change", "why"),
+    [("llama", {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}}, "dynamic"),
+     ("gemma2", {"query_pre_attn_scalar": 77}, "77"),
+     ("gemma2", {"layer_types": ["full_attention", "full_attention"]}, "order")],
+)  # fmt: skip
+def test_what_gguf_has_no_words_for_is_refused(
+    architecture: str, change: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    model = tiny_model(tmp_path / "model", architecture)
+    run = learned_run(tmp_path, model)
+    told = json.loads((model / "config.json").read_text()) | change
+    (model / "config.json").write_text(json.dumps(told))
+    with pytest.raises(StudioError) as caught:
+        gguf_export.write(run.path, tmp_path / "out")
+    assert caught.value.problem.code == "export.gguf_unsupported"
+    assert why in caught.value.problem.why
+    assert not (tmp_path / "out").exists()
+
+
+# --- tokenizers -----------------------------------------------------------------------------------------------------
+
+
+def sentencepiece_like(folder: Path, prefix: bool) -> Path:
+    """A tokenizer as Llama 2 and Gemma have it: spaces as marks, bytes for what is unknown."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, trainers
+
+    from tests.helpers.tiny_models import CONTROL, TEMPLATE, TEXT
+
+    trained = Tokenizer(models.BPE())
+    first = normalizers.Prepend("▁") if prefix else normalizers.Sequence([])
+    trained.normalizer = normalizers.Sequence([first, normalizers.Replace(" ", "▁")])
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=[], show_progress=False)
+    trained.train_from_iterator(TEXT.splitlines() * 4, trainer)
+    told = json.loads(trained.to_str())
+    special = [*CONTROL, "<unk>"]
+    pieces = [*special, *(f"<0x{i:02X}>" for i in range(256)), *told["model"]["vocab"]]
+    vocabulary = {piece: place for place, piece in enumerate(pieces)}
+    merges = [tuple(pair) for pair in told["model"]["merges"]]
+    made = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    made.normalizer = trained.normalizer
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    made.decoder = decoders.Sequence(steps + [decoders.Strip(" ", 1, 0)] * prefix)
+    made.add_special_tokens([AddedToken(piece, normalized=False, special=True) for piece in special])
+    folder.mkdir(parents=True)
+    made.save(str(folder / "tokenizer.json"))
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|bos|>", "eos_token": "<|end|>",
+              "pad_token": "<|pad|>", "unk_token": "<unk>", "chat_template": TEMPLATE}  # fmt: skip
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.mark.parametrize(("architecture", "prefix"), [("phi3", True), ("gemma2", False)])
+def test_sentencepiece_tokenizers_are_read_back_as_they_cut(architecture: str, prefix: bool, tmp_path: Path) -> None:
+    model = tiny_model(tmp_path / "model", architecture, sentencepiece_like(tmp_path / "tokenizer", prefix))
+    made = Path(gguf_export.write(learned_run(tmp_path, model).path, tmp_path / "out").path)
+    told = keys(made)
+    assert told["tokenizer.ggml.model"] == "llama"
+    assert told["tokenizer.ggml.add_space_prefix"] is prefix
+    assert told["tokenizer.ggml.token_type"][:6] == [3, 3, 3, 3, 2, 6]
+    ours = load_tokenizer(model)
+    scores, tokens = told["tokenizer.ggml.scores"], told["tokenizer.ggml.tokens"]
+    for text in SENTENCES:
+        normal = ours.backend_tokenizer.normalizer.normalize_str(text)
+        assert joined_by_score(normal, tokens, scores) == ours(text).input_ids
+
+
+def joined_by_score(text: str, tokens: list[str], scores: list[float]) -> list[int]:
+    """SentencePiece's rule, as its paper tells it: of all neighbours, join the pair whose piece has the best score."""
+    places = {token: place for place, token in enumerate(tokens)}
+    parts = list(text)
+    while True:
+        pairs = [(-scores[places[a + b]], i) for i, (a, b) in enumerate(itertools.pairwise(parts)) if a + b in places]
+        if not pairs:
+            break
+        _, at = min(pairs)
+        parts[at : at + 2] = ["".join(parts[at : at + 2])]
+    ids = []
+    for part in parts:
+        ids += [places[part]] if part in places else [places[f"<0x{byte:02X}>"] for byte in part.encode()]
+    return ids
+
+
+QWEN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+
+@pytest.mark.parametrize(
+    ("cuts", "name"),
+    [({"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}, "gpt-2"),
+     ({"type": "Sequence", "pretokenizers": [
+         {"type": "Split", "pattern": {"Regex": QWEN}, "behavior": "Isolated", "invert": False},
+         {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}]}, "qwen2"),
+     ({"type": "Sequence", "pretokenizers": [
+         {"type": "Digits", "individual_digits": True},
+         {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}]}, "smollm")],
+)  # fmt: skip
+def test_ways_of_cutting_text_have_their_names(cuts: dict[str, Any], name: str) -> None:
+    assert gguf_tokenizer.pre_name({"pre_tokenizer": cuts, "normalizer": None}) == name
+
+
+def test_readers_know_our_ways_of_cutting_by_the_same_names() -> None:
+    from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
+
+    for split, name in gguf_tokenizer.SPLITS.items():
+        assert GGUF_PRE_TOKENIZER_SPLITS[name] == split
+
+
+def test_a_tokenizer_that_cuts_otherwise_is_refused() -> None:
+    with pytest.raises(StudioError) as caught:
+        gguf_tokenizer.pre_name({"pre_tokenizer": {"type": "WhitespaceSplit"}, "normalizer": None})
+    assert caught.value.problem.code == "export.gguf_tokenizer"
+
+
+def test_the_mark_that_ends_an_answer_is_told_beside_the_end_of_text(tmp_path: Path) -> None:
+    model = tiny_model(tmp_path / "model")
+    told = json.loads((model / "tokenizer_config.json").read_text()) | {"eos_token": "<|start|>"}
+    (model / "tokenizer_config.json").write_text(json.dumps(told))
+    found = keys(Path(gguf_export.write(learned_run(tmp_path, model).path, tmp_path / "out").path))
+    assert (found["tokenizer.ggml.eos_token_id"], found["tokenizer.ggml.eot_token_id"]) == (2, 3)
+
+
+# --- the adapter alone ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", [{}, {"method__rslora": True}, {"method__target_modules": "attention"}])
+@pytest.mark.parametrize("architecture", ["llama", "phi3"])
+def test_a_gguf_lora_holds_what_was_learned(architecture: str, values: dict[str, Any], tmp_path: Path) -> None:
+    import gguf
+
+    model = tiny_model(tmp_path / "model", architecture)
+    run = learned_run(tmp_path, model, **values)
+    made = Path(gguf_adapter.write(run.path, tmp_path / "out").path)
+    reader = gguf.GGUFReader(the_file(made))
+    alpha = reader.fields["adapter.lora.alpha"].contents()
+    found = {tensor.name: np.array(tensor.data) for tensor in reader.tensors}
+    checked = 0
+    for name, layer in adapted(model, run.adapter).get_base_model().named_modules():
+        if not hasattr(layer, "lora_A") or not name.endswith(("q_proj", "o_proj", "qkv_proj")):
+            continue
+        wanted = layer.get_delta_weight("default").detach().numpy()
+        place, kind = name.split(".")[2], name.rsplit(".", 1)[1]
+        short = {"q_proj": "attn_q", "o_proj": "attn_output", "qkv_proj": "attn_qkv"}[kind]
+        a, b = (found[f"blk.{place}.{short}.weight.lora_{part}"] for part in "ab")
+        change = b @ a * (alpha / a.shape[0])
+        assert np.allclose(change, interleaved(wanted, 4) if kind == "q_proj" else wanted, atol=1e-5)
+        checked += 1
+    assert checked == 4
+
+
+@pytest.mark.parametrize(
+    ("way", "values"), [("ia3", {}), ("lora", {"method__dora": True}), ("loha", {}), ("prompt", {})]
+)
+def test_what_is_no_plain_lora_is_refused(way: str, values: dict[str, Any], llama: Path, tmp_path: Path) -> None:
+    run = learned_run(tmp_path, llama, way, **values)
+    with pytest.raises(StudioError) as caught:
+        gguf_adapter.write(run.path, tmp_path / "out")
+    assert caught.value.problem.code == "export.not_lora"
+
+
+def test_the_greedy_helper_sees_differences(llama: Path, tmp_path: Path) -> None:
+    run = learned_run(tmp_path, llama)
+    assert greedy(base_model.load(llama, CPU)) != greedy(adapted(llama, run.adapter))
+    assert torch.isfinite(said(base_model.load(llama, CPU))).all()

@@ -1,0 +1,62 @@
+"""What gives way where there is little room: lines fold, legends break, words get shorter, and nothing is cut."""
+
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QRect
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import QPushButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from studio.ui.widgets.labels import ElidedLabel
+from studio.ui.widgets.legend import Legend
+from studio.ui.widgets.section import Folding
+
+
+class Dots(Legend):
+    """A legend of nothing but words."""
+
+    def draw_swatch(self, painter: QPainter, key: Any, place: QRect) -> None:
+        """Nothing to see."""
+
+
+def test_widgets_stand_side_by_side_where_they_have_room_and_below_each_other_where_not(qtbot: QtBot) -> None:
+    parts = [QPushButton("A button with words"), QPushButton("And another one")]
+    page = QWidget()
+    qtbot.addWidget(page)
+    page.resize(1000, 200)
+    folding = Folding(*parts, stretch=(1, 1))
+    folding.setParent(page)
+    needed = sum(part.minimumSizeHint().width() for part in parts) + 8
+    page.show()
+    folding.resize(needed, 100)
+    qtbot.waitUntil(lambda: parts[1].x() > parts[0].x())
+    assert not folding.folded
+    folding.resize(needed - 1, 100)
+    qtbot.waitUntil(lambda: parts[1].y() > parts[0].y())
+    assert folding.folded
+    assert folding.minimumSizeHint().width() == max(part.minimumSizeHint().width() for part in parts)
+    parts[1].setText("OK")  # shorter words find room again
+    qtbot.waitUntil(lambda: not folding.folded)
+
+
+def test_a_legend_breaks_into_as_many_lines_as_its_words_need(qtbot: QtBot) -> None:
+    legend = Dots()
+    qtbot.addWidget(legend)
+    legend.set_entries([("a", "the first line"), ("b", "the second line"), ("c", "the third line")])
+    one = legend.heightForWidth(2000)
+    assert legend.heightForWidth(legend.minimumSizeHint().width()) > 2 * one
+    legend.resize(2000, 10)
+    assert legend.height() == one
+
+
+@pytest.mark.parametrize(("room", "shown"), [(-10, "Rate 1"), (10, "Learning rate 1")])
+def test_words_that_do_not_fit_give_way_to_shorter_ones(qtbot: QtBot, room: int, shown: str) -> None:
+    label = ElidedLabel()
+    qtbot.addWidget(label)
+    label.set_text("Learning rate 1", "Rate 1")
+    label.show()
+    label.resize(label.fontMetrics().horizontalAdvance("Learning rate 1") + room, 20)
+    qtbot.waitUntil(lambda: label.shown_text() == shown)
+    assert label.text() == "Learning rate 1"
+    qtbot.waitUntil(lambda: bool(label.toolTip()) is (room < 0))
