@@ -130,7 +130,7 @@ class Runner:
         work = make_work(options["vocab_size"], ROWS, cell.longest, shape.tokens, cell.batch)
         self.work[cell.name] = work
         if not folder.exists():
-            for old in self.folder.iterdir():
+            for old in filter(Path.is_dir, self.folder.iterdir()):
                 shutil.rmtree(old)  # a model of 8B takes 16 GB
             folder.mkdir()
             make_model(shape, folder / "model", tiny_tokenizer, bf16=cell.device == "cuda")

@@ -98,6 +98,20 @@ PROOFS = {
         "deaths",
         ("--n", "2", "--restarts", "16", "--patience", "5"),
     ),
+    "windows": Proof(
+        "P12",
+        "The window is killed during a run: the worker goes on (or stops with a checkpoint, if so chosen), and the "
+        "next start follows it within 5 s",
+        "windows",
+        ("--n", "2"),
+    ),
+    "soak": Proof(
+        "P11",
+        "An hour beside a run of a million steps: the event loop is at most 100 ms late (p99); memory, but for the "
+        "points themselves, open files and threads stay as they are",
+        "soak",
+        ("--minutes", "0.5", "--steps", "30000"),
+    ),
     "network": Proof(
         "P19",
         "The journeys of window and command line without network, under strace: nothing connects, nothing listens",

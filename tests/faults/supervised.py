@@ -63,7 +63,15 @@ class Seen(QObject):
         return next(((at, event) for at, event in self.told if isinstance(event, events.Failed)), None)
 
 
-def endless_job(home: Path) -> TrainJob:
-    """A tiny run with far more steps than anyone waits for, and a checkpoint every second or so."""
-    model, dataset = make_model(home / "model"), make_dataset(home / "data", sums(24))
-    return make_job(model, dataset, max_steps=100_000, save_every_minutes=0.01, held_back_share=0.0, batch_size=8)
+def endless_job(home: Path, accumulation: int = 1) -> TrainJob:
+    """A tiny run with far more steps than anyone waits for, and a checkpoint every second or so.
+
+    Args:
+        home: Gets its model and its data.
+        accumulation: Gather steps; with 6 a step takes about as long as one of a real run.
+    """
+    model, dataset = make_model(home / "model"), make_dataset(home / "data", sums(400))
+    return make_job(
+        model, dataset, epochs=1000, max_steps=0, save_every_minutes=0.01, held_back_share=0.0, batch_size=8,
+        accumulation=accumulation,
+    )  # fmt: skip
