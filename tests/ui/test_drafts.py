@@ -14,8 +14,8 @@ from pytestqt.qtbot import QtBot
 from studio.contract import job
 from studio.contract.control import Going
 from studio.contract.run_folder import datasets_folder, starter_folder
+from studio.data import model_library
 from studio.data.importing import import_dataset
-from studio.supervisor import library
 from studio.supervisor.workplace import Workplace
 from studio.ui.drafts import drafts_file
 from studio.ui.main_window import MainWindow
@@ -35,7 +35,7 @@ def add_data() -> None:
 
 def add_starter() -> None:
     checked = checked_model(starter_folder())
-    library.put_model(msgspec.structs.replace(checked, path=str(starter_folder()), name="Starter"))
+    model_library.put_model(msgspec.structs.replace(checked, path=str(starter_folder()), name="Starter"))
 
 
 @pytest.fixture
