@@ -96,7 +96,8 @@ class QueueKeeper(QObject):
     def look(self) -> None:
         """See whether the line changed, and start its head where the device is free."""
         self._read()
-        if not self._line:
+        head = self._line[:1]
+        if not head:
             return
         try:
             lock = self.claim()
@@ -113,9 +114,11 @@ class QueueKeeper(QObject):
             else:
                 self.head_ready.emit(*first, lock)
         except StudioError as error:
+            if run_queue.waiting()[:1] == head:
+                self.close()  # it would fail again each second; the next start of the window tries again
             self.failed.emit(error.problem)
         except OSError as error:
-            self.close()  # not the same message each second; the next start of the window tries again
+            self.close()
             self.failed.emit(_stuck(error))
 
     def _change(self, act: Callable[[], None]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from studio.contract import events, job
+from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder, runs_folder
 from studio.data import run_history, run_queue
 from studio.data.worker_lock import write_lock
@@ -155,6 +156,22 @@ def test_a_head_that_cannot_be_begun_is_told_and_the_next_has_its_turn(qtbot: Qt
     workplace.queue.open()
     running(qtbot, workplace, "next")
     assert len(told.seen) == 1
+
+
+def test_a_line_that_cannot_move_says_so_once(
+    qtbot: QtBot, workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StudioError("disk.not_writable", "The program's folder cannot be made.")
+
+    told = Recorder()
+    workplace.problem_raised.connect(told.take)
+    monkeypatch.setattr(RunFolder, "create", refuse)
+    run_queue.add(work("one"))
+    qtbot.waitUntil(lambda: len(told.seen) == 1, timeout=10_000)
+    qtbot.wait(1_500)
+    assert len(told.seen) == 1
+    assert [one.work.name for one in run_queue.waiting()] == ["one"]
 
 
 def test_an_interpreter_that_is_missing_lets_go_of_the_device(
