@@ -64,6 +64,7 @@ class Watch:
         losses: Of each step.
         peak: Most memory in bytes: resident, or allocated on the GPU.
         held_back: Mean loss of the held-back rows at the end.
+        kernels: What ours tried on a GPU before step 1, and how many layers it computes twice, in words.
     """
 
     device: str
@@ -72,6 +73,7 @@ class Watch:
     losses: list[float] = field(default_factory=list)
     peak: int = 0
     held_back: float | None = None
+    kernels: list[str] = field(default_factory=list)
     on_step: Callable[[], None] = lambda: None
 
     def step_ended(self, loss: float | None, memory: int = 0) -> None:
@@ -148,6 +150,8 @@ def run_ours(order: Order, work: Work, watch: Watch) -> None:
             watch.step_ended(event.loss, event.memory_bytes)
         elif isinstance(event, events.Evaluated):
             watch.held_back = event.loss
+        elif isinstance(event, events.Started):
+            watch.kernels = [f"layers computed twice: {event.recomputed_layers}", *event.kernels]
 
     # Only these two are given; all else is the recipe's.
     vars(train)["read_examples"] = lambda *_: given
@@ -428,7 +432,7 @@ def main(arguments: list[str]) -> int:
         watch.on_step = profile.step_ended
     ENGINES[order.engine](order, work, watch)
     told: dict[str, Any] = {"profile": profile.table if profile else "", "held_back": watch.held_back}
-    told |= {"cpu": watch.cpu, "wall": watch.wall, "losses": watch.losses, "peak": watch.peak}
+    told |= {"kernels": watch.kernels, "cpu": watch.cpu, "wall": watch.wall, "losses": watch.losses, "peak": watch.peak}
     Path(arguments[1]).write_text(json.dumps(told), encoding="utf-8")
     return 0
 

@@ -60,7 +60,8 @@ def table(cell: Cell, runner: Runner) -> str:
             first,
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", *_figures(cell, runner), ""])
+    kernels = next(iter(told.get("ours", {}).values()), {}).get("kernels", []) if gpu else []
+    return "\n".join([*lines, "", *_figures(cell, runner), *(f"- {kernel}" for kernel in kernels), ""])
 
 
 def losses_table(cell: Cell, runner: Runner) -> str:

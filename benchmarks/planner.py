@@ -45,6 +45,11 @@ CELLS: dict[str, dict[str, Any]] = {
     "LoRA r8, attention, padded": {"method.rank": 8, "method.target_modules": "attention", "packing": False},
 }
 
+CUDA_CELLS: dict[str, dict[str, Any]] = {
+    "LoRA r16, long, inputs in main memory": {"long": True, "gradient_checkpointing": "offload"},
+}
+"""Of a GPU only."""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -72,7 +77,7 @@ def measure_all(device: str, only: str, kept: Path) -> dict[str, dict[str, Any]]
     if kept.exists():
         found = {row["name"]: row for row in map(json.loads, kept.read_text().splitlines())}
     with tempfile.TemporaryDirectory(prefix="apprentice-planner-") as home:
-        for cell in CELLS:
+        for cell in cells_of(device):
             for architecture in ARCHITECTURES:
                 name = f"{architecture}: {cell}"
                 if name in found or only not in name:
@@ -83,6 +88,11 @@ def measure_all(device: str, only: str, kept: Path) -> dict[str, dict[str, Any]]
                     file.write(json.dumps(row) + "\n")
                 print(f"{name}: {row}", file=sys.stderr, flush=True)
     return found
+
+
+def cells_of(device: str) -> dict[str, dict[str, Any]]:
+    """Settings by name."""
+    return CELLS | (CUDA_CELLS if device == "cuda" else {})
 
 
 def measure(home: str, architecture: str, cell: str, device: str) -> dict[str, Any]:
@@ -109,7 +119,7 @@ def take_part(part: str, architecture: str, cell: str, device: str) -> dict[str,
     from studio.contract.settings import TrainSettings
     from studio.engine import train, trial
 
-    values = dict(CELLS[cell])
+    values = dict(cells_of(device)[cell])
     length = "long" if values.pop("long", False) else "short"
     values |= {"device": "cpu" if device == "cpu" else "cuda:0", "max_steps": STEPS[device], "batch_size": 4}
     values |= {"evaluations": 2, "replay_share": 0.0, "epochs": 1000.0, "max_tokens": 2048}

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = read_options(arguments)
     name = f"training-{wanted.device}{'-quick' if wanted.quick else ''}{'-losses' if wanted.losses else ''}"
     runner = Runner(ROOT / "out" / f"{name}.json", wanted.resume or wanted.full or wanted.device == "cuda")
-    chosen = cells(wanted)
+    chosen = [cell for cell in cells(wanted) if wanted.only in cell.name]
     print(f"{date.today()}, {os.cpu_count()} cores, {platform.processor() or platform.machine()}, one thread\n")
     if wanted.profile:
         print(runner.profile(chosen[0]))
@@ -79,7 +79,10 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=MINUTES, help="limit of the default cell")
     parser.add_argument("--pairs", type=int, default=0, help="instead of 5 (2 in further cells)")
     parser.add_argument("--engines", nargs="+", choices=[*PEERS, "trl", "trl_best", "unsloth"], help="only these peers")
+    parser.add_argument("--only", default="", metavar="WORDS", help="cells whose name holds these words")
     wanted = parser.parse_args(arguments)
+    if not any(wanted.only in cell.name for cell in cells(wanted)):
+        parser.error(f"no cell has the words {wanted.only!r} in its name.")
     if wanted.dry_run:
         wanted.device, wanted.quick = "cuda", True
     elif wanted.device == "cuda":

@@ -334,11 +334,12 @@ def refusal_table() -> Iterator[str]:
     yield "| --- | --- | --- | --- |"
     for row in REFUSED:
         values = _words(row.values)
+        where = " on a CPU" if row.without_gpu else ""
         but = "other than " if row.allowed else ""
         ways = ", ".join(f"`{name}`" for name in row.methods) + (
             f" with {row.only[0]} {_words(row.only[1])}" if row.only else ""
         )
-        yield f"| {ways} | {row.path.replace('_', ' ')}: {but}{values} | {row.why} | {row.fix} |"
+        yield f"| {ways} | {row.path.replace('_', ' ')}: {but}{values}{where} | {row.why} | {row.fix} |"
 
 
 def _words(values: tuple[Any, ...]) -> str:

@@ -102,6 +102,7 @@ def _as_table(made: MemoryPlan, fit: Fit, more: Fit, advice: tuple[Advice, ...])
         "verdict": told.verdict(made.machine),
         "fits": told.verdict(made.machine) == "fits",
         "longest_pack_tokens": told.pack_tokens,
+        "layers_computed_twice": told.recomputed,
         "make_it_fit": msgspec.to_builtins(fit),
         "use_memory": msgspec.to_builtins(more),
         "advice": msgspec.to_builtins(advice),
@@ -126,6 +127,8 @@ def _say(made: MemoryPlan, fit: Fit, more: Fit, advice: tuple[Advice, ...]) -> N
         f"{gigabytes(told.total):>9}  in all, give or take {band} ({how}); {gigabytes(made.machine.free_bytes)} free"
     )
     output.say(_VERDICTS[told.verdict(made.machine)])
+    if told.recomputed:
+        output.say(f"Layers computed twice, which saves memory and costs time: {told.recomputed}.")
     if fit.changes or not fit.fits:
         output.say("To make it fit:")
         _say_changes(fit.changes)

@@ -4,7 +4,7 @@ One table. What it does not name works; `packaging/dev.py methods --full` tries 
 command line and the worker refuse by it before a run starts.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -29,6 +29,8 @@ VIRTUAL = ("prefix", "prompt", "ptuning")
 """Ways of tuning that put learned places before every text."""
 FINE_NUMBERS = ("llama_adapter", *OWN_WEIGHTS)
 """Ways of tuning that calculate in fp32: their corrections are smaller than bf16 can tell, or PEFT mixes formats."""
+ONCE = ("prefix",)
+"""Ways of tuning whose layers cannot be computed twice."""
 FOUR_BIT = ("nf4", "fp4")
 LOW_RANK = ("lora", "adalora")
 """Ways of tuning that are saved as LoRA."""
@@ -48,6 +50,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
         path: Dotted path of the other setting, or "architecture" (the model's type).
         values: Those that do not work; with `allowed` True, those that alone do.
         where: Path that is shown as wrong; empty: `path`.
+        without_gpu: Only where the CPU trains.
         code, why, fix: Of the problem.
     """
 
@@ -61,6 +64,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     only: tuple[str, tuple[Any, ...]] | None = None
     what: str = ""
     where: str = ""
+    without_gpu: bool = False
 
 
 REFUSED: tuple[Refused, ...] = (
@@ -133,12 +137,22 @@ REFUSED: tuple[Refused, ...] = (
         fix="Switch filling the gaps off.",
     ),
     Refused(
-        methods=("prefix",),
+        methods=ONCE,
         path="gradient_checkpointing",
-        values=("on",),
+        values=("on", "offload"),
         code="settings.method_checkpointing",
         why="Computing twice drops the learned memory that stands before the text.",
         fix="Switch saving memory by computing twice off, or choose prompt tuning, which works with it.",
+    ),
+    Refused(
+        methods=tuple(name for name in METHODS if name not in ONCE),
+        path="gradient_checkpointing",
+        values=("offload",),
+        without_gpu=True,
+        code="settings.offload_needs_cuda",
+        what="Texts being read can be kept in main memory only while a graphics card computes.",
+        why="Where the CPU computes, they lie in main memory anyway, and moving them would free nothing.",
+        fix="Set saving memory by computing twice to automatic or on.",
     ),
     Refused(
         methods=FINE_NUMBERS,
@@ -172,6 +186,8 @@ def refusals(settings: TrainSettings, has_cuda: bool, architecture: str = "") ->
     """
     tag = tag_of(settings.method)
     for row in REFUSED:
+        if row.without_gpu and has_cuda:
+            continue
         if tag not in row.methods or (row.only and getattr(settings.method, row.only[0]) not in row.only[1]):
             continue
         value = architecture if row.path == "architecture" else meant(settings, row.path, has_cuda)
@@ -215,6 +231,14 @@ def export_problem(form: str, method: AnyMethod) -> Problem | None:
             why=UNMERGEABLE[tag],
             fix="Export it as an adapter folder, which holds all of it.",
         )
+    if form != "adapter" and isinstance(method, LoraSettings) and method.initialisation == "loftq":
+        return Problem(
+            code="export.loftq",
+            where=form,
+            what="What was learned with this beginning (LoftQ) belongs to the model as 4-bit loading leaves it.",
+            why="It holds what compressing lost; with the whole model's own weights that would count twice.",
+            fix="Export it as an adapter folder, for the model loaded in 4-bit.",
+        )
     if holds == "lora" and (tag not in LOW_RANK or (isinstance(method, LoraSettings) and method.dora)):
         return Problem(
             code="export.not_lora",
@@ -231,8 +255,6 @@ def export_problem(form: str, method: AnyMethod) -> Problem | None:
 def meant(settings: TrainSettings, path: str, has_cuda: bool) -> Any:
     """A setting's value; "automatic" as what it becomes on this device."""
     value = value_at(settings, path)
-    automatic: dict[str, Callable[[], Any]] = {
-        "quantisation": lambda: "nf4" if has_cuda else "none",
-        "gradient_checkpointing": lambda: "on" if has_cuda else "off",
-    }
-    return automatic[path]() if value == "auto" and path in automatic else value
+    if value == "auto" and path == "quantisation":
+        return "nf4" if has_cuda else "none"
+    return value

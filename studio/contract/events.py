@@ -123,7 +123,12 @@ class DataReport(Event, frozen=True, kw_only=True, tag="data_report"):
 
 
 class Started(Event, frozen=True, kw_only=True, tag="started"):
-    """Step 1 is next. What "auto" became, in the end."""
+    """Step 1 is next. What "auto" became, in the end.
+
+    Attributes:
+        gradient_checkpointing: Whether layers are computed twice, `recomputed_layers` of them.
+        kernels: What was tried on a GPU beforehand, each with what came of it, in words.
+    """
 
     total_steps: int
     first_step: int
@@ -133,6 +138,8 @@ class Started(Event, frozen=True, kw_only=True, tag="started"):
     quantisation: str
     precision: str
     gradient_checkpointing: bool
+    recomputed_layers: int = 0
+    kernels: tuple[str, ...] = ()
 
 
 class Step(Event, frozen=True, kw_only=True, tag="step"):

@@ -18,8 +18,8 @@ LARGEST_BATCH = 64
 SHORTEST_TEXT = 64
 """Tokens: texts are not proposed to be cut below this."""
 
-Kind = Literal["batch", "checkpointing", "quantisation", "optimiser", "length"]
-KINDS: tuple[Kind, ...] = ("batch", "checkpointing", "optimiser", "quantisation", "length")
+Kind = Literal["batch", "checkpointing", "offload", "quantisation", "optimiser", "length"]
+KINDS: tuple[Kind, ...] = ("batch", "checkpointing", "offload", "optimiser", "quantisation", "length")
 """Ways to save memory, mildest first."""
 
 
@@ -63,9 +63,20 @@ class Planner:
     """Answers for one model, one set of examples and one machine."""
 
     def __init__(
-        self, shape: ModelShape, lengths: Lengths, machine: Machine, calibration: Calibration | None = None
+        self,
+        shape: ModelShape,
+        lengths: Lengths,
+        machine: Machine,
+        calibration: Calibration | None = None,
+        is_wary: bool = False,
     ) -> None:
+        """Args:
+        shape, lengths, machine: What is planned for.
+        calibration: Of a dry step.
+        is_wary: The estimate was too low before, so nothing is left to what a run decides by it ("auto").
+        """
         self.shape, self.lengths, self.machine, self.calibration = shape, lengths, machine, calibration
+        self.is_wary = is_wary
 
     @classmethod
     def of(cls, shape: ModelShape, plan: MemoryPlan) -> "Planner":
@@ -101,6 +112,7 @@ class Planner:
         propose: dict[Kind, Callable[[TrainSettings], Change | None]] = {
             "batch": self._smaller_batch,
             "checkpointing": self._checkpointing,
+            "offload": self._offloading,
             "optimiser": self._leaner_optimiser,
             "quantisation": self._four_bit,
             "length": self._shorter,
@@ -119,7 +131,7 @@ class Planner:
         batch grows only up to LARGEST_BATCH and as long as the run keeps FEW_STEPS corrections.
         """
         changes = []
-        if on_gpu(settings, self.machine).gradient_checkpointing == "on":
+        if settings.gradient_checkpointing == "on":
             quick = changed(settings, {"gradient_checkpointing": "off"})
             if self.fits(quick) and self._goes_together(quick):
                 gains = self.estimate(settings).total - self.estimate(quick).total
@@ -156,14 +168,27 @@ class Planner:
         )
 
     def _checkpointing(self, settings: TrainSettings) -> Change | None:
-        if on_gpu(settings, self.machine).gradient_checkpointing == "on":
+        if settings.gradient_checkpointing != "off":
             return None
         return self._change(
             settings,
             "checkpointing",
-            {"gradient_checkpointing": "on"},
-            "Save memory by computing twice.",
-            "About a third more time; the result stays the same.",
+            {"gradient_checkpointing": "on" if self.is_wary else "auto"},
+            "Save memory by computing twice."
+            if self.is_wary
+            else "Save memory by computing twice, as many layers as it takes.",
+            "Up to a third more time; the result stays the same.",
+        )
+
+    def _offloading(self, settings: TrainSettings) -> Change | None:
+        if not self.machine.is_gpu or settings.gradient_checkpointing == "offload":
+            return None
+        return self._change(
+            settings,
+            "offload",
+            {"gradient_checkpointing": "offload"},
+            "Keep texts being read in main memory.",
+            "More time; the result stays the same.",
         )
 
     def _leaner_optimiser(self, settings: TrainSettings) -> Change | None:
@@ -233,7 +258,9 @@ class Planner:
         return not any(refusals(settings, self.machine.is_gpu, self.shape.kind))
 
     def _holds(self, settings: TrainSettings, size: int) -> bool:
-        return self.fits(changed(settings, {"batch_size": size, "accumulation": 1}))
+        """Whether so many at once fit, and without more layers that are computed twice: that would cost time."""
+        larger = changed(settings, {"batch_size": size, "accumulation": 1})
+        return self.fits(larger) and self.estimate(larger).recomputed <= self.estimate(settings).recomputed
 
     def _steps(self, settings: TrainSettings, effective: int) -> int:
         return planned_steps(settings, steps_per_epoch(self.lengths.own, effective))

@@ -6,13 +6,14 @@ vocabulary's scores of one slice, unpacked 4-bit weights, and the program itself
 show it at once.
 """
 
-import bisect
-from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
 
-from studio.contract.compatibility import OWN_WEIGHTS
+from studio.contract.compatibility import ONCE, OWN_WEIGHTS
+from studio.contract.lengths import POINTS as POINTS
+from studio.contract.lengths import Lengths as Lengths
+from studio.contract.lengths import lengths_of as lengths_of
 from studio.contract.methods import tag_of
 from studio.contract.model_shape import ModelShape
 from studio.contract.settings import TrainSettings
@@ -41,8 +42,6 @@ PARTS: dict[PartName, str] = {
 }
 """In the order in which they are shown."""
 
-POINTS = 129
-"""Lengths that are kept of a dataset: shortest, longest, and evenly many rows between neighbours."""
 SLICE_SCORES = 2**24
 """As `engine.loss.SLICE_SCORES`; a test compares them."""
 SCORE_COPIES = 3
@@ -72,66 +71,6 @@ MATTERS = (
 
 _STATE_BYTES = {"adamw": 8, "adamw_8bit": 2, "paged_adamw_8bit": 2, "adafactor": 1, "lion": 4, "schedule_free": 8}
 """Of the optimiser, for each number that is learned."""
-
-
-class Lengths(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the examples are, in tokens.
-
-    Attributes:
-        rows: How many there are, general ones included.
-        own: How many of them are the user's, each read once a pass.
-        points: Lengths at evenly spaced ranks, ascending; all of them where there are few.
-        learned_share: Of all tokens, those that are learned.
-        source: "counted" by the trainer's encoder, "doctor" by the doctor's histogram, "guess" by the file's size.
-    """
-
-    rows: int
-    own: int
-    points: tuple[int, ...]
-    learned_share: float = 0.5
-    source: Literal["counted", "doctor", "guess"] = "counted"
-
-    def at(self, rank: float) -> float:
-        """The length at a rank from 0 (shortest) to 1 (longest)."""
-        place = rank * (len(self.points) - 1)
-        low = int(place)
-        high = min(low + 1, len(self.points) - 1)
-        return self.points[low] + (place - low) * (self.points[high] - self.points[low])
-
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest row."""
-        return self.points[-1]
-
-    def pack(self, batch: int, packed: bool) -> int:
-        """Tokens (pads included) of the longest rows that may come together, `batch` of them."""
-        count = min(batch, self.rows)
-        if not packed:
-            return count * self.longest
-        steps = max(1, self.rows - 1)
-        return round(sum(self.at(1 - one / steps) for one in range(count)))
-
-    def share_over(self, limit: int) -> float:
-        """Share of the rows that are longer than `limit` tokens."""
-        return 1 - bisect.bisect_right(self.points, limit) / len(self.points)
-
-    def cut(self, limit: int) -> "Lengths":
-        """The rows that are left when longer ones are left out."""
-        kept = tuple(point for point in self.points if point <= limit) or (limit,)
-        share = len(kept) / len(self.points)
-        rows, own = max(1, round(self.rows * share)), max(1, round(self.own * share))
-        return msgspec.structs.replace(self, rows=rows, own=own, points=kept)
-
-
-def lengths_of(tokens: Iterable[int], learned_share: float, own: int) -> Lengths:
-    """Lengths from those of all rows, `own` of which are the user's."""
-    ordered = sorted(int(one) for one in tokens)
-    count = len(ordered)
-    if count > POINTS:
-        points = tuple(ordered[round(place * (count - 1) / (POINTS - 1))] for place in range(POINTS))
-    else:
-        points = tuple(ordered) or (0,)
-    return Lengths(rows=max(1, count), own=max(1, own), points=points, learned_share=learned_share)
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +106,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         pack: Longest real pack, as share of the formula's.
         least_bytes: Peak while the model was loaded and tested: it is never less.
         settings: Of the dry step.
+        recomputed: Layers that were computed twice in it.
     """
 
     settled_bytes: int
@@ -174,10 +114,12 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     pack: float
     least_bytes: int
     settings: TrainSettings
+    recomputed: int = 0
 
-    def is_about(self, settings: TrainSettings) -> bool:
+    def is_about(self, settings: TrainSettings, recomputed: int) -> bool:
         """Whether the dry step was made with these, as far as they matter for memory."""
-        return all(getattr(settings, name) == getattr(self.settings, name) for name in MATTERS)
+        same = all(getattr(settings, name) == getattr(self.settings, name) for name in MATTERS)
+        return same and recomputed == self.recomputed
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,6 +130,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         total, low, high: Bytes: the estimate and its band.
         pack_tokens: Tokens of the longest pack.
         measured: By a dry step with these very settings.
+        recomputed: Layers that are computed twice, of "automatic" as many as it takes to fit.
     """
 
     parts: tuple[Part, ...]
@@ -196,6 +139,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     high: int
     pack_tokens: int
     measured: bool
+    recomputed: int = 0
 
     def verdict(self, machine: Machine) -> Literal["fits", "tight", "too_large", "hopeless"]:
         """Whether it fits into what is free: surely, perhaps, hardly, or surely not."""
@@ -227,15 +171,13 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def on_gpu(settings: TrainSettings, machine: Machine) -> TrainSettings:
-    """What "auto" becomes on a machine, by `engine.base_model.resolve`'s rules."""
+    """What "auto" becomes on a machine, by `engine.base_model.resolve`'s rules; `estimate` decides what comes twice."""
     gpu = machine.is_gpu
     changes: dict[str, Any] = {}
     if settings.quantisation == "auto":
         changes["quantisation"] = "nf4" if gpu else "none"
     if settings.precision == "auto":
         changes["precision"] = "bf16" if gpu else "fp32"
-    if settings.gradient_checkpointing == "auto":
-        changes["gradient_checkpointing"] = "on" if gpu else "off"
     return msgspec.structs.replace(settings, **changes)
 
 
@@ -245,6 +187,7 @@ def estimate(
     lengths: Lengths,
     machine: Machine,
     calibration: Calibration | None = None,
+    recomputed: int | None = None,
 ) -> Estimate:
     """Memory of a run with these settings.
 
@@ -254,8 +197,42 @@ def estimate(
         lengths: Of the examples, before the longest text is applied.
         machine: What trains.
         calibration: From a dry step with the same model and examples.
+        recomputed: Layers that are computed twice; None: as the settings say, of "automatic" the fewest with which
+            it fits. The last layer is never one of those, as it would be needed again at once.
     """
-    same = calibration is not None and calibration.is_about(settings)
+
+    def told(count: int) -> Estimate:
+        return _estimate(shape, settings, lengths, machine, calibration, count)
+
+    if recomputed is not None:
+        return told(recomputed)
+    fewest, most = recomputable(shape, settings)
+    while fewest < most:
+        middle = (fewest + most) // 2
+        if told(middle).high <= machine.free_bytes:
+            most = middle
+        else:
+            fewest = middle + 1
+    return told(most)
+
+
+def recomputable(shape: ModelShape, settings: TrainSettings) -> tuple[int, int]:
+    """The fewest and the most layers that may be computed twice."""
+    if settings.gradient_checkpointing == "auto" and tag_of(settings.method) not in ONCE:
+        return 0, shape.layers - 1
+    count = shape.layers if settings.gradient_checkpointing in ("on", "offload") else 0
+    return count, count
+
+
+def _estimate(
+    shape: ModelShape,
+    settings: TrainSettings,
+    lengths: Lengths,
+    machine: Machine,
+    calibration: Calibration | None,
+    recomputed: int,
+) -> Estimate:
+    same = calibration is not None and calibration.is_about(settings, recomputed)
     settings = on_gpu(settings, machine)
     seen = lengths.cut(min(settings.max_tokens, shape.context or settings.max_tokens))
     pack = seen.pack(settings.batch_size, settings.packing)
@@ -268,7 +245,7 @@ def estimate(
         "adapter": 4 * (0 if owns else learns) + 4 * held_numbers(settings.method, shape),
         "gradients": 4 * learns,
         "optimiser": learns * _STATE_BYTES[settings.optimiser],
-        "activations": _activations(shape, settings, pack, seen.longest),
+        "activations": _activations(shape, settings, pack, seen.longest, recomputed),
         "loss": _loss(shape, pack * seen.learned_share, settings.precision),
         "dequantisation": _dequantisation(shape, settings),
         "runtime": RUNTIME_CUDA if machine.is_gpu else RUNTIME_CPU,
@@ -294,6 +271,7 @@ def estimate(
         high=round(total * (1 + band)),
         pack_tokens=pack,
         measured=same,
+        recomputed=recomputed,
     )
 
 
@@ -306,6 +284,7 @@ def calibrated(
     settled_bytes: int,
     peak_bytes: int,
     least_bytes: int,
+    recomputed: int | None = None,
 ) -> Calibration:
     """What a dry step says about the formula.
 
@@ -315,11 +294,12 @@ def calibrated(
         settled_bytes: Memory before it, model and adapter loaded.
         peak_bytes: At its peak, without the optimiser's.
         least_bytes: Peak before it.
+        recomputed: Layers that it computed twice; None: as the formula has them.
     """
-    plain = estimate(shape, settings, lengths, machine)
-    ratio = pack_tokens / max(1, plain.pack_tokens)
-    bare = Calibration(settled_bytes=0, work=1.0, pack=ratio, least_bytes=0, settings=settings)
-    told = estimate(shape, settings, lengths, machine, bare)
+    plain = estimate(shape, settings, lengths, machine, recomputed=recomputed)
+    ratio, twice = pack_tokens / max(1, plain.pack_tokens), plain.recomputed
+    bare = Calibration(settled_bytes=0, work=1.0, pack=ratio, least_bytes=0, settings=settings, recomputed=twice)
+    told = estimate(shape, settings, lengths, machine, bare, twice)
     sizes = {part.name: part.bytes for part in told.parts}
     work = sum(sizes[name] for name in ("activations", "loss", "dequantisation", "gradients"))
     settled = sizes["weights"] + sizes["adapter"] + sizes["runtime"]
@@ -329,6 +309,7 @@ def calibrated(
         pack=ratio,
         least_bytes=least_bytes,
         settings=settings,
+        recomputed=twice,
     )
 
 
@@ -339,8 +320,11 @@ def _weights(shape: ModelShape, settings: TrainSettings) -> float:
     return (shape.parameters - shape.linear) * plain + shape.linear * each
 
 
-def _activations(shape: ModelShape, settings: TrainSettings, pack: int, longest: int) -> float:
-    """What is kept of a pack for the backward pass, and what one layer takes besides while it goes back."""
+def _activations(shape: ModelShape, settings: TrainSettings, pack: int, longest: int, recomputed: int) -> float:
+    """What is kept of a pack for the backward pass, and what one layer takes besides while it goes back.
+
+    Of a layer that is computed twice only its input is kept, and one such layer is whole at a time.
+    """
     size = 4 if settings.precision == "fp32" else 2
     method = settings.method
     pack += settings.batch_size * virtual_tokens(method)  # learned places stand before every text
@@ -354,9 +338,10 @@ def _activations(shape: ModelShape, settings: TrainSettings, pack: int, longest:
     layer = pack * kept * size
     if shape.capped:  # scores, capped, their shares, each (heads, longest, longest) a row
         layer += 4 * shape.heads * pack * longest * size
-    if settings.gradient_checkpointing == "on":
-        return pack * shape.hidden * size * shape.layers + layer + pack * back * size
-    return shape.layers * layer + pack * back * size
+    # Kept in main memory, inputs come one by one, the next while the last is still there.
+    inputs = min(recomputed, 2) if settings.gradient_checkpointing == "offload" else recomputed
+    whole = (shape.layers - recomputed) or 1
+    return pack * shape.hidden * size * inputs + whole * layer + pack * back * size
 
 
 def _loss(shape: ModelShape, learned: float, precision: str) -> float:

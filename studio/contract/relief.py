@@ -10,7 +10,7 @@ from studio.contract.settings import TrainSettings
 
 MEMORY_CODES = ("memory.gpu", "memory.host", "memory.host_killed", "memory.dry_step", "memory.cannot_fit")
 """Problems that fewer bytes would have spared."""
-KINDS: tuple[Kind, ...] = ("batch", "checkpointing", "quantisation", "length")
+KINDS: tuple[Kind, ...] = ("batch", "checkpointing", "offload", "quantisation", "length")
 """Changes that leave the optimiser's memory valid, mildest first. Another optimiser would begin anew."""
 LESS = 0.75
 """The estimate was too low, or other programs took memory: a quarter less is aimed for."""
@@ -41,7 +41,17 @@ def relief(planner: Planner, settings: TrainSettings) -> Relief:
         planner: Knows model, examples and what is free now.
         settings: Those of the run.
     """
-    wary = Planner(planner.shape, planner.lengths, _less(planner, settings), planner.calibration)
+    found = _relief(planner, settings)
+    if found.changes or planner.calibration is None:
+        return found
+    # Measured, loading the model took more than the steps, so no change would gain anything; but they ran out.
+    return _relief(Planner(planner.shape, planner.lengths, planner.machine), settings)
+
+
+def _relief(planner: Planner, settings: TrainSettings) -> Relief:
+    wary = Planner(planner.shape, planner.lengths, _less(planner, settings), planner.calibration, is_wary=True)
+    if settings.gradient_checkpointing == "auto":  # what it decided was not enough
+        settings = changed(settings, {"gradient_checkpointing": "off"})
     mild = wary.make_it_fit(settings, tuple(kind for kind in KINDS if kind != "length"))
     fit = mild if mild.changes else wary.make_it_fit(settings, KINDS)
     taken = tuple(change.kind for change in fit.changes)

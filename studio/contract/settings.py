@@ -325,15 +325,20 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = "adamw"
     gradient_checkpointing: Annotated[
-        Literal["auto", "on", "off"],
+        Literal["auto", "on", "offload", "off"],
         Meta(
             title="Save memory by computing twice",
-            description="Needs far less memory for long texts and about a third more time.",
+            description="Needs far less memory for long texts and up to a third more time.",
             extra=about(
                 "gradient checkpointing",
                 "memory",
-                "On for a GPU, where memory is short; off on a CPU (1.06 times faster, measured)",
-                choices={"auto": "Automatic (on for a GPU)", "on": "On", "off": "Off"},
+                "As many layers as it takes to fit: each that is not computed twice saves time",
+                choices={
+                    "auto": "Automatic (as many layers as memory asks)",
+                    "on": "All layers",
+                    "offload": "All layers, and keep texts being read in main memory (NVIDIA GPU only)",
+                    "off": "Off",
+                },
             ),
         ),
     ] = "auto"

@@ -192,6 +192,7 @@ def _settings(settings: TrainSettings, started: events.Started | None, hello: ev
             ),
             "",
         ]
+        lines += [f"- {plain(kernel)}" for kernel in started.kernels] + ([""] if started.kernels else [])
     lines += ["| setting | value |", "| --- | --- |"]
     values = flatten(settings)
     for field in fields(settings):

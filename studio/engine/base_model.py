@@ -28,19 +28,17 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
         device: "cpu" or "cuda:N".
         quantisation: "nf4" and "fp4" are 4-bit with double quantisation (QLoRA), "int8" is LLM.int8 (arXiv 2208.07339).
         precision: Of the base's weights and of autocast.
-        gradient_checkpointing: Whether activations are computed twice to save memory.
         notices: Why it is not what one would hope for (no usable GPU); risky but allowed.
     """
 
     device: str
     quantisation: Literal["none", "nf4", "fp4", "int8"]
     precision: Literal["fp32", "bf16"]
-    gradient_checkpointing: bool
     notices: tuple[Problem, ...] = ()
 
 
 def resolve(settings: TrainSettings) -> Placement:
-    """Decide device, quantisation, precision and gradient checkpointing.
+    """Decide device, quantisation and precision.
 
     Raises:
         StudioError: A GPU was chosen that is not there or cannot be used.
@@ -65,9 +63,6 @@ def resolve(settings: TrainSettings) -> Placement:
         device=device,
         quantisation=("nf4" if on_gpu else "none") if settings.quantisation == "auto" else settings.quantisation,
         precision=precision,
-        gradient_checkpointing=on_gpu
-        if settings.gradient_checkpointing == "auto"
-        else settings.gradient_checkpointing == "on",
         notices=notices,
     )
 

@@ -13,6 +13,7 @@ COMMON = frozenset(
         "bos_token_id",
         "dtype",
         "eos_token_id",
+        "head_dim",
         "hidden_act",
         "hidden_activation",
         "hidden_size",
@@ -43,7 +44,6 @@ _GEMMA = frozenset(
         "attn_logit_softcapping",
         "cache_implementation",
         "final_logit_softcapping",
-        "head_dim",
         "layer_types",
         "query_pre_attn_scalar",
         "rope_local_base_freq",
@@ -53,10 +53,10 @@ _GEMMA = frozenset(
     }
 )
 OF_KIND: dict[str, frozenset[str]] = {
-    "llama": frozenset({"attention_bias", "head_dim", "mlp_bias", "pretraining_tp"}),
+    "llama": frozenset({"attention_bias", "mlp_bias", "pretraining_tp"}),
     "qwen2": _WINDOW,
-    "qwen3": _WINDOW | {"attention_bias", "head_dim"},
-    "mistral": frozenset({"head_dim", "sliding_window"}),
+    "qwen3": _WINDOW | {"attention_bias"},
+    "mistral": frozenset({"sliding_window"}),
     "gemma2": _GEMMA,
     "gemma3_text": _GEMMA,
     "phi3": frozenset({"embd_pdrop", "original_max_position_embeddings", "resid_pdrop", "sliding_window"}),
@@ -71,7 +71,6 @@ SILENT = frozenset(
         "_name_or_path",
         "attention_bias",
         "chunk_size_feed_forward",
-        "head_dim",
         "id2label",
         "is_encoder_decoder",
         "label2id",

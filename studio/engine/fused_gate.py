@@ -22,17 +22,28 @@ def fuse(model: nn.Module) -> int:
     """
     changed = 0
     for module in model.modules():
-        parts = all(hasattr(module, name) for name in ("gate_proj", "up_proj", "down_proj", "act_fn"))
-        if parts and type(module.act_fn).__name__ in ACTIVATIONS:
+        if is_known(module):
+            module.gated = gated
             module.forward = types.MethodType(_forward, module)  # type: ignore[method-assign]
             changed += 1
     return changed
 
 
+def is_known(module: Any) -> bool:
+    """Whether a module is a gated feed-forward part with an activation that is known here."""
+    parts = all(hasattr(module, name) for name in ("gate_proj", "up_proj", "down_proj", "act_fn"))
+    return parts and type(module.act_fn).__name__ in ACTIVATIONS
+
+
+def gated(gate: torch.Tensor, up: torch.Tensor, kind: str) -> torch.Tensor:
+    """act(gate) * up, all (..., inner); a part may be given another function that computes the same."""
+    return _Gated.apply(gate, up, kind)  # type: ignore[no-any-return]
+
+
 def _forward(part: Any, x: torch.Tensor) -> torch.Tensor:
     if not torch.is_grad_enabled():
         return type(part).forward(part, x)  # type: ignore[no-any-return]
-    product = _Gated.apply(part.gate_proj(x), part.up_proj(x), type(part.act_fn).__name__)
+    product = part.gated(part.gate_proj(x), part.up_proj(x), type(part.act_fn).__name__)
     return part.down_proj(product)  # type: ignore[no-any-return]
 
 

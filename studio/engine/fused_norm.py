@@ -15,18 +15,32 @@ def fuse(model: nn.Module) -> int:
     """
     changed = 0
     for module in model.modules():
-        if type(module).__name__.endswith("RMSNorm") and not module.weight.requires_grad:
+        if is_known(module):
             module.forward = types.MethodType(_forward, module)  # type: ignore[method-assign]
             changed += 1
     return changed
 
 
+def is_known(module: Any) -> bool:
+    """Whether a module is a norm with a frozen weight, of one of the supported architectures."""
+    return type(module).__name__.endswith("RMSNorm") and not module.weight.requires_grad
+
+
+def is_gemma(norm: Any) -> bool:
+    """Whether its weight is one less than what it multiplies by."""
+    return type(norm).__name__.startswith("Gemma")
+
+
+def epsilon(norm: Any) -> float:
+    """What is added to the mean of squares."""
+    return float(norm.eps if hasattr(norm, "eps") else norm.variance_epsilon)
+
+
 def _forward(layer: Any, x: torch.Tensor) -> torch.Tensor:
     if x.dtype != torch.float32 or layer.weight.dtype != torch.float32 or not torch.is_grad_enabled():
         return type(layer).forward(layer, x)  # type: ignore[no-any-return]
-    weight = layer.weight + 1 if type(layer).__name__.startswith("Gemma") else layer.weight
-    epsilon = layer.eps if hasattr(layer, "eps") else layer.variance_epsilon
-    return _RmsNorm.apply(x, weight, epsilon)  # type: ignore[no-any-return]
+    weight = layer.weight + 1 if is_gemma(layer) else layer.weight
+    return _RmsNorm.apply(x, weight, epsilon(layer))  # type: ignore[no-any-return]
 
 
 class _RmsNorm(torch.autograd.Function):

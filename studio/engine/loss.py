@@ -6,7 +6,7 @@ of (tokens, vocabulary) exist. On a CPU the scores become their own gradient, in
 way to the same. Equality with the model's own loss is tested, and of the two ways with each other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from studio.engine import last_layer, virtual_tokens
+from studio.engine import last_layer, liger, virtual_tokens
 from studio.engine.batches import Batch
 
 SLICE_SCORES = 2**24
 """Scores held at a time: 64 MiB in fp32. Half as many made the products of a 32k vocabulary 8 % slower on a CPU."""
+
+Gradient = Callable[["_Loss", torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+"""A way to the gradient of a slice's summed loss towards its states, (learned, width), and each loss, (learned,)."""
 
 
 def summed_loss(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -113,6 +116,7 @@ class _Loss:
     def __init__(self, causal: Any) -> None:
         self.head = causal.get_output_embeddings()
         self.softcap = getattr(causal.config, "final_logit_softcapping", None)
+        self.way = way_of(causal)
 
     def __call__(self, states: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         frozen = all(not p.requires_grad for p in self.head.parameters())
@@ -149,6 +153,16 @@ class _Loss:
         return weight.dtype if weight.is_floating_point() else torch.float32
 
 
+def way_of(causal: Any) -> Gradient:
+    """How a model's loss is computed where it is not `is_plain`: as was chosen for the run, else by torch's graph."""
+    return getattr(causal, "loss_way", gradient_by_graph)
+
+
+def gradient_by_liger(loss: _Loss, states: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same by liger-kernel, on a GPU, where the output layer is one frozen matrix."""
+    return liger.loss_gradient(states, labels, loss.head.weight, loss.softcap)
+
+
 def gradient_by_graph(loss: _Loss, states: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Gradient of the summed loss towards the states, (learned, width), and each loss, (learned,), by torch's graph."""
     with torch.enable_grad():
@@ -159,7 +173,7 @@ def gradient_by_graph(loss: _Loss, states: torch.Tensor, labels: torch.Tensor) -
 
 
 def gradient_in_place(loss: _Loss, states: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same where the output layer is plain; but for capped scores, one array of scores is all that is made.
+    """The same where the output layer is one matrix; in fp32, but for capped scores, one array is all that is made.
 
     With p = softmax(scores), the loss is log(sum(exp(scores))) - scores[label], its gradient towards the scores p - 1
     at the label and p elsewhere. As the largest p is exp(0) / sum(exp(scores - largest)), it tells the logarithm.
@@ -167,6 +181,7 @@ def gradient_in_place(loss: _Loss, states: torch.Tensor, labels: torch.Tensor) -
     weight = loss.head.weight  # (vocabulary, width)
     label = labels[:, None]
     scores = states.to(weight.dtype) @ weight.T  # (learned, vocabulary)
+    scores = scores.float() if scores.dtype.itemsize < 4 else scores
     slope = None
     if loss.softcap:
         scores.div_(loss.softcap).tanh_()
@@ -178,7 +193,7 @@ def gradient_in_place(loss: _Loss, states: torch.Tensor, labels: torch.Tensor) -
     scores.scatter_add_(1, label, scores.new_full(label.shape, -1.0))
     if slope is not None:
         scores.mul_(slope)
-    return scores @ weight, each
+    return scores.to(weight.dtype) @ weight, each
 
 
 class _HeadLoss(torch.autograd.Function):
@@ -187,7 +202,7 @@ class _HeadLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: torch.Tensor, labels: torch.Tensor, loss: _Loss) -> tuple[torch.Tensor, torch.Tensor]:
         gradients, losses = [], []
-        make = gradient_in_place if loss.is_plain else gradient_by_graph
+        make = gradient_in_place if loss.is_plain else loss.way
         for piece, wanted in loss.slices(states, labels):
             gradient, each = make(loss, piece, wanted)
             gradients.append(gradient)

@@ -124,9 +124,7 @@ def _rendered(tokenizer: Any, question: str) -> str:
 @torch.no_grad()
 def _speak(source: Source, base: Path, tokenizer: Any, texts: Sequence[str], watch: Watch) -> list[Spoken]:
     watch.emit(Progress(stage="Asking the adapter"))
-    model = base_model.load(
-        base, Placement(device="cpu", quantisation="none", precision="fp32", gradient_checkpointing=False)
-    )
+    model = base_model.load(base, Placement(device="cpu", quantisation="none", precision="fp32"))
     base_model.load_adapter(model, source.adapter, "a")
     spoken = []
     with base_model.using_adapter(model, "a") as answering:

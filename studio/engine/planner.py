@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from studio.contract.compatibility import ONCE
 from studio.contract.errors import StudioError
 from studio.contract.memory_fit import Planner, nearest_fix, refusal
 from studio.contract.memory_plan import (
@@ -22,10 +23,12 @@ from studio.contract.memory_plan import (
     calibrated,
     estimate,
     lengths_of,
+    recomputable,
 )
+from studio.contract.methods import tag_of
 from studio.contract.model_shape import ModelShape, shape_of
 from studio.contract.settings import TrainSettings
-from studio.engine import checkpoint, memory
+from studio.engine import checkpoint, memory, recompute
 from studio.engine.batches import Plan
 from studio.engine.examples import Examples
 from studio.engine.weights_file import read_json
@@ -38,6 +41,8 @@ MOST_EPOCHS = 3
 CHEAP_PASSES = 20
 """From so many passes on the dry step costs a run about a tenth of its time at most."""
 LARGEST_CONFIG = 1_000_000
+EVERY = 2**31
+"""More layers than any model has."""
 
 
 def shape_in(folder: Path) -> ModelShape | None:
@@ -66,6 +71,19 @@ def require_room(folder: Path, settings: TrainSettings, examples: Examples, devi
         raise StudioError.of(problem)
 
 
+def recomputed(folder: Path, settings: TrainSettings, examples: Examples, device: torch.device) -> int:
+    """Layers that are computed twice: what the settings say, of "automatic" as many as it takes to fit."""
+    shape = shape_in(folder)
+    if shape is None:
+        automatic = settings.gradient_checkpointing == "auto" and tag_of(settings.method) not in ONCE
+        return (
+            EVERY
+            if settings.gradient_checkpointing in ("on", "offload") or (automatic and device.type == "cuda")
+            else 0
+        )
+    return estimate(shape, settings, lengths_in(examples), memory.machine(device)).recomputed
+
+
 def is_cheap(run: "Run") -> bool:
     """Whether the dry step costs little beside the run."""
     return run.total_steps * run.settings.accumulation >= CHEAP_PASSES
@@ -88,6 +106,8 @@ def longest_pack(plan: Plan, settings: TrainSettings) -> np.ndarray:
 def dry_step(run: "Run") -> MemoryPlan | None:
     """Measure what the longest pack takes, and leave weights, optimiser, generators and order as they were.
 
+    Of "automatic", as many layers are computed twice afterwards as what was measured asks for.
+
     Returns:
         The plan; None for a model whose shape is not known.
 
@@ -102,29 +122,52 @@ def dry_step(run: "Run") -> MemoryPlan | None:
     pack = longest_pack(run.feed.plan, settings)
     settled = memory.settled_bytes(device)
     before = memory.peak_bytes(device)
-    memory.restart_peak(device)
-    try:
-        without_trace(run, pack, passes=1 if device.type == "cuda" else 2)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _ran_out(Planner(shape, lengths, there), settings) from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):
-            raise
-        raise _ran_out(Planner(shape, lengths, there), settings) from error
+    ran_out = _try(run, pack, Planner(shape, lengths, there))
     sizes = run.rows.lengths[pack]
     tokens = int(sizes.sum()) if settings.packing else len(pack) * int(sizes.max())
-    context = _context_bytes(device)
+    context, peak, twice = _context_bytes(device), memory.recent_peak_bytes(device), recompute.count(run.model)
     found = calibrated(
-        shape, settings, lengths, there, tokens, settled + context, memory.recent_peak_bytes(device) + context, before
+        shape, settings, lengths, there, tokens, settled + context, peak + context, before, recomputed=twice
     )
+    told = estimate(shape, settings, lengths, there, found, recomputed=twice if ran_out else None)
+    if told.recomputed != twice:
+        recompute.apply(run.model, told.recomputed, settings.gradient_checkpointing == "offload", device)
     return MemoryPlan(
-        estimate=estimate(shape, settings, lengths, there, found),
+        estimate=told,
         formula_bytes=estimate(shape, settings, lengths, there).total,
         machine=there,
         lengths=lengths,
         calibration=found,
         seconds=time.monotonic() - began,
     )
+
+
+def _try(run: "Run", pack: np.ndarray, planner: Planner) -> bool:
+    """Read the pack; where the memory runs out and that is left to us, again with as many layers twice as may be.
+
+    Returns:
+        Whether it ran out at first.
+
+    Raises:
+        StudioError: It ran out all the same.
+    """
+    ran_out = False
+    while True:
+        memory.restart_peak(run.device)
+        try:
+            without_trace(run, pack, passes=1 if run.device.type == "cuda" else 2)
+            return ran_out
+        except (MemoryError, RuntimeError) as error:
+            known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+            if not known and "can't allocate memory" not in str(error):
+                raise
+            most = recomputable(planner.shape, run.settings)[1]
+            if recompute.count(run.model) >= most:
+                raise _ran_out(planner, run.settings) from error
+        ran_out = True
+        if run.device.type == "cuda":
+            torch.cuda.empty_cache()
+        recompute.apply(run.model, most, run.settings.gradient_checkpointing == "offload", run.device)
 
 
 def without_trace(run: "Run", rows: np.ndarray, passes: int) -> None:

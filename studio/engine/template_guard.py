@@ -201,31 +201,43 @@ def run_limited(work: Callable[[], str], seconds: float = LONGEST_SECONDS) -> st
 
 @contextmanager
 def _deadline(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in the running code after some seconds: by a signal, where there are any, else by tracing."""
+    """Raise TimeoutError in the running code once it has computed for some seconds.
+
+    Computing counts, not waiting: a process that was stopped, or slept with the computer, has no slow template. By a
+    signal, where there are any, else by tracing.
+    """
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
-        before = signal.signal(signal.SIGALRM, _on_alarm)
-        signal.setitimer(signal.ITIMER_REAL, seconds, seconds / 10)
-        try:
+        with _alarm(time.thread_time() + seconds, seconds):
             yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
     else:
-        with _traced_deadline(seconds):
+        with _traced_deadline(time.thread_time() + seconds):
             yield
-
-
-def _on_alarm(number: int, frame: FrameType | None) -> None:
-    raise TimeoutError
 
 
 @contextmanager
-def _traced_deadline(seconds: float) -> Iterator[None]:
-    end = time.monotonic() + seconds
+def _alarm(end: float, seconds: float) -> Iterator[None]:
+    def on_alarm(number: int, frame: FrameType | None) -> None:
+        if time.thread_time() >= end:
+            raise TimeoutError
+
+    began = time.monotonic()
+    handler = signal.signal(signal.SIGALRM, on_alarm)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, seconds / 10)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        if left:  # someone else's timer goes on
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - began), 0.001), interval)
+
+
+@contextmanager
+def _traced_deadline(end: float) -> Iterator[None]:
     before = sys.gettrace()
 
     def watch(frame: FrameType, event: str, argument: object) -> Any:
-        if time.monotonic() > end:
+        if time.thread_time() >= end:
             raise TimeoutError
         return watch
 

@@ -27,6 +27,7 @@ from studio.engine import (
     fused_gate,
     fused_lora,
     fused_norm,
+    hot_path,
     last_layer,
     lora_start,
     memory,
@@ -34,6 +35,7 @@ from studio.engine import (
     methods,
     model_folder,
     planner,
+    recompute,
     resuming,
     room,
     tokens,
@@ -101,6 +103,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
 
     emit(Progress(stage="Adding the adapter"))
     model = add_adapter(base, job, placement, examples, tokenizer.pad_token_id, taken_up=snapshot is not None)
+    kernels = choose_kernels(base, placement, emit)
     ready = Prepared(
         model=model,
         tokenizer=tokenizer,
@@ -133,7 +136,9 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
             device=str(placement.device),
             quantisation=placement.quantisation,
             precision=placement.precision,
-            gradient_checkpointing=placement.gradient_checkpointing,
+            gradient_checkpointing=recompute.count(base) > 0,
+            recomputed_layers=recompute.count(base),
+            kernels=kernels,
         )
     )
     reason = run.go()
@@ -164,10 +169,24 @@ def add_adapter(
     fused_norm.fuse(model)
     fused_gate.fuse(model)
     last_layer.fuse(base)
-    if placement.gradient_checkpointing:
-        base.activation_checkpointing_enable({"use_reentrant": False})
+    device = torch.device(placement.device)
+    twice = planner.recomputed(Path(job.model), settings, examples, device)
+    recompute.apply(base, twice, settings.gradient_checkpointing == "offload", device)
     model.train()
     return model
+
+
+def choose_kernels(base: Any, placement: base_model.Placement, emit: Emit) -> tuple[str, ...]:
+    """On a GPU, take what computes the same in less time there; on a CPU all is as it was.
+
+    Returns:
+        What was tried and what came of it, in words.
+    """
+    device = torch.device(placement.device)
+    if device.type != "cuda":
+        return ()
+    emit(Progress(stage="Trying what the graphics card computes fastest"))
+    return tuple(map(str, hot_path.choose(base, device, base_model.DTYPES[placement.precision])))
 
 
 def use_threads() -> None:

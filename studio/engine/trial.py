@@ -84,6 +84,7 @@ def prepare(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> R
     method_fit.require(base, settings, examples.rows.longest)
     _rehearse_test(base, examples, tokenizer.pad_token_id, device, control)
     model = train.add_adapter(base, job, placement, examples, tokenizer.pad_token_id, taken_up=False)
+    train.choose_kernels(base, placement, emit)
     ready = Prepared(
         model=model,
         tokenizer=tokenizer,

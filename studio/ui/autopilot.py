@@ -2,6 +2,7 @@
 
 from PySide6.QtCore import QObject, QTimer
 
+from studio.contract import events
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
 from studio.data.run_history import living_worker
@@ -23,13 +24,23 @@ class Autopilot(QObject):
         self._workplace, self._preferences = workplace, preferences
         self._folder: RunFolder | None = None
         self._tries = 0
+        self._told_to_stop = False
         self._later = QTimer(self)  # after everyone has heard that the run ended
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._go_on)
+        workplace.run_started.connect(self._on_run_started)
+        workplace.run_event.connect(self._on_run_event)
         workplace.run_ended.connect(self._on_run_ended)
 
+    def _on_run_started(self, _: RunFolder) -> None:
+        self._told_to_stop = False
+
+    def _on_run_event(self, event: object) -> None:
+        if isinstance(event, events.Stopping):
+            self._told_to_stop = True  # whoever stopped it does not want it to go on
+
     def _on_run_ended(self, folder: RunFolder) -> None:
-        if self._preferences.when_memory_ends == "go_on":
+        if self._preferences.when_memory_ends == "go_on" and not self._told_to_stop:
             self._folder, self._tries = folder, 0
             self._later.start(0)
 

@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QCheckBox, QDialog, QVBoxLayout, QWidget
 
 from studio.contract.run_folder import RunFolder
 from studio.supervisor.workplace import Workplace
+from studio.ui import wording
 from studio.ui.preferences import Preferences
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -17,7 +18,12 @@ class CloseQuestion(QDialog):
 
     answered = Signal(str, bool)
 
-    def __init__(self, run_name: str, parent: QWidget) -> None:
+    def __init__(self, run_name: str, waiting: int, parent: QWidget) -> None:
+        """Args:
+        run_name: Of the run that goes on.
+        waiting: Runs in line behind it.
+        parent: The window.
+        """
         super().__init__(parent)
         self.setWindowTitle(self.tr("A run is going on"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -39,6 +45,9 @@ class CloseQuestion(QDialog):
         )
         words.setMinimumWidth(480)
         outer.addWidget(words)
+        if waiting:
+            line = self.tr("{count} in line behind it: what waits is started only while a window is open.")
+            outer.addWidget(label(line.format(count=wording.number(waiting)), "muted", wrap=True))
         outer.addWidget(self.remember)
         outer.addLayout(row(1, self.cancel, self.stop, self.keep))
         self.keep.setDefault(True)
@@ -95,7 +104,9 @@ class Closing(QObject):
 
     def _ask(self) -> None:
         work = self._workplace.active_job
-        self._question = CloseQuestion(work.name if work is not None else "", self._window)
+        self._question = CloseQuestion(
+            work.name if work is not None else "", len(self._workplace.queue.waiting()), self._window
+        )
         self._question.answered.connect(self._on_answered)
         self._question.open()
 

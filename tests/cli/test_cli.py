@@ -577,7 +577,7 @@ def test_a_run_can_be_put_in_line_listed_and_taken_out_again(
     assert "later waits in line, at place 1." in capsys.readouterr().out
     assert main(["runs", "queue", "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)
-    assert (told["place"], told["name"], told["dataset"]) == (1, "later", "rows")
+    assert (told["place"], told["name"], told["dataset"]) == (1, "later", "rows.jsonl")
     assert not list((own_home / "runs").glob("*")), "it was begun"
     assert "There is no run never in line." in refused(capsys, "runs", "queue", "--remove", "never")["what"]
     assert main(["runs", "queue", "--remove", "later"]) == 0

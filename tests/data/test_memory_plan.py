@@ -116,7 +116,7 @@ def test_a_run_never_takes_less_than_loading_took() -> None:
 
 
 def test_make_it_fit_begins_with_what_costs_nothing_and_keeps_the_effective_batch() -> None:
-    settings = build(TrainSettings, {"batch_size": 32, "accumulation": 2})
+    settings = build(TrainSettings, {"batch_size": 32, "accumulation": 2, "gradient_checkpointing": "off"})
     needed = planner(64).estimate(settings)
     fit = planner(0.6 * needed.high / GB).make_it_fit(settings)
     assert fit.fits
@@ -131,7 +131,7 @@ def test_make_it_fit_begins_with_what_costs_nothing_and_keeps_the_effective_batc
 
 def test_make_it_fit_goes_further_only_as_far_as_it_must() -> None:
     lengths = lengths_of([900] * 90 + [1000] * 10, 0.5, own=100)
-    settings = build(TrainSettings, {"batch_size": 4})
+    settings = build(TrainSettings, {"batch_size": 4, "gradient_checkpointing": "off"})
     kinds = []
     for free in (8.0, 1.2, 0.95, 0.85, 0.75, 0.7, 0.65):
         fit = planner(free, lengths).make_it_fit(settings)
@@ -142,6 +142,74 @@ def test_make_it_fit_goes_further_only_as_far_as_it_must() -> None:
     assert kinds[0] == []
     assert all(len(fewer) <= len(more) for fewer, more in itertools.pairwise(kinds))
     assert "checkpointing" in kinds[-1]
+
+
+def test_automatic_computes_as_few_layers_twice_as_it_takes_to_fit_and_never_the_last() -> None:
+    layers = 24
+    automatic = TrainSettings()
+    off, on = (build(TrainSettings, {"gradient_checkpointing": value}) for value in ("off", "on"))
+    ample = planner(64, num_hidden_layers=layers)
+    assert ample.estimate(automatic) == ample.estimate(off)
+    assert (ample.estimate(off).recomputed, ample.estimate(on).recomputed) == (0, layers)
+    counts = []
+    for share in (0.95, 0.8, 0.7, 0.6):
+        asked = planner(share * ample.estimate(off).high / GB, num_hidden_layers=layers)
+        told = asked.estimate(automatic)
+        assert told.high <= asked.machine.free_bytes
+        less = estimate(asked.shape, automatic, SKEWED, asked.machine, recomputed=told.recomputed - 1)
+        assert less.high > asked.machine.free_bytes
+        counts.append(told.recomputed)
+    assert counts == sorted(set(counts))
+    assert 0 < counts[0] < counts[-1] < layers
+    hopeless = planner(0.3, num_hidden_layers=layers).estimate(automatic)
+    assert hopeless.recomputed == layers - 1
+    assert hopeless.total < ample.estimate(on).total  # the last layer's input need not be kept beside it
+
+
+def test_a_way_of_tuning_that_cannot_compute_twice_never_does() -> None:
+    prefix = TrainSettings(method=METHODS["prefix"].settings(), packing=False)
+    assert planner(0.3).estimate(prefix).recomputed == 0
+    assert planner(0.3, on_gpu=True).estimate(prefix).recomputed == 0
+
+
+def test_a_dry_step_tells_how_many_layers_are_computed_twice_from_then_on() -> None:
+    model, settings = shape(**(SMALL | {"num_hidden_layers": 24})), TrainSettings()
+    tight = cpu(0.8 * estimate(model, settings, SKEWED, cpu(64)).high / GB)
+    twice = estimate(model, settings, SKEWED, tight).recomputed
+    told = {part.name: part.bytes for part in estimate(model, settings, SKEWED, tight).parts}
+    settled = told["weights"] + told["adapter"] + told["runtime"]
+    work = sum(told[name] for name in ("activations", "loss", "dequantisation", "gradients"))
+    pack = estimate(model, settings, SKEWED, tight).pack_tokens
+    leaner = calibrated(model, settings, SKEWED, tight, pack, settled, settled + work // 2, 0)
+    assert leaner.recomputed == twice
+    assert estimate(model, settings, SKEWED, tight, leaner).recomputed < twice
+    greedier = calibrated(model, settings, SKEWED, tight, pack, settled, settled + work * 3 // 2, 0)
+    assert estimate(model, settings, SKEWED, tight, greedier).recomputed > twice
+    same = estimate(model, settings, SKEWED, tight, leaner, twice)
+    assert same.measured
+    assert not estimate(model, settings, SKEWED, tight, leaner, twice - 1).measured
+
+
+def test_inputs_that_lie_in_main_memory_take_none_of_the_cards() -> None:
+    card = planner(80, on_gpu=True, num_hidden_layers=24)
+    on, offload = (
+        card.estimate(build(TrainSettings, {"gradient_checkpointing": value})) for value in ("on", "offload")
+    )
+    assert on.total - offload.total == pytest.approx(22 * on.pack_tokens * 512 * 2, rel=1e-3)
+    tight = planner(0.98 * on.high / GB, on_gpu=True, num_hidden_layers=24)
+    settings = build(TrainSettings, {"batch_size": 1, "gradient_checkpointing": "on"})
+    kinds = [change.sets for change in planner(0.5, on_gpu=True).make_it_fit(settings).changes]
+    assert {"gradient_checkpointing": "offload"} in kinds
+    assert tight.fits(build(TrainSettings, {"gradient_checkpointing": "offload"}))
+    assert all("offload" not in str(change.sets) for change in planner(0.5).make_it_fit(settings).changes)
+
+
+def test_using_the_memory_does_not_make_more_layers_compute_twice() -> None:
+    ample = planner(64, num_hidden_layers=24)
+    settings = build(TrainSettings, {"batch_size": 4, "accumulation": 4})
+    asked = planner(1.05 * ample.estimate(settings).high / GB, num_hidden_layers=24)
+    then = changed(settings, asked.use_memory(settings).sets)
+    assert asked.estimate(then).recomputed == 0
 
 
 def test_shorter_texts_are_said_to_leave_examples_out() -> None:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from studio.contract.memory_fit import Planner, changed
+from studio.contract.memory_plan import Calibration
 from studio.contract.methods import METHODS
 from studio.contract.relief import relief
 from studio.contract.settings import TrainSettings
@@ -31,8 +32,20 @@ def test_even_where_it_was_thought_to_fit_less_is_proposed() -> None:
 
 def test_everything_that_can_be_done_is_listed_mildest_first_with_gain_and_cost() -> None:
     found = relief(Planner(shape(), planner(1).lengths, gpu(14)), settings(quantisation="none", precision="bf16"))
-    assert [change.kind for change in found.changes] == ["batch", "checkpointing", "quantisation", "length"]
+    assert [change.kind for change in found.changes] == [
+        *("batch", "checkpointing", "offload", "quantisation", "length")
+    ]
     assert all(change.gains_bytes > 0 and change.what and change.costs for change in found.changes)
+
+
+def test_a_model_that_takes_most_while_it_is_loaded_is_helped_by_the_formula() -> None:
+    """The dry step says that nothing of the settings matters; but the memory ran out in a step."""
+    plain, now = planner(8), settings()
+    most = 2 * plain.estimate(now).total
+    measured = Calibration(settled_bytes=0, work=1.0, pack=1.0, least_bytes=most, settings=now)
+    assert Planner(plain.shape, plain.lengths, plain.machine, measured).changes(now, ("batch",)) == ()
+    found = relief(Planner(plain.shape, plain.lengths, plain.machine, measured), now)
+    assert found.suggested[0] == "batch"
 
 
 def test_texts_are_shortened_only_where_nothing_else_is_left() -> None:

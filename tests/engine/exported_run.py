@@ -14,7 +14,7 @@ from studio.engine import base_model
 from studio.engine.base_model import Placement
 from tests.engine.ways import way_job
 
-CPU = Placement(device="cpu", quantisation="none", precision="fp32", gradient_checkpointing=False)
+CPU = Placement(device="cpu", quantisation="none", precision="fp32")
 QUESTIONS = torch.tensor([list(range(5, 25)), list(range(100, 120))])
 
 

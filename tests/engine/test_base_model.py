@@ -18,7 +18,7 @@ from studio.engine.base_model import Placement
 from studio.engine.methods import lora
 from tests.helpers.tiny_models import ARCHITECTURES, tiny_model
 
-CPU = Placement(device="cpu", quantisation="none", precision="fp32", gradient_checkpointing=False)
+CPU = Placement(device="cpu", quantisation="none", precision="fp32")
 NF4 = msgspec.structs.replace(CPU, quantisation="nf4")
 IDS = torch.tensor([[5, 6, 7, 8, 9]])
 
@@ -40,14 +40,11 @@ def test_on_a_machine_without_gpu_automatic_means_cpu_fp32_unquantised(monkeypat
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     placement = base_model.resolve(TrainSettings())
     assert (placement.device, placement.quantisation, placement.precision) == ("cpu", "none", "fp32")
-    assert placement.gradient_checkpointing is False
 
 
 def test_choices_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = TrainSettings(device="cpu", quantisation="nf4", precision="bf16", gradient_checkpointing="on")
-    assert base_model.resolve(chosen) == Placement(
-        device="cpu", quantisation="nf4", precision="bf16", gradient_checkpointing=True
-    )
+    chosen = TrainSettings(device="cpu", quantisation="nf4", precision="bf16")
+    assert base_model.resolve(chosen) == Placement(device="cpu", quantisation="nf4", precision="bf16")
 
 
 def test_a_chosen_gpu_that_is_absent_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,11 +68,10 @@ def as_if_gpu(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], faul
     monkeypatch.setattr(torch, "zeros", zeros)
 
 
-def test_on_a_gpu_automatic_means_nf4_bf16_and_checkpointing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_gpu_automatic_means_nf4_and_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     as_if_gpu(monkeypatch, (8, 0))
     placement = base_model.resolve(TrainSettings())
     assert (placement.device, placement.quantisation, placement.precision) == ("cuda:0", "nf4", "bf16")
-    assert placement.gradient_checkpointing is True
 
 
 def test_an_old_gpu_calculates_in_fp32_and_refuses_bf16(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from studio.engine.exports import adapter
 from studio.engine.methods import lora
 from tests.helpers.tiny_models import tiny_model
 
-CPU = Placement(device="cpu", quantisation="none", precision="fp32", gradient_checkpointing=False)
+CPU = Placement(device="cpu", quantisation="none", precision="fp32")
 
 
 @pytest.fixture(scope="module")

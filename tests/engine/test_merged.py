@@ -72,6 +72,11 @@ def test_what_cannot_be_merged_is_refused_in_words(way: str, llama: Path, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+def test_what_makes_up_for_4_bit_loading_is_not_built_into_the_whole_model(llama: Path, tmp_path: Path) -> None:
+    run = learned_run(tmp_path, llama, method__initialisation="loftq", quantisation="nf4")
+    assert code(run, tmp_path / "out") == "export.loftq"
+
+
 def test_a_large_model_is_written_in_parts_with_an_index(llama: Path, tmp_path: Path) -> None:
     run = learned_run(tmp_path, llama)
     exported = merged.write(run.path, tmp_path / "out", shard_bytes=100_000)

@@ -162,6 +162,7 @@ def test_a_killed_window_leaves_the_run_going_and_the_next_start_takes_it_up(
     assert worker is not None, "the run died with its window"
 
     window = open_window(qtbot, qapp)
+    opened = time.monotonic()
     try:
         workplace = window.workplace
         seen = Recorder()
@@ -170,6 +171,7 @@ def test_a_killed_window_leaves_the_run_going_and_the_next_start_takes_it_up(
         assert workplace.active.folder == folder
         # Seen without a click: the run bar of the first page bears the run, with what it can do.
         qtbot.waitUntil(lambda: "Loss" in window.run_bar.text(), timeout=60_000)
+        assert time.monotonic() - opened < 5, "the run is to be taken up within five seconds"
         assert window.current_page == "home"
         assert window.run_bar.text().startswith("long · ")
         assert window.run_bar.can_pause

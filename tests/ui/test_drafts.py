@@ -148,10 +148,8 @@ def test_a_page_that_is_not_shown_keeps_its_draft(windows: Windows) -> None:
         b"no json",
         b"[]",
         b'{"train": 5}',
-        (
-            b'{"train": {"values": {"method": "magic", "epochs": []}, "preset": "x", "model": "/gone", "start": "a"},'
-            b' "chat": {"question": 5, "sampling": {"temperature": "hot"}}, "data": {"work": 5}}'
-        ),
+        b'{"train": {"values": {"method": "magic", "epochs": []}, "preset": "x", "model": "/gone", "start": "gone"}}',
+        b'{"chat": {"question": 5, "sampling": {"temperature": "hot"}}, "data": {"work": 5}}',
     ],
 )
 def test_a_damaged_draft_is_none(windows: Windows, content: bytes) -> None:

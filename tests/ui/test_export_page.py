@@ -1,13 +1,17 @@
 """The Export page with the real export worker."""
 
+import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from studio.contract.exports import EXPORTS
+from studio.contract.methods import PromptSettings
+from studio.contract.parity import Parity
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.export import ExportPage, folder_name
 from tests.ui.finished_run import finished_run, model_and_adapter
@@ -96,3 +100,94 @@ def test_a_name_that_is_no_new_folder_is_refused_before_the_start(page: ExportPa
 @pytest.mark.parametrize(("text", "name"), [("run-1-Qwen/Qwen3 4B", "run-1-Qwen-Qwen3-4B"), ("../..", "adapter")])
 def test_a_folders_name_is_made_from_the_names_that_people_gave(text: str, name: str) -> None:
     assert folder_name(text) == name
+
+
+# --- forms, progress, parity -----------------------------------------------------------------------------------------
+
+
+def ready(page: ExportPage, folder: Path) -> None:
+    finished_run(model_and_adapter())
+    page.on_shown()
+    page.set_folder(folder)
+
+
+def test_each_form_offers_its_number_formats_and_its_card(page: ExportPage, tmp_path: Path) -> None:
+    ready(page, tmp_path)
+    assert not page.forms.numbers_combo.isVisible()
+    assert not page.forms.check.isVisible()
+    for name, row in EXPORTS.items():
+        page.forms.choose(name)
+        shown = [page.forms.numbers_combo.itemData(i) for i in range(page.forms.numbers_combo.count())]
+        assert shown == list(row.numbers)
+        assert page.forms.check.isVisible() is (row.holds == "model")
+    page.forms.choose("gguf")
+    assert "library_name: gguf" in page.card.toPlainText()
+
+
+def test_a_whole_model_is_exported_compared_and_the_result_stays_on_the_page(
+    qtbot: QtBot, page: ExportPage, tmp_path: Path
+) -> None:
+    ready(page, tmp_path)
+    page.forms.choose("gguf")
+    page.forms.numbers_combo.setCurrentIndex(page.forms.numbers_combo.findData("f32"))
+    told: list[str] = []
+    page.job.progressed.connect(lambda progress: told.append(page.progress.stage.text()))
+    export(qtbot, page)
+    assert page.parity.isVisible()
+    assert "The files behave as the adapter did." in page.parity.text()
+    assert "Cut into the same tokens: 8 of 8" in page.parity.text()
+    assert any(text.startswith("Building what was learned into the model: ") for text in told)
+    assert not page.progress.isVisible()
+    (file,) = (tmp_path / "run-1-tiny").glob("*.gguf")
+    assert file.name == "run-1-tiny-F32.gguf"
+    assert (tmp_path / "run-1-tiny" / "README.md").read_text(encoding="utf-8") == page.card.toPlainText()
+
+
+def test_an_export_can_be_stopped_and_leaves_nothing(qtbot: QtBot, page: ExportPage, tmp_path: Path) -> None:
+    ready(page, tmp_path)
+    page.forms.choose("merged")
+    page.job.progressed.connect(lambda progress: page.progress.stop.isEnabled() and page.progress.stop.click())
+    export(qtbot, page)
+    assert "The export was stopped." in page.message.text()
+    assert list(tmp_path.glob("*run-1*")) == []
+    assert page.export_button.isEnabled()
+
+
+def test_what_a_way_of_tuning_cannot_leave_as_is_greyed_with_the_reason(page: ExportPage, tmp_path: Path) -> None:
+    ready(page, tmp_path)
+    (run,) = page.workplace.runs()
+    method = PromptSettings()
+    settings = msgspec.structs.replace(run.job.settings, method=method)
+    page.forms.choose("gguf")
+    page.forms.show_run(msgspec.structs.replace(run, job=msgspec.structs.replace(run.job, settings=settings)))
+    enabled = {str(b.property("export")): b.isEnabled() for b in page.forms.buttons.buttons()}
+    assert enabled == dict.fromkeys(EXPORTS, False) | {"adapter": True}
+    assert page.forms.form() == "adapter"
+    assert "It has learned places before the text, not weights." in page.forms._about["gguf"].text()
+
+
+def test_a_missing_base_leads_to_the_models_page(qtbot: QtBot, page: ExportPage, tmp_path: Path) -> None:
+    ready(page, tmp_path)
+    (run,) = page.workplace.runs()
+    told = json.loads((run.folder / "job.json").read_text())
+    (run.folder / "job.json").write_text(json.dumps(told | {"model": str(tmp_path / "gone")}))
+    page.workplace.runs_changed.emit()
+    page.forms.choose("merged")
+    export(qtbot, page)
+    assert "is gone; without it the adapter cannot be built into it." in page.message.text()
+    with qtbot.waitSignal(page.page_wanted) as wanted:
+        press(page, "Open Models")
+    assert wanted.args == ["models"]
+
+
+@pytest.mark.parametrize(
+    ("parity", "words"),
+    [(Parity(numbers="f16", prompts=8, same_ids=8, places=100, same_top1=50), "The files differ from the adapter"),
+     (Parity(numbers="f16", skipped="that needs 60 GB"), "The files were not compared"),
+     (Parity(numbers="f16", prompts=8, same_ids=8, places=100, same_top1=100), "The files behave as the adapter did")],
+)  # fmt: skip
+def test_every_outcome_of_the_comparison_has_its_words(page: ExportPage, parity: Parity, words: str) -> None:
+    page.parity.show_parity(parity)
+    assert words in page.parity.text()
+    page.parity.show_parity(None)
+    assert page.parity.isHidden()

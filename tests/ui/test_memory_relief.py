@@ -153,6 +153,23 @@ def test_it_goes_on_by_itself_only_where_that_was_asked_for(
     pilot.deleteLater()
 
 
+def test_a_run_that_was_told_to_stop_does_not_go_on_by_itself(
+    workplace: Workplace, resumed: list[RunFolder], qtbot: QtBot
+) -> None:
+    preferences = Preferences()
+    preferences.when_memory_ends = "go_on"
+    pilot = Autopilot(workplace, preferences)
+    folder = failed_run()
+    workplace.run_event.emit(events.Stopping(save=True))
+    workplace.run_ended.emit(folder)
+    assert not pilot._later.isActive()
+    workplace.run_started.emit(folder)  # the next one is another matter
+    with qtbot.waitSignal(workplace.told, timeout=10_000):
+        workplace.run_ended.emit(folder)
+    assert resumed == [folder]
+    pilot.deleteLater()
+
+
 def test_a_run_that_ended_well_is_left_alone(workplace: Workplace, resumed: list[RunFolder], qtbot: QtBot) -> None:
     preferences = Preferences()
     preferences.when_memory_ends = "go_on"

@@ -24,7 +24,10 @@ from studio.supervisor.checkup import known_too_long, longest_text
 from studio.supervisor.workplace import Workplace
 from studio.ui import failures, wording
 from studio.ui.pages.train_planning import TrainPlanning
-from studio.ui.widgets.message import MessageBar
+from studio.ui.theme import GRID
+from studio.ui.widgets import buttons
+from studio.ui.widgets.labels import IconLabel, label
+from studio.ui.widgets.section import row
 from studio.ui.widgets.train_setup import Choice, TrainSetup
 
 
@@ -47,7 +50,13 @@ class BeforeRun(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         self.setup = setup = TrainSetup(self)
-        self.going = MessageBar(closable=False)
+        self.going = QWidget()
+        self.going_words = label("", wrap=True)
+        watch = buttons.secondary(self.tr("Watch it"), self.watch_wanted.emit, "train")
+        line = row(IconLabel("info", "accent"), self.going_words, watch)
+        line.setStretch(1, 1)
+        line.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 0)
+        self.going.setLayout(line)
         outer.addWidget(self.going)
         outer.addWidget(setup)
         self.planning = TrainPlanning(workplace, setup, self)
@@ -81,17 +90,10 @@ class BeforeRun(QWidget):
     def _show_going(self) -> None:
         """What goes on meanwhile, and that the next run waits for it."""
         work = self.workplace.active_job
-        if work is None:
-            self.going.clear()
-        else:
-            words = self.tr("{name} is being trained. What you start here waits in line until it has ended.")
-            actions = [(self.tr("Watch it"), self._watch)]
-            self.going.show_text("info", words.format(name=work.name), actions=actions)
+        self.going.setVisible(work is not None)
+        words = self.tr("{name} is being trained. What you start here waits in line until it has ended.")
+        self.going_words.setText(words.format(name=work.name) if work is not None else "")
         self._show_start()
-
-    def _watch(self) -> None:
-        self._show_going()  # the click closed the message, and the run goes on
-        self.watch_wanted.emit()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Names and datasets may be others by now."""

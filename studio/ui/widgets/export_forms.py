@@ -7,8 +7,8 @@ from studio.contract.compatibility import export_problem
 from studio.contract.exports import EXPORTS
 from studio.data.run_history import RunSummary
 from studio.ui import wording
-from studio.ui.widgets.labels import label, set_role
-from studio.ui.widgets.section import Section, row
+from studio.ui.widgets.labels import label, plain_tip, set_role
+from studio.ui.widgets.section import Section
 
 
 class ExportForms(Section):
@@ -25,11 +25,14 @@ class ExportForms(Section):
             button.setProperty("export", name)
             button.setChecked(not self.buttons.buttons())
             button.setAccessibleDescription(wording.told(form.help))
+            button.setToolTip(plain_tip(wording.told(form.help)))
             self.buttons.addButton(button)
             self._about[name] = label(wording.told(form.help), "muted", wrap=True)
             self.add(button)
             self.add(self._about[name])
         self.numbers_combo = QComboBox()
+        self.numbers_combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.numbers_combo.setMinimumContentsLength(14)
         self.numbers_combo.setAccessibleName(self.tr("Number format of the weights"))
         self._numbers_title = label(self.tr("Number format of the weights"))
         self._numbers_title.setBuddy(self.numbers_combo)
@@ -38,9 +41,8 @@ class ExportForms(Section):
         self.check.setToolTip(
             self.tr("The same prompts go through both; takes some time and memory for both models after another.")
         )
-        line = row(self._numbers_title, self.numbers_combo)
-        line.setStretch(1, 1)
-        self.add(line)
+        self.add(self._numbers_title)
+        self.add(self.numbers_combo)
         self.add(self.check)
         self.buttons.buttonToggled.connect(self._on_toggled)
         self.numbers_combo.currentIndexChanged.connect(self.changed)
@@ -76,8 +78,10 @@ class ExportForms(Section):
             about.setText(text)
             set_role(about, "muted" if problem is None else "warning")
             button.setAccessibleDescription(text)
+            button.setToolTip(plain_tip(text))
         if not self._chosen().isEnabled():
             self.choose("adapter")
+        self._show_about()
 
     def _chosen(self) -> QAbstractButton:
         chosen = self.buttons.checkedButton()
@@ -96,6 +100,13 @@ class ExportForms(Section):
         for name, words in form.numbers.items():
             self.numbers_combo.addItem(wording.told(words), name)
         self.numbers_combo.blockSignals(False)
+        self._show_about()
         for widget in (self._numbers_title, self.numbers_combo):
             widget.setVisible(bool(form.numbers))
         self.check.setVisible(form.holds == "model")
+
+    def _show_about(self) -> None:
+        """What the chosen one is for, and why others cannot be; of the rest the tooltip tells."""
+        for button in self.buttons.buttons():
+            name = str(button.property("export"))
+            self._about[name].setVisible(button.isChecked() or self._about[name].property("role") == "warning")

@@ -71,6 +71,7 @@ class ParityCard(QFrame):
         self._rows = QGridLayout()
         self._rows.setHorizontalSpacing(2 * GRID)
         self._rows.setVerticalSpacing(GRID // 2)
+        self._rows.setColumnStretch(0, 1)
         self._rows.setColumnStretch(1, 1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(2 * GRID, GRID + 4, 2 * GRID, GRID + 4)

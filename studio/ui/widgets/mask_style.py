@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 from studio.contract.events import MaskedRow
 from studio.ui import theme
 from studio.ui.widgets.labels import label
+from studio.ui.widgets.section import Folding, held, row
 
 Marks = Literal["learned", "tested", "none"]
 """What a row's labels mean: they are learned; they would be, but the row is kept aside; nothing comes of them."""
@@ -64,22 +65,18 @@ class Legend(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._marks: Marks = "learned"
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(theme.GRID * 2)
+        outer = QHBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
         self._mark = _Marked(self)
         self._learned, self._chip = QLabel(self), QLabel(self)
         for made in (self._learned, self._chip):
             made.setTextFormat(Qt.TextFormat.RichText)  # our own words only
         self._read = label("", "muted")
-        words = QHBoxLayout()
-        words.setSpacing(0)
-        words.addWidget(self._mark)
-        words.addWidget(self._learned)
-        row.addLayout(words)
-        row.addWidget(self._read)
-        row.addWidget(self._chip)
-        row.addStretch(1)
+        words = held(row(self._mark, self._learned, 1, spacing=0))
+        outer.addWidget(
+            Folding(held(row(words, self._read, spacing=2 * theme.GRID)), self._chip, spacing=2 * theme.GRID)
+        )
+        outer.addStretch(1)
         theme.changes().theme_changed.connect(self._on_theme_changed)
         self.show_marks("learned", False)
 

@@ -22,6 +22,9 @@ class MemoryCard(Section):
             told = planned.plan.estimate
             words = self.tr("Expected: {size} (± {band}), measured with the longest examples before the first step.")
             parts.append(words.format(size=wording.memory(told.total), band=wording.memory(told.high - told.total)))
+            if told.recomputed:
+                words = self.tr("Layers computed twice, which saves memory and costs time: {count}.")
+                parts.append(words.format(count=told.recomputed))
         peak = finished.peak_bytes if finished is not None else 0
         if peak:
             parts.append(self.tr("Taken at its peak: {size}.").format(size=wording.memory(peak)))

@@ -18,6 +18,9 @@ class MemoryRelief(Section):
     Signals:
         changes_wanted: The changes that were left ticked, a tuple of `Change`; the run is to go on with them.
         unchanged_wanted: The run is to go on as it was.
+
+    Attributes:
+        ways: The line of buttons, to which the owner may add.
     """
 
     changes_wanted = Signal(object)
@@ -33,7 +36,8 @@ class MemoryRelief(Section):
         self.add(self.warning)
         self.go_on = buttons.primary("", self._on_go_on)
         self.unchanged = buttons.flat("", self.unchanged_wanted.emit)
-        self.add(row(self.go_on, self.unchanged, 1))
+        self.ways = row(self.go_on, self.unchanged, 1)
+        self.add(self.ways)
         self.hide()
 
     def show_relief(self, relief: Relief | None, has_checkpoint: bool) -> None:
@@ -66,6 +70,7 @@ class MemoryRelief(Section):
         box = QCheckBox(f"{words.rstrip('.')} – {saves}".replace("&", "&&"))
         box.setAccessibleDescription(costs)
         box.setChecked(ticked)
+        box.setMinimumHeight(max(3 * GRID, box.sizeHint().height()))  # the hint forgets the box where text is small
         box.toggled.connect(lambda _: self._show_button())
         self.boxes[box] = change
         line = QVBoxLayout()

@@ -15,7 +15,7 @@ from studio.ui.widgets.memory_relief import MemoryRelief
 from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.run_feed import RunFeed
 from studio.ui.widgets.run_view import RunView
-from studio.ui.widgets.section import row
+from studio.ui.widgets.section import ScrollColumn, row
 from studio.ui.widgets.settings_table import SettingsTable
 from studio.ui.widgets.verdict_words import judge
 
@@ -74,12 +74,17 @@ class RunDetail(QWidget):
             inside.setContentsMargins(0, GRID, 0, 0)
             inside.addWidget(widget)
             self.tabs.addTab(page, words)
+        less = ScrollColumn(margin=0)
+        less.body.addWidget(self.relief)
+        less.body.addStretch(1)
+        self.tabs.addTab(less, self.tr("Less memory"))
+        self._less = self.tabs.indexOf(less)
+        self._show_less(False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * GRID, 2 * GRID, 3 * GRID, GRID)
         layout.setSpacing(GRID)
         layout.addLayout(head)
         layout.addWidget(self.message)
-        layout.addWidget(self.relief)
         layout.addWidget(self.said)
         layout.addWidget(self.label)
         layout.addWidget(self.tabs, 1)
@@ -125,6 +130,7 @@ class RunDetail(QWidget):
         self._told = key
         saved = summary is not None and summary.has_checkpoint
         self.relief.show_relief(relief, saved)
+        self._show_less(relief is not None)
         if summary is None:
             self.message.clear()
             return
@@ -136,6 +142,16 @@ class RunDetail(QWidget):
             fix = self.tr("It can go on from its last checkpoint.") if saved else ""
             what = self.tr("The run was interrupted: its trainer ended while no window was there to see why.")
             self.message.show_text("warning", what, fix=fix, actions=actions)
+
+    def _show_less(self, has_any: bool) -> None:
+        """The tab of what would need less memory: in front where there is something."""
+        if has_any:
+            self.tabs.setTabVisible(self._less, True)
+            self.tabs.setCurrentIndex(self._less)
+            return
+        if self.tabs.currentIndex() == self._less:
+            self.tabs.setCurrentIndex(0)
+        self.tabs.setTabVisible(self._less, False)
 
     def _go_on(self) -> None:
         self._told = None  # the click closes the message: it is shown anew where the run cannot be taken up

@@ -66,6 +66,7 @@ class RunHeader(QWidget):
         self.message = MessageBar(closable=False)
         self.relief = MemoryRelief()
         self.relief.unchanged_wanted.connect(self.resume_run_wanted)
+        self.relief.ways.insertWidget(2, buttons.flat(self.tr("New run"), self.new_run_wanted.emit))
         self.notices = MessageBar()
         self.notices.dismissed.connect(self._on_notice_dismissed)
         self._dismissed = 0
@@ -204,7 +205,7 @@ class RunHeader(QWidget):
             problem = progress.failed.problem
             actions = [(self.tr("New run"), self.new_run_wanted.emit)]
             if not self.relief.isHidden():
-                pass  # its own buttons go on
+                actions = []  # the card below has them all
             elif progress.saved is not None:
                 actions.insert(0, (self.tr("Go on from the last checkpoint"), self.resume_run_wanted.emit))
             elif progress.step is not None or is_passing(problem):

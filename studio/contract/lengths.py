@@ -1,0 +1,70 @@
+"""How long the examples of a dataset are, in a few numbers. Knows no torch."""
+
+import bisect
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+POINTS = 129
+"""Lengths that are kept of a dataset: shortest, longest, and evenly many rows between neighbours."""
+
+
+class Lengths(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the examples are, in tokens.
+
+    Attributes:
+        rows: How many there are, general ones included.
+        own: How many of them are the user's, each read once a pass.
+        points: Lengths at evenly spaced ranks, ascending; all of them where there are few.
+        learned_share: Of all tokens, those that are learned.
+        source: "counted" by the trainer's encoder, "doctor" by the doctor's histogram, "guess" by the file's size.
+    """
+
+    rows: int
+    own: int
+    points: tuple[int, ...]
+    learned_share: float = 0.5
+    source: Literal["counted", "doctor", "guess"] = "counted"
+
+    def at(self, rank: float) -> float:
+        """The length at a rank from 0 (shortest) to 1 (longest)."""
+        place = rank * (len(self.points) - 1)
+        low = int(place)
+        high = min(low + 1, len(self.points) - 1)
+        return self.points[low] + (place - low) * (self.points[high] - self.points[low])
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row."""
+        return self.points[-1]
+
+    def pack(self, batch: int, packed: bool) -> int:
+        """Tokens (pads included) of the longest rows that may come together, `batch` of them."""
+        count = min(batch, self.rows)
+        if not packed:
+            return count * self.longest
+        steps = max(1, self.rows - 1)
+        return round(sum(self.at(1 - one / steps) for one in range(count)))
+
+    def share_over(self, limit: int) -> float:
+        """Share of the rows that are longer than `limit` tokens."""
+        return 1 - bisect.bisect_right(self.points, limit) / len(self.points)
+
+    def cut(self, limit: int) -> "Lengths":
+        """The rows that are left when longer ones are left out."""
+        kept = tuple(point for point in self.points if point <= limit) or (limit,)
+        share = len(kept) / len(self.points)
+        rows, own = max(1, round(self.rows * share)), max(1, round(self.own * share))
+        return msgspec.structs.replace(self, rows=rows, own=own, points=kept)
+
+
+def lengths_of(tokens: Iterable[int], learned_share: float, own: int) -> Lengths:
+    """Lengths from those of all rows, `own` of which are the user's."""
+    ordered = sorted(int(one) for one in tokens)
+    count = len(ordered)
+    if count > POINTS:
+        points = tuple(ordered[round(place * (count - 1) / (POINTS - 1))] for place in range(POINTS))
+    else:
+        points = tuple(ordered) or (0,)
+    return Lengths(rows=max(1, count), own=max(1, own), points=points, learned_share=learned_share)
