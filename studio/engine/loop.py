@@ -192,16 +192,8 @@ class Run:
         return wish
 
     def _pause_not_finite(self, loss: float, norm: float) -> None:
-        what = "loss" if not np.isfinite(loss) else "gradient"
-        problem = Problem(
-            code="train.not_finite",
-            what=f"In step {self.step + 1} the {what} was not a number any more; this step was not used.",
-            why="The learning speed is too high, or one of the examples is broken.",
-            fix="Resume to leave these examples out and go on, or stop and save what was learned before; "
-            "then try a lower learning speed.",
-            details=f"loss {loss}, gradient norm {norm}, learning rate {self.optimiser.param_groups[0]['lr']}",
-        )
-        self._pause_for(problem)
+        rate = self.optimiser.param_groups[0]["lr"]
+        self._pause_for(sound_weights.not_finite(self.step + 1, loss, norm, rate))
         self._leave_broken_weights()
 
     def _leave_broken_weights(self) -> None:

@@ -1,5 +1,6 @@
 """Weights that are no numbers any more: they are never saved, and the run goes back to what it saved before."""
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,26 @@ def are_finite(tensors: Iterable[torch.Tensor]) -> bool:
 def state_of(optimiser: Any) -> list[torch.Tensor]:
     """What an optimiser remembers: not a number there, no weight is one after the next step."""
     return [value for state in optimiser.state.values() for value in state.values() if torch.is_tensor(value)]
+
+
+def not_finite(step: int, loss: float, norm: float, rate: float) -> Problem:
+    """What is told when a step's loss or gradient was no number; the weights are sound then.
+
+    Args:
+        step: It, which was not used.
+        loss: Of its examples.
+        norm: Of its gradients.
+        rate: The learning rate.
+    """
+    what = "loss" if not math.isfinite(loss) else "gradient"
+    return Problem(
+        code="train.not_finite",
+        what=f"In step {step} the {what} was not a number any more; this step was not used.",
+        why="The learning speed is too high, or one of the examples is broken.",
+        fix="Resume to leave these examples out and go on, or stop and save what was learned before; "
+        "then try a lower learning speed.",
+        details=f"loss {loss}, gradient norm {norm}, learning rate {rate}",
+    )
 
 
 def broken(step: int) -> Problem:

@@ -51,9 +51,11 @@ class MemoryGroup:
     def allow(self, size: int) -> None:
         """From now on, so many bytes for all in it together."""
         assert self._path is not None
-        (self._path / self._limit).write_text(str(size))
         swap = self._path / ("memory.memsw.limit_in_bytes" if self._is_first_version else "memory.swap.max")
-        with contextlib.suppress(OSError):  # where the system has none
+        with contextlib.suppress(OSError):  # where the system has none; lifted first, as it may not be the lower one
+            swap.write_text("-1" if self._is_first_version else "max")
+        (self._path / self._limit).write_text(str(size))
+        with contextlib.suppress(OSError):
             swap.write_text(str(size) if self._is_first_version else "0")
 
     @contextlib.contextmanager

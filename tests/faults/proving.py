@@ -101,7 +101,7 @@ PROOFS = {
     "windows": Proof(
         "P12",
         "The window is killed during a run: the worker goes on (or stops with a checkpoint, if so chosen), and the "
-        "next start follows it within 5 s",
+        "next start follows it within 5 s and shows what stood in forms",
         "windows",
         ("--n", "2"),
     ),

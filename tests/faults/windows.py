@@ -5,8 +5,9 @@
 The real program is started on a (virtual) screen, starts a run, and is ended by SIGKILL at a random moment; then it is
 started anew, and so on. Each time the worker must live on, and the new window must show a step that the run has made
 since, within 5 seconds of the start of its process. Every tenth kill is of a window whose run is to stop when it goes:
-that run must end by itself with a whole checkpoint, and be offered to be taken up. At the end the long run is stopped
-through its files, and its adapter must be whole.
+that run must end by itself with a whole checkpoint, and be offered to be taken up. Every fifth time a name is typed
+into the form of the next run, and the window is killed 10 seconds later: the next one must show it (30 s are
+promised). At the end the long run is stopped through its files, and its adapter must be whole.
 """
 
 import json
@@ -22,9 +23,11 @@ from pathlib import Path
 import msgspec
 
 from studio.contract import commands, events, job
+from studio.contract.control import Going
 from studio.contract.job import TrainJob
-from studio.contract.run_folder import RunFolder, runs_folder
+from studio.contract.run_folder import RunFolder, datasets_folder, runs_folder
 from studio.data import run_history
+from studio.data.importing import import_dataset
 from studio.data.run_history import living_worker
 from studio.supervisor.processes import worker_environment
 from tests.faults import report
@@ -34,11 +37,14 @@ from tests.faults.supervised import endless_job
 FOLLOWED_SECONDS = 5.0
 PATIENCE_SECONDS = 120.0
 STOPS_EVERY = 10
+TYPES_EVERY = 5
+TYPED_SECONDS = 10.0
 
 WINDOW = """
 import json, sys
 from pathlib import Path
 from PySide6.QtCore import QTimer
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from studio import app
 from studio.contract import events, job
@@ -62,9 +68,21 @@ def watch():
     place.run_event.connect(on_event)
     look.timeout.connect(show)
     look.start(20)
-    say(ready=True, following=place.active is not None, can_resume=[r.id for r in place.runs() if r.can_resume])
-    if len(sys.argv) > 1:
+    window.show_page("train")
+    page = window.page("train")
+    def type_name():
+        page.new_run()
+        edit = page.before.setup.name_edit
+        say(name=edit.text())
+        if sys.argv[2]:
+            edit.clear()
+            QTest.keyClicks(edit, sys.argv[2])
+            say(typed=True)
+    if sys.argv[1]:
         place.start_training(job.load(Path(sys.argv[1])))
+    else:
+        QTimer.singleShot(500, window, type_name)
+    say(ready=True, following=place.active is not None, can_resume=[r.id for r in place.runs() if r.can_resume])
 
 sys.exit(app.main([], on_ready=watch))
 """
@@ -78,6 +96,7 @@ class Result(msgspec.Struct, kw_only=True):
         lived_on: Of them, those whose worker went on.
         followed: Next starts that showed a new step of the run in time.
         slowest_seconds: From the start of a process to that.
+        typed, kept: Names that stood in a form when the window was killed; of them, those that the next one showed.
         stopped_with_checkpoint: Of `stops` kills, runs that ended by themselves and could be taken up, as was chosen.
     """
 
@@ -85,6 +104,8 @@ class Result(msgspec.Struct, kw_only=True):
     lived_on: int = 0
     followed: int = 0
     slowest_seconds: float = 0.0
+    typed: int = 0
+    kept: int = 0
     stops: int = 0
     stopped_with_checkpoint: int = 0
     faults: list[str] = msgspec.field(default_factory=list)
@@ -93,16 +114,16 @@ class Result(msgspec.Struct, kw_only=True):
     def is_good(self) -> bool:
         """Whether nothing was lost by any of the kills."""
         kept = self.kills - self.stops == self.lived_on == self.followed > 0
-        return not self.faults and kept and self.stops == self.stopped_with_checkpoint
+        return not self.faults and kept and self.typed == self.kept > 0 and self.stops == self.stopped_with_checkpoint
 
 
 class Window:
     """A process of the real program. What it says is read by a thread, so that asking never waits."""
 
-    def __init__(self, script: Path, start: Path | None = None) -> None:
+    def __init__(self, script: Path, start: Path | None = None, name: str = "") -> None:
         self.began = time.monotonic()
         self.told: list[tuple[float, dict[str, object]]] = []
-        command = [sys.executable, "-P", str(script), *([str(start)] if start else [])]
+        command = [sys.executable, "-P", str(script), str(start or ""), name]
         self._log = script.with_suffix(".log").open("ab")
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self._log, env=worker_environment(), start_new_session=True
@@ -162,6 +183,11 @@ def kill_windows(count: int, home: Path) -> Result:
     script, dice, result = home / "window.py", random.Random(12), Result()
     script.write_text(WINDOW, encoding="utf-8")
     work = endless_job(home, accumulation=6)
+    source = datasets_folder() / "rows.csv"  # the form of the next run wants something to learn from
+    source.write_text("question,answer\n" + "".join(f"What is {n}?,It is {n}.\n" for n in range(30)))
+    kept = datasets_folder() / "rows"
+    import_dataset(job.ImportJob(source=str(source), destination=str(kept), name="Rows"), lambda event: None, Going())
+    source.unlink()
     with screen():
         for _ in range(count // STOPS_EVERY):
             _stop_with_window(script, work, dice, result)
@@ -183,23 +209,41 @@ def _follow(script: Path, work: TrainJob, dice: random.Random, count: int, resul
         return window.kill()
     folder = newest_run()
     try:
+        typed = ""
         for number in range(count):
             time.sleep(dice.uniform(0, 1.0))
+            if typed:
+                window.when(lambda told: "typed" in told, PATIENCE_SECONDS)
+                time.sleep(TYPED_SECONDS)
             window.kill()
             result.kills += 1
             result.lived_on += living_worker(folder) is not None
-            known = last_step(folder)
-            window = Window(script)
+            known, kept = last_step(folder), typed
+            # The first of every few, so that a small proof has one: typed now, looked for in the next window.
+            typed = f"Name {number}" if number % TYPES_EVERY == 0 and number < count - 1 else ""
+            window = Window(script, name=typed)
             seconds = window.shows_step_after(known)
             result.slowest_seconds = max(result.slowest_seconds, round(seconds or PATIENCE_SECONDS, 1))
             if seconds is None or seconds > FOLLOWED_SECONDS:
                 result.faults.append(f"kill {number}: the run was followed after {seconds} s")
             else:
                 result.followed += 1
+            if kept:
+                _require_name(window, kept, result)
         window.kill()
     finally:
         commands.append(folder.commands, commands.Stop(save=True))
         _require_end(folder, "stopped", result)
+
+
+def _require_name(window: Window, name: str, result: Result) -> None:
+    """What stood in the form when the window before was killed stands there again."""
+    result.typed += 1
+    if window.when(lambda told: told.get("name") == name, PATIENCE_SECONDS) is not None:
+        result.kept += 1
+    else:
+        said = [told["name"] for _, told in window.told if "name" in told]
+        result.faults.append(f"the form holds {said} instead of {name!r}")
 
 
 def _stop_with_window(script: Path, work: TrainJob, dice: random.Random, result: Result) -> None:
