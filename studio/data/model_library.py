@@ -26,8 +26,14 @@ def list_models() -> list[ModelChecked]:
 
 
 def put_model(model: ModelChecked) -> None:
-    """Add a model, or replace what was known of its folder."""
+    """Add a model, or replace what was known of its folder; a mere check keeps what was noted when it was added."""
     shelf = _read()
+    before = next((known for known in shelf.models if known.path == model.path), None)
+    if before is not None and not model.sha256:
+        name = before.name if before.copied else model.name
+        model = msgspec.structs.replace(
+            model, name=name, sha256=before.sha256, fingerprint=before.fingerprint, copied=before.copied
+        )
     shelf.models = [known for known in shelf.models if known.path != model.path] + [model]
     _write(shelf)
 

@@ -18,22 +18,23 @@ def hugging_face_cache() -> Path:
     return (Path(home) if home else Path.home() / ".cache" / "huggingface") / "hub"
 
 
-def find_models(place: Path) -> list[Path]:
+def find_models(place: Path, most: int = MOST_FOLDERS) -> list[Path]:
     """Model folders in a folder: those with a config.json, not looked into any further.
 
     Links are followed nowhere but in snapshots of the Hugging Face cache, whose files are links by design.
 
     Args:
         place: A model folder, or one that holds some, at most DEEPEST levels down.
+        most: Folders that are looked at.
     """
-    found = list(_walk(place))
+    found = list(_walk(place, most))
     return sorted(found, key=lambda path: (str(path).lower(), str(path)))[:MOST_FOUND]
 
 
-def _walk(place: Path) -> Iterator[Path]:
+def _walk(place: Path, most: int) -> Iterator[Path]:
     seen = 0
     waiting = [(place, 0)]
-    while waiting and seen < MOST_FOLDERS:
+    while waiting and seen < most:
         folder, depth = waiting.pop()
         seen += 1
         try:

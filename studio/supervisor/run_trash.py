@@ -20,20 +20,39 @@ def move_to_trash(folder: RunFolder) -> Path:
         StudioError: It must not be deleted, or this disk has no trash.
     """
     run_history.require_deletable(folder)
+    trashed, fault = into_trash(folder.path)
+    if fault:
+        raise StudioError(
+            "run.no_trash",
+            "The run could not be moved to the trash.",
+            fault,
+            "Delete it for good, or delete its folder yourself.",
+            where=str(folder.path),
+        )
+    return trashed
+
+
+def into_trash(path: Path) -> tuple[Path, str]:
+    """Move any folder into the trash: where it lies there (nothing where the system does not tell); what went wrong."""
     if sys.platform.startswith("linux"):
         # On a fresh account Qt finds no place for the trash and does not make one.
         data = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)
         Path(data).mkdir(parents=True, exist_ok=True)
-    file = QFile(str(folder.path))
+    file = QFile(str(path))
     if not file.moveToTrash():
-        raise StudioError(
-            "run.no_trash",
-            "The run could not be moved to the trash.",
-            f"{file.errorString()}.",
-            "Delete it for good, or delete its folder yourself.",
-            where=str(folder.path),
-        )
-    return Path(file.fileName())
+        return Path(), f"{file.errorString()}."
+    return Path(file.fileName()), ""
+
+
+def out_of_trash(trashed: Path, path: Path) -> None:
+    """Move a folder back to where it was, and forget the desktop's note about it.
+
+    Raises:
+        OSError: It is not in the trash any more, or cannot be moved.
+    """
+    trashed.rename(path)
+    # The note about where it came from (freedesktop.org trash specification) would be left over.
+    (trashed.parent.parent / "info" / f"{trashed.name}.trashinfo").unlink(missing_ok=True)
 
 
 def take_back(trashed: Path, folder: RunFolder) -> None:
@@ -43,7 +62,7 @@ def take_back(trashed: Path, folder: RunFolder) -> None:
         StudioError: It is not in the trash any more, or cannot be moved.
     """
     try:
-        trashed.rename(folder.path)
+        out_of_trash(trashed, folder.path)
     except OSError as error:
         raise StudioError(
             "run.take_back",
@@ -52,5 +71,3 @@ def take_back(trashed: Path, folder: RunFolder) -> None:
             "Look for it in the trash of your computer.",
             where=str(trashed),
         ) from error
-    # The desktop's note about where it came from (freedesktop.org trash specification) would be left over.
-    (trashed.parent.parent / "info" / f"{trashed.name}.trashinfo").unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from studio.contract.methods import PromptSettings
 from studio.contract.parity import Parity
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.export import ExportPage, folder_name
+from studio.ui.widgets.combine_dialog import CombineDialog
 from tests.ui.finished_run import finished_run, model_and_adapter
 
 WAIT = 60_000
@@ -191,3 +192,54 @@ def test_every_outcome_of_the_comparison_has_its_words(page: ExportPage, parity:
     assert words in page.parity.text()
     page.parity.show_parity(None)
     assert page.parity.isHidden()
+
+
+# --- combining -------------------------------------------------------------------------------------------------------
+
+
+def dialog_of(page: ExportPage) -> CombineDialog:
+    page.combine_button.click()
+    return page.window().findChildren(CombineDialog)[-1]
+
+
+def test_two_adapters_become_one_that_is_offered_and_chats(
+    qtbot: QtBot, page: ExportPage, workplace: Workplace, tmp_path: Path
+) -> None:
+    finished_run(model_and_adapter(), name="run-1")
+    page.on_shown()
+    assert not page.combine_button.isEnabled()
+    finished_run(model_and_adapter(), name="run-2")
+    page.on_shown()
+    dialog = dialog_of(page)
+    assert not dialog.combine.isEnabled()
+    assert "Choose two to 8 adapters." in dialog.state.text()
+    for box, weight in zip(dialog.boxes, dialog.weights, strict=True):
+        assert not weight.isEnabled()
+        box.click()
+        weight.setValue(0.3)
+    dialog.how.setCurrentIndex(dialog.how.findData("ties"))
+    assert dialog.density.isVisible()
+    assert not dialog.rank.isVisible()
+    dialog.name.setText("both")
+    dialog.combine.click()
+    qtbot.waitUntil(lambda: not page.combining.going and not workplace._tasks, timeout=WAIT)
+    assert "both was made." in page.message.text()
+    assert page.run_combo.currentText().startswith("both · tiny")
+    assert "Agreeing parts only (TIES), keeping 50% of each" in page.card.toPlainText()
+    with qtbot.waitSignal(workplace.chat_requested) as wanted:
+        press(page, "Chat with it")
+    assert wanted.args[0].path.name.startswith("combined-")
+
+
+def test_adapters_of_different_bases_cannot_be_chosen_together(page: ExportPage, tmp_path: Path) -> None:
+    finished_run(model_and_adapter(), name="run-1")
+    other = finished_run(model_and_adapter(), name="run-2")
+    told = json.loads(other.job.read_text())
+    other.job.write_text(json.dumps(told | {"model": str(tmp_path)}))
+    page.on_shown()
+    dialog = dialog_of(page)
+    for box in dialog.boxes:
+        box.click()
+    assert "different base models" in dialog.state.text()
+    assert not dialog.combine.isEnabled()
+    dialog.reject()

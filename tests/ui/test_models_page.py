@@ -1,18 +1,24 @@
 """The Models page with the real check of model folders."""
 
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
+from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from studio.contract.architectures import ARCHITECTURES
 from studio.contract.events import DeviceReport, Gpu, ModelChecked
-from studio.contract.run_folder import starter_folder
+from studio.contract.memory_plan import Machine
+from studio.contract.run_folder import models_folder, starter_folder
 from studio.data import model_library
+from studio.data.model_fit import fit_of
 from studio.supervisor.workplace import Workplace
+from studio.ui.main_window import MainWindow
 from studio.ui.pages.models import ModelsPage
+from studio.ui.widgets import model_source
 from studio.ui.widgets.larger_models import FAMILIES, largest
 from studio.ui.widgets.model_card import ModelCard, parameters_in_words
 from tests.ui.finished_run import checked_model, model_and_adapter
@@ -177,3 +183,106 @@ def test_the_starter_cannot_be_removed_and_says_what_it_is(qtbot: QtBot) -> None
 )
 def test_parameters_are_told_in_words(count: int, text: str) -> None:
     assert parameters_in_words(count).replace("\u202f", ",") in (text, text.replace(",", ""))
+
+
+# --- adding, copying, taking away ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stick(made: Path, tmp_path: Path) -> Path:
+    """A stick with two models, one of them broken."""
+    for name in ("good", "broken"):
+        shutil.copytree(made / "model", tmp_path / "stick" / "models" / name)
+    (tmp_path / "stick" / "models" / "broken" / "tokenizer.json").unlink()
+    return tmp_path / "stick"
+
+
+def wait_added(qtbot: QtBot, page: ModelsPage) -> None:
+    qtbot.waitUntil(lambda: not page.shelf.adding and not page.workplace._tasks, timeout=WAIT)
+
+
+def test_a_stick_is_looked_through_and_what_was_chosen_is_copied(qtbot: QtBot, page: ModelsPage, stick: Path) -> None:
+    page.offer(stick)
+    assert [box.text().split("  ·  ")[0] for box in page.source.boxes] == ["models/broken", "models/good"]
+    page.source.copy_radio.click()
+    assert "are free" in page.source.copy_radio.text()
+    told: list[str] = []
+    page.shelf.progressed.connect(lambda progress: told.append(page.adding.stage.text()))
+    page.source.add_button.click()
+    assert page.source.isHidden()
+    wait_added(qtbot, page)
+    cards = {card.model.name: card for card in page.cards}
+    assert cards["good"].model.copied
+    assert Path(cards["good"].model.path).parent == models_folder()
+    assert "5 files noted (SHA-256)" in cards["good"].facts()
+    assert "Chat: fits" in words(cards["good"])
+    assert "Training: fits" in words(cards["good"])
+    assert not cards["broken"].model.usable
+    assert any("Copying the model" in text for text in told)
+    assert page.adding.isHidden()
+
+
+def test_a_copy_that_is_taken_away_comes_back(qtbot: QtBot, window: MainWindow, stick: Path) -> None:
+    window.show_page("models")
+    page = window.page("models")
+    assert isinstance(page, ModelsPage)
+    page.shelf.add([stick / "models" / "good"], copy=True)
+    wait_added(qtbot, page)
+    model = next(card.model for card in page.cards if card.model.copied)
+    press(next(card for card in page.cards if card.model.copied), "Move copy to trash")
+    assert not Path(model.path).exists()
+    assert model not in model_library.list_models()
+    toast = window.toasts.toasts()[-1]
+    next(b for b in toast.findChildren(QPushButton) if b.text() == "Undo").click()
+    assert (Path(model.path) / "model.safetensors").is_file()
+    assert model in model_library.list_models()
+
+
+def test_adding_can_be_cancelled(qtbot: QtBot, page: ModelsPage, stick: Path) -> None:
+    page.shelf.progressed.connect(lambda progress: page.adding.cancel.click())
+    page.shelf.add([stick / "models" / "good", stick / "models" / "broken"], copy=True)
+    wait_added(qtbot, page)
+    # The first is so small that it may have been there before the worker heard of it; the second never comes.
+    assert ("The model was not added." in page.message.text()) is (page.cards == [])
+    assert [card.model.name for card in page.cards] in ([], ["good"])
+    assert len(list(models_folder().iterdir())) == len(page.cards)
+
+
+def test_where_there_is_no_model_it_is_said(page: ModelsPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page.offer(tmp_path)
+    assert "There is no model in" in page.message.text()
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "none"))
+    page.message.clear()
+    page.cache_button.click()
+    assert "There is no model in none." in page.message.text()
+
+
+def test_without_room_a_copy_is_not_offered(page: ModelsPage, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_source.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 0, 1000))
+    page.offer(stick)
+    assert page.source.add_button.isEnabled()
+    page.source.copy_radio.click()
+    assert not page.source.add_button.isEnabled()
+    assert "no room" in page.source.room.text()
+    page.source.stay_radio.click()
+    page.source.boxes[0].click()
+    assert [path.name for path in page.source.chosen()] == ["good"]
+    assert page.escape()
+    assert page.source.isHidden()
+
+
+def test_checking_again_keeps_what_was_noted_when_it_was_added(made: Path) -> None:
+    noted = msgspec.structs.replace(checked_model(made), sha256={"a": "b"}, fingerprint="c", copied=True, name="mine")
+    model_library.put_model(noted)
+    model_library.put_model(checked_model(made))
+    assert model_library.list_models() == [noted]
+
+
+@pytest.mark.parametrize(("free", "said"), [(64 << 30, "fits."), (1 << 20, "does not fit.")])
+def test_a_card_says_whether_a_model_fits(qtbot: QtBot, made: Path, free: int, said: str) -> None:
+    machine = Machine(device="cuda:0", total_bytes=64 << 30, free_bytes=free)
+    card = ModelCard(checked_model(made), chosen=False, fit=fit_of(made / "model", machine))
+    qtbot.addWidget(card)
+    assert f"Chat: {said}" in words(card)
+    assert f"Training: {said}" in words(card)
+    assert "of the graphics card are free" in words(card)

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
 )
 
 from studio.contract.errors import Problem
-from studio.contract.events import Exported, Progress
-from studio.contract.job import ExportJob
+from studio.contract.events import Combined, Exported, Progress
+from studio.contract.job import CombineJob, ExportJob
 from studio.contract.run_folder import RunFolder
 from studio.data.model_card import card_text
 from studio.data.run_history import RunSummary
@@ -27,6 +27,7 @@ from studio.ui import wording
 from studio.ui.pages.page import Page
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
+from studio.ui.widgets.combine_dialog import CombineDialog, can_be_combined
 from studio.ui.widgets.empty import EmptyState
 from studio.ui.widgets.export_forms import ExportForms
 from studio.ui.widgets.export_result import ExportProgress, ParityCard
@@ -63,6 +64,11 @@ class ExportPage(Page):
         outer.addWidget(self.message)
         outer.addWidget(self.stack, 1)
         workplace.runs_changed.connect(self._list_runs)
+        self.combining = ShortJob(workplace, self)
+        self.combining.progressed.connect(self.progress.show_progress)
+        self.combining.done.connect(self._on_combined)
+        self.combining.failed.connect(self._on_failed)
+        self.combining.changed.connect(self._show_state)
         self.job.progressed.connect(self._on_progressed)
         self.job.done.connect(self._on_done)
         self.job.failed.connect(self._on_failed)
@@ -77,6 +83,8 @@ class ExportPage(Page):
         self.run_combo.currentIndexChanged.connect(self._on_run_changed)
         self.run_facts = label("", "muted", wrap=True)
         what = Section(self.tr("What"))
+        self.combine_button = buttons.flat(self.tr("Combine adapters…"), self._ask_to_combine, "plus")
+        what.add_action(self.combine_button)
         what.add(self.run_combo)
         what.add(self.run_facts)
         left = ScrollColumn(margin=0)
@@ -89,7 +97,7 @@ class ExportPage(Page):
         self.export_button = buttons.primary(self.tr("Export"), self._on_export, "export")
         self.state = label("", "muted")
         self.progress = ExportProgress()
-        self.progress.stop_wanted.connect(self.job.stop)
+        self.progress.stop_wanted.connect(self._on_stop_wanted)
         column = QVBoxLayout()
         column.setSpacing(GRID)
         column.addWidget(left, 1)
@@ -221,7 +229,7 @@ class ExportPage(Page):
 
     def _on_export(self) -> None:
         run, name = self._run(), self.name.text().strip()
-        if run is None or self.job.going or not name:
+        if run is None or self.job.going or self.combining.going or not name:
             return
         self.message.clear()
         self.parity.show_parity(None)
@@ -236,12 +244,44 @@ class ExportPage(Page):
             )
         )
 
+    # --- combining --------------------------------------------------------------------------------------
+
+    def _ask_to_combine(self) -> None:
+        dialog = CombineDialog(self._runs, self.window())
+        dialog.accepted.connect(lambda: self.combine(dialog.chosen()))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def combine(self, work: CombineJob) -> None:
+        """Make one adapter of several; the new run is then offered here and everywhere."""
+        self.message.clear()
+        self.progress.start()
+        self.combining.start(work)
+
+    def _on_combined(self, event: Combined) -> None:
+        folder = RunFolder(Path(event.run))
+        self.workplace.runs_changed.emit()
+        self.show_run(folder)
+        self.message.show_text(
+            "success",
+            self.tr("{name} was made.").format(name=event.name),
+            self.tr("It is a run like any other and remembers what it was made of."),
+            actions=[(self.tr("Chat with it"), lambda: self.workplace.open_chat(folder))],
+        )
+
+    def _on_stop_wanted(self) -> None:
+        self.job.stop()
+        self.combining.stop()
+
     def _on_progressed(self, progress: Progress) -> None:
         self.progress.show_progress(progress)
 
     def _on_failed(self, problem: Problem) -> None:
         if problem.code == "export.stopped":
             self.message.show_problem(problem, kind="info")
+            return
+        if problem.code.startswith(("combine.", "adapter.")):
+            self.message.show_problem(problem, [(self.tr("Combine adapters…"), self._ask_to_combine)])
             return
         actions = [(self.tr("Choose folder…"), self._browse)]
         if problem.code == "export.exists":
@@ -279,11 +319,14 @@ class ExportPage(Page):
     def _show_state(self) -> None:
         name = self.name.text().strip()
         plain = bool(name) and not re.search(r"[/\\]", name) and name not in (".", "..")
-        busy = self.job.going
+        busy = self.job.going or self.combining.going
         self.export_button.setEnabled(plain and not busy and bool(self._runs))
         self.progress.setVisible(busy)
         for widget in (self.run_combo, self.forms):
             widget.setEnabled(not busy)
+        several = sum(map(can_be_combined, self._runs)) > 1
+        self.combine_button.setEnabled(several and not busy)
+        self.combine_button.setToolTip("" if several else self.tr("Two runs by LoRA are needed."))
         self.state.setText("" if plain or busy else self.tr("The name must be that of one new folder."))
 
 

@@ -1,10 +1,13 @@
-"""The Models page: which base model is taught. Folders are added, checked and forgotten; files are never touched."""
+"""The Models page: which base model is taught. Models are added from folders, sticks and caches, and taken away."""
 
 from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
+from studio.contract.errors import Problem, StudioError
 from studio.contract.events import ModelChecked
+from studio.data.model_search import find_models, hugging_face_cache
+from studio.supervisor.model_shelf import ModelShelf, Removed
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.page import Page
 from studio.ui.theme import GRID
@@ -14,8 +17,12 @@ from studio.ui.widgets.labels import label
 from studio.ui.widgets.larger_models import LargerModels
 from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.model_card import ModelCard
+from studio.ui.widgets.model_source import AddingProgress, ModelSource
 from studio.ui.widgets.search_field import SearchField
 from studio.ui.widgets.section import ScrollColumn, row
+
+MOST_LOOKED_AT = 3000
+"""Folders; looking is done at once, and must not keep the window waiting."""
 
 
 class ModelsPage(Page):
@@ -25,10 +32,17 @@ class ModelsPage(Page):
         super().__init__(workplace, parent)
         self.cards: list[ModelCard] = []
         self._checking: set[str] = set()
+        self.shelf = ModelShelf(workplace, self)
         self.search = SearchField(self.tr("Search models"))
         self.search.setMaximumWidth(360)
         self.search.textChanged.connect(self._filter)
-        self.add_button = buttons.primary(self.tr("Add from folder…"), self._browse, "plus")
+        self.add_button = buttons.primary(self.tr("Add from folder or USB stick…"), self._browse, "plus")
+        self.cache_button = buttons.secondary(self.tr("Hugging Face cache…"), self._look_in_cache, "search")
+        self.cache_button.setToolTip(self.tr("Models that other programs have downloaded to this computer"))
+        self.source = ModelSource()
+        self.source.add_wanted.connect(self.shelf.add)
+        self.adding = AddingProgress()
+        self.adding.cancel_wanted.connect(self.shelf.stop)
         self.message = MessageBar()
         self.checking = label("", "muted")
         self.nothing_found = label(self.tr("No model matches the search."), "muted")
@@ -44,16 +58,22 @@ class ModelsPage(Page):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 0)
         outer.setSpacing(GRID + 4)
-        head = row(self.search, self.checking, 1, self.add_button)
+        head = row(self.search, self.checking, 1, self.cache_button, self.add_button)
         head.setStretch(0, 1)
         outer.addLayout(head)
         outer.addWidget(self.message)
+        outer.addWidget(self.source)
+        outer.addWidget(self.adding)
         outer.addWidget(self.nothing_found)
         outer.addWidget(self.empty, 1)
         outer.addWidget(self.list, 1)
         workplace.models_changed.connect(self._on_models_changed)
         workplace.model_chosen.connect(self._fill)
         workplace.device_reported.connect(self.larger.show_report)
+        workplace.device_reported.connect(self._fill)
+        self.shelf.changed.connect(lambda: self.adding.show_adding(self.shelf.adding, self.shelf.waiting))
+        self.shelf.progressed.connect(lambda progress: self.adding.show_progress(self.shelf.adding, progress))
+        self.shelf.failed.connect(self._on_failed)
         if workplace.device is not None:
             self.larger.show_report(workplace.device)
         self._fill()
@@ -71,9 +91,12 @@ class ModelsPage(Page):
         return True
 
     def escape(self) -> bool:
-        """Esc: close the message, else clear the search."""
+        """Esc: close the message, then what was found, else clear the search."""
         if not self.message.isHidden():
             self.message.clear()
+            return True
+        if not self.source.isHidden():
+            self.source.hide()
             return True
         if self.search.text():
             self.search.clear()
@@ -90,13 +113,35 @@ class ModelsPage(Page):
         self._tell_checking()
         self.workplace.add_model(folder)
 
+    def offer(self, place: Path) -> None:
+        """Look for models in a folder and let the user choose."""
+        self.message.clear()
+        found = find_models(place, MOST_LOOKED_AT) if place.is_dir() else []
+        if found:
+            self.source.offer(place, found)
+            return
+        self.source.hide()
+        self.message.show_text(
+            "info",
+            self.tr("There is no model in {folder}.").format(folder=place.name or str(place)),
+            self.tr("A model is a folder with a config.json, safetensors files and a tokenizer."),
+            self.tr("Choose the folder that holds it."),
+            [(self.tr("Choose another folder…"), self._browse)],
+        )
+
     # --- inside -----------------------------------------------------------------------------------------
 
     def _browse(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self.window(), self.tr("Choose a model's folder"))
+        words = self.tr("Choose a model's folder, or one that holds models")
+        chosen = QFileDialog.getExistingDirectory(self.window(), words)
         if chosen:
-            self.message.clear()
-            self.add_folder(Path(chosen))
+            self.offer(Path(chosen))
+
+    def _look_in_cache(self) -> None:
+        self.offer(hugging_face_cache())
+
+    def _on_failed(self, problem: Problem) -> None:
+        self.message.show_problem(problem, kind="info" if problem.code == "model.add_stopped" else "error")
 
     def _on_models_changed(self) -> None:
         self._checking.clear()
@@ -116,7 +161,7 @@ class ModelsPage(Page):
         chosen = self.workplace.model.path if self.workplace.model is not None else ""
         self.cards = []
         for model in self.workplace.models():
-            card = ModelCard(model, model.path == chosen and model.usable)
+            card = ModelCard(model, model.path == chosen and model.usable, self.shelf.fit(model))
             card.use_wanted.connect(self._on_use_wanted)
             card.remove_wanted.connect(self._on_remove_wanted)
             card.check_wanted.connect(self._on_check_wanted)
@@ -145,7 +190,24 @@ class ModelsPage(Page):
         self.add_folder(Path(model.path))
 
     def _on_remove_wanted(self, model: ModelChecked) -> None:
-        self.workplace.remove_model(model)
-        self.workplace.told.emit(
-            self.tr("{model} was removed from the list; its files are untouched.").format(model=model.name)
-        )
+        try:
+            removed = self.shelf.remove(model)
+        except StudioError as error:
+            self.message.show_problem(error.problem)
+            return
+        words = self.tr("{model} was removed from the list; its files are untouched.")
+        if model.copied:
+            words = self.tr("The copy of {model} is in the trash.")
+        said = words.format(model=model.name)
+        toasts = getattr(self.window(), "toasts", None)  # a page that stands alone has none
+        if toasts is None or (model.copied and removed.trashed is None):
+            self.workplace.told.emit(said)
+        else:
+            toasts.say(said, self.tr("Undo"), lambda: self.take_back(removed))
+
+    def take_back(self, removed: Removed) -> None:
+        """Undo a removal."""
+        try:
+            self.shelf.take_back(removed)
+        except StudioError as error:
+            self.message.show_problem(error.problem)

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from studio.contract.events import ModelChecked
 from studio.contract.run_folder import starter_folder
+from studio.data.model_fit import Fit, ModelFit
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -25,9 +26,12 @@ class ModelCard(QFrame):
     remove_wanted = Signal(object)
     check_wanted = Signal(object)
 
-    def __init__(self, model: ModelChecked, chosen: bool, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, model: ModelChecked, chosen: bool, fit: ModelFit | None = None, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.model = model
+        self.fit = fit
         self.built_in = Path(model.path) == starter_folder()
         self.setProperty("role", "card")
         self.setAccessibleName(self._name())
@@ -40,7 +44,10 @@ class ModelCard(QFrame):
             texts.addWidget(label(self._about_starter(), wrap=True))
         texts.addWidget(label(self.facts(), "muted", wrap=True, selectable=True))
         if not self.built_in:
-            texts.addWidget(ElidedLabel(model.path, "muted"))
+            texts.addWidget(ElidedLabel(self._place(), "muted", Qt.TextElideMode.ElideMiddle))
+        if fit is not None:
+            texts.addLayout(self._fit_line(self.tr("Chat"), fit.chat))
+            texts.addLayout(self._fit_line(self.tr("Training"), fit.training))
         for problem in model.problems:
             texts.addLayout(self._line("error", "error", wording.told_problem(problem).sentence().replace("\n", " ")))
         for warning in model.warnings:
@@ -67,8 +74,14 @@ class ModelCard(QFrame):
             again.setAccessibleName(self.tr("Check {model} again").format(model=model.name))
             actions.addWidget(again)
         if not self.built_in:
-            remove = buttons.flat(self.tr("Remove from list"), lambda: self.remove_wanted.emit(model))
-            remove.setAccessibleName(self.tr("Remove {model} from the list; its files stay").format(model=model.name))
+            words = self.tr("Move copy to trash") if model.copied else self.tr("Remove from list")
+            said = (
+                self.tr("Move the copy of {model} to the trash")
+                if model.copied
+                else self.tr("Remove {model} from the list; its files stay")
+            )
+            remove = buttons.flat(words, lambda: self.remove_wanted.emit(model))
+            remove.setAccessibleName(said.format(model=model.name))
             actions.addWidget(remove)
         actions.addStretch(1)
         return actions
@@ -93,6 +106,8 @@ class ModelCard(QFrame):
             parts.append(self.tr("licence {licence}").format(licence=model.licence))
         else:
             parts.append(self.tr("licence not stated"))
+        if model.sha256:
+            parts.append(self.tr("{count} files noted (SHA-256)").format(count=wording.number(len(model.sha256))))
         if model.architecture:
             parts.append(self.tr("has a chat template") if model.has_template else self.tr("no chat template"))
         return "  ·  ".join(parts)
@@ -101,6 +116,29 @@ class ModelCard(QFrame):
         if self.built_in:
             return self.tr("Starter (built in)")
         return self.model.name or Path(self.model.path).name
+
+    def _place(self) -> str:
+        if self.model.copied:
+            return self.tr("Copied to {folder}").format(folder=self.model.path)
+        return self.model.path
+
+    def _fit_line(self, use: str, fit: Fit) -> QHBoxLayout:
+        """Whether one use of it fits into the memory that is free now."""
+        assert self.fit is not None
+        machine = self.fit.machine
+        where = self.tr("of the graphics card") if machine.is_gpu else self.tr("of the computer's memory")
+        words = {
+            "fits": self.tr("{use}: fits. It needs about {needed}; {free} {where} are free."),
+            "tight": self.tr("{use}: fits barely. It needs about {needed}; {free} {where} are free."),
+            "too_large": self.tr("{use}: does not fit. It needs about {needed}; {free} {where} are free."),
+        }[fit.how]
+        icon, role = {"fits": ("check", "success"), "tight": ("warning", "warning"), "too_large": ("error", "error")}[
+            fit.how
+        ]
+        needed, free = wording.memory(fit.needed_bytes), wording.memory(machine.free_bytes)
+        line = row(IconLabel(icon, role, 16), label(words.format(use=use, needed=needed, free=free, where=where)), 1)
+        line.setSpacing(GRID)
+        return line
 
     def _about_starter(self) -> str:
         return self.tr(
