@@ -72,8 +72,9 @@ def _attending(base: Any, name: str | None, device: torch.device, dtype: torch.d
     attend = AttentionInterface()[name or base.config._attn_implementation]
     config = base.config
     layers: dict[int | None, Any] = {}
-    for layer in base.base_model.layers:
-        layers.setdefault(getattr(layer.self_attn, "sliding_window", None), layer.self_attn)
+    for layer in base.modules():  # by what they have: a way of tuning may have wrapped them
+        if hasattr(layer, "scaling") and hasattr(layer, "head_dim"):
+            layers.setdefault(getattr(layer, "sliding_window", None), layer)
     first = next(iter(layers.values()))
     heads, fewer = _heads(config)
     states = [

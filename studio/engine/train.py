@@ -185,6 +185,7 @@ def choose_kernels(base: Any, placement: base_model.Placement, emit: Emit) -> tu
     device = torch.device(placement.device)
     if device.type != "cuda":
         return ()
+    torch.cuda.set_device(device)  # Triton starts its kernels there, wherever the numbers lie
     emit(Progress(stage="Trying what the graphics card computes fastest"))
     return tuple(map(str, hot_path.choose(base, device, base_model.DTYPES[placement.precision])))
 

@@ -56,7 +56,7 @@ def test_what_does_not_fit_comes_with_what_makes_it_fit(
     capsys: pytest.CaptureFixture[str], rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(LIMIT, "0.9")
-    table = told(capsys, "plan", str(rows), "--batch-size", "256", "--formula-only")
+    table = told(capsys, "plan", str(rows), "--batch-size", "256", "--gradient-checkpointing", "off", "--formula-only")
     assert table["fits"] is False
     fit = table["make_it_fit"]
     assert isinstance(fit, dict)

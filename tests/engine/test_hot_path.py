@@ -8,8 +8,19 @@ from typing import Any
 import pytest
 import torch
 
-from studio.contract.methods import LoraSettings
-from studio.engine import attention, base_model, fused_gate, fused_norm, hot_path, kernel_trial, last_layer, liger, loss
+from studio.contract.methods import METHODS, LoraSettings
+from studio.engine import (
+    attention,
+    base_model,
+    fused_gate,
+    fused_norm,
+    hot_path,
+    kernel_trial,
+    last_layer,
+    liger,
+    loss,
+    methods,
+)
 from studio.engine.kernel_trial import tried
 from studio.engine.train import choose_kernels
 from tests.engine.ground import make_model
@@ -194,6 +205,21 @@ def test_kernels_that_are_wrong_are_left_and_nothing_changes(tmp_path: Path, mon
     assert torch.equal(together, alone)
     for name, gradient in wanted.items():
         assert torch.equal(mine[name], gradient), name
+
+
+@pytest.mark.parametrize("name", ["llama_adapter", "ia3", "prefix", "bottleneck", "vera", "norms", "full"])
+def test_whatever_the_way_of_tuning_has_wrapped_the_trials_find_their_layers(
+    llama: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    base = base_model.load(llama, base_model.Placement(device="cpu", quantisation="none", precision="fp32"))
+    methods.attach(base, METHODS[name].settings(), 0)
+    play(monkeypatch)
+    found = {one.piece for one in hot_path.choose(base, CPU, torch.float32) if one.used}
+    assert {"attention", "rotations"} <= found
+    norms = [module for module in base.modules() if type(module).__name__ == "LlamaRMSNorm"]
+    assert all("forward" not in vars(norm) for norm in norms if norm.weight.requires_grad)
+    if name == "full":
+        assert not any(piece.startswith(("norms", "loss")) for piece in found)
 
 
 def test_without_the_library_only_what_torch_has_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

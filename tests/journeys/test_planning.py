@@ -38,6 +38,7 @@ def test_what_does_not_fit_is_measured_made_to_fit_and_trained(
     before = open_train(qtbot, window)
     settings = before.setup.form.settings()
     assert settings is not None
+    settings = replace_at(settings, "gradient_checkpointing", "off")
     before.setup.form.set_settings(replace_at(settings, "batch_size", 256))
     memory = before.setup.memory
     assert "not fit" in memory.words.text()

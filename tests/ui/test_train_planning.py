@@ -98,6 +98,7 @@ def test_make_it_fit_lists_what_changes_and_one_click_changes_it(
     before: BeforeRun, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(LIMIT, "0.9")
+    edit(before, "gradient_checkpointing", "off")
     edit(before, "batch_size", 128)
     memory = before.setup.memory
     assert "It does not fit" in memory.words.text()
