@@ -5,6 +5,7 @@ running for ever. So: what a template multiplies, adds and formats is measured f
 process may not grow by more than LARGEST_BYTES while one runs; and whatever it does, it ends after LONGEST_SECONDS.
 """
 
+import os
 import re
 import signal
 import sys
@@ -13,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -248,7 +248,16 @@ def _traced_deadline(end: float) -> Iterator[None]:
         sys.settrace(before)
 
 
-_STATM = Path("/proc/self/statm")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+def _address_space_bytes() -> int:
+    """How much of the process there is now; asked before each conversation, so without the weight of a `Path`."""
+    statm = os.open("/proc/self/statm", os.O_RDONLY)
+    try:
+        return int(os.read(statm, 100).split(maxsplit=1)[0]) * PAGE_BYTES
+    finally:
+        os.close(statm)
 
 
 @contextmanager
@@ -260,7 +269,7 @@ def _memory_limit() -> Iterator[None]:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = int(_STATM.read_text().split()[0]) * resource.getpagesize() + LARGEST_BYTES
+    most = _address_space_bytes() + LARGEST_BYTES
     if soft != resource.RLIM_INFINITY and soft < most:
         yield
         return
