@@ -119,6 +119,13 @@ PROOFS = {
         ("--tests", "tests/cli/test_planning.py"),
         (),
     ),
+    "malicious": Proof(
+        "Canaries",
+        "30 artefacts that were made to create a file or to connect are opened through all doors: none does",
+        "malicious",
+        (),
+        (),
+    ),
     "exports": Proof(
         "P16",
         "An export is killed (SIGKILL) at any moment: no final name with a broken file, and the next export sweeps up",
