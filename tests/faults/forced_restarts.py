@@ -143,7 +143,7 @@ def _restart(folder: RunFolder, fate: Callable[[Path], None], dice: random.Rando
     thread = TrainerThread(folder, attach=True)
     seen = Seen(thread)  # the record also holds how earlier workers ended
     thread.start()
-    if not wait_until(lambda: thread.isFinished() and isinstance(seen.told[-1][1], Failed), 5):
+    if not wait_until(lambda: thread.isFinished() and seen.ends_with(Failed), 5):
         told.faults.append(f"{name}: a window that follows the run does not see its end in 5 s")
         thread.let_go()
         thread.wait()

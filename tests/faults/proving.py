@@ -145,7 +145,7 @@ def prove(proof: Proof, full: bool) -> tuple[bool, Any, float]:
     try:
         figures = json.loads(done.stdout)
     except json.JSONDecodeError:
-        figures = {"faults": [done.stdout[-500:]]}
+        figures = {"faults": [done.stdout[-500:] or f"it ended with {done.returncode} and without figures"]}
     return done.returncode == 0, figures, time.monotonic() - began
 
 

@@ -57,6 +57,10 @@ class Seen(QObject):
         """How many of a kind came."""
         return sum(isinstance(event, kind) for _, event in self.told)
 
+    def ends_with(self, kind: type[events.Event]) -> bool:
+        """Whether the newest is of a kind."""
+        return bool(self.told) and isinstance(self.told[-1][1], kind)
+
     @property
     def failed(self) -> tuple[float, events.Failed] | None:
         """The failure, and when it was shown."""
