@@ -211,14 +211,19 @@ def of_gguf(path: Path, config: Any, pre_tokenizer: Any) -> Reread:
         told = {key: value for key, value in config.to_dict().items() if key not in ("model_type", "architectures")}
         config = LlamaConfig(**told)
 
-    tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
+    tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name, local_files_only=True)
     if pre_tokenizer is not None:
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizer
     fields = gguf.GGUFReader(path).fields
     ends = (fields.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot"))
     return Reread(
         load=lambda: AutoModelForCausalLM.from_pretrained(
-            str(path.parent), gguf_file=path.name, config=config, dtype=torch.float32, attn_implementation="eager"
+            str(path.parent),
+            gguf_file=path.name,
+            config=config,
+            dtype=torch.float32,
+            local_files_only=True,
+            attn_implementation="eager",
         ),
         ids_of=lambda text: list(tokenizer(text, add_special_tokens=False).input_ids),
         template=str(fields["tokenizer.chat_template"].contents()),
