@@ -1,19 +1,15 @@
 """Which base model an adapter was trained on, kept beside it: a hash that renaming or re-sharding does not change."""
 
-import hashlib
-import json
 from pathlib import Path
 
 import msgspec
 
 from studio.contract.errors import StudioError
+from studio.data import base_identity
 from studio.engine.model_folder import model_name
-from studio.engine.weights_file import Damaged, Tensor, read_places, weight_files
 
 FILE = "base_model.json"
 LARGEST = 100_000
-SAMPLED_BYTES = 256
-"""Of each tensor: enough to tell two models of one architecture apart, and read in milliseconds."""
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -26,20 +22,9 @@ class Base(msgspec.Struct, frozen=True):
 def of(folder: Path) -> str:
     """The fingerprint of a model folder: names, formats, shapes and first numbers of its tensors; "" if unreadable."""
     try:
-        files = weight_files(folder)
-        found: dict[str, tuple[Tensor, bytes]] = {}
-        for path in files:
-            places = read_places(path)
-            with path.open("rb") as file:
-                for name, (tensor, (begin, end)) in sorted(places.items(), key=lambda place: place[1][1]):
-                    file.seek(begin)
-                    found[name] = tensor, file.read(min(SAMPLED_BYTES, end - begin))
-    except (Damaged, OSError):
+        return base_identity.fingerprint(folder)
+    except (OSError, ValueError):
         return ""
-    told = hashlib.sha256()
-    for name, (tensor, numbers) in sorted(found.items()):
-        told.update(json.dumps([name, tensor.dtype, tensor.shape]).encode() + numbers)
-    return told.hexdigest()
 
 
 def write(adapter: Path, model: Path) -> None:

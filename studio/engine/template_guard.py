@@ -27,7 +27,7 @@ LONGEST_TEMPLATE = 262_144
 LARGEST_FACTOR = 1_000
 """A template that multiplies by a larger constant wants to fill the memory, not to write a chat."""
 LONGEST_SECONDS = 2.0
-LARGEST_BYTES = 512 * 1024 * 1024
+LARGEST_BYTES = 256 * 1024 * 1024  # half of what a bad input may cost a whole command (512 MB)
 LONGEST_TEXT = 64_000_000
 """Characters that a template may make of one conversation: as long as the longest line of a dataset."""
 LARGEST_BITS = 4_096

@@ -238,7 +238,14 @@ BAD = [
     Bad(58, "broken template", template("{% for m in messages %}\n{{ m }\n"), "model.template_broken", ("line 2",)),
     Bad(59, "SSTI", template(SSTI), "model.template_unsafe", ("refused", "it asks for __")),
     Bad(59, "template bomb", template(BOMB), "model.template_bomb", ("refused", "characters"), "train"),
-    Bad(59, "endless template", template(LOOPS), "model.template_bomb", ("refused", "2 seconds"), "train"),
+    Bad(
+        59,
+        "endless template",
+        template(LOOPS),
+        "model.template_bomb",
+        ("refused", "took it more"),
+        "train",
+    ),
     Bad(
         59,
         "late bomb",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from studio.contract.events import Exported
 from studio.data.model_card import write_card
-from studio.engine import export_folder
+from studio.engine import export_folder, fingerprint
 from studio.engine.export_source import CONFIG, WEIGHTS, Source, Watch, Wish, open_source
 from studio.engine.tokenizer_file import read_template
 from studio.engine.weights_file import Damaged, read_header, read_json
@@ -38,6 +38,8 @@ def _fill(temporary: Path, source: Source) -> None:
     config = read_json(source.adapter / CONFIG, 1_000_000)
     config["base_model_name_or_path"] = source.work.model_name
     (temporary / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    if (source.adapter / fingerprint.FILE).is_file():
+        shutil.copyfile(source.adapter / fingerprint.FILE, temporary / fingerprint.FILE)
     template = _template(Path(source.work.model))
     if template:
         (temporary / "chat_template.jinja").write_text(template, encoding="utf-8", newline="\n")
