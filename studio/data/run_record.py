@@ -42,18 +42,23 @@ def open_record(folder: RunFolder) -> tuple[int, Times]:
     return record, Times(_newest(end))
 
 
-def append(folder: RunFolder, *told: events.Event) -> None:
+def append(folder: RunFolder, *told: events.AnyEvent) -> tuple[events.AnyEvent, ...]:
     """Add to the record of a run that no worker works on.
+
+    Returns:
+        The events with the times that they have in the record.
 
     Raises:
         OSError: The disk refuses.
     """
     record, times = open_record(folder)
+    kept = tuple(msgspec.structs.replace(event, at=times.next()) for event in told)
     try:
-        for event in told:
-            os.write(record, events.encode(msgspec.structs.replace(event, at=times.next())))
+        for event in kept:
+            os.write(record, events.encode(event))
     finally:
         os.close(record)
+    return kept
 
 
 def _newest(end: bytes) -> float:

@@ -212,9 +212,9 @@ class TrainerThread(QThread):
         self._end_with(deaths.problem_of(self.folder, exit_code, self._forced, self._witness))
 
     def _end_with(self, problem: Problem) -> None:
-        told = self._failed(problem)
+        told: events.AnyEvent = self._failed(problem)
         with contextlib.suppress(OSError):  # a full disk: it is told now at least
-            run_record.append(self.folder, told)  # so that the cause is known after the next start, too
+            (told,) = run_record.append(self.folder, told)  # so that the cause is known after the next start, too
         self._hand_on(told)
 
     def _failed(self, problem: Problem) -> events.Failed:

@@ -25,6 +25,14 @@ MOST_LOOKED_AT = 3000
 """Folders; looking is done at once, and must not keep the window waiting."""
 
 
+PARTS = ("*.safetensors", "tokenizer.json", "tokenizer_config.json", "pytorch_model*.bin")
+"""Files of a model; a folder with some of them and no config.json is a model that lacks it."""
+
+
+def _holds_parts(place: Path) -> bool:
+    return any(True for part in PARTS for _ in place.glob(part)) and not (place / "adapter_config.json").exists()
+
+
 class ModelsPage(Page):
     """A list of cards, the starter first."""
 
@@ -121,6 +129,9 @@ class ModelsPage(Page):
             self.source.offer(place, found)
             return
         self.source.hide()
+        if _holds_parts(place):
+            self.add_folder(place)  # its card says what is missing
+            return
         self.message.show_text(
             "info",
             self.tr("There is no model in {folder}.").format(folder=place.name or str(place)),

@@ -136,8 +136,9 @@ class ModelCard(QFrame):
             fit.how
         ]
         needed, free = wording.memory(fit.needed_bytes), wording.memory(machine.free_bytes)
-        line = row(IconLabel(icon, role, 16), label(words.format(use=use, needed=needed, free=free, where=where)), 1)
-        line.setSpacing(GRID)
+        said = label(words.format(use=use, needed=needed, free=free, where=where), wrap=True)
+        line = row(IconLabel(icon, role, 16), said)
+        line.setStretch(1, 1)
         return line
 
     def _about_starter(self) -> str:
