@@ -1,5 +1,6 @@
 """Offline, by the process's own word: what every process of the program says before it imports anything else."""
 
+import logging
 import os
 import sys
 
@@ -13,6 +14,9 @@ VARIABLES = {
 }
 """What libraries read when they are imported."""
 
+QUIET = ("bitsandbytes.backends.cpu.ops",)
+"""Loggers whose warnings ask people to install what would fetch code from the network."""
+
 _ASKED = frozenset(("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo"))
 _installed = False
 
@@ -25,6 +29,8 @@ def stay_offline() -> None:
     """
     global _installed
     os.environ.update(VARIABLES)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.ERROR)
     if not _installed:
         sys.addaudithook(_refuse)
         _installed = True
