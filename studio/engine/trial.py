@@ -40,10 +40,11 @@ def by_formula(work: TrainJob) -> MemoryPlan:
     """The same without loading the model: the examples are counted, the rest is computed.
 
     Raises:
-        StudioError: Model or examples cannot be used.
+        StudioError: Model or examples cannot be used, or the settings do not go together.
     """
-    model_folder.require_usable(Path(work.model))
+    checked = model_folder.require_usable(Path(work.model))
     placement = base_model.resolve(work.settings)
+    train.require_fitting(work.settings, torch.device(placement.device), checked.model_type)
     tokenizer = tokens.load_tokenizer(Path(work.model))
     examples = read_examples(work, tokenizer, lambda event: None, Going())
     shape, there = planner.shape_in(Path(work.model)), memory.machine(torch.device(placement.device))

@@ -52,6 +52,19 @@ def test_a_plan_tells_components_band_and_what_is_free(capsys: pytest.CaptureFix
     assert "--learning-rate" in said
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--method", "loha", "--quantisation", "nf4"), "settings.method_4_bit"),
+        (("--optimiser", "paged_adamw_8bit"), "settings.paged_needs_cuda"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_by_the_formula_too(
+    capsys: pytest.CaptureFixture[str], rows: Path, words: tuple[str, ...], code: str
+) -> None:
+    assert refused(capsys, "plan", str(rows), "--formula-only", *words)["code"] == code
+
+
 def test_what_does_not_fit_comes_with_what_makes_it_fit(
     capsys: pytest.CaptureFixture[str], rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -250,6 +250,16 @@ def test_a_setting_that_changes_nothing_says_why_and_cannot_be_edited(form: Sett
     assert "schedule-cycles" not in setting_words.as_command(form.settings() or TrainSettings(), "balanced")
 
 
+def test_a_setting_that_is_to_be_shown_is_scrolled_into_view(form: SettingsForm, qtbot: QtBot) -> None:
+    holder = form.holder  # type: ignore[attr-defined]
+    form._preferences.level = "full"
+    holder.resize(900, 300)
+    row = form.rows["save_every_minutes"]
+    qtbot.waitUntil(lambda: row.isVisible() and row.visibleRegion().isEmpty())
+    form.show_setting("save_every_minutes")
+    qtbot.waitUntil(lambda: row.visibleRegion().boundingRect().height() == row.height())
+
+
 def test_the_wheel_does_not_change_a_setting_without_focus(form: SettingsForm) -> None:
     editor = form.rows["batch_size"].editor
     form.search.setFocus()

@@ -3,9 +3,9 @@
 from typing import Any
 
 import msgspec
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QPushButton, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem, SettingsError
 from studio.contract.events import DeviceReport
@@ -172,6 +172,7 @@ class SettingsForm(QWidget):
         self.search.clear()
         self.groups[setting.field.group].set_open(True)
         setting.editor.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        QTimer.singleShot(0, setting, lambda: _bring_into_view(setting))  # once rows that came up have their places
 
     @property
     def changed_count(self) -> int:
@@ -292,3 +293,12 @@ class SettingsForm(QWidget):
         settings = self.settings()
         if settings is not None:
             QGuiApplication.clipboard().setText(write(settings, self.preset, self._model, self._data, self._start))
+
+
+def _bring_into_view(setting: QWidget) -> None:
+    """Scroll whatever holds the form so that the whole row can be read."""
+    parent = setting.parentWidget()
+    while parent is not None:
+        if isinstance(parent, QScrollArea):
+            parent.ensureWidgetVisible(setting, 0, 4 * GRID)
+        parent = parent.parentWidget()
