@@ -281,7 +281,6 @@ class ModelChecked(Event, frozen=True, kw_only=True, tag="model_checked"):
     """What a model folder holds. `problems` that are not warnings make it unusable.
 
     Attributes:
-        usable: Can be trained and chatted with.
         file_bytes: Size of the weights on disk.
         context: Longest text the model was made for, tokens.
         general, probes: Files of general rows and probe questions that the folder brings, or "".

@@ -44,13 +44,16 @@ def fingerprint(model: Path) -> str:
             if not 0 < length <= 100_000_000:
                 raise ValueError(f"{path.name} has no header")
             header = json.loads(file.read(length))
-            for name, entry in header.items():
-                if name == "__metadata__":
-                    continue
-                start, end = entry["data_offsets"]
-                file.seek(8 + length + start)
-                told = json.dumps([entry["dtype"], entry["shape"]])
-                tensors[name] = told, file.read(min(BYTES_A_TENSOR, end - start))
+            try:
+                for name, entry in header.items():
+                    if name == "__metadata__":
+                        continue
+                    start, end = entry["data_offsets"]
+                    file.seek(8 + length + start)
+                    told = json.dumps([entry["dtype"], entry["shape"]])
+                    tensors[name] = told, file.read(min(BYTES_A_TENSOR, end - start))
+            except (AttributeError, KeyError, TypeError) as error:  # a stranger's header need not be a table of tensors
+                raise ValueError(f"{path.name} has a damaged header") from error
     if not tensors:
         raise ValueError("there is no safetensors file")
     digest = hashlib.sha256()

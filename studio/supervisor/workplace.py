@@ -289,10 +289,7 @@ class Workplace(QObject):
         return folder
 
     def resume_run(self, folder: RunFolder) -> None:
-        """Go on with an interrupted, failed or stopped run from its newest checkpoint; likewise put in line.
-
-        One that goes on already is followed. Raises as `start_training` does.
-        """
+        """Go on from a run's newest checkpoint, or put it in line, or follow it; raises as `start_training` does."""
         work = job.load(folder.job)
         if not isinstance(work, job.TrainJob):
             return
