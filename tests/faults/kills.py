@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import random
+import statistics
 import sys
 import tempfile
 import time
@@ -44,7 +45,7 @@ class Result(msgspec.Struct, kw_only=True):
     """What became of the killed runs.
 
     Attributes:
-        kills: Runs that were killed.
+        kills: Runs that were killed; more than asked for where too few of them hit a save.
         during_save: Of them, those that left a half-written checkpoint behind.
         before_checkpoint: Killed before there was any: they began anew.
         resumed: Led to their end by a second process.
@@ -62,7 +63,7 @@ class Result(msgspec.Struct, kw_only=True):
     @property
     def is_good(self) -> bool:
         """Whether every killed run ended as if it had not been."""
-        return self.kills == self.resumed == self.identical
+        return not self.faults and self.kills == self.resumed == self.identical
 
 
 def told(folder: RunFolder) -> dict[Any, Any]:
@@ -101,10 +102,15 @@ def kill_ours(kills: int, seed: int, home: Path) -> Result:
         raise AssertionError(whole.log.read_text())
     seconds = time.monotonic() - began
     wanted, sha256 = told(whole), weights(whole.adapter)
-    while result.kills < kills:
+    saves = [event.seconds for event in forked.run_events(whole) if isinstance(event, events.CheckpointSaved)]
+    while result.kills < kills or result.during_save * 2 < kills:
+        if result.kills == 3 * kills:
+            result.faults.append(f"of {result.kills} kills only {result.during_save} hit a save")
+            break
         folder = begin()
-        in_save = result.during_save * 2 < kills and dice.random() < 0.7
-        if not _kill(folder, dice, seconds, in_save):
+        in_save = result.during_save * 2 < kills and (dice.random() < 0.7 or result.kills >= kills)
+        moment = dice.uniform(0.0, statistics.median(saves)) if in_save else dice.uniform(0.0, seconds)
+        if not _kill(folder, dice, moment, in_save):
             continue  # it had ended before its moment came
         result.kills += 1
         result.during_save += any(path.name.startswith(".partial") for path in _inside(folder))
@@ -130,12 +136,13 @@ def _inside(folder: RunFolder) -> list[Path]:
 
 
 def _kill(folder: RunFolder, dice: random.Random, seconds: float, in_save: bool) -> bool:
+    """Kill a run so long after its start, or after some checkpoint was begun; False where it had ended before."""
     pid = forked.start(folder)
     if not in_save:
-        moment = time.monotonic() + dice.uniform(0.0, seconds)
+        moment = time.monotonic() + seconds
         return forked.kill_when(pid, lambda: time.monotonic() >= moment) is not None
     partial = folder.checkpoints / f".partial-step-{dice.randrange(1, VALUES['max_steps']):09d}"
-    return forked.kill_when(pid, soon_after(partial, dice.uniform(0.0, 0.01))) is not None
+    return forked.kill_when(pid, soon_after(partial, seconds)) is not None
 
 
 def soon_after(folder: Path, seconds: float) -> Callable[[], bool]:

@@ -14,5 +14,5 @@ def test_killed_runs_are_taken_up_and_end_bit_for_bit_the_same() -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=PROJECT, check=False)
     result = json.loads(done.stdout)["ours"]
     assert result["faults"] == [], done.stderr
-    assert (result["kills"], result["resumed"], result["identical"]) == (4, 4, 4)
-    assert result["during_save"] >= 1
+    assert result["kills"] == result["resumed"] == result["identical"] >= 4
+    assert result["during_save"] >= 2
