@@ -161,6 +161,8 @@ def data_doctor(arguments: argparse.Namespace) -> int:
         settings=settings,
         test=str(Path(arguments.test).expanduser().resolve()) if arguments.test else "",
     )
+    if work.model and settings.replay_share > 0:
+        work = msgspec.structs.replace(work, general=places.beside_model(Path(work.model), "general.jsonl"))
     with output.Reporter(arguments.json) as reporter:
         found = doctor.run(work, reporter.show, Going())
         if arguments.fix:

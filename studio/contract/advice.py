@@ -10,6 +10,7 @@ from studio.contract.memory_plan import Lengths
 from studio.contract.methods import METHODS, Method, tag_of
 from studio.contract.model_shape import ModelShape
 from studio.contract.plan import steps_per_epoch
+from studio.contract.range_test import RangeResult
 from studio.contract.settings import TrainSettings
 
 ENOUGH_STEPS = 100
@@ -49,12 +50,13 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.value != self.now)
 
 
-def advise(settings: TrainSettings, planner: Planner) -> tuple[Advice, ...]:
+def advise(settings: TrainSettings, planner: Planner, tested: RangeResult | None = None) -> tuple[Advice, ...]:
     """Passes, examples at once, learning speed and longest text for these examples on this model and machine.
 
     Args:
         settings: As they stand; what is not advised on is taken from here.
         planner: Knows model, lengths and machine.
+        tested: A range test of these settings; where it found a learning speed, that is advised.
     """
     length = _longest_text(settings, planner)
     settings_then = changed(settings, {"max_tokens": length.value})
@@ -62,6 +64,8 @@ def advise(settings: TrainSettings, planner: Planner) -> tuple[Advice, ...]:
     sets = {"batch_size": batch.value, "accumulation": 1}
     passes = _passes(changed(settings_then, sets), planner.lengths)
     rate = _rate(settings, planner.shape)
+    if tested is not None and tested.suggestion is not None:
+        rate = _measured_rate(rate, tested)
     gather = _gather(changed(settings_then, {"batch_size": batch.value}), planner, effective_batch(planner.lengths))
     return (passes, batch, gather, rate, length) if gather is not None else (passes, batch, rate, length)
 
@@ -122,6 +126,32 @@ def _rate(settings: TrainSettings, shape: ModelShape) -> Advice:
             row.rate_source,
         )
     return Advice(path="learning_rate", value=value, now=settings.learning_rate, reason=reason, source=source)
+
+
+def _measured_rate(by_rule: Advice, tested: RangeResult) -> Advice:
+    reason = f"Tried with your examples. {tested.reason}"
+    if by_rule.value != tested.suggestion:
+        reason += f" Without trying, {by_rule.value:.2g} would be advised: a rule for many models and data sets."
+    source = "The range test (Smith, arXiv 1506.01186)"
+    return msgspec.structs.replace(by_rule, value=tested.suggestion, reason=reason, source=source)
+
+
+_NOT_TESTED = (
+    "learning_rate",
+    "epochs",
+    "max_steps",
+    "time_box_minutes",
+    "evaluations",
+    "early_stopping",
+    "save_every_minutes",
+    "held_back_share",
+)
+
+
+def is_tested(settings: TrainSettings, tested: TrainSettings) -> bool:
+    """Whether a range test of `tested` says something of these: what it does not go by may differ."""
+    same = {name: getattr(tested, name) for name in _NOT_TESTED}
+    return msgspec.structs.replace(settings, **same) == tested
 
 
 def _own_rate(settings: TrainSettings) -> Method | None:

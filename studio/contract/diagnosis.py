@@ -109,6 +109,8 @@ class Diagnosed(Event, frozen=True, kw_only=True, tag="diagnosed"):
         test: The file or dataset of test rows that the rows were compared with, or "".
         test_rows: How many of its rows were compared.
         test_unread: How many of them say neither question nor text, and were not.
+        general, general_rows, general_lengths: The general rows' file, how many they are and how long; "" or None
+            where they were not counted.
         seconds: How long it took.
     """
 
@@ -126,4 +128,7 @@ class Diagnosed(Event, frozen=True, kw_only=True, tag="diagnosed"):
     test: str = ""
     test_rows: int = 0
     test_unread: int = 0
+    general: str = ""
+    general_rows: int = 0
+    general_lengths: Histogram | None = None
     seconds: float = 0.0

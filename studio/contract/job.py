@@ -133,13 +133,15 @@ class DoctorJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     """Look for what is wrong with a dataset. Needs no torch.
 
     `model`: folder whose tokens are counted, or "" for characters. `test`: a dataset folder or a file of rows that must
-    not be among these, or "".
+    not be among these, or "". `general`: file of the general rows that are mixed in and counted
+    too, or "".
     """
 
     dataset: str
     model: str = ""
     settings: TrainSettings = msgspec.field(default_factory=TrainSettings)
     test: str = ""
+    general: str = ""
 
 
 class ExportRowsJob(

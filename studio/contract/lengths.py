@@ -39,6 +39,20 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
         """Tokens of the longest row."""
         return self.points[-1]
 
+    def mixed_with(self, general: "Lengths") -> "Lengths":
+        """These rows, which are the user's, and general ones that are mixed in, any of which may come into a batch."""
+        weighted = sorted((point, one.rows / len(one.points)) for one in (self, general) for point in one.points)
+        total = sum(weight for _, weight in weighted)
+        points, passed, place = [weighted[0][0]], 0.0, 1
+        for point, weight in weighted:
+            passed += weight
+            while place < POINTS and place / (POINTS - 1) * total <= passed * (1 + 1e-12):
+                points.append(point)
+                place += 1
+        source = self.source if self.source == general.source else "guess"
+        rows = self.rows + general.rows
+        return msgspec.structs.replace(self, rows=rows, points=(*points[:-1], weighted[-1][0]), source=source)
+
     def pack(self, batch: int, packed: bool) -> int:
         """Tokens (pads included) of the longest rows that may come together, `batch` of them."""
         count = min(batch, self.rows)

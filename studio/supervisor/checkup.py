@@ -108,8 +108,9 @@ def up_to_date(dataset: Dataset, found: events.Diagnosed, work: job.DoctorJob, l
     """
     if found.edits != dataset.edits.digest or found.model != work.model:
         return False
-    measured = found.lengths is not None and found.lengths.unit == "tokens"
-    return not measured or found.lengths is None or found.lengths.limit == limit
+    if found.lengths is None or found.lengths.unit != "tokens":
+        return True
+    return found.lengths.limit == limit and found.general == work.general
 
 
 def known_too_long(info: DatasetInfo, settings: TrainSettings, model: events.ModelChecked | None) -> int:

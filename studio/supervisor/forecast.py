@@ -19,6 +19,8 @@ TOKEN_BYTES = 3.5
 """Of text and its quotes in a file, for each token: a guess until tokens are counted."""
 LONGEST = 4
 """The longest row, as multiple of the mean, until lengths are known."""
+HEAD_BYTES = 1 << 18
+"""Of a file of general rows, from which their number is guessed: this runs in the window's thread."""
 
 
 class Forecast:
@@ -58,7 +60,7 @@ class Forecast:
         if self._plan is not None and self._plan_of == _identity(model.path, data.folder, model.general):
             calibration = self._plan.calibration if self._plan.machine.device == machine.device else None
             return Planner(shape, self._plan.lengths, machine, calibration)
-        return Planner(shape, _lengths(data, model, train_rows), machine)
+        return Planner(shape, _lengths(data, model, train_rows, settings), machine)
 
     def _shape(self, path: str) -> ModelShape | None:
         if path not in self._shapes:
@@ -76,15 +78,40 @@ def machine_of(settings: TrainSettings, report: DeviceReport | None) -> Machine:
     return Machine(device="cpu", total_bytes=total, free_bytes=free)
 
 
-def _lengths(data: DatasetInfo, model: ModelChecked, train_rows: int) -> Lengths:
-    """By the doctor's histogram where he counted this model's tokens, else by the size of the files."""
+def _lengths(data: DatasetInfo, model: ModelChecked, train_rows: int, settings: TrainSettings) -> Lengths:
+    """By the doctor's histograms where he counted this model's tokens, else by the size of the files."""
     own = max(1, train_rows or data.usable)
     found = last_diagnosis(Path(data.folder))
     if found is not None and found.lengths is not None and found.lengths.unit == "tokens" and found.model == model.path:
-        return Lengths(rows=own, own=own, points=_points(found.lengths), source="doctor")
-    mean = sum(source.size_bytes for source in data.sources) / TOKEN_BYTES / max(1, data.rows)
+        lengths = Lengths(rows=own, own=own, points=_points(found.lengths), source="doctor")
+    else:
+        found = None
+        size = sum(source.size_bytes for source in data.sources)
+        lengths = _guessed(own, size / max(1, data.rows))
+    if not model.general or not settings.replay_share:
+        return lengths
+    if found is not None and found.general == model.general and found.general_lengths is not None:
+        rows, points = found.general_rows, _points(found.general_lengths)
+        return lengths.mixed_with(Lengths(rows=rows, own=rows, points=points, source="doctor"))
+    general = _guessed_file(Path(model.general))
+    return lengths if general is None else lengths.mixed_with(general)
+
+
+def _guessed(rows: int, row_bytes: float) -> Lengths:
+    mean = row_bytes / TOKEN_BYTES
     points = tuple(round(max(8.0, mean * share)) for share in (0.25, 0.5, 0.75, 1, 1.25, 1.75, LONGEST))
-    return Lengths(rows=own, own=own, points=points, source="guess")
+    return Lengths(rows=rows, own=rows, points=points, source="guess")
+
+
+def _guessed_file(path: Path) -> Lengths | None:
+    """General rows by the first lines of their file; None where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head, size = file.read(HEAD_BYTES), path.stat().st_size
+    except OSError:
+        return None
+    row_bytes = len(head) / max(1, head.count(b"\n"))
+    return _guessed(max(1, round(size / row_bytes)), row_bytes) if head else None
 
 
 def _points(histogram: Histogram) -> tuple[int, ...]:

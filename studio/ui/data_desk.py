@@ -104,11 +104,14 @@ class DataDesk(QObject):
         if self.dataset is None:
             return None
         model = self._workplace.model
+        settings = self._workplace.settings_for(self.dataset.info)
+        counted = model if model is not None and model.usable else None
         return job.DoctorJob(
             dataset=str(self.dataset.folder),
-            model=model.path if model is not None and model.usable else "",
-            settings=self._workplace.settings_for(self.dataset.info),
+            model=counted.path if counted is not None else "",
+            settings=settings,
             test=self.test,
+            general=counted.general if counted is not None and settings.replay_share > 0 else "",
         )
 
     def compare_with(self, test: str) -> None:

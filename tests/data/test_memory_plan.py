@@ -6,7 +6,7 @@ import math
 import msgspec
 import pytest
 
-from studio.contract.advice import MOST_PASSES, advise, advised_rate, sets_of
+from studio.contract.advice import MOST_PASSES, advise, advised_rate, is_tested, sets_of
 from studio.contract.fields import build
 from studio.contract.memory_fit import LARGEST_BATCH, Planner, changed, refusal
 from studio.contract.memory_plan import PARTS, Calibration, Lengths, Machine, calibrated, estimate, lengths_of
@@ -322,3 +322,17 @@ def test_a_range_test_ends_where_the_loss_blows_up() -> None:
     assert not is_over([3.0] * 19 + [9.0])  # one bad batch
     assert is_over([3.0] * 18 + [9.0, 9.0])
     assert is_over([3.0, float("nan")])
+
+
+def test_a_range_test_is_advised_in_place_of_the_rule_and_says_so() -> None:
+    settings, there = TrainSettings(), planner(16)
+    tested = result_of([(rate, 3.0 - min(2.0, max(0.0, place - 30) / 10)) for place, rate in enumerate(rates(60))])
+    by_rule = next(one for one in advise(settings, there) if one.path == "learning_rate")
+    tried = next(one for one in advise(settings, there, tested) if one.path == "learning_rate")
+    assert tried.value == tested.suggestion != by_rule.value
+    assert tested.reason in tried.reason
+    assert f"{by_rule.value:.2g} would be advised" in tried.reason
+    nothing = next(one for one in advise(settings, there, result_of([])) if one.path == "learning_rate")
+    assert nothing == by_rule
+    assert is_tested(changed(settings, {"learning_rate": 1e-3, "epochs": 9.0}), settings)
+    assert not is_tested(changed(settings, {"batch_size": settings.batch_size * 2}), settings)

@@ -26,6 +26,7 @@ from studio.ui.pages.train import TrainPage
 from studio.ui.pages.train_before import BeforeRun
 from studio.ui.widgets.memory_bar import MemoryBar, pieces_of
 from studio.ui.widgets.memory_card import MemoryCard
+from studio.ui.widgets.setting_editors import format_number
 from tests.ui.test_train_page import add_dataset, add_model
 
 CONFIG = {
@@ -145,13 +146,19 @@ def test_the_sample_keeps_the_settings_that_were_found_for_it(before: BeforeRun,
     assert not before.setup.advice.use.isVisible()
 
 
-def test_the_result_of_a_range_test_is_drawn_and_one_click_uses_it(before: BeforeRun, qtbot: QtBot) -> None:
+def test_the_result_of_a_range_test_is_drawn_and_one_click_uses_it(
+    before: BeforeRun, workplace: Workplace, qtbot: QtBot
+) -> None:
     advice = before.setup.advice
     curve = [(rate, 3.0 - min(2.0, max(0.0, place - 30) / 10)) for place, rate in enumerate(rates(60))]
     result = result_of(curve)
     assert result.suggestion is not None
+    now = before.setup.form.settings()
+    assert now is not None
+    before.planning.testing.work = job.RangeTestJob(work=workplace.training_job(now))
     before.planning._on_done(events.RangeTested(result=result))
     assert advice.found.isVisible()
+    assert f"Learning speed: {format_number(result.suggestion)}" in advice.line.text()
     assert not advice.plot.grab().toImage().isNull()
     assert result.reason in advice.found_words.text()
     press(qtbot, before, "Use 0.0")
@@ -159,6 +166,10 @@ def test_the_result_of_a_range_test_is_drawn_and_one_click_uses_it(before: Befor
     assert settings is not None
     assert settings.learning_rate == result.suggestion
     assert not advice.found.isVisible()
+    edit(before, "epochs", 9.0)
+    assert f"Learning speed: {format_number(result.suggestion)}" in advice.line.text()
+    edit(before, "method.rank", 4)  # another adapter: the test says nothing of it
+    assert "Learning speed: 0.0014" in advice.line.text()
 
 
 def test_a_measured_plan_is_used_until_model_or_data_change(

@@ -14,7 +14,7 @@ from studio.contract.errors import StudioError
 from studio.contract.events import Progress
 from studio.contract.job import DoctorJob
 from studio.data.dataset import Dataset, open_dataset
-from studio.data.doctor import CHECKS
+from studio.data.doctor import CHECKS, general_rows
 from studio.data.doctor.batch import ASKED, Batch, batches
 from studio.data.doctor.check import Check, Context, Found, Measure
 from studio.data.doctor.checks.lengths import percent
@@ -74,6 +74,7 @@ def diagnose(
     figures: dict[str, Any] = {}
     for check in checks:
         figures |= check.figures()
+    figures |= general_rows.figures(work, context)
     figures["test_rows"] = tested
     figures["test_unread"] = test.unread if test is not None else 0
     diagnosed = _diagnosed(work, context, found, figures, time.monotonic() - began)

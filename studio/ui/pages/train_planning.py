@@ -5,10 +5,11 @@ from typing import Any
 from PySide6.QtCore import QObject
 
 from studio.contract import events, job
-from studio.contract.advice import advise, sets_of
+from studio.contract.advice import advise, is_tested, sets_of
 from studio.contract.errors import Problem, StudioError
 from studio.contract.memory_fit import Fit, changed
 from studio.contract.presets import load_preset
+from studio.contract.range_test import RangeResult
 from studio.contract.run_folder import starter_folder
 from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
@@ -31,6 +32,7 @@ class TrainPlanning(QObject):
         self.forecast = Forecast()
         self.measuring, self.testing = ShortJob(workplace, self), ShortJob(workplace, self)
         self._settings: TrainSettings | None = None
+        self._tested: tuple[RangeResult, TrainSettings] | None = None
         self._train_rows = 0
         self._about: tuple[str, str] = ("", "")
         memory, advice = setup.memory, setup.advice
@@ -61,7 +63,9 @@ class TrainPlanning(QObject):
         if about != self._about:
             self._about = about
             self._give_up()
-            self.setup.advice.clear_result()
+            self._forget_test()
+        if settings is not None and self._tested is not None and not is_tested(settings, self._tested[1]):
+            self._forget_test()
         planner = None
         if settings is not None:
             planner = self.forecast.planner(model, data, settings, train_rows, self.workplace.device)
@@ -72,7 +76,16 @@ class TrainPlanning(QObject):
         estimate = planner.estimate(settings)
         fit, more = planner.make_it_fit(settings), planner.use_memory(settings)
         self.setup.memory.show_plan(estimate, planner.machine, fit, more)
-        self.setup.advice.show_advice(() if self._is_tuned(settings) else advise(settings, planner))
+        tested = self._tested[0] if self._tested is not None else None
+        if self._is_tuned(settings):
+            self.setup.advice.show_tuned(tested)
+        else:
+            self.setup.advice.show_advice(advise(settings, planner, tested))
+
+    def _forget_test(self) -> None:
+        """The range test was about something else."""
+        self._tested = None
+        self.setup.advice.clear_result()
 
     def _is_tuned(self, settings: TrainSettings) -> bool:
         """The sample on the starter with its own settings: they were found by trying, no rule knows better."""
@@ -99,8 +112,10 @@ class TrainPlanning(QObject):
         if isinstance(event, events.Planned) and isinstance(self.measuring.work, job.PlanJob):
             self.forecast.keep(self.measuring.work.work, event.plan)
             self.refresh(self._settings, self._train_rows)
-        elif isinstance(event, events.RangeTested):
+        elif isinstance(event, events.RangeTested) and isinstance(self.testing.work, job.RangeTestJob):
+            self._tested = event.result, self.testing.work.work.settings
             self.setup.advice.show_result(event.result)
+            self.refresh(self._settings, self._train_rows)
 
     def _show_going(self) -> None:
         self.setup.memory.show_progress(None, self.measuring.going)
@@ -120,7 +135,8 @@ class TrainPlanning(QObject):
         model, data = self.workplace.model, self.workplace.dataset
         planner = self.forecast.planner(model, data, settings, self._train_rows, self.workplace.device)
         if planner is not None:
-            self._apply(sets_of(advise(settings, planner)))
+            tested = self._tested[0] if self._tested is not None else None
+            self._apply(sets_of(advise(settings, planner, tested)))
 
     def _apply(self, sets: dict[str, Any]) -> None:
         """Take values over into the form; it tells everyone."""

@@ -86,10 +86,17 @@ class AdvicePanel(Section):
 
     # --- data goes down -----------------------------------------------------------------------------------
 
+    def show_tuned(self, tested: RangeResult | None) -> None:
+        """The present settings were tuned for just this; a range test says less than the runs did that found them."""
+        self.show_advice(())
+        words = self.tr("The present settings were tuned for just this model and data.")
+        if tested is not None and tested.suggestion is not None:
+            words += " " + self.tr("Whole runs found its learning speed; a short test sees only how they begin.")
+        self.line.setText(words)
+
     def show_advice(self, advice: tuple[Advice, ...]) -> None:
-        """Show what is suggested; nothing where the present settings were tuned for just this."""
-        words = " · ".join(self._short(one) for one in advice)
-        self.line.setText(words or self.tr("The present settings were tuned for just this model and data."))
+        """Show what is suggested, each with its reason."""
+        self.line.setText(" · ".join(self._short(one) for one in advice))
         self._differs = any(one.differs for one in advice)
         self.reasons.setVisible(self.reasons.isVisible() and bool(advice))
         clear_layout(self._grid)
