@@ -86,7 +86,10 @@ def suggest(points: Sequence[RatePoint]) -> tuple[float | None, str]:
     lowest, fastest = points[low].rate, points[steepest].rate
     rate = float(f"{min(fastest, lowest / SAFETY):.2g}")
     end = "and rose again above" if low < len(points) - 1 else "and was still falling at"
-    return rate, f"The loss fell fastest around {fastest:.2g} {end} {lowest:.2g}; this is a safe distance below."
+    return (
+        rate,
+        f"The loss fell fastest around {fastest:.2g} {end} {lowest:.2g}; {rate:.2g} is a safe distance below that.",
+    )
 
 
 def _smoothed(losses: Sequence[float]) -> list[float]:
