@@ -73,7 +73,7 @@ def has_ended(pid: int) -> int | None:
 def kill_when(pid: int, is_time: Callable[[], bool], patience: float = 120.0) -> int | None:
     """SIGKILL a child as soon as `is_time` says so; its exit code, or None where it had ended before.
 
-    Looks without rest: the moments that matter are shorter than any sleep.
+    Looks without rest, but lets others go first: the moments that matter are shorter than any sleep.
     """
     ends = time.monotonic() + patience
     while time.monotonic() < ends:
@@ -83,6 +83,7 @@ def kill_when(pid: int, is_time: Callable[[], bool], patience: float = 120.0) ->
         if is_time():
             os.kill(pid, signal.SIGKILL)
             return wait(pid)
+        os.sched_yield()
     os.kill(pid, signal.SIGKILL)
     wait(pid)
     raise AssertionError("the moment never came")
