@@ -14,8 +14,9 @@ VARIABLES = {
 }
 """What libraries read when they are imported."""
 
-QUIET = ("bitsandbytes.backends.cpu.ops",)
-"""Loggers whose warnings ask people to install what would fetch code from the network."""
+QUIET = ("bitsandbytes.backends.cpu.ops", "bitsandbytes.autograd._functions")
+"""Loggers whose warnings ask people to install what would fetch code from the network, or say the same of every
+product of an int8 model, a hundred thousand times a run."""
 
 _ASKED = frozenset(("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo"))
 _installed = False

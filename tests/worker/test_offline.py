@@ -42,3 +42,20 @@ def test_every_way_in_refuses_internet_sockets(entry: str) -> None:
     code = TRY.format(entry=entry, variables=variables)
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_model_in_8_bits_does_not_fill_the_log_with_one_warning(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    code = """
+from studio.contract import offline
+offline.stay_offline()
+import torch
+import bitsandbytes as bnb
+state = bnb.MatmulLtState()
+state.CB, state.SCB, state.has_fp16_weights = torch.ones(8, 8, dtype=torch.int8), torch.ones(8), False
+for _ in range(3):
+    bnb.matmul(torch.randn(2, 8), state.CB, state=state)
+"""
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
+    assert "will be cast" not in capfd.readouterr().err
