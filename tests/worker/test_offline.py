@@ -54,6 +54,7 @@ import torch
 import bitsandbytes as bnb
 state = bnb.MatmulLtState()
 state.CB, state.SCB, state.has_fp16_weights = torch.ones(8, 8, dtype=torch.int8), torch.ones(8), False
+state.is_training = False
 for _ in range(3):
     bnb.matmul(torch.randn(2, 8), state.CB, state=state)
 """
