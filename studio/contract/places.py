@@ -15,6 +15,7 @@ OTHERS = {
     "start_from": ("Begin with", ""),
     "memory": ("", ""),
     "method.virtual_tokens": ("Learned tokens", "virtual tokens"),
+    "method.target_modules": ("Where the adapter sits", "target modules"),
 }
 """What is no setting, or is called differently by different ways of tuning -> plain name and term."""
 
@@ -43,7 +44,7 @@ def put_together(name: str, term: str) -> str:
 def _names() -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for row in METHODS.values():
-        for field in fields(msgspec.structs.replace(TrainSettings(), method=row.settings())):  # type: ignore[arg-type]
+        for field in fields(msgspec.structs.replace(TrainSettings(), method=row.settings())):
             known = found.setdefault(field.path, (field.title, field.term))
             if known != (field.title, field.term):  # two ways of tuning call it differently: what both share
                 found[field.path] = (field.term[:1].upper() + field.term[1:], "") if field.term else known

@@ -11,6 +11,7 @@ from studio.contract.settings import TrainSettings
 from studio.ui.setting_words import told_fields, value_words
 from studio.ui.theme import GRID
 from studio.ui.widgets.labels import label
+from studio.ui.widgets.section import row
 from studio.ui.widgets.setting_row import SettingRow
 from studio.ui.wording import told
 
@@ -42,6 +43,7 @@ class MethodRow(SettingRow):
         outer.addLayout(line)
         outer.addWidget(self.words)
         outer.addWidget(self.problem)
+        outer.addLayout(row(self.fix, 1))
         for unused in (self.help_label, self._unit, self._idle):
             unused.setParent(self)
             unused.hide()
@@ -66,8 +68,8 @@ class MethodRow(SettingRow):
         said = [self.tr("{name}: {value}").format(name=f.title, value=value_words(f, value)) for f, value in pairs]
         return self.tr("Choosing it sets {what}.").format(what=", ".join(said)) if said else ""
 
-    def show_problem(self, problem: Any) -> None:
+    def show_problem(self, problem: Any, fix: str = "") -> None:
         """What is wrong, or again what the choice means."""
-        super().show_problem(problem)
+        super().show_problem(problem, fix)
         if problem is None:
             self._say()

@@ -13,6 +13,7 @@ from studio.ui.setting_words import explanation, problem_words, told_field, valu
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import label, plain_tip, set_role
+from studio.ui.widgets.section import row
 from studio.ui.widgets.setting_editors import DeviceEditor, make_editor
 
 _EDITOR_WIDTH = 152
@@ -20,14 +21,16 @@ _UNIT_WIDTH = 72
 
 
 class SettingRow(QWidget):
-    """Emits `edited` when the user changed the value.
+    """Emits `edited` when the user changed the value, `fix_wanted` with dotted path -> value that puts a problem right.
 
     Attributes:
         field: The declaration, in the user's language.
         editor: Has `value()` and `set_value()`.
+        fix: The button that puts right what is wrong; hidden where a person must choose.
     """
 
     edited = Signal()
+    fix_wanted = Signal(object)
 
     def __init__(self, field: Field) -> None:
         super().__init__()
@@ -56,6 +59,9 @@ class SettingRow(QWidget):
         self._idle.hide()
         self.problem = label("", "error", wrap=True)
         self.problem.hide()
+        self._remedy: dict[str, Any] = {}
+        self.fix = buttons.secondary("", self._put_right)
+        self.fix.hide()
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -65,6 +71,7 @@ class SettingRow(QWidget):
         words.addWidget(self.help_label)
         words.addWidget(self._idle)
         words.addWidget(self.problem)
+        words.addLayout(row(self.fix, 1))
         right = QHBoxLayout()
         right.setSpacing(GRID // 2)
         wide = self.field.kind in ("choice", "text")
@@ -100,9 +107,18 @@ class SettingRow(QWidget):
         """Another value than the base's."""
         return bool(self.value() != self._base)
 
-    def show_problem(self, problem: Problem | None) -> None:
-        """Say beside the editor what is wrong with it, or that nothing is."""
+    def show_problem(self, problem: Problem | None, fix: str = "") -> None:
+        """Say beside the editor what is wrong with it, or that nothing is.
+
+        Args:
+            problem: It.
+            fix: What the button says that puts it right; empty for none.
+        """
         words = problem_words(self.field, problem) if problem is not None else ""
+        self._remedy = problem.sets if problem is not None else {}
+        self.fix.setText(fix)
+        self.fix.setAccessibleName(fix)
+        self.fix.setVisible(bool(fix))
         self.problem.setText(words)
         self.problem.setVisible(bool(words))
         self.editor.setAccessibleDescription(words or self.field.help)
@@ -139,6 +155,10 @@ class SettingRow(QWidget):
         self.editor.setFocus()  # the button hides itself: the focus must not jump to the next row
         self.set_value(self._base)
         self.edited.emit()
+
+    def _put_right(self) -> None:
+        self.editor.setFocus()  # the button hides itself
+        self.fix_wanted.emit(self._remedy)
 
     def _show_changed(self) -> None:
         self.reset.setVisible(self.changed)
