@@ -64,6 +64,10 @@ class Forecast:
             return Planner(shape, self._plan.lengths, machine, calibration)
         return Planner(shape, _lengths(data, model, train_rows), machine)
 
+    def knows(self, model: ModelChecked | None, data: DatasetInfo | None) -> bool:
+        """Whether anything can be told of this model with these examples."""
+        return model is not None and data is not None and model.usable and self._shape(model.path) is not None
+
     def unfitting(
         self, model: ModelChecked | None, data: DatasetInfo | None, settings: TrainSettings
     ) -> tuple[Problem, ...]:

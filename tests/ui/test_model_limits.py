@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from studio.contract import job
@@ -124,3 +125,62 @@ def test_a_reset_takes_the_click_back(before: BeforeRun, qtbot: QtBot) -> None:
 def test_looking_at_a_models_sizes_needs_no_torch() -> None:
     code = "import studio.supervisor.forecast, sys; assert not {'torch', 'transformers'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0
+
+
+def settle() -> None:
+    for _ in range(20):  # a layout settles in several rounds of the event loop
+        QApplication.processEvents()
+
+
+def test_memory_and_suggestions_wait_in_their_place_while_something_is_wrong(before: BeforeRun, qtbot: QtBot) -> None:
+    setup, window = before.setup, before.window()
+    choose(before, "prompt", "method.virtual_tokens", 30)
+    settle()
+    places = [panel.geometry() for panel in (setup.memory, setup.advice)]
+    top = setup.form.mapTo(window, setup.form.rect().topLeft())
+    setting = choose(before, "prompt", "method.virtual_tokens", 4000)
+    settle()
+    assert [panel.geometry() for panel in (setup.memory, setup.advice)] == places
+    assert setup.form.mapTo(window, setup.form.rect().topLeft()) == top
+    for panel, words in ((setup.memory, setup.memory.words), (setup.advice, setup.advice.line)):
+        assert panel.isVisible()
+        assert words.text() == "Waits until “Length of the learned prompt” is put right."
+        assert panel.to_problem.isVisible()
+    for button in (
+        setup.memory.measure,
+        setup.memory.make_fit,
+        setup.memory.use_more,
+        setup.advice.test,
+        setup.advice.use,
+    ):
+        assert not button.isVisible()
+    qtbot.mouseClick(setup.memory.to_problem, Qt.MouseButton.LeftButton)
+    settle()
+    assert not setting.visibleRegion().isEmpty()
+    qtbot.mouseClick(setting.fix, Qt.MouseButton.LeftButton)
+    settle()
+    assert "needs about" in setup.memory.words.text()
+    assert not setup.memory.to_problem.isVisible()
+    assert setup.advice.test.isVisible()
+    choose(before, "prompt", "method.virtual_tokens", 30)
+    settle()
+    assert "needs about" in setup.memory.words.text()
+    assert [panel.geometry() for panel in (setup.memory, setup.advice)] == places
+
+
+def test_no_figures_of_another_model_are_shown_while_it_waits(
+    before: BeforeRun, workplace: Workplace, tmp_path: Path
+) -> None:
+    memory = before.setup.memory
+    choose(before, "lora", "method.rank", 99_999)
+    assert memory.bar.isVisible()
+    other = add_model(tmp_path / "other")
+    (tmp_path / "other" / "config.json").write_text(json.dumps(CONFIG | {"num_hidden_layers": 2}))
+    workplace.choose_model(other)
+    assert memory.isVisible()
+    assert not memory.bar.isVisible()
+    assert not memory.legend.isVisible()
+    choose(before, "lora", "method.rank", 8)
+    assert memory.bar.isVisible()
+    workplace.choose_model(add_model(tmp_path / "of unknown sizes"))
+    assert not memory.isVisible()
