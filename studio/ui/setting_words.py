@@ -112,7 +112,7 @@ def fix_words(problem: Problem, table: Mapping[str, Field]) -> str:
             return ""
         if path != problem.where:
             said.append(_tr("{name}: {value}").format(name=field.title, value=value_words(field, value)))
-        elif isinstance(value, bool):
+        elif isinstance(value, bool) or value == 0:
             said.append(_tr("Switch it on") if value else _tr("Switch it off"))
         else:
             said.append(_tr("Use {value}").format(value=value_words(field, value)))

@@ -130,7 +130,10 @@ class TrainPlanning(QObject):
             short.cancel()
 
     def _take_changes(self, fit: Fit) -> None:
+        before = self._settings
         self._apply(fit.sets)
+        if before is not None:
+            self.setup.memory.show_changed(fit.sets, lambda: self.setup.form.set_settings(before))
 
     def _take_advice(self) -> None:
         settings = self._settings

@@ -1,12 +1,17 @@
 """Will it fit? The memory of a run before it starts, and what to change so that it does."""
 
+from collections.abc import Callable
+from typing import Any
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QProgressBar, QVBoxLayout, QWidget
 
 from studio.contract.events import Progress
 from studio.contract.memory_fit import Fit
 from studio.contract.memory_plan import Estimate, Machine
+from studio.contract.settings import TrainSettings
 from studio.ui import wording
+from studio.ui.setting_words import told_fields, value_words
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import ElidedLabel, IconLabel, label
@@ -100,6 +105,24 @@ class MemoryPanel(WaitingPanel):
         self._show_buttons()
         self.changes.hide()
         self._shown = None
+
+    def show_changed(self, sets: dict[str, Any], undo: Callable[[], object]) -> None:
+        """Say what was changed just now, until the next change.
+
+        Args:
+            sets: Dotted path -> value.
+            undo: Puts back what was before.
+        """
+        table = {field.path: field for field in told_fields(TrainSettings)}
+        pairs = [(table[path], value) for path, value in sets.items() if path in table]
+        said = " · ".join(f"{field.title}: {value_words(field, value)}" for field, value in pairs)
+        clear_layout(self._changes)
+        back = buttons.flat(self.tr("Undo"), undo, "undo")
+        back.setAccessibleName(self.tr("Undo these changes"))
+        line = row(label(self.tr("Changed to {settings}").format(settings=said), "success", wrap=True), back)
+        line.setStretch(0, 1)
+        self._changes.addLayout(line)
+        self.changes.show()
 
     def show_waiting(self, setting: str) -> None:
         """Something is wrong with a setting: nothing can be told until it is put right."""

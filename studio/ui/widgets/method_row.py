@@ -31,11 +31,11 @@ class MethodRow(SettingRow):
         """The names are long, so the list stands below the row's own name."""
         line = QHBoxLayout()
         line.setSpacing(GRID // 2)
-        self.editor.setMinimumWidth(400)
         line.addWidget(self.editor)
         line.addWidget(self.reset)
         line.addWidget(self.explain)
         line.addStretch(1)
+        self._suit_width()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 4, 0, GRID)
         outer.setSpacing(4)
@@ -47,6 +47,10 @@ class MethodRow(SettingRow):
         for unused in (self.help_label, self._unit, self._idle):
             unused.setParent(self)
             unused.hide()
+
+    def _suit_width(self) -> None:
+        """As wide as the longest name."""
+        self.editor.setFixedWidth(self.editor.natural_width())  # type: ignore[union-attr]
 
     def set_value(self, value: Any) -> None:
         """Show a row's name and words without telling anyone."""

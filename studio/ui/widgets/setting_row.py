@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem
@@ -12,12 +12,17 @@ from studio.ui import wording
 from studio.ui.setting_words import explanation, problem_words, told_field, value_words
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
+from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.labels import label, plain_tip, set_role
 from studio.ui.widgets.section import row
 from studio.ui.widgets.setting_editors import DeviceEditor, make_editor
 
 _EDITOR_WIDTH = 152
 _UNIT_WIDTH = 72
+_DIGITS = 14
+"""Of a number, arrows included, that an editor has room for however large the text."""
+_LONG_ENTRY = 24
+"""Letters of a choice's longest entry from which it stands below the name."""
 
 
 class SettingRow(QWidget):
@@ -74,18 +79,51 @@ class SettingRow(QWidget):
         words.addLayout(row(self.fix, 1))
         right = QHBoxLayout()
         right.setSpacing(GRID // 2)
-        wide = self.field.kind in ("choice", "text")
-        self.editor.setFixedWidth(_EDITOR_WIDTH + (_UNIT_WIDTH + GRID // 2 if wide else 0))
-        self._unit.setMinimumWidth(_UNIT_WIDTH)  # not fixed: larger text must not be cut
         self._unit.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
-        self._unit.setVisible(not wide)
-        for widget in (self.editor, self._unit, self.reset, self.explain):
+        self._unit.setVisible(self.field.kind not in ("choice", "text"))
+        beside: tuple[QWidget, ...] = (self.editor, self._unit, self.reset, self.explain)
+        if self._is_below:  # its entries are sentences
+            line = row(self.editor, 1)
+            line.setContentsMargins(0, 2, 0, 2)
+            line.setStretch(0, 99)  # all the room there is, up to its longest entry
+            words.insertLayout(2, line)
+            beside = (self._unit, self.reset, self.explain)
+        for widget in beside:
             right.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._suit_width()
         outer = QHBoxLayout(self)
         outer.setContentsMargins(0, 4, 0, 4)
         outer.setSpacing(2 * GRID)
         outer.addLayout(words, 1)
         outer.addLayout(right)
+
+    @property
+    def _is_below(self) -> bool:
+        return self.field.kind == "choice" and max(map(len, self.field.choices.values()), default=0) > _LONG_ENTRY
+
+    def _suit_width(self) -> None:
+        """As wide as the other editors; a choice as wide as its longest entry, where there is room below the name."""
+        metrics = self.fontMetrics()
+        number = max(_EDITOR_WIDTH, metrics.horizontalAdvance("0" * _DIGITS))
+        unit = max(
+            _UNIT_WIDTH, metrics.horizontalAdvance(self.tr("examples")) + 2
+        )  # the longest: all editors in a line
+        self._unit.setMinimumWidth(unit)  # not fixed: a longer one must not be cut
+        wide = number + (unit + GRID // 2 if self.field.kind in ("choice", "text") else 0)
+        if not isinstance(self.editor, ComboBox):
+            self.editor.setFixedWidth(wide)
+        elif self._is_below:
+            self.editor.setMinimumWidth(wide)
+            self.editor.setMaximumWidth(max(wide, self.editor.natural_width()))
+            self.editor.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        else:
+            self.editor.setFixedWidth(max(wide, self.editor.natural_width()))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Larger text needs wider choices."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._suit_width()
 
     def value(self) -> Any:
         """What the editor holds; text where it is no number."""
@@ -146,6 +184,7 @@ class SettingRow(QWidget):
         """Give the device editor what this computer has."""
         if isinstance(self.editor, DeviceEditor):
             self.editor.set_device(report)
+            self._suit_width()
 
     def _on_edited(self) -> None:
         self._show_changed()

@@ -4,6 +4,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGraphicsOpacityEffect, QLabel, QWidget
 
 from studio.ui.widgets import buttons
+from studio.ui.widgets.labels import set_role
 from studio.ui.widgets.section import Section
 
 _FAINT = 0.35
@@ -46,6 +47,7 @@ class WaitingPanel(Section):
         for figure in figures:
             figure.setVisible(self._has_figures)
         self.waiting = True
+        set_role(said, "muted")
         said.setText(self.tr("Waits until “{name}” is put right.").format(name=setting))
         self.to_problem.show()
 
@@ -60,6 +62,7 @@ class WaitingPanel(Section):
             return
         self.waiting = False
         said.setMinimumHeight(0)
+        set_role(said, "")
         for figure in figures:
             figure.setGraphicsEffect(None)  # type: ignore[arg-type]  # Qt takes it off
             figure.show()
