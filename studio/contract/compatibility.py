@@ -109,7 +109,7 @@ REFUSED: tuple[Refused, ...] = (
         code="settings.initialisation_compressed",
         what="This beginning (PiSSA, OLoRA) does not work on a compressed model.",
         why="It takes a part out of the model's own weights, which compressed weights do not give back exactly.",
-        fix="Begin with nothing (standard) or with what your examples stir (EVA), or set compressed loading to off.",
+        fix="Begin with nothing or with what your examples stir (EVA), or set compressed loading to off.",
         sets={"method.initialisation": "standard"},
     ),
     Refused(
@@ -122,8 +122,8 @@ REFUSED: tuple[Refused, ...] = (
         code="settings.initialisation_whole",
         what="This beginning (LoftQ) makes up for what 4-bit loading loses, and the model is not loaded so.",
         why="There is nothing to make up for.",
-        fix="Begin with nothing (standard), or set compressed loading to 4-bit.",
-        sets={"method.initialisation": "standard"},
+        fix="Set compressed loading to 4-bit, or begin with nothing (standard).",
+        sets={"quantisation": "nf4"},
     ),
     Refused(
         methods=("lora",),

@@ -159,7 +159,7 @@ def _no_room(settings: TrainSettings, most: int, longest: int, likely: int) -> I
         return
     fitting = most - max(1, min(likely, settings.max_tokens, most))
     sets: dict[str, str | bool | int | float] = {"method.virtual_tokens": fitting}
-    fix = f"Choose at most {fitting:,} learned tokens."
+    fix = f"Choose {'at most' if longest else 'about'} {fitting:,} learned tokens."
     if fitting < 1:  # texts fill all of the context: they must be shorter
         tokens_left = min(tokens, max(1, most // 4))
         sets = {"method.virtual_tokens": tokens_left} if tokens_left < tokens else {}

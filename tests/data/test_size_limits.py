@@ -82,6 +82,7 @@ def test_learned_tokens_are_measured_by_the_longest_text_that_is_known() -> None
     (problem,) = unfitting(settings_of("prompt", method__virtual_tokens=128), sizes(), likely=30)
     assert problem.sets == {"method.virtual_tokens": 98}
     assert "any text" in problem.what
+    assert "about 98" in problem.fix
 
 
 def test_texts_that_fill_the_context_are_to_be_shorter() -> None:

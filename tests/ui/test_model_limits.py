@@ -86,6 +86,7 @@ def test_what_the_model_forbids_stands_beside_the_setting_and_one_click_puts_it_
     assert setting.fix.text() == button
     assert form.settings() is None
     assert before.setup.start_button.text() == "Show the problem"
+    assert before.setup.start_button.icon().isNull()  # a triangle would say that it starts
     qtbot.mouseClick(setting.fix, Qt.MouseButton.LeftButton)
     assert setting.value() == fitting
     assert form.settings() is not None
@@ -93,6 +94,7 @@ def test_what_the_model_forbids_stands_beside_the_setting_and_one_click_puts_it_
     assert not setting.fix.isVisible()
     assert setting.editor.hasFocus() or not form.window().isActiveWindow()
     assert "Start" in before.setup.start_button.text()
+    assert not before.setup.start_button.icon().isNull()
 
 
 def test_another_model_is_asked_anew(before: BeforeRun, workplace: Workplace, tmp_path: Path) -> None:

@@ -269,7 +269,8 @@ class BeforeRun(QWidget):
         )
         settings = setup.form.settings()
         button, summary = self._start_words(settings)
-        setup.show_start(button, summary)
+        ready = settings is not None and data is not None and model is not None and model.usable
+        setup.show_start(button, summary, ready and self._refused(data, model) is None)
         sample = self._is_sample()
         setup.show_sample(sample, sample and settings == load_preset("sample").settings())
         general = model.general if model is not None else ""

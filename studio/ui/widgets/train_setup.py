@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from studio.contract.presets import load_preset
 from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
-from studio.ui import wording
+from studio.ui import icons, wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.advice_panel import AdvicePanel
@@ -158,8 +159,9 @@ class TrainSetup(QWidget):
 
     # --- data goes down -----------------------------------------------------------------------------------
 
-    def show_start(self, button: str, summary: str) -> None:
+    def show_start(self, button: str, summary: str, starts: bool) -> None:
         """What the button says (what is missing, or that it starts), and the line beside it."""
+        self.start_button.setIcon(icons.icon("play", "accent_text") if starts else QIcon())
         self.start_button.setText(button)
         self.start_button.setAccessibleName(button)
         self.summary.setText(summary)
