@@ -51,6 +51,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
         values: Those that do not work; with `allowed` True, those that alone do.
         where: Path that is shown as wrong; empty: `path`.
         without_gpu: Only where the CPU trains.
+        sets: Dotted path -> value: the first that `fix` names.
         code, why, fix: Of the problem.
     """
 
@@ -65,6 +66,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     what: str = ""
     where: str = ""
     without_gpu: bool = False
+    sets: dict[str, str | bool] = {}
 
 
 REFUSED: tuple[Refused, ...] = (
@@ -75,6 +77,7 @@ REFUSED: tuple[Refused, ...] = (
         code="settings.method_4_bit",
         why="It adds to the weight itself, and a 4-bit weight has another shape than the change.",
         fix="Set compressed loading to off or 8-bit, or choose LoRA, which works on 4-bit weights (QLoRA).",
+        sets={"quantisation": "none"},
     ),
     Refused(
         methods=OWN_WEIGHTS,
@@ -83,6 +86,7 @@ REFUSED: tuple[Refused, ...] = (
         code="settings.method_compressed",
         why="The model's own weights are to learn, and compressed weights cannot.",
         fix="Set compressed loading to off, or choose QLoRA, which learns beside compressed weights.",
+        sets={"quantisation": "none"},
     ),
     Refused(
         methods=("lora",),
@@ -94,6 +98,7 @@ REFUSED: tuple[Refused, ...] = (
         what="Learning direction and size apart (DoRA) does not work on an 8-bit model.",
         why="The library for 8-bit weights loses their scales when it is asked for the weights' own sizes.",
         fix="Switch it off, or choose 4-bit loading or none.",
+        sets={"method.dora": False},
     ),
     Refused(
         methods=("lora",),
@@ -105,6 +110,7 @@ REFUSED: tuple[Refused, ...] = (
         what="This beginning (PiSSA, OLoRA) does not work on a compressed model.",
         why="It takes a part out of the model's own weights, which compressed weights do not give back exactly.",
         fix="Begin with nothing or with what your examples stir (EVA), or set compressed loading to off.",
+        sets={"method.initialisation": "standard"},
     ),
     Refused(
         methods=("lora",),
@@ -117,6 +123,7 @@ REFUSED: tuple[Refused, ...] = (
         what="This beginning (LoftQ) makes up for what 4-bit loading loses, and the model is not loaded so.",
         why="There is nothing to make up for.",
         fix="Set compressed loading to 4-bit, or begin with nothing (standard).",
+        sets={"quantisation": "nf4"},
     ),
     Refused(
         methods=("lora",),
@@ -127,6 +134,7 @@ REFUSED: tuple[Refused, ...] = (
         what="Learning direction and size apart (DoRA) begins with nothing only.",
         why="The sizes that it learns are taken before the other beginnings have changed the weights.",
         fix="Switch it off, or begin with nothing (standard).",
+        sets={"method.dora": False},
     ),
     Refused(
         methods=VIRTUAL,
@@ -135,6 +143,7 @@ REFUSED: tuple[Refused, ...] = (
         code="settings.method_packing",
         why="Every example needs the learned places before it, and examples side by side share one beginning.",
         fix="Switch filling the gaps off.",
+        sets={"packing": False},
     ),
     Refused(
         methods=ONCE,
@@ -143,6 +152,7 @@ REFUSED: tuple[Refused, ...] = (
         code="settings.method_checkpointing",
         why="Computing twice drops the learned memory that stands before the text.",
         fix="Switch saving memory by computing twice off, or choose prompt tuning, which works with it.",
+        sets={"gradient_checkpointing": "off"},
     ),
     Refused(
         methods=tuple(name for name in METHODS if name not in ONCE),
@@ -153,6 +163,7 @@ REFUSED: tuple[Refused, ...] = (
         what="Texts being read can be kept in main memory only while a graphics card computes.",
         why="Where the CPU computes, they lie in main memory anyway, and moving them would free nothing.",
         fix="Set saving memory by computing twice to automatic or on.",
+        sets={"gradient_checkpointing": "auto"},
     ),
     Refused(
         methods=FINE_NUMBERS,
@@ -161,6 +172,7 @@ REFUSED: tuple[Refused, ...] = (
         code="settings.method_bf16",
         why="Its corrections would be lost between the coarse numbers.",
         fix="Set the number format to automatic or fine (fp32).",
+        sets={"precision": "auto"},
     ),
     Refused(
         methods=("llama_adapter",),
@@ -200,6 +212,7 @@ def refusals(settings: TrainSettings, has_cuda: bool, architecture: str = "") ->
             what=row.what or f"{label} does not work with this.",
             why=row.why,
             fix=row.fix,
+            sets={**row.sets},
         )
 
 

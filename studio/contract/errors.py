@@ -16,7 +16,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         what: What happened, one sentence.
         why: Why, one sentence; may be empty where `what` says it.
         fix: What to do now, one sentence.
-        where: File, line, field or row that it concerns; may be empty.
+        where: File, line, row, or path of the setting that it concerns ("method.rank"); may be empty. People read
+            `place` instead.
+        sets: Dotted path -> value, of settings: what `fix` would change, for a button; empty where people must choose.
         details: Technical text shown only on request (a traceback, the last lines of a log).
     """
 
@@ -26,10 +28,20 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fix: str = ""
     where: str = ""
     details: str = ""
+    sets: dict[str, str | bool | int | float] = {}
+
+    @property
+    def place(self) -> str:
+        """What it concerns, as people call it: "Adapter size (rank)"; empty where the message names it itself."""
+        from studio.contract.places import named, put_together  # names are made of the settings, which need this module
+
+        name, term = named(self.code, self.where)
+        says_it = name != self.where and self.what.startswith(name)
+        return "" if says_it else put_together(name, term)
 
     def sentence(self) -> str:
         """All of it as plain text, one line a part."""
-        head = f"{self.where}: {self.what}" if self.where else self.what
+        head = f"{self.place}: {self.what}" if self.place else self.what
         return "\n".join(part for part in (head, self.why, self.fix) if part)
 
 
@@ -37,13 +49,18 @@ class StudioError(Exception):
     """An expected failure that a person can act on. Chain the technical cause with `raise ... from`."""
 
     def __init__(self, code: str, what: str, why: str = "", fix: str = "", where: str = "", details: str = "") -> None:
-        self.problem = Problem(code=code, what=what, why=why, fix=fix, where=where, details=details)
-        super().__init__(self.problem.sentence())
+        self._take(Problem(code=code, what=what, why=why, fix=fix, where=where, details=details))
+
+    def _take(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(problem.sentence())
 
     @classmethod
     def of(cls, problem: Problem) -> "StudioError":
         """Wrap an existing problem."""
-        return cls(problem.code, problem.what, problem.why, problem.fix, problem.where, problem.details)
+        made = cls(problem.code, problem.what)
+        made._take(problem)
+        return made
 
 
 class SettingsError(StudioError):

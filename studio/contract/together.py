@@ -25,6 +25,7 @@ def check_together(settings: TrainSettings, has_cuda: bool, architecture: str = 
                 what="The paged correction method only works on an NVIDIA GPU.",
                 why="It moves memory between the GPU and the computer; without a GPU there is nothing to page.",
                 fix="Choose AdamW or AdamW, 8-bit.",
+                sets={"optimiser": "adamw"},
             )
         )
     if settings.optimiser == "schedule_free" and settings.schedule != "constant":
@@ -35,6 +36,7 @@ def check_together(settings: TrainSettings, has_cuda: bool, architecture: str = 
                 what="The chosen correction method works without slowing down.",
                 why="It averages its steps instead; a learning speed that falls as well would stop it early.",
                 fix="Set slowing down to not at all, or choose AdamW.",
+                sets={"schedule": "constant"},
             )
         )
     problems += refusals(settings, has_cuda, architecture)
@@ -47,6 +49,7 @@ def check_together(settings: TrainSettings, has_cuda: bool, architecture: str = 
                 what="Stopping early needs tests during training.",
                 why="There are no tests (or no held-back examples) that could show whether it gets better.",
                 fix="Set at least 2 tests during training and some held-back examples, or switch early stopping off.",
+                sets={"early_stopping": 0},
             )
         )
     return tuple(problems)
@@ -63,6 +66,7 @@ def _own_limits(settings: TrainSettings) -> Iterator[Problem]:
             what=f"A learning speed of {settings.learning_rate:g} is too high for {row.label}.",
             why="Only ways of tuning that learn very few numbers bear it.",
             fix=f"Choose at most {row.highest_rate:g}.",
+            sets={"learning_rate": row.highest_rate},
         )
     method = settings.method
     if isinstance(method, AdaLoraSettings) and method.initial_rank < method.target_rank:
@@ -72,4 +76,5 @@ def _own_limits(settings: TrainSettings) -> Iterator[Problem]:
             what="The adapter would have to grow, and AdaLoRA only takes away.",
             why=f"It begins with {method.initial_rank} and is to end with {method.target_rank}.",
             fix=f"Choose at most {method.initial_rank}, or a larger size at the start.",
+            sets={"method.target_rank": method.initial_rank},
         )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from studio.contract import target_layers
 from studio.contract.methods import METHODS, tag_of
 from studio.contract.model_shape import Linear, ModelShape
 
@@ -55,13 +56,13 @@ def virtual_tokens(method: msgspec.Struct) -> int:
 
 def adapted(wanted: str, shape: ModelShape) -> list[Linear]:
     """The linear layers of one layer that get an adapter."""
-    places = {"attention": "self_attn", "feed-forward": "mlp"}
-    words = [word.strip() for word in wanted.split(",")]
-    return [
-        one
-        for one in shape.linears
-        if any(word == "all-linear" or one.name.endswith(word) or places.get(word) == one.place for word in words)
-    ]
+    if wanted == target_layers.ALL:
+        return list(shape.linears)
+    full = {f"{one.place}.{one.name}": one for one in shape.linears}
+    # A name may say which of the layers it means ("layers.0.…"): counted as in all of them, so rather too much.
+    names = [name.rpartition("layers.")[2].lstrip("0123456789.") for name in target_layers.words_of(wanted)]
+    found = target_layers.found(", ".join(names), full)
+    return [one for name, one in full.items() if target_layers.is_meant(name, found)]
 
 
 def _lora(method: Any, shape: ModelShape) -> int:

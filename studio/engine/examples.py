@@ -75,6 +75,11 @@ class Examples(msgspec.Struct, frozen=True):
     notices: tuple[Problem, ...]
     fingerprint: str
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row that is learned from or tested on."""
+        return max([self.rows.longest, *(len(held.ids) for held in self.held)])
+
 
 class Ended(Exception):
     """The user ended the run before there was anything to save."""

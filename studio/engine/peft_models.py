@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,13 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from studio.contract import target_layers
 from studio.contract.errors import StudioError
-
-GROUPS: dict[str, tuple[str, ...]] = {
-    "attention": ("q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj"),
-    "feed-forward": ("gate_proj", "up_proj", "down_proj", "gate_up_proj"),
-}
-"""Names of linear layers in the supported architectures; phi3 joins q, k, v and gate, up into one each."""
 
 
 def wrap(model: Any, make_config: Callable[[], Any], seed: int) -> Any:
@@ -105,7 +99,7 @@ def target_modules(model: nn.Module, wanted: str) -> str | list[str]:
     Raises:
         StudioError: A name fits no linear layer; the message lists those there are.
     """
-    if wanted == "all-linear":
+    if wanted == target_layers.ALL:
         return wanted
     from peft.tuners.tuners_utils import BaseTunerLayer
 
@@ -114,20 +108,10 @@ def target_modules(model: nn.Module, wanted: str) -> str | list[str]:
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear) and not isinstance(module, BaseTunerLayer)
     }
-    found: list[str] = []
-    for word in re.split(r" *, *", wanted):
-        names = [n for n in GROUPS.get(word, (word,)) if any(x == n or x.endswith(f".{n}") for x in linear)]
-        if not names:
-            kinds = sorted({name.rsplit(".", 1)[-1] for name in linear})
-            raise StudioError(
-                "train.no_such_module",
-                f"The model has no layer named {word!r}.",
-                f"Its layers are named {', '.join(kinds)}.",
-                "Choose all-linear, attention, feed-forward, or names from that list.",
-                where="method.target_modules",
-            )
-        found += [name for name in names if name not in found]
-    return found
+    problem = target_layers.missing(wanted, linear)
+    if problem is not None:
+        raise StudioError.of(problem)
+    return target_layers.found(wanted, linear)
 
 
 def adapted_linears(model: Any, wanted: str) -> dict[str, nn.Module]:
@@ -137,7 +121,7 @@ def adapted_linears(model: Any, wanted: str) -> dict[str, nn.Module]:
     layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear) and m is not head}
     if isinstance(targets, str):
         return layers
-    return {name: m for name, m in layers.items() if name.rsplit(".", 1)[-1] in targets}
+    return {name: m for name, m in layers.items() if target_layers.is_meant(name, targets)}
 
 
 def save(model: Any, folder: Path, base: str) -> None:

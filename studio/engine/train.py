@@ -84,11 +84,12 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     emit(examples.report)
     for problem in (*placement.notices, *examples.notices):
         emit(Notice(problem=problem))
+    method_fit.foresee(Path(job.model), settings, examples.longest)
     planner.require_room(Path(job.model), settings, examples, device)
 
     emit(Progress(stage="Loading the model"))
     base = base_model.load(Path(job.model), placement)
-    method_fit.require(base, settings, examples.rows.longest)  # what does not fit is told before the tests
+    method_fit.require(base, settings, examples.longest)
     base_parameters = base_model.parameter_count(base)
     identity = resuming.identify(job, examples, placement.quantisation)
     snapshot = resuming.newest_snapshot(folder, identity, emit)

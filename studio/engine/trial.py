@@ -47,6 +47,7 @@ def by_formula(work: TrainJob) -> MemoryPlan:
     train.require_fitting(work.settings, torch.device(placement.device), checked.model_type)
     tokenizer = tokens.load_tokenizer(Path(work.model))
     examples = read_examples(work, tokenizer, lambda event: None, Going())
+    method_fit.foresee(Path(work.model), work.settings, examples.longest)
     shape, there = planner.shape_in(Path(work.model)), memory.machine(torch.device(placement.device))
     if shape is None:
         raise _unknown()
@@ -79,10 +80,11 @@ def prepare(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> R
         examples = read_examples(job, tokenizer, emit, control)
     except Ended:
         raise ended() from None
+    method_fit.foresee(Path(job.model), settings, examples.longest)
     planner.require_room(Path(job.model), settings, examples, device)
     emit(Progress(stage="Loading the model"))
     base = base_model.load(Path(job.model), placement)
-    method_fit.require(base, settings, examples.rows.longest)
+    method_fit.require(base, settings, examples.longest)
     _rehearse_test(base, examples, tokenizer.pad_token_id, device, control)
     model = train.add_adapter(base, job, placement, examples, tokenizer.pad_token_id, taken_up=False)
     train.choose_kernels(base, placement, emit)

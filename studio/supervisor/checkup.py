@@ -118,17 +118,37 @@ def known_too_long(info: DatasetInfo, settings: TrainSettings, model: events.Mod
 
     0 where he has not, or where other settings or another model were asked about.
     """
-    found = last_diagnosis(Path(info.folder))
-    if found is None or found.lengths is None or model is None or settings.too_long != "leave_out":
+    if settings.too_long != "leave_out":
         return 0
-    if found.model != model.path or found.lengths.limit != longest_text(settings, model):
-        return 0
-    try:
-        if read_edits(Path(info.folder), info.usable).digest != found.edits:
-            return 0
-    except StudioError:  # told where the dataset is opened
+    found = _counted(info, model)
+    if found is None or found.lengths is None or found.lengths.limit != longest_text(settings, model):
         return 0
     return sum(one.count for one in found.findings if one.code == "doctor.left_out_as_too_long")
+
+
+def known_longest(info: DatasetInfo, settings: TrainSettings, model: events.ModelChecked | None) -> int:
+    """Tokens of the longest example that these settings keep, where the doctor has counted it; else 0."""
+    found, limit = _counted(info, model), longest_text(settings, model)
+    if found is None or found.lengths is None or found.lengths.unit != "tokens":
+        return 0
+    longest = found.lengths.longest
+    if settings.replay_share and model is not None and found.general == model.general and found.general_lengths:
+        longest = max(longest, found.general_lengths.longest)
+    if longest > limit:
+        return 0 if settings.too_long == "leave_out" else limit
+    return longest
+
+
+def _counted(info: DatasetInfo, model: events.ModelChecked | None) -> events.Diagnosed | None:
+    """The doctor's last diagnosis, where it is about this model and the rows as they read now."""
+    found = last_diagnosis(Path(info.folder))
+    if found is None or model is None or found.model != model.path:
+        return None
+    try:
+        same = read_edits(Path(info.folder), info.usable).digest == found.edits
+    except StudioError:  # told where the dataset is opened
+        return None
+    return found if same else None
 
 
 def kept_diagnosis(dataset: Dataset) -> events.Diagnosed | None:

@@ -3,17 +3,21 @@
 from pathlib import Path
 
 from studio.contract.diagnosis import Histogram
+from studio.contract.errors import Problem
 from studio.contract.events import DeviceReport, ModelChecked
 from studio.contract.job import TrainJob
 from studio.contract.memory_fit import Planner
 from studio.contract.memory_plan import Lengths, Machine, MemoryPlan
 from studio.contract.model_shape import ModelShape
 from studio.contract.settings import TrainSettings
+from studio.contract.size_limits import sizes_of, unfitting
+from studio.contract.trainable import virtual_tokens
 from studio.data.dataset import DatasetInfo
 from studio.data.doctor.found import last_diagnosis
 from studio.data.edits import EDITS_FILE
 from studio.data.host_memory import host_memory
 from studio.data.model_fit import read_shape
+from studio.supervisor.checkup import known_longest
 
 TOKEN_BYTES = 3.5
 """Of text and its quotes in a file, for each token: a guess until tokens are counted."""
@@ -61,6 +65,27 @@ class Forecast:
             calibration = self._plan.calibration if self._plan.machine.device == machine.device else None
             return Planner(shape, self._plan.lengths, machine, calibration)
         return Planner(shape, _lengths(data, model, train_rows, settings), machine)
+
+    def knows(self, model: ModelChecked | None, data: DatasetInfo | None) -> bool:
+        """Whether anything can be told of this model with these examples."""
+        return model is not None and data is not None and model.usable and self._shape(model.path) is not None
+
+    def unfitting(
+        self, model: ModelChecked | None, data: DatasetInfo | None, settings: TrainSettings
+    ) -> tuple[Problem, ...]:
+        """Settings that the chosen model's sizes forbid, as far as they are known before it is loaded.
+
+        Args:
+            model, data: As they are chosen.
+            settings: Each within its own limits.
+        """
+        shape = self._shape(model.path) if model is not None and model.usable else None
+        if model is None or shape is None:
+            return ()
+        longest = likely = 0
+        if data is not None and virtual_tokens(settings.method):
+            longest, likely = known_longest(data, settings, model), _lengths(data, model, 0, settings).longest
+        return tuple(unfitting(settings, sizes_of(shape), longest, likely))
 
     def _shape(self, path: str) -> ModelShape | None:
         if path not in self._shapes:

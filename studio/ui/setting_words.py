@@ -1,6 +1,7 @@
 """What the form, the help and a copied command say about a setting: all from its one declaration."""
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -95,6 +96,27 @@ def problem_words(field: Field, problem: Problem) -> str:
         )
     problem = told_problem(problem)
     return " ".join(part for part in (problem.what, problem.fix) if part)
+
+
+def fix_words(problem: Problem, table: Mapping[str, Field]) -> str:
+    """What a button says that puts a problem right: "Use 410", "Switch it off"; empty where there is no such button.
+
+    Args:
+        problem: It.
+        table: The settings by their paths.
+    """
+    said = []
+    for path, value in problem.sets.items():
+        field = table.get(path)
+        if field is None:
+            return ""
+        if path != problem.where:
+            said.append(_tr("{name}: {value}").format(name=field.title, value=value_words(field, value)))
+        elif isinstance(value, bool) or value == 0:
+            said.append(_tr("Switch it on") if value else _tr("Switch it off"))
+        else:
+            said.append(_tr("Use {value}").format(value=value_words(field, value)))
+    return ", ".join(said)
 
 
 def preset_words(preset: Preset) -> str:

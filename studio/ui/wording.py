@@ -6,6 +6,7 @@ import msgspec
 from PySide6.QtCore import QCoreApplication, QLocale
 
 from studio.contract.errors import Problem
+from studio.contract.places import named, put_together
 
 
 def _tr(text: str) -> str:
@@ -21,8 +22,12 @@ def told(text: str) -> str:
 
 
 def told_problem(problem: Problem) -> Problem:
-    """The same problem in the user's language; what it says of files and values stays as it is."""
-    return msgspec.structs.replace(problem, what=told(problem.what), why=told(problem.why), fix=told(problem.fix))
+    """The same problem in the user's language, settings by their names; what it says of files and values stays."""
+    name, term = named(problem.code, problem.where)
+    where = put_together(told(name), told(term)) if problem.place else ""
+    return msgspec.structs.replace(
+        problem, where=where, what=told(problem.what), why=told(problem.why), fix=told(problem.fix)
+    )
 
 
 def learns(model: str, dataset: str) -> str:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from studio.cli import main
+from studio.cli import main, places
 from studio.contract.run_folder import jobs_folder, runs_folder, starter_folder
 from studio.data.host_memory import LIMIT
+from studio.engine import base_model
 from tests.cli.test_cli import refused
 
 ROWS = "".join(
@@ -63,6 +64,26 @@ def test_what_does_not_go_together_is_refused_by_the_formula_too(
     capsys: pytest.CaptureFixture[str], rows: Path, words: tuple[str, ...], code: str
 ) -> None:
     assert refused(capsys, "plan", str(rows), "--formula-only", *words)["code"] == code
+
+
+@pytest.mark.parametrize("command", [["train", "--data"], ["plan"]])
+def test_what_the_models_sizes_forbid_is_refused_before_anything_is_imported(
+    capsys: pytest.CaptureFixture[str], rows: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "find_dataset", lambda *_: pytest.fail("it was imported"))
+    problem = refused(capsys, *command, str(rows), "--rank", "500")
+    assert (problem["code"], problem["where"]) == ("train.rank_too_large", "method.rank")
+    assert problem["sets"] == {"method.rank": 256}
+
+
+def test_learned_tokens_without_room_are_refused_before_the_model_is_loaded(
+    capsys: pytest.CaptureFixture[str], rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base_model, "load", lambda *_: pytest.fail("it was loaded"))
+    for command in (["train", "--data", str(rows)], ["plan", str(rows)], ["plan", str(rows), "--formula-only"]):
+        problem = refused(capsys, *command, "--method", "prompt", "--virtual-tokens", "4000")
+        assert problem["code"] == "train.too_many_virtual_tokens"
+        assert 400 < problem["sets"]["method.virtual_tokens"] < 512  # type: ignore[index]
 
 
 def test_what_does_not_fit_comes_with_what_makes_it_fit(

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractScrollArea,
     QApplication,
+    QComboBox,
     QLabel,
     QPushButton,
     QScrollArea,
@@ -26,8 +27,10 @@ from studio.ui.main_window import MainWindow
 from studio.ui.pages import PAGES
 from studio.ui.preferences import shared
 from studio.ui.theme import Mode
-from studio.ui.widgets.labels import ElidedLabel
+from studio.ui.widgets.combo_box import ComboBox
+from studio.ui.widgets.labels import ElidedLabel, plain_tip
 from studio.ui.widgets.section import ScrollColumn
+from studio.ui.widgets.setting_editors import ChoiceEditor
 from tests.ui.keys import bring_to_front
 from tests.ui.views import VIEWS
 
@@ -178,6 +181,12 @@ def _clipped(root: QWidget) -> list[str]:
         small = button.width() < needs.width() - 1 or button.height() < needs.height() - 1
         if button.isVisible() and button.text() and small:
             found.append(f"button {button.text()!r}: {button.size().toTuple()} of {needs.toTuple()}")
+    for combo in root.findChildren(QComboBox):
+        whole = isinstance(combo, ComboBox) and (
+            not combo.is_cut() or plain_tip(combo.currentText())[4:-5] in combo.tip()
+        )
+        if combo.isVisible() and combo.currentText() and not whole:
+            found.append(f"combo {combo.accessibleName()!r}: {combo.currentText()!r}")
     return found
 
 
@@ -194,8 +203,39 @@ def test_the_walk_finds_text_that_is_cut(qtbot: QtBot) -> None:
     column.setParent(holder)
     column.setGeometry(0, 140, 60, 40)
     column.body.addWidget(QPushButton("Wider than its column"))
+    plain = QComboBox(holder)
+    plain.addItem("Much too long for the room that it has")
+    plain.setGeometry(100, 140, 60, 30)
     holder.show()
-    assert len(_clipped(holder)) == 4
+    assert len(_clipped(holder)) == 5
+
+
+def test_the_tooltip_tells_a_chosen_entry_that_is_cut(qtbot: QtBot) -> None:
+    combo = ComboBox()
+    qtbot.addWidget(combo)
+    combo.addItems(["a", "More & more <words> than there is room for"])
+    combo.setToolTip("What it is")
+    combo.setFixedWidth(120)
+    combo.show()
+    assert combo.tip() == "What it is"
+    combo.setCurrentIndex(1)
+    assert combo.is_cut()
+    assert combo.tip() == "<qt>More &amp; more &lt;words&gt; than there is room for<br>What it is</qt>"
+    combo.setFixedWidth(combo.natural_width())
+    assert not combo.is_cut()
+
+
+@pytest.mark.parametrize("percent", [100, 150])
+def test_every_choice_of_the_form_is_read_whole(window: MainWindow, show: Show, percent: int) -> None:
+    window.preferences.text_percent = percent
+    window.resize(1100, 700)
+    show("train, all settings")
+    for _ in range(20):
+        QApplication.processEvents()
+    combos = [one for one in window.findChildren(ChoiceEditor) if one.isVisible()]
+    assert len(combos) > 8
+    for combo in combos:
+        assert not combo.is_cut(), combo.currentText()
 
 
 @pytest.mark.parametrize("percent", [100, 150])
@@ -226,6 +266,8 @@ def _faint(root: QWidget) -> list[str]:
         seen = part.visibleRegion().boundingRect()
         if not part.isVisible() or not part.isEnabled() or not part.text() or min(seen.width(), seen.height()) < 8:
             continue
+        if seen.height() < min(part.height(), part.fontMetrics().height()):
+            continue  # scrolled half out of sight
         corner = part.mapTo(root, seen.topLeft())
         left, top = round(corner.x() * scale), round(corner.y() * scale)
         cut = rows[top : top + round(seen.height() * scale), left : left + round(seen.width() * scale)]

@@ -8,6 +8,7 @@ from PySide6.QtCore import QCoreApplication, QTranslator
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QTableWidget, QWidget
 from pytestqt.qtbot import QtBot
 
+from studio.contract.errors import Problem
 from studio.contract.exports import EXPORTS
 from studio.contract.fields import GROUPS, fields
 from studio.contract.presets import PRESETS, load_preset
@@ -17,6 +18,7 @@ from studio.ui import help_pages
 from studio.ui.main_window import MainWindow
 from studio.ui.pages.runs import RunsPage
 from studio.ui.widgets.labels import ElidedLabel
+from studio.ui.widgets.message import MessageBar
 from tests.ui import run_stream
 from tests.ui.views import VIEWS
 
@@ -117,3 +119,14 @@ def test_the_help_is_made_from_translated_settings(marked: None) -> None:
     lines = [line for line in help_pages.text("train").splitlines() if help_pages.SETTING in line]
     assert lines
     assert not any(_unmarked(line, texts) for line in lines)
+
+
+def test_a_message_calls_a_setting_by_its_name_not_by_its_path(qtbot: QtBot) -> None:
+    bar = MessageBar()
+    qtbot.addWidget(bar)
+    bar.show_problem(
+        Problem(code="train.rank_too_large", where="method.rank", what="It is too large.", fix="Choose 4.")
+    )
+    assert bar.text().startswith("Adapter size (rank): It is too large.")
+    bar.show_problem(Problem(code="memory.cannot_fit", where="memory", what="There is not enough memory."))
+    assert bar.text() == "There is not enough memory."

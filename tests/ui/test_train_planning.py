@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from studio.contract import events, job
@@ -111,8 +111,15 @@ def test_make_it_fit_lists_what_changes_and_one_click_changes_it(
     assert settings.batch_size < 128
     assert settings.batch_size * settings.accumulation == 128
     assert "It fits" in memory.words.text()
-    assert not memory.changes.isVisible()
     assert not memory.make_fit.isVisible()
+    (said,) = [one.text() for one in memory.changes.findChildren(QLabel) if one.isVisible()]
+    assert said.startswith(f"Changed to Examples at once: {settings.batch_size} examples · Gather steps: ")
+    press(qtbot, before, "Undo")
+    undone = before.setup.form.settings()
+    assert undone is not None
+    assert (undone.batch_size, undone.accumulation) == (128, 1)
+    assert "It does not fit" in memory.words.text()
+    assert not memory.changes.isVisible()
 
 
 def test_using_the_memory_there_is_takes_larger_batches(before: BeforeRun, qtbot: QtBot) -> None:

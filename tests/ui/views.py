@@ -182,6 +182,20 @@ def _searched(window: MainWindow) -> None:
     form.search.setText("test")
 
 
+def _all_settings(window: MainWindow) -> None:
+    """Every group of the form open, a setting that asks for what the model has not."""
+    window.preferences.level = "full"
+    window.show_page("train")
+    page = window.page("train")
+    assert isinstance(page, TrainPage)
+    assert page.before is not None
+    form = page.before.setup.form
+    for group in form.groups.values():
+        group.set_open(True)
+    form.rows["method.rank"].set_value(600)
+    form.rows["method.rank"].edited.emit()
+
+
 def _empty(name: str) -> Callable[[MainWindow], None]:
     return lambda window: window.show_page(name)
 
@@ -208,6 +222,7 @@ VIEWS: dict[str, tuple[str, Callable[[MainWindow], None]]] = {
     "models, filled": ("models", _filled(lambda window: window.show_page("models"))),
     "train, before": ("train", _filled(lambda window: window.show_page("train"))),
     "train, searched": ("train", _filled(_searched)),
+    "train, all settings": ("train", _filled(_all_settings)),
     "train, running": ("train", _filled(_running)),
     "train, done": ("train", _filled(lambda window: _ended(window, list(run_stream.run())))),
     "train, failed": ("train", _filled(_failed)),

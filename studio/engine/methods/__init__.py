@@ -1,8 +1,8 @@
 """Ways of tuning; a module for each that `contract.methods.METHODS` names.
 
 Every module has `attach(model, settings, seed)`, which makes a base model ready to learn and gives back
-what is trained, and `save(model, folder, base)`. Some have `require_fit(model, settings)`; AdaLoRA
-has a `companion`, as it does something in each step.
+what is trained, and `save(model, folder, base)`. AdaLoRA has a `companion`, as it does something in each
+step.
 """
 
 import importlib
@@ -29,17 +29,6 @@ def attach(model: Any, settings: AnyMethod, seed: int) -> Any:
         StudioError: The settings do not fit this model.
     """
     return _module(settings).attach(model, settings, seed)
-
-
-def require_fit(model: Any, settings: AnyMethod) -> None:
-    """Refuse settings that only this model's own sizes forbid, before anything is attached.
-
-    Raises:
-        StudioError: They do not fit; the message names the nearest that do.
-    """
-    check = getattr(_module(settings), "require_fit", None)
-    if check:
-        check(model, settings)
 
 
 def save(model: Any, settings: AnyMethod, folder: Path, base: str) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from studio.contract.errors import StudioError
 from studio.contract.methods import BottleneckSettings
 from studio.engine import peft_models
 from studio.engine.own_adapter import write_folder
@@ -56,23 +55,6 @@ def attach(model: Any, settings: BottleneckSettings, seed: int) -> Any:
     put_in(model, settings)
     model.studio_bottleneck = settings
     return model
-
-
-def require_fit(model: Any, settings: BottleneckSettings) -> None:
-    """Refuse blocks without a bottleneck.
-
-    Raises:
-        StudioError: A block would be wider than the layer it follows.
-    """
-    hidden = int(model.config.hidden_size)
-    if settings.width > hidden:
-        raise StudioError(
-            "train.block_width",
-            f"Blocks of {settings.width} are wider than the model's layers.",
-            f"Its layers are {hidden} wide; a block is to be narrower.",
-            f"Choose a width of at most {hidden}.",
-            where="method.width",
-        )
 
 
 def put_in(model: Any, settings: BottleneckSettings) -> None:

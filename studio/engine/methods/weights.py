@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from studio.contract.errors import StudioError
 from studio.contract.methods import FullSettings, LayersSettings
 from studio.engine import peft_models
 from studio.engine.own_adapter import write_folder
@@ -43,25 +42,6 @@ def _learns(name: str, settings: LayersSettings | FullSettings, layers: int) -> 
     if found is None or int(found[1]) < layers - settings.last_layers:
         return False
     return found[2].startswith(PARTS[settings.parts])
-
-
-def require_fit(model: Any, settings: LayersSettings | FullSettings) -> None:
-    """Refuse more layers than there are.
-
-    Raises:
-        StudioError: The model has fewer.
-    """
-    if isinstance(settings, FullSettings):
-        return
-    layers = int(model.config.num_hidden_layers)
-    if settings.last_layers > layers:
-        raise StudioError(
-            "train.too_many_layers",
-            f"The model has {layers} layers, {settings.last_layers} are to learn.",
-            "Layers are counted from the end.",
-            f"Choose at most {layers}, or the whole model.",
-            where="method.last_layers",
-        )
 
 
 def save(model: Any, folder: Path, base: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QHideEvent, QKeySequence
-from PySide6.QtWidgets import QComboBox, QFileDialog, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from studio.contract.diagnosis import Finding
 from studio.contract.errors import StudioError
@@ -20,6 +20,7 @@ from studio.ui.data_import import DataImport, file_filters
 from studio.ui.pages.page import Page
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
+from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.data_empty import DataEmpty
 from studio.ui.widgets.data_verdict import DataVerdict
 from studio.ui.widgets.import_options import ImportOptions
@@ -66,7 +67,7 @@ class DataPage(Page):
     # --- layout -----------------------------------------------------------------------------------------
 
     def _build_content(self) -> QWidget:
-        self.chooser = QComboBox()
+        self.chooser = ComboBox()
         self.chooser.setAccessibleName(self.tr("Dataset"))
         self.chooser.setMinimumContentsLength(18)
         self.chooser.activated.connect(self._on_dataset_picked)

@@ -6,7 +6,6 @@ from pathlib import Path
 from PySide6.QtCore import QStandardPaths, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QLineEdit,
     QPlainTextEdit,
@@ -28,6 +27,7 @@ from studio.ui.pages.page import Page
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.combine_dialog import CombineDialog, can_be_combined
+from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.empty import EmptyState
 from studio.ui.widgets.export_forms import ExportForms
 from studio.ui.widgets.export_result import ExportProgress, ParityCard
@@ -78,7 +78,7 @@ class ExportPage(Page):
     # --- layout -----------------------------------------------------------------------------------------
 
     def _build(self) -> QWidget:
-        self.run_combo = QComboBox()
+        self.run_combo = ComboBox()
         self.run_combo.setAccessibleName(self.tr("Run to export"))
         self.run_combo.currentIndexChanged.connect(self._on_run_changed)
         self.run_facts = label("", "muted", wrap=True)

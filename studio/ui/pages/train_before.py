@@ -60,6 +60,7 @@ class BeforeRun(QWidget):
         outer.addWidget(self.going)
         outer.addWidget(setup)
         self.planning = TrainPlanning(workplace, setup, self)
+        setup.form.ask_limits(lambda given: self.planning.forecast.unfitting(workplace.model, workplace.dataset, given))
         if workplace.settings is not None:
             setup.form.set_settings(workplace.settings)
         if workplace.device is not None:
@@ -260,20 +261,21 @@ class BeforeRun(QWidget):
     def _show_start(self) -> None:
         """What is missing, or what would be started."""
         setup, model, data = self.setup, self.workplace.model, self.workplace.dataset
-        settings = setup.form.settings()
-        button, summary = self._start_words(settings)
-        setup.show_start(button, summary)
-        sample = self._is_sample()
-        setup.show_sample(sample, sample and settings == load_preset("sample").settings())
-        general = model.general if model is not None else ""
-        own = bool(general) and model is not None and Path(general).parent == Path(model.path)
-        setup.show_general(general, own, model.name if model is not None else "", settings)
         setup.form.set_sources(
             model.path if model is not None else "",
             data.folder if data is not None else "",
             model.model_type if model is not None else "",
             self._start.id if self._start is not None else "",
         )
+        settings = setup.form.settings()
+        button, summary = self._start_words(settings)
+        ready = settings is not None and data is not None and model is not None and model.usable
+        setup.show_start(button, summary, ready and self._refused(data, model) is None)
+        sample = self._is_sample()
+        setup.show_sample(sample, sample and settings == load_preset("sample").settings())
+        general = model.general if model is not None else ""
+        own = bool(general) and model is not None and Path(general).parent == Path(model.path)
+        setup.show_general(general, own, model.name if model is not None else "", settings)
         rows = self._split.counts(settings.held_back_share)[0] if self._split is not None and settings else 0
         if self.isVisible():
             self.planning.refresh(settings, rows)

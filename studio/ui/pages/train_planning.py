@@ -43,6 +43,8 @@ class TrainPlanning(QObject):
         advice.test_wanted.connect(lambda: self._start(self.testing))
         advice.cancel_wanted.connect(self.testing.cancel)
         advice.rate_wanted.connect(lambda rate: self._apply({"learning_rate": rate}))
+        memory.problem_wanted.connect(self._show_problem)
+        advice.problem_wanted.connect(self._show_problem)
         for short, panel in ((self.measuring, memory), (self.testing, advice)):
             short.progressed.connect(lambda progress, panel=panel: panel.show_progress(progress, going=True))
             short.changed.connect(self._show_going)
@@ -64,13 +66,17 @@ class TrainPlanning(QObject):
             self._about = about
             self._give_up()
             self._forget_test()
+            self.setup.memory.forget()
         if settings is not None and self._tested is not None and not is_tested(settings, self._tested[1]):
             self._forget_test()
+        known = self.forecast.knows(model, data)
+        self.setup.memory.setVisible(known)
+        self.setup.advice.setVisible(known)
+        if settings is None and known:
+            self._wait()
         planner = None
         if settings is not None:
             planner = self.forecast.planner(model, data, settings, train_rows, self.workplace.device)
-        self.setup.memory.setVisible(planner is not None)
-        self.setup.advice.setVisible(planner is not None)
         if planner is None or settings is None:
             return
         estimate = planner.estimate(settings)
@@ -86,6 +92,19 @@ class TrainPlanning(QObject):
         """The range test was about something else."""
         self._tested = None
         self.setup.advice.clear_result()
+
+    def _wait(self) -> None:
+        """Both panels stay where they are, and say what they wait for."""
+        form = self.setup.form
+        wrong = form.rows.get(form.problems[0].where) if form.problems else None
+        name = wrong.field.title if wrong is not None else self.tr("How it learns")
+        self.setup.memory.show_waiting(name)
+        self.setup.advice.show_waiting(name)
+
+    def _show_problem(self) -> None:
+        form = self.setup.form
+        if form.problems:
+            form.show_setting(form.problems[0].where)
 
     def _is_tuned(self, settings: TrainSettings) -> bool:
         """The sample on the starter with its own settings: they were found by trying, no rule knows better."""
@@ -126,7 +145,10 @@ class TrainPlanning(QObject):
             short.cancel()
 
     def _take_changes(self, fit: Fit) -> None:
+        before = self._settings
         self._apply(fit.sets)
+        if before is not None:
+            self.setup.memory.show_changed(fit.sets, lambda: self.setup.form.set_settings(before))
 
     def _take_advice(self) -> None:
         settings = self._settings

@@ -14,11 +14,12 @@ from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
 from studio.ui.widgets.rate_plot import RatePlot
-from studio.ui.widgets.section import Section, clear_layout, row
+from studio.ui.widgets.section import clear_layout, row
 from studio.ui.widgets.setting_editors import format_number
+from studio.ui.widgets.waiting_panel import WaitingPanel
 
 
-class AdvicePanel(Section):
+class AdvicePanel(WaitingPanel):
     """Data goes down by `show_…`; what the user wants comes up.
 
     Signals:
@@ -35,7 +36,7 @@ class AdvicePanel(Section):
     grew = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(self.tr("Suggestions for your data"), parent=parent)
+        super().__init__(self.tr("Suggestions for your data"), parent)
         self._fields: dict[str, Field] = {field.path: told_field(field) for field in fields(TrainSettings)}
         self._result: RangeResult | None = None
         self._going = self._differs = False
@@ -79,7 +80,7 @@ class AdvicePanel(Section):
         self.found.hide()
         self.add(self.line)
         self.add(self.reasons)
-        for widget in (self.progress, self.stage, self.cancel, self.why, self.test, self.use):
+        for widget in (self.progress, self.stage, self.cancel, self.why, self.test, self.use, self.to_problem):
             self.add_action(widget)
         self.add(self.found)
         self.show_progress(None)
@@ -96,6 +97,7 @@ class AdvicePanel(Section):
 
     def show_advice(self, advice: tuple[Advice, ...]) -> None:
         """Show what is suggested, each with its reason."""
+        self.go_on(self.line)
         self.line.setText(" · ".join(self._short(one) for one in advice))
         self._differs = any(one.differs for one in advice)
         self.reasons.setVisible(self.reasons.isVisible() and bool(advice))
@@ -107,6 +109,11 @@ class AdvicePanel(Section):
             reason.setToolTip(plain_tip(wording.told(one.source)))
             for column, widget in enumerate((name, value, reason)):
                 self._grid.addWidget(widget, place, column, Qt.AlignmentFlag.AlignTop)
+        self._show_buttons()
+
+    def show_waiting(self, setting: str) -> None:
+        """Something is wrong with a setting: nothing is suggested until it is put right."""
+        self.wait_for(self.line, setting)
         self._show_buttons()
 
     def show_progress(self, progress: Progress | None, going: bool = False) -> None:
@@ -146,9 +153,10 @@ class AdvicePanel(Section):
         return f"{field.title}: {value_words(field, one.value)}"
 
     def _show_buttons(self) -> None:
-        self.test.setVisible(not self._going)
-        self.why.setVisible(not self._going and self._grid.count() > 0)
-        self.use.setVisible(not self._going and self._differs)
+        free = not self._going and not self.waiting
+        self.test.setVisible(free)
+        self.why.setVisible(free and self._grid.count() > 0)
+        self.use.setVisible(free and self._differs)
 
     def _toggle_reasons(self) -> None:
         self.reasons.setVisible(self.reasons.isHidden())

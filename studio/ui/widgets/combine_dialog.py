@@ -2,7 +2,6 @@
 
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDialog,
     QDoubleSpinBox,
     QGridLayout,
@@ -20,6 +19,7 @@ from studio.data.run_history import RunSummary
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
+from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.labels import label
 from studio.ui.widgets.section import ScrollColumn, row
 
@@ -39,7 +39,7 @@ class CombineDialog(QDialog):
         self.boxes: list[QCheckBox] = []
         self.weights: list[QDoubleSpinBox] = []
         self._runs = [run for run in runs if can_be_combined(run)]
-        self.how = QComboBox()
+        self.how = ComboBox()
         self.how.setAccessibleName(self.tr("Way of combining"))
         for name, combination in COMBINATIONS.items():
             self.how.addItem(wording.told(combination.label), name)

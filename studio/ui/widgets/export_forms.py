@@ -1,12 +1,13 @@
 """As what something is exported: every form with what it is for, or why it cannot be, and its number format."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QCheckBox, QComboBox, QLabel, QRadioButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QCheckBox, QLabel, QRadioButton, QWidget
 
 from studio.contract.compatibility import export_problem
 from studio.contract.exports import EXPORTS
 from studio.data.run_history import RunSummary
 from studio.ui import wording
+from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.labels import label, plain_tip, set_role
 from studio.ui.widgets.section import Section
 
@@ -30,8 +31,8 @@ class ExportForms(Section):
             self._about[name] = label(wording.told(form.help), "muted", wrap=True)
             self.add(button)
             self.add(self._about[name])
-        self.numbers_combo = QComboBox()
-        self.numbers_combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.numbers_combo = ComboBox()
+        self.numbers_combo.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.numbers_combo.setMinimumContentsLength(14)
         self.numbers_combo.setAccessibleName(self.tr("Number format of the weights"))
         self._numbers_title = label(self.tr("Number format of the weights"))

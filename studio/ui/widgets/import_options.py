@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QSizePolicy, QSpinBox, QToolButton, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QSizePolicy, QSpinBox, QToolButton, QWidget
 
 from studio.contract.errors import StudioError
 from studio.contract.job import Reading
@@ -16,6 +16,7 @@ from studio.data.row_split import RowSplit
 from studio.ui import icons, wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
+from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.labels import ElidedLabel, label
 from studio.ui.widgets.section import clear_layout, column, row
 
@@ -123,10 +124,10 @@ class ImportOptions(QWidget):
             grid.addLayout(layout, place, 0)
         return grid
 
-    def _combo(self, name: str, on_chosen: object) -> QComboBox:
-        combo = QComboBox()
+    def _combo(self, name: str, on_chosen: object) -> ComboBox:
+        combo = ComboBox()
         combo.setAccessibleName(name)
-        combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        combo.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToContents)
         combo.activated.connect(on_chosen)
         return combo
 
@@ -158,7 +159,7 @@ class ImportOptions(QWidget):
             widget.setEnabled(origin is not None)
         self.summary.set_text(self._summed_up(info, share))
 
-    def _fill(self, combo: QComboBox, names: tuple[str, ...], chosen: str, title: str) -> None:
+    def _fill(self, combo: ComboBox, names: tuple[str, ...], chosen: str, title: str) -> None:
         combo.clear()
         for name in names:
             combo.addItem(name, name)

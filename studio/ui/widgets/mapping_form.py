@@ -5,10 +5,11 @@ from typing import cast
 import msgspec
 from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio.contract.job import Mapping, Shape
 from studio.ui import theme
+from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.labels import label, set_role
 
 _FIELDS: dict[Shape, tuple[str, ...]] = {
@@ -39,7 +40,7 @@ class MappingForm(QWidget):
         super().__init__(parent)
         self._columns: tuple[str, ...] = ()
         self._mapping: Mapping | None = None
-        self._shape = QComboBox(self)
+        self._shape = ComboBox(self)
         self._shapes: dict[Shape, str] = {
             "prompt_completion": self.tr("Question and answer"),
             "alpaca": self.tr("Instruction, input, answer (Alpaca)"),
@@ -53,10 +54,10 @@ class MappingForm(QWidget):
             self._shape.addItem(words, shape)
         self._shape.setAccessibleName(self.tr("Shape of the rows"))
         self._shape.activated.connect(self._on_chosen)
-        self._shape.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._shape.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.note = label("", "muted", wrap=True)
         self._labels: dict[str, QLabel] = {}
-        self._combos: dict[str, QComboBox] = {}
+        self._combos: dict[str, ComboBox] = {}
         self._grid = QGridLayout()
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(theme.GRID)
@@ -72,10 +73,10 @@ class MappingForm(QWidget):
             "system": self.tr("System prompt"),
         }
         for place, (field, name) in enumerate(names.items(), start=1):
-            combo = QComboBox(self)
+            combo = ComboBox(self)
             combo.setAccessibleName(self.tr("Column of: {name}").format(name=name))
             combo.activated.connect(self._on_chosen)
-            combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            combo.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             combo.setMinimumContentsLength(10)
             self._combos[field] = combo
             self._labels[field] = self._add(place, name, combo)
@@ -94,7 +95,7 @@ class MappingForm(QWidget):
         self._in_one_line: bool | None = None
         self._show_fields()
 
-    def _add(self, place: int, name: str, combo: QComboBox) -> QLabel:
+    def _add(self, place: int, name: str, combo: ComboBox) -> QLabel:
         title = label(name, "muted")
         title.setBuddy(combo)
         self._grid.addWidget(title, 0, place)

@@ -1,18 +1,24 @@
 """Will it fit? The memory of a run before it starts, and what to change so that it does."""
 
+from collections.abc import Callable
+from typing import Any
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QProgressBar, QVBoxLayout, QWidget
 
 from studio.contract.events import Progress
 from studio.contract.memory_fit import Fit
 from studio.contract.memory_plan import Estimate, Machine
+from studio.contract.settings import TrainSettings
 from studio.ui import wording
+from studio.ui.setting_words import told_fields, value_words
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import ElidedLabel, IconLabel, label
 from studio.ui.widgets.legend import MemoryLegend
 from studio.ui.widgets.memory_bar import MemoryBar, pieces_of
-from studio.ui.widgets.section import Section, clear_layout, row
+from studio.ui.widgets.section import clear_layout, row
+from studio.ui.widgets.waiting_panel import WaitingPanel
 
 _ICONS = {
     "fits": ("check", "success"),
@@ -22,7 +28,7 @@ _ICONS = {
 }
 
 
-class MemoryPanel(Section):
+class MemoryPanel(WaitingPanel):
     """Data goes down by `show_…`; what the user wants comes up.
 
     Signals:
@@ -38,7 +44,7 @@ class MemoryPanel(Section):
     grew = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(self.tr("Will it fit?"), parent=parent)
+        super().__init__(self.tr("Will it fit?"), parent)
         self._fit: Fit | None = None
         self._more: Fit | None = None
         self._shown: Fit | None = None
@@ -65,7 +71,9 @@ class MemoryPanel(Section):
         self.add(self.bar)
         self.add(self.legend)
         self.add(said)
-        for widget in (self.progress, self.stage, self.cancel, self.measure, self.use_more, self.make_fit):
+        for widget in (
+            self.progress, self.stage, self.cancel, self.measure, self.use_more, self.make_fit, self.to_problem,
+        ):  # fmt: skip
             self.add_action(widget)
         self.changes = QWidget()
         self._changes = QVBoxLayout(self.changes)
@@ -86,6 +94,7 @@ class MemoryPanel(Section):
             fit: What would make it fit.
             more: What would use the memory there is.
         """
+        self.go_on(self.words, (self.bar, self.legend))
         self._fit, self._more = fit, more
         verdict = estimate.verdict(machine)
         self.icon.set_icon(*_ICONS[verdict])
@@ -96,6 +105,31 @@ class MemoryPanel(Section):
         self._show_buttons()
         self.changes.hide()
         self._shown = None
+
+    def show_changed(self, sets: dict[str, Any], undo: Callable[[], object]) -> None:
+        """Say what was changed just now, until the next change.
+
+        Args:
+            sets: Dotted path -> value.
+            undo: Puts back what was before.
+        """
+        table = {field.path: field for field in told_fields(TrainSettings)}
+        pairs = [(table[path], value) for path, value in sets.items() if path in table]
+        said = " · ".join(f"{field.title}: {value_words(field, value)}" for field, value in pairs)
+        clear_layout(self._changes)
+        back = buttons.flat(self.tr("Undo"), undo, "undo")
+        back.setAccessibleName(self.tr("Undo these changes"))
+        line = row(label(self.tr("Changed to {settings}").format(settings=said), "success", wrap=True), back)
+        line.setStretch(0, 1)
+        self._changes.addLayout(line)
+        self.changes.show()
+
+    def show_waiting(self, setting: str) -> None:
+        """Something is wrong with a setting: nothing can be told until it is put right."""
+        self.wait_for(self.words, setting, (self.bar, self.legend))
+        self.icon.set_icon("info", "muted")
+        self._show_buttons()
+        self._list(None)
 
     def show_progress(self, progress: Progress | None, going: bool = False) -> None:
         """Show how far a dry step is; None and not `going`: there is none."""
@@ -126,10 +160,11 @@ class MemoryPanel(Section):
         return self.tr("Estimated; measuring it takes a moment.")
 
     def _show_buttons(self) -> None:
-        self.measure.setVisible(not self._going)
-        self.make_fit.setVisible(not self._going and self._short)
+        free = not self._going and not self.waiting
+        self.measure.setVisible(free)
+        self.make_fit.setVisible(free and self._short)
         offers = self._more is not None and bool(self._more.changes)
-        self.use_more.setVisible(not self._going and not self._short and offers)
+        self.use_more.setVisible(free and not self._short and offers)
 
     def _list(self, fit: Fit | None) -> None:
         """Say what would be changed; a second click closes the list."""

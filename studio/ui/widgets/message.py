@@ -79,7 +79,7 @@ class MessageBar(QFrame):
             kind: Decides colour and icon.
         """
         said = wording.told_problem(problem)
-        what = f"{problem.where}: {said.what}" if problem.where and "\n" not in problem.where else said.what
+        what = f"{said.where}: {said.what}" if said.where and "\n" not in said.where else said.what
         self.show_text(kind, what, said.why, said.fix, actions)
         self._problem = problem
         self._details.setPlainText(problem.details)

@@ -11,6 +11,7 @@ from studio.contract.settings import TrainSettings
 from studio.ui.setting_words import told_fields, value_words
 from studio.ui.theme import GRID
 from studio.ui.widgets.labels import label
+from studio.ui.widgets.section import row
 from studio.ui.widgets.setting_row import SettingRow
 from studio.ui.wording import told
 
@@ -30,11 +31,11 @@ class MethodRow(SettingRow):
         """The names are long, so the list stands below the row's own name."""
         line = QHBoxLayout()
         line.setSpacing(GRID // 2)
-        self.editor.setMinimumWidth(400)
         line.addWidget(self.editor)
         line.addWidget(self.reset)
         line.addWidget(self.explain)
         line.addStretch(1)
+        self._suit_width()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 4, 0, GRID)
         outer.setSpacing(4)
@@ -42,9 +43,14 @@ class MethodRow(SettingRow):
         outer.addLayout(line)
         outer.addWidget(self.words)
         outer.addWidget(self.problem)
+        outer.addLayout(row(self.fix, 1))
         for unused in (self.help_label, self._unit, self._idle):
             unused.setParent(self)
             unused.hide()
+
+    def _suit_width(self) -> None:
+        """As wide as the longest name."""
+        self.editor.setFixedWidth(self.editor.natural_width())  # type: ignore[union-attr]
 
     def set_value(self, value: Any) -> None:
         """Show a row's name and words without telling anyone."""
@@ -66,8 +72,8 @@ class MethodRow(SettingRow):
         said = [self.tr("{name}: {value}").format(name=f.title, value=value_words(f, value)) for f, value in pairs]
         return self.tr("Choosing it sets {what}.").format(what=", ".join(said)) if said else ""
 
-    def show_problem(self, problem: Any) -> None:
+    def show_problem(self, problem: Any, fix: str = "") -> None:
         """What is wrong, or again what the choice means."""
-        super().show_problem(problem)
+        super().show_problem(problem, fix)
         if problem is None:
             self._say()

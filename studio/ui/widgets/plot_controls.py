@@ -3,10 +3,11 @@
 import math
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QMenu, QSlider, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QMenu, QSlider, QWidget
 
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
+from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.labels import label, plain_tip
 from studio.ui.widgets.section import Folding, held, row
 
@@ -35,7 +36,7 @@ class PlotControls(QWidget):
 
     def __init__(self, menu: QMenu) -> None:
         super().__init__()
-        self.axis = QComboBox()
+        self.axis = ComboBox()
         self.axis.addItems([self.tr("Step"), self.tr("Time")])
         self.axis.setAccessibleName(self.tr("Horizontal axis"))
         self.axis.currentIndexChanged.connect(self.axis_changed)

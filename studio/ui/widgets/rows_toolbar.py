@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QUndoStack
-from PySide6.QtWidgets import QComboBox, QWidget
+from PySide6.QtWidgets import QWidget
 
 from studio.contract.diagnosis import Finding
 from studio.supervisor.row_choice import CHANGED, EVERY, LEFT_OUT
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
+from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.labels import plain_tip
 from studio.ui.widgets.search_field import SearchField
 from studio.ui.widgets.section import Folding, held, row
@@ -76,10 +77,10 @@ class RowsToolbar(QWidget):
         self.show_findings(())
         self.show_chosen(0, 0, 0)
 
-    def _combo(self, name: str, letters: int) -> QComboBox:
-        combo = QComboBox()
+    def _combo(self, name: str, letters: int) -> ComboBox:
+        combo = ComboBox()
         combo.setAccessibleName(name)
-        combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        combo.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         combo.setMinimumContentsLength(letters)
         combo.activated.connect(lambda _: self.choice_changed.emit())
         return combo

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLineEdit,
 from studio.contract.events import DeviceReport
 from studio.contract.fields import Field
 from studio.ui import wording
+from studio.ui.widgets.combo_box import ComboBox
 
 _LADDER = (1.0, 2.0, 5.0)
 
@@ -140,7 +141,7 @@ def _next_on_ladder(value: float, direction: int) -> float:
     return max(rung for rung in rungs if rung < value * (1 - 1e-9))
 
 
-class CalmComboBox(QComboBox):
+class CalmComboBox(ComboBox):
     """A combo box that the wheel changes only while it has the focus."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem
@@ -12,22 +12,30 @@ from studio.ui import wording
 from studio.ui.setting_words import explanation, problem_words, told_field, value_words
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
+from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.labels import label, plain_tip, set_role
+from studio.ui.widgets.section import row
 from studio.ui.widgets.setting_editors import DeviceEditor, make_editor
 
 _EDITOR_WIDTH = 152
 _UNIT_WIDTH = 72
+_DIGITS = 14
+"""Of a number, arrows included, that an editor has room for however large the text."""
+_LONG_ENTRY = 24
+"""Letters of a choice's longest entry from which it stands below the name."""
 
 
 class SettingRow(QWidget):
-    """Emits `edited` when the user changed the value.
+    """Emits `edited` when the user changed the value, `fix_wanted` with dotted path -> value that puts a problem right.
 
     Attributes:
         field: The declaration, in the user's language.
         editor: Has `value()` and `set_value()`.
+        fix: The button that puts right what is wrong; hidden where a person must choose.
     """
 
     edited = Signal()
+    fix_wanted = Signal(object)
 
     def __init__(self, field: Field) -> None:
         super().__init__()
@@ -56,6 +64,9 @@ class SettingRow(QWidget):
         self._idle.hide()
         self.problem = label("", "error", wrap=True)
         self.problem.hide()
+        self._remedy: dict[str, Any] = {}
+        self.fix = buttons.secondary("", self._put_right)
+        self.fix.hide()
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -65,20 +76,54 @@ class SettingRow(QWidget):
         words.addWidget(self.help_label)
         words.addWidget(self._idle)
         words.addWidget(self.problem)
+        words.addLayout(row(self.fix, 1))
         right = QHBoxLayout()
         right.setSpacing(GRID // 2)
-        wide = self.field.kind in ("choice", "text")
-        self.editor.setFixedWidth(_EDITOR_WIDTH + (_UNIT_WIDTH + GRID // 2 if wide else 0))
-        self._unit.setMinimumWidth(_UNIT_WIDTH)  # not fixed: larger text must not be cut
         self._unit.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
-        self._unit.setVisible(not wide)
-        for widget in (self.editor, self._unit, self.reset, self.explain):
+        self._unit.setVisible(self.field.kind not in ("choice", "text"))
+        beside: tuple[QWidget, ...] = (self.editor, self._unit, self.reset, self.explain)
+        if self._is_below:  # its entries are sentences
+            line = row(self.editor, 1)
+            line.setContentsMargins(0, 2, 0, 2)
+            line.setStretch(0, 99)  # all the room there is, up to its longest entry
+            words.insertLayout(2, line)
+            beside = (self._unit, self.reset, self.explain)
+        for widget in beside:
             right.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._suit_width()
         outer = QHBoxLayout(self)
         outer.setContentsMargins(0, 4, 0, 4)
         outer.setSpacing(2 * GRID)
         outer.addLayout(words, 1)
         outer.addLayout(right)
+
+    @property
+    def _is_below(self) -> bool:
+        return self.field.kind == "choice" and max(map(len, self.field.choices.values()), default=0) > _LONG_ENTRY
+
+    def _suit_width(self) -> None:
+        """As wide as the other editors; a choice as wide as its longest entry, where there is room below the name."""
+        metrics = self.fontMetrics()
+        number = max(_EDITOR_WIDTH, metrics.horizontalAdvance("0" * _DIGITS))
+        unit = max(
+            _UNIT_WIDTH, metrics.horizontalAdvance(self.tr("examples")) + 2
+        )  # the longest: all editors in a line
+        self._unit.setMinimumWidth(unit)  # not fixed: a longer one must not be cut
+        wide = number + (unit + GRID // 2 if self.field.kind in ("choice", "text") else 0)
+        if not isinstance(self.editor, ComboBox):
+            self.editor.setFixedWidth(wide)
+        elif self._is_below:
+            self.editor.setMinimumWidth(wide)
+            self.editor.setMaximumWidth(max(wide, self.editor.natural_width()))
+            self.editor.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        else:
+            self.editor.setFixedWidth(max(wide, self.editor.natural_width()))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Larger text needs wider choices."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._suit_width()
 
     def value(self) -> Any:
         """What the editor holds; text where it is no number."""
@@ -100,9 +145,18 @@ class SettingRow(QWidget):
         """Another value than the base's."""
         return bool(self.value() != self._base)
 
-    def show_problem(self, problem: Problem | None) -> None:
-        """Say beside the editor what is wrong with it, or that nothing is."""
+    def show_problem(self, problem: Problem | None, fix: str = "") -> None:
+        """Say beside the editor what is wrong with it, or that nothing is.
+
+        Args:
+            problem: It.
+            fix: What the button says that puts it right; empty for none.
+        """
         words = problem_words(self.field, problem) if problem is not None else ""
+        self._remedy = problem.sets if problem is not None else {}
+        self.fix.setText(fix)
+        self.fix.setAccessibleName(fix)
+        self.fix.setVisible(bool(fix))
         self.problem.setText(words)
         self.problem.setVisible(bool(words))
         self.editor.setAccessibleDescription(words or self.field.help)
@@ -130,6 +184,7 @@ class SettingRow(QWidget):
         """Give the device editor what this computer has."""
         if isinstance(self.editor, DeviceEditor):
             self.editor.set_device(report)
+            self._suit_width()
 
     def _on_edited(self) -> None:
         self._show_changed()
@@ -139,6 +194,10 @@ class SettingRow(QWidget):
         self.editor.setFocus()  # the button hides itself: the focus must not jump to the next row
         self.set_value(self._base)
         self.edited.emit()
+
+    def _put_right(self) -> None:
+        self.editor.setFocus()  # the button hides itself
+        self.fix_wanted.emit(self._remedy)
 
     def _show_changed(self) -> None:
         self.reset.setVisible(self.changed)

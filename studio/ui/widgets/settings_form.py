@@ -1,5 +1,6 @@
 """The form of all hyperparameters, made from their declarations in the contract."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -29,6 +30,8 @@ from studio.ui.widgets.section import row
 from studio.ui.widgets.setting_group import SettingGroup
 from studio.ui.widgets.setting_row import SettingRow
 
+Unfitting = Callable[[TrainSettings], tuple[Problem, ...]]
+
 
 class SettingsForm(QWidget):
     """Edits a `TrainSettings`.
@@ -53,6 +56,7 @@ class SettingsForm(QWidget):
         self.preset = "balanced"
         self._method = "lora"
         self._architecture = ""
+        self._unfitting: Unfitting = lambda settings: ()
         self.rows: dict[str, SettingRow] = {
             field.path: MethodRow() if field.path == "method" else SettingRow(field) for field in fields(TrainSettings)
         }
@@ -63,6 +67,7 @@ class SettingsForm(QWidget):
         self._build()
         for path, setting in self.rows.items():
             setting.edited.connect(self._on_method_chosen if path == "method" else self._on_edited)
+            setting.fix_wanted.connect(self._put_right)
         self._preferences.changed.connect(self._on_preference_changed)
         self.set_preset(self.preset)
 
@@ -149,11 +154,16 @@ class SettingsForm(QWidget):
         self._check(tell=False)
 
     def set_sources(self, model: str, data: str, architecture: str = "", start: str = "") -> None:
-        """Model folder, dataset and run to go on from, for the copied command; the model's type decides what fits."""
-        self._model, self._data, self._start = model, data, start
-        if architecture != self._architecture:
-            self._architecture = architecture
+        """Model folder, dataset and run to go on from, for the copied command; model and data decide what fits."""
+        before = self._model, self._data, self._architecture
+        self._model, self._data, self._architecture, self._start = model, data, architecture, start
+        if (model, data, architecture) != before:
             self._check(tell=False)
+
+    def ask_limits(self, unfitting: Unfitting) -> None:
+        """Have another give the problems that only the chosen model and data make."""
+        self._unfitting = unfitting
+        self._check(tell=False)
 
     def reset(self) -> None:
         """Back to the preset's values."""
@@ -206,6 +216,7 @@ class SettingsForm(QWidget):
             self.groups["adapter"].replace_rows([r for r in self.rows.values() if r.field.group == "adapter"])
             for setting in fresh.values():
                 setting.edited.connect(self._on_edited)
+                setting.fix_wanted.connect(self._put_right)
         self._method = name
 
     def _on_method_chosen(self) -> None:
@@ -222,6 +233,11 @@ class SettingsForm(QWidget):
     def _on_edited(self) -> None:
         self._check(tell=True)
 
+    def _put_right(self, sets: dict[str, Any]) -> None:
+        for path, value in sets.items():
+            self.rows[path].set_value(value)
+        self._check(tell=True)
+
     def _check(self, tell: bool) -> None:
         values: dict[str, Any] = {path: setting.value() for path, setting in self.rows.items()}
         values["method"] = tag_of(METHODS[values["method"]].settings)
@@ -231,14 +247,17 @@ class SettingsForm(QWidget):
             try:
                 self._built = build(TrainSettings, values)
                 problems = check_together(self._built, self._uses_cuda(), self._architecture)
+                problems += self._unfitting(self._built)
                 self._method = name_of(self._built)  # 4-bit loading makes QLoRA of LoRA, however it was chosen
                 self.rows["method"].set_value(self._method)
             except SettingsError as error:
                 problems = error.problems
         self._problems = problems
+        table = {path: setting.field for path, setting in self.rows.items()}
         by_path = {problem.where: problem for problem in reversed(problems)}
         for path, setting in self.rows.items():
-            setting.show_problem(by_path.get(path))
+            problem = by_path.get(path)
+            setting.show_problem(problem, setting_words.fix_words(problem, table) if problem is not None else "")
             setting.show_idle(self._idle_words(path, values))
         self._show_counts()
         self._show_rows()

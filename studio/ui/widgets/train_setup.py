@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFrame, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from studio.contract.presets import load_preset
 from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
-from studio.ui import wording
+from studio.ui import icons, wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.advice_panel import AdvicePanel
+from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.labels import label, plain_tip
 from studio.ui.widgets.memory_panel import MemoryPanel
 from studio.ui.widgets.section import ScrollColumn, Section, row
@@ -27,7 +29,7 @@ class Choice(NamedTuple):
     reason: str = ""
 
 
-class ChoiceBox(QComboBox):
+class ChoiceBox(ComboBox):
     """A combo box of things that come from elsewhere; entries that cannot be used say why."""
 
     picked = Signal(str)
@@ -36,7 +38,7 @@ class ChoiceBox(QComboBox):
         super().__init__()
         self.setAccessibleName(name)
         self.setPlaceholderText(placeholder)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(24)
         self.activated.connect(lambda index: self.picked.emit(self.itemData(index)))
 
@@ -157,8 +159,9 @@ class TrainSetup(QWidget):
 
     # --- data goes down -----------------------------------------------------------------------------------
 
-    def show_start(self, button: str, summary: str) -> None:
+    def show_start(self, button: str, summary: str, starts: bool) -> None:
         """What the button says (what is missing, or that it starts), and the line beside it."""
+        self.start_button.setIcon(icons.icon("play", "accent_text") if starts else QIcon())
         self.start_button.setText(button)
         self.start_button.setAccessibleName(button)
         self.summary.setText(summary)
