@@ -18,7 +18,7 @@ from studio.data.column_content import (
     turns_columns,
 )
 from studio.data.conversation import is_turn_list, turn_keys, unpacked
-from studio.data.number_columns import number_columns
+from studio.data.number_columns import mixed_columns, number_columns
 from studio.data.transcript import is_transcript
 from studio.data.wording import listed, shown
 
@@ -52,14 +52,16 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
     if found is not None:
         return found
     texts = [name for name in names if name not in (system, rating) and is_text(name, rows)]
+    mixed = mixed_columns(names, rows)
+    named = [name for name in names if name in texts or (name in mixed and name not in (system, rating))]
     # A column of numbers is an answer only where its whole name says so.
-    numbers = [name for name in names if name != rating and name in number_columns(names, rows)]
-    prompt = column_names.find_whole(texts, column_names.INSTRUCTIONS) or column_names.find(texts, column_names.PROMPTS)
+    numbers = [name for name in names if name != rating and name in mixed | number_columns(names, rows)]
+    prompt = column_names.find_whole(named, column_names.INSTRUCTIONS) or column_names.find(named, column_names.PROMPTS)
     prompt = prompt or column_names.find_whole(numbers, column_names.PROMPTS)
-    completion = column_names.find(texts, column_names.COMPLETIONS, (prompt,))
+    completion = column_names.find(named, column_names.COMPLETIONS, (prompt,))
     completion = completion or column_names.find_whole(numbers, column_names.COMPLETIONS, (prompt,))
     if prompt and completion:
-        return _pair(names, texts, prompt, completion, rows)
+        return _pair(names, named, prompt, completion, rows)
     return (
         _prompt_of_turns(names, rows)
         or _text(names, texts, numbers, prompt, completion, rows)
@@ -94,8 +96,10 @@ def _named(names: list[str], wanted: Sequence[str]) -> list[str]:
 def _preference(names: list[str], system: str, tools: str, rows: Rows) -> Mapping | None:
     """A better and a worse answer to one question, or two whole conversations that begin alike."""
     holding = [name for name in names if any(isinstance(row.get(name), str | list | dict) for row in rows)]
-    better = column_names.find(holding, column_names.CHOSEN)
+    numbers = [name for name in names if name in number_columns(names, rows)]
+    better = column_names.find(holding, column_names.CHOSEN) or column_names.find_whole(numbers, column_names.CHOSEN)
     worse = column_names.find(holding, column_names.REJECTED, (better,))
+    worse = worse or column_names.find_whole(numbers, column_names.REJECTED)
     if not better or not worse:
         return None
     reason = f'"{shown(better)}" holds the better answer, "{shown(worse)}" the worse one.'

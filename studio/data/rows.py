@@ -12,7 +12,6 @@ from studio.data.column_names import is_known
 from studio.data.formats import FORMATS
 from studio.data.formats.batch import Batch, gathered
 from studio.data.json_text import JsonFault, decode
-from studio.data.number_columns import written_out
 from studio.data.part import Part
 from studio.data.quick_lane import Lane, Plain, runs
 from studio.data.source import KINDS, Source
@@ -31,21 +30,18 @@ class Rows:
         self,
         file: Path | Part,
         on_fault: Callable[[Problem], None] | None = None,
-        numbers: frozenset[str] = frozenset(),
     ) -> None:
         """Open the file and find out its format.
 
         Args:
             file: Or a part of what the user chose.
             on_fault: Gets what is wrong with a damaged line; None: the first one is an error.
-            numbers: Columns whose numbers are written out as text.
 
         Raises:
             StudioError: See `Source` and `detect`.
         """
         self.source = Source(file, on_fault)
         self.number = 0
-        self._numbers = numbers
         try:
             self.format = detect(self.source)
         except BaseException:
@@ -67,7 +63,7 @@ class Rows:
         with self._told():
             for number, row in import_module(FORMATS[self.format].module).rows(self.source):
                 self.number = number
-                yield written_out(row, self._numbers) if self._numbers else row
+                yield row
 
     def sorted_by(self, lane: Lane | None) -> Iterator[Plain | dict[str, object]]:
         """Yield the rows in order: plain ones many at once, each other one as iterating would.
@@ -103,7 +99,7 @@ class Rows:
             row = batch.row(item)
             if row is not None:
                 self.number = int(batch.numbers[item])
-                yield written_out(row, self._numbers) if self._numbers else row
+                yield row
 
     @contextmanager
     def _told(self) -> Iterator[None]:
