@@ -175,3 +175,27 @@ def test_help_needs_no_table_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+FEW = [{"question": f"What is {n}?", "answer": f"It is {n}."} for n in range(6)]
+"""Chance holds none of them back."""
+
+
+def test_where_no_row_is_held_back_it_is_said_with_the_command_that_holds_one_back(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = str(jsonl(tmp_path / "few rows.jsonl", FEW))
+    assert main(["data", "inspect", file]) == 0
+    words = capsys.readouterr().out
+    assert "0 of 6 rows held back" in words
+    assert f"`apprentice data import '{file}' --seed 2` holds 1 row back." in words
+    assert main(["data", "import", file, "--to", "few"]) == 0
+    assert "`apprentice data split few --seed 2` holds 1 row back." in capsys.readouterr().out
+    assert main(["data", "doctor", "few"]) == 0
+    words = capsys.readouterr().out
+    assert "No row is held back for testing, so nothing would show whether the model learns" in words
+    assert "[--fix hold_back]" in words
+    assert told(capsys, "data", "doctor", "few", "--fix", "hold_back")["findings"] == []
+    split = told(capsys, "data", "split", "few")
+    assert (split["seed"], split["train_rows"], split["held_back_rows"]) == (2, 5, 1)
+    assert told(capsys, "data", "split", "few", "--seed", "0")["held_back_rows"] == 0  # the way back

@@ -77,6 +77,32 @@ def test_a_change_makes_the_verdict_out_of_date_and_says_so(page: DataPage, faq:
     assert page.verdict.text.text().startswith("All 8 rows are usable.")
 
 
+def test_where_no_row_is_held_back_a_click_changes_it_and_undo_takes_it_back(page: DataPage) -> None:
+    few = [{"question": f"What is {n}?", "answer": f"It is {n}."} for n in range(6)]
+    info = made("few", few)
+    choose(page, info)
+    assert "No row is held back for testing" in page.verdict.text.text()
+    assert seen_button(page, "Hold one row back") is page.verdict.fix_button
+    folder = Path(info.folder)
+    page.verdict.fix_button.click()
+    assert sum(open_dataset(folder).sides(0.1)) == 1
+    assert "1 of 6 rows held back" in page.options.summary.text()
+    assert "No row is held back" not in page.verdict.text.text()
+    assert not page.verdict.fix_button.isVisible()
+    assert page.desk.history.stack.undoText() == "hold one row back"
+    page.rows.tools.undo_wanted.emit()
+    assert read_info(folder).split == info.split
+    assert page.desk.history.stack.canRedo()
+    page.rows.tools.redo_wanted.emit()
+    assert sum(open_dataset(folder).sides(0.1)) == 1
+
+
+def test_another_split_makes_the_verdict_out_of_date(page: DataPage, faq: DatasetInfo) -> None:
+    assert not page.desk.stale
+    page.options.seed.setValue(7)
+    assert page.desk.stale
+
+
 def test_the_doctor_looks_again_by_itself_after_a_change_of_a_small_dataset(
     qtbot: QtBot, page: DataPage, faq: DatasetInfo
 ) -> None:
