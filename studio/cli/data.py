@@ -226,8 +226,13 @@ def data_restore(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.print_json(told)
     else:
+        if not any(told.values()):
+            output.say(f"Nothing was changed in {info.name}: its rows are as they were imported.")
+            return 0
         taken_in, restored = count(told["taken_in"], "row"), count(told["texts_restored"], "row")
-        output.say(f"{taken_in} taken in again, texts of {restored} as imported.")
+        done = [f"{taken_in} taken in again"] * bool(told["taken_in"])
+        done += [f"texts of {restored} as imported"] * bool(told["texts_restored"])
+        output.say(f"{', '.join(done)}.".capitalize())
     return 0
 
 

@@ -9,7 +9,7 @@ from studio.cli import main
 from studio.contract.job import COLUMN_FIELDS
 from studio.contract.run_folder import jobs_folder
 from studio.data.dataset import list_datasets, open_dataset
-from studio.data.edits import EditLog, replaced
+from studio.data.edits import EditLog, Exclude, replaced
 from tests.cli.test_cli import refused
 from tests.helpers.shared_data import shared_data
 
@@ -100,6 +100,24 @@ def test_all_changes_are_taken_back(capsys: pytest.CaptureFixture[str], tmp_path
     records = list(open_dataset(opened.folder).records())
     assert [record.messages[1].content for record in records] == [row["completion"] for row in [*ROWS, ROWS[3]]]
     assert refused(capsys, "data", "restore", str(file))["code"] == "data.missing"
+
+
+def test_restoring_says_what_it_took_back_and_that_there_was_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["data", "import", str(jsonl(tmp_path / "rows.jsonl", ROWS)), "--to", "mine"]) == 0
+    capsys.readouterr()
+    assert main(["data", "restore", "mine"]) == 0
+    assert capsys.readouterr().out == "Nothing was changed in mine: its rows are as they were imported.\n"
+    (info,) = list_datasets()
+    for operation, words in (
+        (Exclude((1, 2)), "2 rows taken in again.\n"),
+        (replaced([(0, 1, "Other words.")]), "Texts of 1 row as imported.\n"),
+    ):
+        log = EditLog(Path(info.folder), info.usable)
+        log.apply(operation)
+        assert main(["data", "restore", "mine"]) == 0
+        assert capsys.readouterr().out == words
 
 
 def test_the_split_is_told_and_another_seed_holds_back_other_rows(
