@@ -286,7 +286,12 @@ def _import_job(arguments: argparse.Namespace, destination: Path, name: str) -> 
         held_back=_path(arguments.held_back) if arguments.held_back else "",
         skip_damaged=arguments.skip_damaged,
         more=tuple(_path(file) for file in arguments.more),
-        reading=job.Reading(sheet=arguments.sheet, documents=arguments.documents, split=arguments.split),
+        reading=job.Reading(
+            sheet=arguments.sheet,
+            documents=arguments.documents,
+            first_line=arguments.first_line,
+            split=arguments.split,
+        ),
         weights=weights,
         group=arguments.group,
         time=arguments.time,

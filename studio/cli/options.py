@@ -332,6 +332,9 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip-damaged", action="store_true", help="leave damaged lines out and count them")
     parser.add_argument("--sheet", default="", help="sheet of an Excel file (default: the first with rows)")
     parser.add_argument("--documents", choices=["file", "line", "block"], default="", help="what one text is")
+    parser.add_argument(
+        "--first-line", choices=["names", "row"], default="", help="what a table's first line is (default: guessed)"
+    )
     parser.add_argument("--split", default="", help="split of a saved dataset that is learned from")
     parser.add_argument("--group", metavar="COLUMN", default="", help="keep rows of one value on one side")
     parser.add_argument("--time", metavar="COLUMN", default="", help="hold back the newest rows by this column")

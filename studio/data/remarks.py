@@ -5,8 +5,8 @@ from studio.contract.errors import Problem
 _REMARKS = frozenset(
     f"data.{name}"
     for name in (
-        "byte_order_mark", "files_left_out", "header_row", "json_list_in_jsonl", "merged_cells", "number_as_text",
-        "own_columns", "read_as_cp1252",
+        "byte_order_mark", "files_left_out", "header_row", "json_list_in_jsonl", "merged_cells",
+        "names_guessed", "number_as_text", "own_columns", "read_as_cp1252",
         "read_as_text", "read_as_utf16", "read_sheet", "read_split", "weighted",
     )
 )  # fmt: skip
