@@ -159,17 +159,32 @@ def detect(source: Source) -> str:
     if source.reading.documents:  # whoever says what a document is says that it is text
         return "text"
     if suffix not in _MARKDOWN and _is_table(source):
+        if suffix in _WORKBOOKS:
+            source.note(
+                "table_as_text", "This is no Excel file, whatever its name says; it was read as CSV, which it is."
+            )
         return "csv"
     if text[:1] == "<" and not suffix.startswith(FORMATS["text"].suffixes):
         raise source.error(
             "unknown_format",
             "This file holds no rows that can be told apart.",
             "It looks like a web page or XML: neither JSON nor a table with columns.",
-            f"Choose a {KINDS} file with a question and an answer in each row.",
+            _SAVE_AS_WORKBOOK
+            if suffix in _WORKBOOKS
+            else f"Choose a {KINDS} file with a question and an answer in each row.",
+        )
+    if suffix in _WORKBOOKS:
+        raise source.error(
+            "not_excel",
+            "This is no Excel file, whatever its name says: it holds plain text, and no table.",
+            "It was saved or renamed under that name.",
+            f"{_SAVE_AS_WORKBOOK} If its text is to be learned, give it a name that ends in .txt.",
         )
     return "text"
 
 
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+_SAVE_AS_WORKBOOK = "Open it in your spreadsheet program and save it there as .xlsx."
 _MARKDOWN = (".md", ".markdown")  # a table in it is part of the text
 
 
@@ -208,5 +223,7 @@ def _is_table(source: Source) -> bool:
     layout = detect_layout(source.head, source.head_is_whole)
     if layout.has_title or layout.width < 2 or layout.sampled < 2 or layout.regular <= 0.95:
         return False
+    if source.suffix in _WORKBOOKS:  # the name says that it is a table
+        return True
     header = source.head.lstrip("\ufeff\r\n ").partition("\n")[0].split(layout.delimiter)
     return layout.delimiter == "\t" or any(is_known(cell.strip().strip('"')) for cell in header)
