@@ -1,6 +1,7 @@
 """`apprentice data`: inspect, import, list, doctor and export datasets, as the window's Data page does."""
 
 import argparse
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from studio.contract.fields import build
 from studio.contract.run_folder import RunFolder, jobs_folder
 from studio.contract.settings import TrainSettings
 from studio.data import dataset, importing
+from studio.data.holding_back import seed_that_holds_back
 from studio.data.row_split import RowSplit, change_split
 from studio.data.wording import count
 
@@ -37,7 +39,7 @@ def data_import(arguments: argparse.Namespace) -> int:
         output.print_json(msgspec.to_builtins(imported) | {"split": told})
         return 0
     _say(imported)
-    _say_split(told)
+    _say_split(told, f"data split {shlex.quote(imported.name)}")
     output.say(f"Dataset {Path(imported.folder).name}, named {imported.name}.")
     return 0
 
@@ -52,6 +54,7 @@ def data_inspect(arguments: argparse.Namespace) -> int:
         work = _import_job(arguments, folder, Path(arguments.file).name)
         imported = _do(msgspec.structs.replace(work, remember=False), arguments)
         info = dataset.read_info(folder)
+        told = _split_told(info, info.split.share)
     if arguments.json:
         output.print_json(
             {
@@ -63,6 +66,7 @@ def data_inspect(arguments: argparse.Namespace) -> int:
                 "columns": info.columns,
                 "files": info.sources,
                 "problems": imported.problems,
+                "split": told,
             }
         )
         return 0
@@ -70,6 +74,7 @@ def data_inspect(arguments: argparse.Namespace) -> int:
         output.say(f"{file.name}: {file.format}, {file.encoding or 'a table'}, {file.size_bytes / 1e6:.1f} MB")
     output.say(f"Shape: {imported.mapping.kind.replace('_', ' and ')}")
     _say(imported)
+    _say_split(told, f"data import {shlex.quote(arguments.file)}")
     return 0
 
 
@@ -98,7 +103,7 @@ def data_split(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.print_json(told)
     else:
-        _say_split(told)
+        _say_split(told, f"data split {shlex.quote(arguments.data)}")
     return 0
 
 
@@ -107,10 +112,12 @@ def _split_told(info: dataset.DatasetInfo, share: float) -> dict[str, Any]:
     split = info.split
     own = {"by": "own test rows"} if info.held_back_rows else {"by": split.by, "column": split.column}
     chance = {} if info.held_back_rows or split.by == "time" else {"seed": split.seed}
-    return {**own, **chance, "share": share, "train_rows": train, "held_back_rows": held_back}
+    other = seed_that_holds_back(dataset.open_dataset(Path(info.folder)), share) if share and not held_back else None
+    way_on = {"seed_that_holds_back": other[0], "it_holds_back": other[1]} if other is not None else {}
+    return {**own, **chance, "share": share, "train_rows": train, "held_back_rows": held_back, **way_on}
 
 
-def _say_split(told: dict[str, Any]) -> None:
+def _say_split(told: dict[str, Any], command: str) -> None:
     ways = {
         "hash": "by chance",
         "group": f"all rows of some groups ({told.get('column')})",
@@ -119,7 +126,12 @@ def _say_split(told: dict[str, Any]) -> None:
     }
     seed = f", seed {told['seed']}" if "seed" in told else ""
     rows = told["train_rows"] + told["held_back_rows"]
-    none = "" if told["held_back_rows"] else " Nothing would show whether it learns: choose another seed or more rows."
+    none = ""
+    if not told["held_back_rows"]:
+        none = " Nothing would show whether the model learns or only repeats."
+        if "seed_that_holds_back" in told:
+            seed_words = f"--seed {told['seed_that_holds_back']}"
+            none += f" `apprentice {command} {seed_words}` holds {count(told['it_holds_back'], 'row')} back."
     output.say(f"{told['held_back_rows']} of {rows} rows held back for testing: {ways[told['by']]}{seed}.{none}")
 
 
@@ -189,6 +201,11 @@ def _mend(wanted: list[str], found: diagnosis.Diagnosed, folder: Path, operation
                 fix=f"Offered: {', '.join(offered) or 'none'}.",
             )
         opened = dataset.open_dataset(folder)
+        if fix == "hold_back":
+            other = seed_that_holds_back(opened, TrainSettings().held_back_share)
+            if other is not None:
+                change_split(opened.info, msgspec.structs.replace(opened.info.split, seed=other[0]))
+            continue
         log_of(folder, opened.table.num_rows).apply(operation(opened, offered[fix]))
 
 
@@ -211,8 +228,13 @@ def data_restore(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.print_json(told)
     else:
+        if not any(told.values()):
+            output.say(f"Nothing was changed in {info.name}: its rows are as they were imported.")
+            return 0
         taken_in, restored = count(told["taken_in"], "row"), count(told["texts_restored"], "row")
-        output.say(f"{taken_in} taken in again, texts of {restored} as imported.")
+        done = [f"{taken_in} taken in again"] * bool(told["taken_in"])
+        done += [f"texts of {restored} as imported"] * bool(told["texts_restored"])
+        output.say(f"{', '.join(done)}.".capitalize())
     return 0
 
 
@@ -266,7 +288,12 @@ def _import_job(arguments: argparse.Namespace, destination: Path, name: str) -> 
         held_back=_path(arguments.held_back) if arguments.held_back else "",
         skip_damaged=arguments.skip_damaged,
         more=tuple(_path(file) for file in arguments.more),
-        reading=job.Reading(sheet=arguments.sheet, documents=arguments.documents, split=arguments.split),
+        reading=job.Reading(
+            sheet=arguments.sheet,
+            documents=arguments.documents,
+            first_line=arguments.first_line,
+            split=arguments.split,
+        ),
         weights=weights,
         group=arguments.group,
         time=arguments.time,

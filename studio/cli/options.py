@@ -211,6 +211,36 @@ def read_job_file(path: Path) -> JobFile | job.TrainJob:
     return msgspec.convert(table, JobFile)
 
 
+def is_job_file(path: Path) -> bool:
+    """Whether an existing file is meant as a job; JSON of rows is not. What is damaged counts as its name says."""
+    if path.suffix.lower() in (".toml", ".yaml", ".yml"):
+        return True
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_JOB + 1)
+        table = msgspec.json.decode(content)
+    except (OSError, RecursionError):
+        return True
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return len(content) <= LARGEST_JOB and not _is_object(content.partition(b"\n")[0])  # else: a row a line
+    if isinstance(table, dict):
+        return "kind" in table or not any(_are_rows(value) for value in table.values())
+    return not _are_rows(table)
+
+
+def _are_rows(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(row, dict) for row in value)
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(line), dict)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
 def _faults(table: object) -> list[str]:
     """What is wrong with a job that a person wrote, a sentence each."""
     if not isinstance(table, dict):
@@ -302,6 +332,9 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip-damaged", action="store_true", help="leave damaged lines out and count them")
     parser.add_argument("--sheet", default="", help="sheet of an Excel file (default: the first with rows)")
     parser.add_argument("--documents", choices=["file", "line", "block"], default="", help="what one text is")
+    parser.add_argument(
+        "--first-line", choices=["names", "row"], default="", help="what a table's first line is (default: guessed)"
+    )
     parser.add_argument("--split", default="", help="split of a saved dataset that is learned from")
     parser.add_argument("--group", metavar="COLUMN", default="", help="keep rows of one value on one side")
     parser.add_argument("--time", metavar="COLUMN", default="", help="hold back the newest rows by this column")

@@ -82,6 +82,11 @@ def find_imported(word: str) -> dataset.DatasetInfo:
     return named
 
 
+def is_imported(word: str) -> bool:
+    """Whether there is an imported dataset of this id or name, or several of this name."""
+    return any(word in (info.id, info.name) for info in dataset.list_datasets())
+
+
 def _named(word: str, known: list[dataset.DatasetInfo]) -> dataset.DatasetInfo | None:
     found = [info for info in known if info.id == word] or [info for info in known if info.name == word]
     if len(found) > 1:

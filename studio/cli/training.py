@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from studio.cli import output, places, running, waiting
-from studio.cli.options import JobFile, job_file_settings, read_job_file, settings_from
+from studio.cli.options import JobFile, is_job_file, job_file_settings, read_job_file, settings_from
 from studio.contract import events, job
 from studio.contract.errors import Problem, SettingsError, StudioError
 from studio.contract.fields import build
@@ -23,6 +23,7 @@ from studio.contract.size_limits import sizes_of, unfitting
 from studio.data import dataset
 from studio.data.model_fit import read_shape
 from studio.data.run_history import RunSummary, living_worker
+from studio.data.source import KINDS
 from studio.engine.model_folder import model_name
 
 JOB_OPTIONS = ("data", "held_back", "general", "probes", "name", "from_adapter")
@@ -131,7 +132,7 @@ def _refuse_others(arguments: argparse.Namespace, beside: str, names: tuple[str,
         given += ["preset"] * bool(arguments.preset) + ["method"] * bool(arguments.method)
         given += [name.rpartition(".")[2].removeprefix("set:") for name in chosen]
     if given:
-        told = ", ".join("the job file" if name == "job" else "--" + name.replace("_", "-") for name in given)
+        told = ", ".join("the data or job file" if name == "job" else "--" + name.replace("_", "-") for name in given)
         raise StudioError(
             "train.options",
             f"{beside} cannot be combined with {told}.",
@@ -141,6 +142,14 @@ def _refuse_others(arguments: argparse.Namespace, beside: str, names: tuple[str,
 
 
 def _job(arguments: argparse.Namespace) -> job.TrainJob:
+    if arguments.job and not _is_job(arguments.job):
+        if arguments.data:
+            raise StudioError(
+                "train.options",
+                f"Two datasets were given: {arguments.job} and --data {arguments.data}.",
+                fix="Leave one of them out.",
+            )
+        return job_of(arguments, arguments.job)
     if arguments.job:
         path = Path(arguments.job)
         _refuse_others(arguments, "A job file", JOB_OPTIONS)
@@ -153,9 +162,27 @@ def _job(arguments: argparse.Namespace) -> job.TrainJob:
         raise StudioError(
             "train.no_dataset",
             "Nothing to learn from was given.",
-            fix="Give a job file, or --data FILE (and --model FOLDER).",
+            fix="Give a file or an imported dataset (and --model FOLDER), or a job file.",
         )
     return job_of(arguments, arguments.data)
+
+
+def _is_job(word: str) -> bool:
+    """Whether a word names a job file; else it names a dataset.
+
+    Raises:
+        StudioError: It names neither.
+    """
+    path = Path(word).expanduser()
+    if path.exists() or path.suffix.lower() in (".toml", ".yaml", ".yml"):
+        return is_job_file(path)
+    if not places.is_imported(word):
+        raise StudioError(
+            "train.no_such",
+            f"There is no job file, no data file and no imported dataset {word}.",
+            fix=f"Give a job (.toml or .json), a {KINDS} file, or a name that `apprentice data list` shows.",
+        )
+    return False
 
 
 def job_of(arguments: argparse.Namespace, data: str) -> job.TrainJob:

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from studio.contract.event import Event
+from studio.contract.splits import Split
 
 Fix = Literal[
     "",
@@ -15,8 +16,9 @@ Fix = Literal[
     "drop_empty_answers",
     "drop_equal_pairs",
     "repair_encoding",
+    "hold_back",
 ]
-"""Safe one-click fixes; each is one operation on the dataset's edits and can be undone."""
+"""Safe one-click fixes that can be undone: each is one operation on the dataset's edits, "hold_back" another split."""
 
 Level = Literal["hint", "warning", "error"]
 """hint: worth a look; warning: it makes a model worse; error: these rows cannot be learned from."""
@@ -105,6 +107,7 @@ class Diagnosed(Event, frozen=True, kw_only=True, tag="diagnosed"):
         first_words: The most frequent beginnings of answers.
         languages: Of the rows, most frequent first.
         edits: Which state of the edits this is about (`Edits.digest`): another one means that it is out of date.
+        split: How rows were held back then.
         model: Folder of the model whose tokens were counted, or "".
         test: The file or dataset of test rows that the rows were compared with, or "".
         test_rows: How many of its rows were compared.
@@ -124,6 +127,7 @@ class Diagnosed(Event, frozen=True, kw_only=True, tag="diagnosed"):
     first_words: tuple[Share, ...] = ()
     languages: tuple[Share, ...] = ()
     edits: str = ""
+    split: Split = Split()
     model: str = ""
     test: str = ""
     test_rows: int = 0

@@ -80,11 +80,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     Attributes:
         sheet: Name of the sheet of an Excel file; "": the first with a header and rows.
         documents: What one row of a text file is: the file, a line, or a block between blank lines.
+        first_line: What the first line of a CSV or Excel table is: the columns' names, or a row.
         split: The split of a `datasets` folder (or of files named train, test ...) that is learned from.
     """
 
     sheet: str = ""
     documents: Literal["", "file", "line", "block"] = ""
+    first_line: Literal["", "names", "row"] = ""
     split: str = ""
 
 

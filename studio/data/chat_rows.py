@@ -9,7 +9,6 @@ from studio.contract.records import Message, Record
 from studio.data.conversation import to_messages
 from studio.data.inspecting import look
 from studio.data.mapping import guess, rows_of, to_record
-from studio.data.number_columns import in_use
 from studio.data.rows import Rows
 from studio.data.wording import shown
 
@@ -49,7 +48,7 @@ def read_chat_rows(path: Path, left_out: list[Problem] | None = None) -> list[Re
             where=shown(path.name),
         )
     records: list[Record] = []
-    with Rows(path, numbers=in_use(mapping, seen.numbers)) as rows:
+    with Rows(path) as rows:
         for row in rows:
             try:
                 records += [to_record(part, mapping, rows.number) for part in rows_of(row, mapping, rows.number)]

@@ -18,7 +18,7 @@ from studio.data.column_content import (
     turns_columns,
 )
 from studio.data.conversation import is_turn_list, turn_keys, unpacked
-from studio.data.number_columns import number_columns
+from studio.data.number_columns import mixed_columns, number_columns
 from studio.data.transcript import is_transcript
 from studio.data.wording import listed, shown
 
@@ -52,14 +52,16 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
     if found is not None:
         return found
     texts = [name for name in names if name not in (system, rating) and is_text(name, rows)]
+    mixed = mixed_columns(names, rows)
+    named = [name for name in names if name in texts or (name in mixed and name not in (system, rating))]
     # A column of numbers is an answer only where its whole name says so.
-    numbers = [name for name in names if name != rating and name in number_columns(names, rows)]
-    prompt = column_names.find_whole(texts, column_names.INSTRUCTIONS) or column_names.find(texts, column_names.PROMPTS)
+    numbers = [name for name in names if name != rating and name in mixed | number_columns(names, rows)]
+    prompt = column_names.find_whole(named, column_names.INSTRUCTIONS) or column_names.find(named, column_names.PROMPTS)
     prompt = prompt or column_names.find_whole(numbers, column_names.PROMPTS)
-    completion = column_names.find(texts, column_names.COMPLETIONS, (prompt,))
+    completion = column_names.find(named, column_names.COMPLETIONS, (prompt,))
     completion = completion or column_names.find_whole(numbers, column_names.COMPLETIONS, (prompt,))
     if prompt and completion:
-        return _pair(names, texts, prompt, completion, rows)
+        return _pair(names, named, prompt, completion, rows)
     return (
         _prompt_of_turns(names, rows)
         or _text(names, texts, numbers, prompt, completion, rows)
@@ -94,8 +96,10 @@ def _named(names: list[str], wanted: Sequence[str]) -> list[str]:
 def _preference(names: list[str], system: str, tools: str, rows: Rows) -> Mapping | None:
     """A better and a worse answer to one question, or two whole conversations that begin alike."""
     holding = [name for name in names if any(isinstance(row.get(name), str | list | dict) for row in rows)]
-    better = column_names.find(holding, column_names.CHOSEN)
+    numbers = [name for name in names if name in number_columns(names, rows)]
+    better = column_names.find(holding, column_names.CHOSEN) or column_names.find_whole(numbers, column_names.CHOSEN)
     worse = column_names.find(holding, column_names.REJECTED, (better,))
+    worse = worse or column_names.find_whole(numbers, column_names.REJECTED)
     if not better or not worse:
         return None
     reason = f'"{shown(better)}" holds the better answer, "{shown(worse)}" the worse one.'
@@ -302,7 +306,7 @@ def _by_content(texts: list[str], prompt: str, completion: str, rows: Rows, name
     rest = [column for column in measured if column.name not in (prompt, completion)]
     two = sorted(rest, key=lambda column: -column.mean_length)[: 2 - bool(prompt) - bool(completion)]
     if len(two) + bool(prompt) + bool(completion) < 2:
-        raise _no_mapping(names)
+        raise _nested(names, rows) or _no_mapping(names, is_table=_all_texts(rows))
     if prompt:
         completion, why = two[0].name, f'"{shown(prompt)}" is named like a question'
     elif completion:
@@ -323,13 +327,37 @@ def _by_content(texts: list[str], prompt: str, completion: str, rows: Rows, name
     return Mapping(shape="prompt_completion", prompt=prompt, completion=completion, reason=reason)
 
 
-def _no_mapping(names: list[str], what: str = "", way_on: str = "") -> StudioError:
+def _nested(names: list[str], rows: Rows) -> StudioError | None:
+    """The refusal of rows whose questions and answers lie deeper than at their top; None for others."""
+    deep = {name: value for row in rows for name in names if isinstance(value := row.get(name), dict | list) and value}
+    if not deep:
+        return None
+    told = [f'"{shown(name)}" holds {_inside(value)}.' for name, value in list(deep.items())[:3]]
+    return _no_mapping(
+        names,
+        f"No questions and answers were found: they may lie deeper in the rows. {' '.join(told)}",
+        'Write each row flat: {"question": "…", "answer": "…"}, or as a list of turns with a role and a content each.',
+    )
+
+
+def _inside(value: object) -> str:
+    first = value[0] if isinstance(value, list) else value
+    inside = listed(list(first), 4) if isinstance(first, dict) and first else ""
+    if isinstance(value, list):
+        return f"a list of objects with {inside}" if inside else "a list"
+    return f"an object with {inside}" if inside else "an object"
+
+
+def _all_texts(rows: Rows) -> bool:
+    """Whether the rows may be those of a table: nothing but texts is in them."""
+    return all(isinstance(value, str) for row in rows for value in row.values())
+
+
+def _no_mapping(names: list[str], what: str = "", way_on: str = "", is_table: bool = False) -> StudioError:
     fix = way_on or "Choose the columns yourself, or bring a file with a column of questions and a column of answers."
     if len(names) == 1 and not way_on:
-        fix = (
-            "A row needs a question and an answer (two columns), a list of turns, or a text. If this is a table, its "
-            "columns should be cut by comma, semicolon, tab or bar."
-        )
+        fix = "A row needs a question and an answer (two columns), a list of turns, or a text."
+        fix += " If this is a table, its columns should be cut by comma, semicolon, tab or bar." * is_table
     return StudioError(
         "data.no_mapping",
         what or "No columns were found that look like questions and answers.",

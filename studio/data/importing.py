@@ -123,7 +123,7 @@ def _check_asked(job: ImportJob, files: list[ChosenFile], splits: tuple[str, ...
     """Refuse what was asked for and would change nothing.
 
     Raises:
-        StudioError: `data.no_sheets`, `data.no_documents`, `data.no_split`.
+        StudioError: `data.no_sheets`, `data.no_documents`, `data.no_split`, `data.no_first_line`.
     """
     if job.reading.documents and not any(file.seen.format == "text" for file in files):
         raise StudioError(
@@ -131,6 +131,14 @@ def _check_asked(job: ImportJob, files: list[ChosenFile], splits: tuple[str, ...
             "Only text files are divided into documents.",
             "In this file each row is told apart by its form already.",
             "Leave the choice of documents out.",
+            where=files[0].name,
+        )
+    if job.reading.first_line and not any(file.seen.format in ("csv", "xlsx") for file in files):
+        raise StudioError(
+            "data.no_first_line",
+            "Only CSV and Excel tables have a first line that may name the columns.",
+            "In this file the names stand with the values, or there are none.",
+            "Leave the choice of the first line out.",
             where=files[0].name,
         )
     if job.reading.split and not splits:

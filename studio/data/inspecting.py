@@ -6,7 +6,7 @@ import msgspec
 
 from studio.contract.errors import StudioError
 from studio.contract.job import Reading
-from studio.data.number_columns import number_columns, written_out
+from studio.data.number_columns import number_columns
 from studio.data.part import Part
 from studio.data.parts import expand
 from studio.data.rows import Rows
@@ -52,7 +52,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         texts: list[str] = []
         for row in self.rows[:_SHOWN_ROWS]:
             try:
-                text = msgspec.json.encode(written_out(row, self.numbers)).decode("utf-8")
+                text = msgspec.json.encode(row).decode("utf-8")
             except (UnicodeEncodeError, OverflowError, msgspec.MsgspecError, TypeError):
                 continue
             if sum(map(len, texts)) + len(text) > _SAMPLE_CHARACTERS:

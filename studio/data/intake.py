@@ -17,7 +17,7 @@ from studio.data.arrow_file import RowWriter
 from studio.data.dataset import SourceFile
 from studio.data.inspecting import Look
 from studio.data.markers import MarkTally
-from studio.data.number_columns import in_use
+from studio.data.number_columns import NumberTally, in_use, written_out
 from studio.data.parts import Chosen
 from studio.data.quick_lane import Plain, lane_for
 from studio.data.repeats import FileRows
@@ -127,19 +127,19 @@ def read_file(
     """
     tally = FaultTally()
     usable = FileRows(name=file.name)
-    marks = MarkTally()
+    marks, numbers = MarkTally(), NumberTally(mapping, file.seen.numbers)
     part, weight = file.chosen.part, file.chosen.weight
 
     def leave_out(problem: Problem) -> None:
         tally.add(problem, _line_of(problem))
 
     on_fault: Callable[[Problem], None] | None = leave_out if skip_damaged else None
-    with Rows(part, on_fault, in_use(mapping, file.seen.numbers)) as rows:
+    with Rows(part, on_fault) as rows:
         source = rows.source
         if source.signature != file.seen.signature:
             source.signature = file.seen.signature  # it changed since it was looked at: this says so
             source.check_unchanged()
-        taker = _Taker(mapping, side, weight, writer, tally, marks, usable, split_by)
+        taker = _Taker(mapping, side, weight, writer, tally, marks, numbers, usable, split_by)
         is_plain = weight == 1 and not split_by.names
         lane = lane_for(mapping, file.seen.rows) if is_plain else None
         for item in rows.sorted_by(lane):
@@ -165,6 +165,7 @@ def read_file(
         problems = [
             *tally.problems(file.name),
             *marks.problems(file.name),
+            *numbers.problems(file.name),
             *source.notes,
             *_weighted(file.name, weight, taker.good, taker.written),
         ]
@@ -189,11 +190,13 @@ class _Taker:
         writer: RowWriter,
         tally: FaultTally,
         marks: MarkTally,
+        numbers: NumberTally,
         usable: FileRows,
         split_by: SplitColumns,
     ) -> None:
         self._mapping, self._side, self._weight, self._writer = mapping, side, weight, writer
-        self._tally, self._marks, self._usable, self._split_by = tally, marks, usable, split_by
+        self._tally, self._marks, self._numbers, self._usable, self._split_by = tally, marks, numbers, usable, split_by
+        self._columns = in_use(mapping)
         self.good = self.written = 0
 
     def take_plain(self, plain: Plain) -> None:
@@ -209,6 +212,7 @@ class _Taker:
     def take(self, row: dict[str, object], number: int) -> None:
         """One row, or the instances in it."""
         optional = self._split_by.values(row) if self._split_by.names else None
+        self._numbers.look(row, number)
         for piece in self._pieces(row, number):
             try:
                 record = mappings.to_record(piece, self._mapping, number)
@@ -228,7 +232,7 @@ class _Taker:
     def _pieces(self, row: dict[str, object], number: int) -> Sequence[dict[str, object]]:
         """The rows that one row of the file stands for; none, and counted, where that cannot be told."""
         if not self._mapping.instances:
-            return (row,)
+            return (written_out(row, self._columns),)
         try:
             return list(mappings.rows_of(row, self._mapping, number))
         except StudioError as error:

@@ -10,6 +10,7 @@ from studio.contract.records import Message, Record
 from studio.data.column_content import BAD, GOOD
 from studio.data.conversation import check_order, is_turn_list, kind_of, text_of, to_messages, unpacked
 from studio.data.guessing import guess
+from studio.data.number_columns import in_use, written_out
 from studio.data.row_faults import row_error
 from studio.data.tool_calls import tools_text
 from studio.data.transcript import is_transcript
@@ -21,9 +22,13 @@ __all__ = ["check", "guess", "rows_of", "to_record"]
 def rows_of(row: dict[str, object], mapping: Mapping, number: int) -> Iterator[dict[str, object]]:
     """The rows that one row of a file stands for: one for each instance of its instruction, else itself.
 
+    Numbers that are asked, answered or written are texts in them.
+
     Raises:
         StudioError: `row.bad_instances`.
     """
+    columns = in_use(mapping)
+    row = written_out(row, columns)
     if not mapping.instances:
         yield row
         return
@@ -33,7 +38,7 @@ def rows_of(row: dict[str, object], mapping: Mapping, number: int) -> Iterator[d
     for instance in instances:
         if not isinstance(instance, dict):
             raise row_error("row.bad_instances", number, f"One is {kind_of(instance)}.")
-        yield {**row, **instance}
+        yield {**row, **written_out(instance, columns)}
 
 
 def to_record(row: dict[str, object], mapping: Mapping, number: int) -> Record:

@@ -1,34 +1,65 @@
-"""Columns of nothing but numbers: a question or an answer in them is read as a person would write it.
+"""Numbers and dates where texts are wanted: a question or an answer is read as a person would write it.
 
-A table as CSV says 7, JSON and Parquet say the number 7: both are the same answer. A number in a column of texts stays
-a fault, as it is one of the file.
+A table as CSV says 7, JSON and Parquet say the number 7: both are the same answer, also in a column where other rows
+hold words.
 """
 
+import datetime
+import decimal
+import functools
 import math
 from collections.abc import Iterable, Sequence
 
+from studio.contract.errors import Problem
 from studio.contract.job import Mapping
+from studio.data.wording import count, row_numbers, shown
+
+_EXAMPLES = 3
+_Written = int | float | decimal.Decimal | datetime.date | datetime.time
+_IN_USE = ("prompt", "context", "completion", "rejected", "text", "system", "reasoning")
 
 
 def number_columns(columns: Sequence[str], rows: Sequence[dict[str, object]]) -> frozenset[str]:
     """The columns of whose sampled values (missing ones apart) every one is a number, or true or false."""
+    return frozenset(name for name in columns if _all_are(name, rows, _Written))
+
+
+def mixed_columns(columns: Sequence[str], rows: Sequence[dict[str, object]]) -> frozenset[str]:
+    """The columns whose sampled values (missing ones apart) are texts in some rows and numbers in others."""
     return frozenset(
         name
         for name in columns
-        if any(row.get(name) is not None for row in rows)
-        and all(isinstance(row.get(name), int | float | None) for row in rows)
+        if _all_are(name, rows, _Written | str)
+        and {isinstance(value, str) for row in rows if (value := row.get(name)) is not None} == {True, False}
     )
 
 
-def in_use(mapping: Mapping, numbers: frozenset[str]) -> frozenset[str]:
-    """Those of them that hold what is asked, answered or written."""
-    return numbers & {mapping.prompt, mapping.context, mapping.completion, mapping.rejected, mapping.text}
+def _all_are(name: str, rows: Sequence[dict[str, object]], kinds: type | object) -> bool:
+    values = [value for row in rows if (value := row.get(name)) is not None]
+    return bool(values) and all(isinstance(value, kinds) for value in values)  # type: ignore[arg-type]
+
+
+@functools.lru_cache(maxsize=64)
+def in_use(mapping: Mapping) -> frozenset[str]:
+    """The columns of what is asked, answered or written."""
+    return frozenset(column for name in _IN_USE if (column := getattr(mapping, name)))
 
 
 def written_out(row: dict[str, object], columns: Iterable[str]) -> dict[str, object]:
     """The row with the numbers of these columns as texts; what is no number stays as it is."""
-    told = {name: number_text(value) for name in columns if isinstance(value := row.get(name), int | float)}
+    told = {name: value_text(value) for name in columns if isinstance(value := row.get(name), _Written)}
     return {**row, **told} if told else row
+
+
+def value_text(value: _Written) -> str | None:
+    """A number or a date as a person would write it; None for what is no number."""
+    if isinstance(value, int | float):
+        return number_text(value)
+    if isinstance(value, decimal.Decimal):
+        return format(value, "f") if value.is_finite() else None
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(" ", "seconds")
+    return value.isoformat()
 
 
 def number_text(number: int | float) -> str | None:
@@ -38,3 +69,37 @@ def number_text(number: int | float) -> str | None:
             return None
         return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
     return str(number).lower()
+
+
+class NumberTally:
+    """Counts the rows of one file with a number where its first rows hold words, and keeps the first few."""
+
+    def __init__(self, mapping: Mapping, numbers: frozenset[str]) -> None:
+        """Args:
+        mapping: Which columns are in use.
+        numbers: Those of nothing but numbers in the first rows: nothing is odd about one there.
+        """
+        self._columns = sorted(in_use(mapping) - numbers)
+        self._rows: dict[str, list[int]] = {}
+        self._counts: dict[str, int] = {}
+
+    def look(self, row: dict[str, object], number: int) -> None:
+        """Count a row, as it was read, if it has such numbers."""
+        for name in self._columns:
+            if isinstance(row.get(name), _Written):
+                self._counts[name] = self._counts.get(name, 0) + 1
+                examples = self._rows.setdefault(name, [])
+                if len(examples) < _EXAMPLES:
+                    examples.append(number)
+
+    def problems(self, file_name: str) -> list[Problem]:
+        """One hint a column; the rows were kept."""
+        return [
+            Problem(
+                code="data.number_as_text",
+                what=f'{count(total, "row has", "rows have")} a number, a date, or true or false in "{shown(name)}", '
+                "where others have text; it was read as the text that it is written as.",
+                where=f"{file_name}, {row_numbers(self._rows[name], total)}",
+            )
+            for name, total in self._counts.items()
+        ]

@@ -12,7 +12,6 @@ from studio.data.column_names import is_known
 from studio.data.formats import FORMATS
 from studio.data.formats.batch import Batch, gathered
 from studio.data.json_text import JsonFault, decode
-from studio.data.number_columns import written_out
 from studio.data.part import Part
 from studio.data.quick_lane import Lane, Plain, runs
 from studio.data.source import KINDS, Source
@@ -31,21 +30,18 @@ class Rows:
         self,
         file: Path | Part,
         on_fault: Callable[[Problem], None] | None = None,
-        numbers: frozenset[str] = frozenset(),
     ) -> None:
         """Open the file and find out its format.
 
         Args:
             file: Or a part of what the user chose.
             on_fault: Gets what is wrong with a damaged line; None: the first one is an error.
-            numbers: Columns whose numbers are written out as text.
 
         Raises:
             StudioError: See `Source` and `detect`.
         """
         self.source = Source(file, on_fault)
         self.number = 0
-        self._numbers = numbers
         try:
             self.format = detect(self.source)
         except BaseException:
@@ -67,7 +63,7 @@ class Rows:
         with self._told():
             for number, row in import_module(FORMATS[self.format].module).rows(self.source):
                 self.number = number
-                yield written_out(row, self._numbers) if self._numbers else row
+                yield row
 
     def sorted_by(self, lane: Lane | None) -> Iterator[Plain | dict[str, object]]:
         """Yield the rows in order: plain ones many at once, each other one as iterating would.
@@ -103,7 +99,7 @@ class Rows:
             row = batch.row(item)
             if row is not None:
                 self.number = int(batch.numbers[item])
-                yield written_out(row, self._numbers) if self._numbers else row
+                yield row
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -163,17 +159,32 @@ def detect(source: Source) -> str:
     if source.reading.documents:  # whoever says what a document is says that it is text
         return "text"
     if suffix not in _MARKDOWN and _is_table(source):
+        if suffix in _WORKBOOKS:
+            source.note(
+                "table_as_text", "This is no Excel file, whatever its name says; it was read as CSV, which it is."
+            )
         return "csv"
     if text[:1] == "<" and not suffix.startswith(FORMATS["text"].suffixes):
         raise source.error(
             "unknown_format",
             "This file holds no rows that can be told apart.",
             "It looks like a web page or XML: neither JSON nor a table with columns.",
-            f"Choose a {KINDS} file with a question and an answer in each row.",
+            _SAVE_AS_WORKBOOK
+            if suffix in _WORKBOOKS
+            else f"Choose a {KINDS} file with a question and an answer in each row.",
+        )
+    if suffix in _WORKBOOKS:
+        raise source.error(
+            "not_excel",
+            "This is no Excel file, whatever its name says: it holds plain text, and no table.",
+            "It was saved or renamed under that name.",
+            f"{_SAVE_AS_WORKBOOK} If its text is to be learned, give it a name that ends in .txt.",
         )
     return "text"
 
 
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+_SAVE_AS_WORKBOOK = "Open it in your spreadsheet program and save it there as .xlsx."
 _MARKDOWN = (".md", ".markdown")  # a table in it is part of the text
 
 
@@ -212,5 +223,7 @@ def _is_table(source: Source) -> bool:
     layout = detect_layout(source.head, source.head_is_whole)
     if layout.has_title or layout.width < 2 or layout.sampled < 2 or layout.regular <= 0.95:
         return False
+    if source.suffix in _WORKBOOKS:  # the name says that it is a table
+        return True
     header = source.head.lstrip("\ufeff\r\n ").partition("\n")[0].split(layout.delimiter)
     return layout.delimiter == "\t" or any(is_known(cell.strip().strip('"')) for cell in header)

@@ -325,7 +325,8 @@ def _notices(job: TrainJob, train: _Side, held: _Side, most: int) -> Iterator[Pr
             where="held_back_share",
             what="There are no held-back examples, so nothing can be tested on unseen text.",
             why="The share is 0, or so few rows that none fell on the test side.",
-            fix="Raise the share of held-back examples, or add examples.",
+            fix="Raise the share of held-back examples, hold others back (Data page, or `apprentice data split`), "
+            "or add examples.",
         )
     total = train.fates.total()
     for fate, word in (("left_out", "too long and are left out"), ("cut", "too long and are cut")):

@@ -98,7 +98,7 @@ def longest_text(settings: TrainSettings, model: events.ModelChecked | None) -> 
 
 
 def up_to_date(dataset: Dataset, found: events.Diagnosed, work: job.DoctorJob, limit: int) -> bool:
-    """Whether a diagnosis is about a dataset as it reads now, and about this model and longest text.
+    """Whether a diagnosis is about a dataset as it reads and is split now, and about this model and longest text.
 
     Args:
         dataset: It.
@@ -106,7 +106,7 @@ def up_to_date(dataset: Dataset, found: events.Diagnosed, work: job.DoctorJob, l
         work: What would be asked now.
         limit: Longest text in tokens, as the settings and the model say; 0 without a model.
     """
-    if found.edits != dataset.edits.digest or found.model != work.model:
+    if found.edits != dataset.edits.digest or found.split != dataset.info.split or found.model != work.model:
         return False
     if found.lengths is None or found.lengths.unit != "tokens":
         return True

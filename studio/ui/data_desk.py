@@ -8,12 +8,15 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from studio.contract import events, job
 from studio.contract.diagnosis import Finding
 from studio.contract.errors import Problem, StudioError
+from studio.contract.splits import Split
 from studio.data.compared import compared
 from studio.data.dataset import Dataset, DatasetInfo, open_dataset
 from studio.data.doctor.fixes import operation
 from studio.data.edits import Replace
+from studio.data.holding_back import seed_that_holds_back
 from studio.data.made_from import Origin, file_of, origin_of
 from studio.data.remarks import is_remark
+from studio.data.row_split import change_split
 from studio.supervisor.checkup import Checkup, kept_diagnosis, longest_text, up_to_date
 from studio.supervisor.workplace import Workplace
 from studio.ui import wording
@@ -180,6 +183,12 @@ class DataDesk(QObject):
         bad = usable < rows or any(finding.level != "hint" for finding in findings)
         return sentence, "error" if not usable else "warning" if bad else "good"
 
+    @property
+    def untested(self) -> Finding | None:
+        """That no row is held back and a click would change it; None where that is not so, or not known any more."""
+        findings = self.found.findings if self.found is not None and not self.stale else ()
+        return next((finding for finding in findings if finding.fix == "hold_back"), None)
+
     def problem_count(self) -> int:
         """How many things the tab "Problems" has to tell that are no mere remarks."""
         dataset = self.dataset
@@ -209,6 +218,8 @@ class DataDesk(QObject):
         """Mend what was found, as one step that can be undone; gives what there is to tell about it."""
         if self.dataset is None:
             return ""
+        if finding.fix == "hold_back":
+            return self._hold_back()
         try:
             step = operation(self.dataset, finding)
         except StudioError as error:
@@ -221,6 +232,31 @@ class DataDesk(QObject):
         many = self.tr("repair {count} rows") if isinstance(step, Replace) else self.tr("leave out {count} rows")
         words = one if count == 1 else many.format(count=wording.number(count))
         return self.tr("Done: {words}.").format(words=words) if self.history.do(step, words) else ""
+
+    def _hold_back(self) -> str:
+        """Hold back other rows, where chance took none."""
+        assert self.dataset is not None
+        before, share = self.dataset.info.split, self._workplace.settings_for(self.dataset.info).held_back_share
+        other = seed_that_holds_back(self.dataset, share) if not any(self.dataset.sides(share)) else None
+        if other is None:
+            return self.tr("Nothing is left to mend there.")
+        after = msgspec.structs.replace(before, seed=other[0])
+        words = self.tr("hold one row back") if other[1] == 1 else self.tr("hold {count} rows back")
+        words = words.format(count=wording.number(other[1]))
+        done = self.history.do_other(lambda: self.split(after), lambda: self.split(before), words)
+        return self.tr("Done: {words}.").format(words=words) if done else ""
+
+    def split(self, split: Split) -> bool:
+        """Hold back other rows of the open dataset from now on; gives whether that was done."""
+        if self.dataset is None:
+            return False
+        try:
+            info = change_split(self.dataset.info, split)
+        except StudioError as error:
+            self.failed.emit(error.problem)
+            return False
+        self._workplace.choose_dataset(info)
+        return True
 
     def _on_edited(self) -> None:
         self.edited.emit()

@@ -1,5 +1,7 @@
 """What a person changes in a dataset, with undo and redo: each change is one operation of studio/data/edits.py."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
@@ -69,6 +71,20 @@ class EditHistory(QObject):
         self.stack.push(step)
         return not step.failed
 
+    def do_other(self, forth: Callable[[], bool], back: Callable[[], bool], words: str) -> bool:
+        """Make a change that is none of the rows' own, as one step back.
+
+        Args:
+            forth, back: Make it and take it back; they say whether that was done.
+            words: What it is called in "Undo …".
+
+        Returns:
+            Whether it was made.
+        """
+        step = _OtherStep(forth, back, words)
+        self.stack.push(step)
+        return not step.failed
+
     def apply(self, operation: Operation) -> Operation | None:
         """Change the dataset; gives the way back, or None where it was not made."""
         if self._log is None or self._dataset is None:
@@ -101,3 +117,19 @@ class _Step(QUndoCommand):
     def undo(self) -> None:
         if self._back is None or self._history.apply(self._back) is None:
             self.setObsolete(True)
+
+
+class _OtherStep(QUndoCommand):
+    """A change that is no operation on the rows."""
+
+    def __init__(self, forth: Callable[[], bool], back: Callable[[], bool], words: str) -> None:
+        super().__init__(words)
+        self._forth, self._back = forth, back
+        self.failed = False
+
+    def redo(self) -> None:
+        self.failed = not self._forth()
+        self.setObsolete(self.failed)
+
+    def undo(self) -> None:
+        self.setObsolete(not self._back())

@@ -19,6 +19,7 @@ from studio.contract.records import Message, Record
 from studio.contract.run_folder import make_folder, starter_folder
 from studio.contract.setting_facts import IDLE_WITH
 from studio.contract.settings import TrainSettings
+from studio.data import run_queue
 from studio.data.split import is_held_back
 from tests.ui import run_stream
 
@@ -583,3 +584,32 @@ def test_a_run_can_be_put_in_line_listed_and_taken_out_again(
     assert main(["runs", "queue", "--remove", "later"]) == 0
     assert capsys.readouterr().out == "No run waits in line.\n"
     assert refused(capsys, "train", "--resume", "x", "--queue")["code"] == "train.options"
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "lines.json", "nested.json"])
+def test_train_takes_a_dataset_by_file_or_name_as_plan_does(
+    capsys: pytest.CaptureFixture[str], own_home: Path, tmp_path: Path, name: str
+) -> None:
+    rows = [json.loads(line) for line in GOOD.splitlines()]
+    content = {"rows.json": json.dumps(rows), "nested.json": json.dumps({"data": rows})}.get(name, GOOD)
+    file = tmp_path / name
+    file.write_text(content)
+    assert main(["data", "import", str(file), "--to", "mine"]) == 0
+    for word in (str(file), "mine"):
+        assert main(["train", word, "--name", f"on {Path(word).name}", "--max-steps", "3", "--queue"]) == 0
+    assert [one.work.name for one in run_queue.waiting()] == [f"on {name}", "on mine"]
+    assert len({one.work.dataset for one in run_queue.waiting()}) == 1
+
+
+def test_a_word_that_is_neither_a_job_nor_a_dataset_is_told_as_such(
+    capsys: pytest.CaptureFixture[str], own_home: Path, rows: Path
+) -> None:
+    problem = refused(capsys, "train", "nothing")
+    assert problem["code"] == "train.no_such"
+    assert "no job file, no data file and no imported dataset nothing" in problem["what"]
+    assert "data list" in problem["fix"]
+    assert refused(capsys, "train", "nothing.json")["code"] == "train.no_such"
+    assert refused(capsys, "train", "nothing.toml")["code"] == "job.unreadable"
+    twice = refused(capsys, "train", str(rows), "--data", "other")
+    assert twice["code"] == "train.options"
+    assert "Two datasets" in twice["what"]

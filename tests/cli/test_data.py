@@ -9,7 +9,7 @@ from studio.cli import main
 from studio.contract.job import COLUMN_FIELDS
 from studio.contract.run_folder import jobs_folder
 from studio.data.dataset import list_datasets, open_dataset
-from studio.data.edits import EditLog, replaced
+from studio.data.edits import EditLog, Exclude, replaced
 from tests.cli.test_cli import refused
 from tests.helpers.shared_data import shared_data
 
@@ -102,6 +102,24 @@ def test_all_changes_are_taken_back(capsys: pytest.CaptureFixture[str], tmp_path
     assert refused(capsys, "data", "restore", str(file))["code"] == "data.missing"
 
 
+def test_restoring_says_what_it_took_back_and_that_there_was_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["data", "import", str(jsonl(tmp_path / "rows.jsonl", ROWS)), "--to", "mine"]) == 0
+    capsys.readouterr()
+    assert main(["data", "restore", "mine"]) == 0
+    assert capsys.readouterr().out == "Nothing was changed in mine: its rows are as they were imported.\n"
+    (info,) = list_datasets()
+    for operation, words in (
+        (Exclude((1, 2)), "2 rows taken in again.\n"),
+        (replaced([(0, 1, "Other words.")]), "Texts of 1 row as imported.\n"),
+    ):
+        log = EditLog(Path(info.folder), info.usable)
+        log.apply(operation)
+        assert main(["data", "restore", "mine"]) == 0
+        assert capsys.readouterr().out == words
+
+
 def test_the_split_is_told_and_another_seed_holds_back_other_rows(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -175,3 +193,27 @@ def test_help_needs_no_table_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+FEW = [{"question": f"What is {n}?", "answer": f"It is {n}."} for n in range(6)]
+"""Chance holds none of them back."""
+
+
+def test_where_no_row_is_held_back_it_is_said_with_the_command_that_holds_one_back(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = str(jsonl(tmp_path / "few rows.jsonl", FEW))
+    assert main(["data", "inspect", file]) == 0
+    words = capsys.readouterr().out
+    assert "0 of 6 rows held back" in words
+    assert f"`apprentice data import '{file}' --seed 2` holds 1 row back." in words
+    assert main(["data", "import", file, "--to", "few"]) == 0
+    assert "`apprentice data split few --seed 2` holds 1 row back." in capsys.readouterr().out
+    assert main(["data", "doctor", "few"]) == 0
+    words = capsys.readouterr().out
+    assert "No row is held back for testing, so nothing would show whether the model learns" in words
+    assert "[--fix hold_back]" in words
+    assert told(capsys, "data", "doctor", "few", "--fix", "hold_back")["findings"] == []
+    split = told(capsys, "data", "split", "few")
+    assert (split["seed"], split["train_rows"], split["held_back_rows"]) == (2, 5, 1)
+    assert told(capsys, "data", "split", "few", "--seed", "0")["held_back_rows"] == 0  # the way back

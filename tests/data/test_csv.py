@@ -4,9 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from studio.contract.control import Going
+from studio.contract.job import ImportJob, Reading
+from studio.data.dataset import open_dataset
 from studio.data.formats.csv import detect_layout
+from studio.data.importing import import_dataset
+from studio.data.part import Part
 from studio.data.rows import Rows, read
-from tests.data.files import reading_refused, write
+from tests.data.files import QA, reading_refused, refused, run_import, write, write_jsonl
+from tests.data.samples import sheet, workbook_bytes
 
 ROWS = [
     {"question": "How much, in all?", "answer": 'Five; or "six".'},
@@ -175,3 +181,58 @@ def test_letters_of_other_scripts_in_an_old_encoding_are_refused_not_mangled(
     problem = reading_refused(path)
     assert problem.code == "data.invalid_utf8"
     assert "save it as UTF-8" in problem.fix
+
+
+NAMELESS = "dog,Hund\ncat,Katze\nhouse,Haus\ntree,Baum\n"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "Who are you?,I am Ann.",
+        "Name a colour.,Blue is a colour that many like.",
+        "Sag etwas Nettes!,Gern geschehen",
+        "1,dog,Hund",
+        "これは何ですか？,本です。",
+    ],
+)
+def test_a_first_line_that_reads_like_a_row_is_one_and_the_way_to_say_otherwise_is_told(
+    tmp_path: Path, first: str
+) -> None:
+    path = write(tmp_path / "a.csv", f"{first}\n" * 3)
+    with Rows(path) as rows:
+        assert len(list(rows)) == 3
+        assert [note.code for note in rows.source.notes] == ["data.no_header"]
+        assert "--first-line names" in rows.source.notes[0].fix
+    named = Part(path=path, reading=Reading(first_line="names"))
+    with Rows(named) as rows:
+        assert len(list(rows)) == 2
+        assert rows.source.notes == []
+
+
+@pytest.mark.parametrize("first", ["question,answer", "Nr.,Frage", "2019,2020", "Answer the user.,completion"])
+def test_names_stay_names(tmp_path: Path, first: str) -> None:
+    assert len(list(read(write(tmp_path / "a.csv", f"{first}\na,b\nc,d\n")))) == 2
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
+def test_a_first_line_that_may_be_a_row_is_read_as_names_with_a_word_and_as_a_row_by_choice(
+    tmp_path: Path, name: str
+) -> None:
+    cells = [line.split(",") for line in NAMELESS.splitlines()]
+    path = write(tmp_path / name, NAMELESS if name == "a.csv" else workbook_bytes({"S": sheet(cells)}))
+    imported = run_import(path, tmp_path / "guessed")
+    assert imported.rows == 3
+    (note,) = [problem for problem in imported.problems if problem.code == "data.names_guessed"]
+    assert '"dog", "Hund"' in note.what
+    assert "--first-line row" in note.fix
+    work = ImportJob(source=str(path), destination=str(tmp_path / "all"), name="a", reading=Reading(first_line="row"))
+    assert import_dataset(work, lambda event: None, Going()).rows == 4
+    (first, *_) = open_dataset(tmp_path / "all").records()
+    assert [message.content for message in first.messages] == ["dog", "Hund"]
+
+
+def test_a_choice_of_the_first_line_is_refused_where_there_is_none(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "a.jsonl", QA)
+    work = ImportJob(source=str(path), destination=str(tmp_path / "x"), name="a", reading=Reading(first_line="row"))
+    assert refused(lambda: import_dataset(work, lambda event: None, Going())).code == "data.no_first_line"

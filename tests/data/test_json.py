@@ -9,7 +9,7 @@ import pytest
 
 from studio.data.formats import json as json_format
 from studio.data.rows import Rows, read
-from tests.data.files import QA, reading_refused, write, write_jsonl
+from tests.data.files import QA, reading_refused, refused, run_import, write, write_jsonl
 from tests.helpers.shared_data import PROJECT
 
 
@@ -255,3 +255,82 @@ def test_a_line_that_begins_with_null_is_left_out_and_nothing_crashes(tmp_path: 
         capture_output=True, text=True, cwd=PROJECT, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+LISTS = {"question": ["Who?", "Where?", "When?"], "answer": ["Me.", "Here.", 7]}
+PAIRS = [{"question": "Who?", "answer": "Me."}, {"question": "Where?", "answer": "Here."}]
+
+
+@pytest.mark.parametrize(
+    ("content", "rows", "code"),
+    [
+        (
+            LISTS,
+            [dict(zip(LISTS, values, strict=True)) for values in zip(*LISTS.values(), strict=True)],
+            "json_columns",
+        ),
+        (
+            {name: dict(zip("012", values, strict=True)) for name, values in LISTS.items()},
+            [dict(zip(LISTS, values, strict=True)) for values in zip(*LISTS.values(), strict=True)],
+            "json_columns",
+        ),
+        ({"faq-1": PAIRS[0], "faq-2": PAIRS[1]}, PAIRS, "json_named_rows"),
+        ({"version": 1, "data": {"of": "us", "rows": PAIRS}}, PAIRS, "json_inside"),
+        (
+            {"Who keeps the keys?": "Ann.", "Where is it?": "Here.", "Why?": "So."},
+            [
+                {"question": "Who keeps the keys?", "answer": "Ann."},
+                {"question": "Where is it?", "answer": "Here."},
+                {"question": "Why?", "answer": "So."},
+            ],
+            "json_pairs",
+        ),
+    ],
+)
+def test_rows_are_found_in_one_object_however_they_lie_in_it_and_it_is_said(
+    tmp_path: Path, content: object, rows: list[object], code: str
+) -> None:
+    with Rows(write(tmp_path / "a.json", json.dumps(content))) as read_rows:
+        assert list(read_rows) == rows
+        assert code in {note.code.removeprefix("data.") for note in read_rows.source.notes}
+
+
+@pytest.mark.parametrize(
+    "only",
+    [
+        {"question": "Who?", "answer": "Me."},
+        {"question": "Who?", "answers": ["Me.", "Ann."]},
+        {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]},
+        {"prompt": {"role": "user", "content": "Hi"}, "completion": {"role": "assistant", "content": "Ho"}},
+        {"instruction": "Add.", "meta": {"rows": [{"a": 1}, {"a": 2}]}},
+    ],
+)
+def test_an_object_that_is_a_row_stays_one(tmp_path: Path, only: dict[str, object]) -> None:
+    assert list(read(write(tmp_path / "a.json", json.dumps(only)))) == [only]
+
+
+def test_columns_of_different_lengths_are_refused_with_their_lengths(tmp_path: Path) -> None:
+    problem = reading_refused(write(tmp_path / "a.json", json.dumps({"q": ["a", "b", "c"], "a": ["d", "e"]})))
+    assert problem.code == "data.columns_differ"
+    assert '"q" 3, "a" 2' in problem.why
+
+
+def test_questions_that_lie_deeper_are_told_as_such_and_not_as_a_table(tmp_path: Path) -> None:
+    rows = [{"qa": {"question": f"{n}?", "answer": "So."}} for n in range(3)]
+    problem = refused(lambda: run_import(write(tmp_path / "a.json", json.dumps(rows)), tmp_path / "set"))
+    assert problem.code == "data.no_mapping"
+    assert '"qa" holds an object with "question", "answer"' in problem.what
+    assert "Write each row flat" in problem.fix
+    assert "comma" not in problem.sentence()
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.xls"])
+def test_text_under_the_name_of_a_workbook_is_told_or_read_as_the_table_it_is(tmp_path: Path, name: str) -> None:
+    imported = run_import(write(tmp_path / name, "question,answer\nWho?,Me.\nWhere?,Here.\n"), tmp_path / "set")
+    assert imported.usable == 2
+    assert "data.table_as_text" in {problem.code for problem in imported.problems}
+    problem = reading_refused(write(tmp_path / name, "A letter.\n\nIt has no columns, and no rows.\n"))
+    assert problem.code == "data.not_excel"
+    assert "save it there as .xlsx" in problem.fix
+    page = "<html><table><tr><td>Who?</td><td>Me.</td></tr></table></html>"
+    assert "save it there as .xlsx" in reading_refused(write(tmp_path / name, page)).fix

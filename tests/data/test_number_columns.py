@@ -1,5 +1,8 @@
 """Answers that are numbers: JSON and Parquet are read as the table of the same rows would be."""
 
+import datetime
+import decimal
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,9 +15,9 @@ from studio.data.chat_rows import read_chat_rows
 from studio.data.dataset import open_dataset
 from studio.data.doctor.foreign_rows import ForeignRows
 from studio.data.inspecting import look
-from studio.data.number_columns import number_text
+from studio.data.number_columns import number_text, value_text
 from studio.data.trying import tried
-from tests.data.files import refused, run_import, write_jsonl
+from tests.data.files import refused, run_import, write, write_jsonl
 
 SUMS = [{"question": f"What is {i} and one?", "answer": i + 1} for i in range(6)]
 
@@ -67,6 +70,81 @@ def test_general_rows_and_test_files_read_numbers_alike(tmp_path: Path) -> None:
     read = ForeignRows(str(source))
     assert sum(len(batch.rows) for batch in read) == 6
     assert read.unread == 0
+
+
+MIX = [(4, "4"), ("Ann", "Ann"), (4.5, "4.5"), (7.0, "7"), (True, "true"), (-3, "-3"), ("12", "12"), ("No.", "No.")]
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+@pytest.mark.parametrize("turn", range(len(MIX)))
+def test_no_answer_is_lost_where_some_are_words_and_some_numbers(tmp_path: Path, suffix: str, turn: int) -> None:
+    mix = MIX[turn:] + MIX[:turn]
+    rows = [{"question": f"What is it, {n}?", "answer": value} for n, (value, _) in enumerate(mix)]
+    source = write_jsonl(tmp_path / "mix.jsonl", rows)
+    if suffix == "json":
+        source = write(tmp_path / "mix.json", json.dumps(rows))
+    imported = run_import(source, tmp_path / "set")
+    assert (imported.rows, imported.usable) == (len(MIX), len(MIX))
+    assert answers(tmp_path / "set") == [text for _, text in mix]
+    told = next(problem for problem in imported.problems if problem.code == "data.number_as_text")
+    assert told.what.startswith("5 rows have a number")
+    assert '"answer"' in told.what
+
+
+@pytest.mark.parametrize("numbers_first", [True, False])
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+def test_a_mix_that_begins_far_into_a_file_loses_no_answer(tmp_path: Path, suffix: str, numbers_first: bool) -> None:
+    values: list[int | str] = [n if (n < 5000) == numbers_first else f"It is {n}." for n in range(6000)]
+    rows = [{"question": f"What is {n}?", "answer": value} for n, value in enumerate(values)]
+    source = write_jsonl(tmp_path / "mix.jsonl", rows)
+    if suffix == "json":
+        source = write(tmp_path / "mix.json", json.dumps(rows))
+    imported = run_import(source, tmp_path / "set")
+    assert imported.usable == 6000
+    assert answers(tmp_path / "set") == [str(value) for value in values]
+    told = [problem for problem in imported.problems if problem.code == "data.number_as_text"]
+    assert [problem.where for problem in told] == [
+        f"mix.{suffix}, rows 5001, 5002, 5003 and 997 more" for _ in range(not numbers_first)
+    ]
+
+
+def test_files_of_one_dataset_may_hold_words_in_one_and_numbers_in_another(tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for name, given in (("a", ["one", "two"]), ("b", [3, 4])):
+        pq.write_table(pa.table({"question": [f"{name}1?", f"{name}2?"], "answer": given}), folder / f"{name}.parquet")
+    assert run_import(folder, tmp_path / "set").usable == 4
+    assert answers(tmp_path / "set") == ["one", "two", "3", "4"]
+
+
+def test_sums_and_dates_of_a_parquet_file_are_answers_as_they_are_written(tmp_path: Path) -> None:
+    amounts = pa.array([decimal.Decimal("4.50"), decimal.Decimal("12.00")])
+    pq.write_table(pa.table({"question": ["a?", "b?"], "answer": amounts}), tmp_path / "sums.parquet")
+    run_import(tmp_path / "sums.parquet", tmp_path / "sums")
+    assert answers(tmp_path / "sums") == ["4.50", "12.00"]
+    days = pa.array([datetime.date(2024, 5, 6), datetime.date(1999, 1, 2)])
+    pq.write_table(pa.table({"question": ["a?", "b?"], "answer": days}), tmp_path / "days.parquet")
+    run_import(tmp_path / "days.parquet", tmp_path / "days")
+    assert answers(tmp_path / "days") == ["2024-05-06", "1999-01-02"]
+    assert value_text(datetime.datetime(2024, 5, 6, 7, 8)) == "2024-05-06 07:08:00"
+    assert value_text(decimal.Decimal("NaN")) is None
+
+
+def test_numbers_are_read_in_instances_of_an_instruction_and_where_two_answers_are_compared(tmp_path: Path) -> None:
+    task = {"instruction": "Add.", "instances": [{"input": "1, 1", "output": 2}, {"input": "a, b", "output": "ab"}]}
+    run_import(write_jsonl(tmp_path / "tasks.jsonl", [task]), tmp_path / "tasks")
+    assert answers(tmp_path / "tasks") == ["2", "ab"]
+    pairs = [{"prompt": f"What is {n} and 1?", "chosen": n + 1, "rejected": n} for n in range(4)]
+    imported = run_import(write_jsonl(tmp_path / "pairs.jsonl", pairs), tmp_path / "pairs")
+    assert (imported.mapping.shape, imported.usable) == ("preference", 4)
+    assert answers(tmp_path / "pairs") == ["1", "2", "3", "4"]
+
+
+def test_a_mapping_tried_by_hand_shows_mixed_answers_as_the_import_reads_them(tmp_path: Path) -> None:
+    source = write_jsonl(tmp_path / "mix.jsonl", [{"p": f"{n}?", "v": value} for n, (value, _) in enumerate(MIX)])
+    seen = look(source)
+    shown = tried(seen.sample(), Mapping(shape="prompt_completion", prompt="p", completion="v"), seen.columns)
+    assert [record.messages[1].content for record in shown if isinstance(record, Record)] == [t for _, t in MIX[:5]]
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,11 @@ BAD = [
     Bad(9, "list in JSONL", file("a.jsonl", json.dumps(QA)), "data.json_list_in_jsonl", ("JSON list",), imports=True),
     Bad(
         *(10, "mixed column types", file("a.jsonl", lines({"question": "How many?", "answer": 7}))),
-        *("row.content_not_text", ("row 21", "number"), True),
+        *("data.number_as_text", ("row 21", "number", "others have text"), True),
+    ),
+    Bad(
+        *(10, "an object among texts", file("a.jsonl", lines({"question": "How many?", "answer": {"is": 7}}))),
+        *("row.content_not_text", ("row 21", "an object"), True),
     ),
     Bad(11, "nesting 200,000 deep", file("a.json", "[" * 200_000), "data.too_deep", ("64 levels",)),
     Bad(11, "nesting in a line", file("a.jsonl", '{"a": ' * 200_000 + "}" * 200_000), "data.too_deep", ("64 levels",)),

@@ -10,13 +10,18 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QPlainTextEdit
 from pytestqt.qtbot import QtBot
 
+from studio.contract.control import Going
 from studio.contract.diagnosis import Finding
+from studio.contract.job import ImportJob, Reading
 from studio.data.dataset import DatasetInfo, open_dataset, read_info
 from studio.data.edits import Cell, Exclude, Replace
 from studio.data.formats import SUFFIXES
+from studio.data.importing import import_dataset
+from studio.data.made_from import origin_of
 from studio.supervisor.workplace import Workplace
 from studio.ui import drop_routing
 from studio.ui.pages.data import DataPage
+from studio.ui.widgets.import_options import ImportOptions
 from studio.ui.widgets.row_link import RowLink
 from tests.ui.seen import seen_button, seen_words
 from tests.ui.workshop import FAQ, check, made
@@ -75,6 +80,32 @@ def test_a_change_makes_the_verdict_out_of_date_and_says_so(page: DataPage, faq:
     assert page.verdict.check_button.text() == "Changed since it was checked: check again"
     page.desk.history.stack.undo()
     assert page.verdict.text.text().startswith("All 8 rows are usable.")
+
+
+def test_where_no_row_is_held_back_a_click_changes_it_and_undo_takes_it_back(page: DataPage) -> None:
+    few = [{"question": f"What is {n}?", "answer": f"It is {n}."} for n in range(6)]
+    info = made("few", few)
+    choose(page, info)
+    assert "No row is held back for testing" in page.verdict.text.text()
+    assert seen_button(page, "Hold one row back") is page.verdict.fix_button
+    folder = Path(info.folder)
+    page.verdict.fix_button.click()
+    assert sum(open_dataset(folder).sides(0.1)) == 1
+    assert "1 of 6 rows held back" in page.options.summary.text()
+    assert "No row is held back" not in page.verdict.text.text()
+    assert not page.verdict.fix_button.isVisible()
+    assert page.desk.history.stack.undoText() == "hold one row back"
+    page.rows.tools.undo_wanted.emit()
+    assert read_info(folder).split == info.split
+    assert page.desk.history.stack.canRedo()
+    page.rows.tools.redo_wanted.emit()
+    assert sum(open_dataset(folder).sides(0.1)) == 1
+
+
+def test_another_split_makes_the_verdict_out_of_date(page: DataPage, faq: DatasetInfo) -> None:
+    assert not page.desk.stale
+    page.options.seed.setValue(7)
+    assert page.desk.stale
 
 
 def test_the_doctor_looks_again_by_itself_after_a_change_of_a_small_dataset(
@@ -381,3 +412,25 @@ def test_a_checked_dataset_is_not_checked_again_unasked(page: DataPage, faq: Dat
     check(Path(faq.folder))
     page.on_shown()
     assert not page.desk.checkup.going
+
+
+def test_the_first_line_of_a_table_can_be_said_to_be_a_row(qtbot: QtBot, own_home: Path, tmp_path: Path) -> None:
+    source = tmp_path / "words.csv"
+    source.write_text("dog,Hund\ncat,Katze\nhouse,Haus\n", "utf-8")
+    work = ImportJob(source=str(source), destination=str(own_home / "datasets" / "words"), name="words")
+    import_dataset(work, lambda event: None, Going())
+    info = read_info(own_home / "datasets" / "words")
+    options = ImportOptions()
+    qtbot.addWidget(options)
+    options.show_info(info, origin_of(info), 0.1)
+    options.heading.setChecked(True)
+    options.show()
+    assert options.first_line.isVisible()
+    assert options.first_line.currentText() == "names the columns"
+    asked: list[ImportJob] = []
+    options.import_wanted.connect(asked.append)
+    options.first_line.setCurrentIndex(options.first_line.findData("row"))
+    options.first_line.activated.emit(options.first_line.currentIndex())
+    (anew,) = asked
+    assert anew.reading == Reading(first_line="row")
+    assert anew.mapping is None

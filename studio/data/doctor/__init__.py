@@ -9,6 +9,7 @@ CHECKS: dict[str, str] = {
     "empty_answers": "Empty answers",
     "equal_pairs": "Rejected answers that equal the chosen one",
     "lengths": "Rows that are too long",
+    "none_held_back": "Rows to test with",
     "overlap": "Test rows that are also learned from",
     "exact_duplicates": "Repeated rows",
     "near_duplicates": "Rows that are almost the same",

@@ -47,6 +47,7 @@ class Context(msgspec.Struct, kw_only=True):
         measure: Counts tokens, or None.
         limit: The longest text in tokens: the chosen one, or what the model reads at most.
         is_models_limit: It is the model's: no setting raises it.
+        share: How much is to be held back.
         tick: To be called in long loops of a check: name of the stage, done, total. It ends the doctor where the user
             wishes.
     """
@@ -58,6 +59,7 @@ class Context(msgspec.Struct, kw_only=True):
     measure: Measure | None
     limit: int
     is_models_limit: bool = False
+    share: float = 0.0
     tick: Callable[[str, int, int], None]
 
     def sign(self, batch: Batch) -> None:

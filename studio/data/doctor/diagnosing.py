@@ -59,6 +59,7 @@ def diagnose(
         measure=measure,
         limit=limit or work.settings.max_tokens,
         is_models_limit=0 < limit < work.settings.max_tokens,
+        share=work.settings.held_back_share,
         tick=pace.tick,
     )
     checks = make_checks(context)
@@ -158,6 +159,7 @@ def _diagnosed(
         verdict=verdict(usable, dataset.info.rows, findings, context.limit, len(dataset)),
         findings=findings,
         edits=dataset.edits.digest,
+        split=dataset.info.split,
         model=work.model,
         test=work.test,
         seconds=seconds,
@@ -173,6 +175,10 @@ def _leaves_out(found: Found) -> bool:
 def verdict(usable: int, rows: int, findings: tuple[Finding, ...], max_tokens: int, kept: int) -> str:
     """The state of a dataset in one or two sentences."""
     head = f"{usable:,} of {rows:,} rows are usable." if usable < rows else f"All {rows:,} rows are usable."
+    untested = next((one for one in findings if one.code == "doctor.none_held_back"), None)
+    if untested is not None:
+        others = tuple(one for one in findings if one is not untested)
+        return f"{verdict(usable, rows, others, max_tokens, kept) if others else head} {untested.title}"
     limit = f"{max_tokens:,} tokens"
     by_code: dict[str, Callable[[str], str]] = {
         "doctor.answers_cut": lambda share: f"{share} lose part of their answer at {limit}.",

@@ -14,7 +14,7 @@ from studio.data.doctor.batch import Batch, batches
 from studio.data.guessing import guess
 from studio.data.inspecting import look
 from studio.data.mapping import rows_of, to_record
-from studio.data.number_columns import in_use
+from studio.data.number_columns import written_out
 from studio.data.rows import Rows
 from studio.data.wording import shown
 
@@ -47,7 +47,6 @@ class ForeignRows:
         if self._dataset is not None:
             return
         seen = look(self._path)
-        self._numbers = seen.numbers
         names = [name for name in seen.columns if is_text(name, seen.rows)]
         self._question = column_names.find_whole(names, column_names.INSTRUCTIONS) or column_names.find(
             names, column_names.PROMPTS
@@ -84,8 +83,7 @@ class ForeignRows:
 
     def _records(self) -> Iterator[Record]:
         found = False
-        numbers = in_use(self._mapping, self._numbers) if self._mapping is not None else frozenset()
-        with Rows(self._path, numbers=numbers) as rows:
+        with Rows(self._path) as rows:
             for row in rows:
                 for record in self._of_row(row, rows.number):
                     found = True
@@ -124,5 +122,6 @@ def _asked(row: dict[str, object], mapping: Mapping | None, column: str, number:
             return list(to_messages(row.get(mapping.messages), number))
         except StudioError:
             return []
-    value = row.get(mapping.prompt if mapping is not None and mapping.prompt else column)
+    name = mapping.prompt if mapping is not None and mapping.prompt else column
+    value = written_out(row, (name,)).get(name)
     return [Message("user", value)] if isinstance(value, str) and value.strip() else []

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -23,6 +24,7 @@ _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _LONG_CELL = 100
 _TITLE_WITHIN, _LEAST_BELOW_TITLE, _REGULAR = 10, 4, 0.95
 _MAX_CELLS = 20_000
+_NUMBER = re.compile(r"[-+]?[0-9]+([.,][0-9]+)*")
 _MAX_RECORD_LINES = 100_000
 
 
@@ -57,7 +59,7 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
         StudioError: Quotes do not match, a row has too few or too many columns, a column's name occurs twice.
     """
     source.settle_encoding()
-    layout = detect_layout(source.head, source.head_is_whole)
+    layout = _layout(source)
     csv.field_size_limit(MAX_LINE_BYTES)
     lines = _Lines(source, source.open_text(), layout.skip_lines)
     try:
@@ -95,7 +97,7 @@ def batches(source: Source, schema: Any) -> Iterator[Batch]:
         StudioError: As `rows` does.
     """
     source.settle_encoding()
-    layout = detect_layout(source.head, source.head_is_whole)
+    layout = _layout(source)
     header = source.head.partition("\n")[0]
     is_plain = layout.has_header and not (layout.skip_lines or layout.spaced or "\r" in header.removesuffix("\r"))
     if source.encoding not in ("utf-8", "utf-8-sig") or not is_plain or '"' in header or not header.strip():
@@ -110,6 +112,13 @@ def batches(source: Source, schema: Any) -> Iterator[Batch]:
         return _rows(source, layout, _Lines(source, text, before=before), columns, numbers)
 
     yield from csv_blocks.batches(file, columns, layout.delimiter, 1, careful, schema)
+
+
+def _layout(source: Source) -> Layout:
+    """How the source is written, its first line taken for what the user says."""
+    layout = detect_layout(source.head, source.head_is_whole)
+    chosen = source.reading.first_line
+    return msgspec.structs.replace(layout, has_header=chosen == "names") if chosen else layout
 
 
 def detect_layout(head: str, is_whole: bool) -> Layout:
@@ -154,7 +163,7 @@ def _try(head: str, is_whole: bool, delimiter: str, skip: int) -> Layout:
     header = table[0] if table else []
     width = len(header)
     regular = sum(len(cells) == width for cells in table) / max(1, len(table))
-    return Layout(delimiter, skip, bool(title), _is_header(header), spaced, width, regular, len(table))
+    return Layout(delimiter, skip, bool(title), is_header(header), spaced, width, regular, len(table))
 
 
 def _title_rows(table: list[list[str]]) -> int:
@@ -171,9 +180,36 @@ def _title_rows(table: list[list[str]]) -> int:
     return first if is_regular and filled[first] == width and is_title else 0
 
 
-def _is_header(cells: list[str]) -> bool:
-    """Names are short and ask nothing; a table without names begins with a question."""
-    return not any(len(cell) > _LONG_CELL or cell.rstrip().endswith("?") for cell in cells)
+def is_header(cells: list[str]) -> bool:
+    """Names are short, and neither sentences nor numbers; a table without names begins with such."""
+    if any(len(cell) > _LONG_CELL or cell.rstrip().endswith(("?", "？", "؟")) for cell in cells):
+        return False
+    if any(map(column_names.is_known, cells)):
+        return True
+    numbers = sum(map(_is_number, cells))  # numbers alone may be years that name their columns
+    return not any(map(_is_sentence, cells)) and numbers in (0, len(cells))
+
+
+def _is_sentence(cell: str) -> bool:
+    return cell.rstrip().endswith("。") or (cell.rstrip().endswith((".", "!")) and len(cell.split()) > 2)
+
+
+def _is_number(cell: str) -> bool:
+    return _NUMBER.fullmatch(cell.strip()) is not None
+
+
+def note_first_line(source: Source, names: list[str], has_header: bool, line: int) -> None:
+    """Say what the first line was taken for where nobody said it and the names leave a doubt; keep what it was."""
+    guessed = not source.reading.first_line
+    source.reading = msgspec.structs.replace(source.reading, first_line="names" if has_header else "row")
+    if not guessed or (has_header and any(map(column_names.is_known, names))):
+        return
+    other = "is a row" if has_header else "names the columns"
+    fix = f"If it {other}, say so: under “Files and test rows”, or by --first-line {'row' if has_header else 'names'}."
+    if has_header:
+        source.note("names_guessed", f"The first line was taken for the columns' names: {listed(names, 4)}.", fix, line)
+    else:
+        source.note("no_header", "The first line holds no column names; it was read as a row.", fix, line)
 
 
 def _records(source: Source, layout: Layout, lines: "_Lines") -> Iterator[tuple[int, list[str]]]:
@@ -280,14 +316,16 @@ def _columns(source: Source, layout: Layout, cells: list[str], line: int) -> lis
     if layout.has_title:
         source.note("header_row", f"The columns' names were taken from line {line}; what stands above it was left out.")
     if not layout.has_header:
-        source.note(
-            "no_header",
-            "The first line holds no column names; it was read as a row.",
-            "If it does name the columns, make the names shorter.",
-            line,
-        )
-        return [f"column {index}" for index in range(1, len(cells) + 1)]
-    return header_names(source, cells, line)
+        note_first_line(source, [], False, line)
+        return numbered_names(cells)
+    names = header_names(source, cells, line)
+    note_first_line(source, names, True, line)
+    return names
+
+
+def numbered_names(cells: list[str]) -> list[str]:
+    """Names for columns that have none."""
+    return [f"column {index}" for index in range(1, len(cells) + 1)]
 
 
 def header_names(source: Source, cells: list[str], line: int) -> list[str]:
@@ -306,7 +344,7 @@ def header_names(source: Source, cells: list[str], line: int) -> list[str]:
             "duplicate_columns",
             f"Column names occur twice: {listed(twice)}.",
             "It would not be clear which of them is meant.",
-            "Give each column its own name.",
+            "Give each column its own name; if the first line is a row, say so (--first-line row).",
             line,
         )
     return names

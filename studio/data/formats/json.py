@@ -1,18 +1,17 @@
 """JSON: a list of objects, read piece by piece, so that a file of any size needs the memory of one row.
 
-Also read: one object after another without a list around them, and one object that holds the list
-(`{"data": [...]}`).
+Also read: one object after another without a list around them, and one object that holds the rows
+(`{"data": [...]}` and its kin: `json_object`).
 """
 
 import io
 import re
 from collections.abc import Iterator
 
-from studio.data.conversation import is_turn_list
+from studio.data.formats.json_object import rows_within
 from studio.data.formats.jsonl import as_row, json_problem
 from studio.data.json_text import MAX_DEPTH, MAX_VALUES, JsonFault, decode, too_deep, too_many_values
 from studio.data.source import MAX_LINE_BYTES, Source
-from studio.data.wording import shown
 
 _CHUNK = 1024 * 1024
 _BETWEEN = re.compile(rb'["{}\[\],]')
@@ -203,31 +202,7 @@ def _objects(pieces: _Pieces, source: Source) -> Iterator[tuple[int, dict[str, o
         elif row is not None:
             yield number, row
     if only is not None:
-        yield from enumerate(_rows_within(only, source), start=1)
-
-
-def _rows_within(only: dict[str, object], source: Source) -> list[dict[str, object]]:
-    """The rows of `{"data": [...]}`; an object that holds turns is a row itself.
-
-    Raises:
-        StudioError: It holds the lists of several parts and nothing else (`{"train": [...], "test": [...]}`).
-    """
-    lists = [value for value in only.values() if isinstance(value, list) and value]
-    if len(lists) > 1 and len(lists) == len(only) and all(map(_holds_rows, lists)):
-        names = ", ".join(shown(name, 40) for name in list(only)[:5])
-        raise source.error(
-            "several_lists",
-            f"The file holds several lists of rows: {names}.",
-            "Which of them is for learning and which for testing is not known.",
-            "Save each list as a file of its own; add files together, or choose one as the test file.",
-        )
-    if len(lists) != 1 or not _holds_rows(lists[0]):
-        return [only]
-    return lists[0]
-
-
-def _holds_rows(values: list[object]) -> bool:
-    return not is_turn_list(values) and all(isinstance(item, dict) for item in values)
+        yield from enumerate(rows_within(only, source), start=1)
 
 
 def _row(piece: bytes, pieces: _Pieces, source: Source) -> dict[str, object] | None:

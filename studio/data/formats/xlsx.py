@@ -14,7 +14,7 @@ import msgspec
 
 from studio.contract.errors import StudioError
 from studio.data import archive
-from studio.data.formats.csv import header_names
+from studio.data.formats.csv import header_names, is_header, note_first_line, numbered_names
 from studio.data.number_columns import number_text
 from studio.data.source import Source
 from studio.data.streams import open_member
@@ -84,7 +84,7 @@ def _first_filled(
     """The first sheet that yields a row, and its rows; its notes are kept, those of the sheets before it are not."""
     refused: StudioError | None = None
     for name in sheets:
-        noted = len(source.notes)
+        noted, asked = len(source.notes), source.reading
         table = _table(workbook, name, source)
         try:
             first = next(table, None)
@@ -94,6 +94,7 @@ def _first_filled(
         if first is not None:
             return name, _chained(first, table)
         del source.notes[noted:]
+        source.reading = asked
     if refused is not None:
         raise refused
     raise source.error(
@@ -122,7 +123,15 @@ def _table(workbook: Any, name: str, source: Source) -> Iterator[tuple[int, dict
             continue
         if not columns:
             start = next(at for at, text in enumerate(texts) if text.strip())
-            columns = header_names(source, _without_blank_end(texts[start:]), number)
+            first = _without_blank_end(texts[start:])
+            chosen = source.reading.first_line
+            if chosen == "row" or (not chosen and not is_header(first)):
+                columns = numbered_names(first)
+                note_first_line(source, [], False, number)
+                yield number, dict(zip(columns, first, strict=True))
+                continue
+            columns = header_names(source, first, number)
+            note_first_line(source, columns, True, number)
             if number > 1 and header > 1 + (sheet.start or (0, 0))[0]:
                 source.note("header_row", f'The columns\' names were taken from row {number} of "{name}".')
             continue

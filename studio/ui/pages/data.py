@@ -9,11 +9,9 @@ from PySide6.QtWidgets import QFileDialog, QStackedWidget, QTabWidget, QVBoxLayo
 
 from studio.contract.diagnosis import Finding
 from studio.contract.errors import StudioError
-from studio.contract.splits import Split
 from studio.data.compared import better_alone
 from studio.data.dataset import DatasetInfo
 from studio.data.edits import Operation
-from studio.data.row_split import change_split
 from studio.supervisor.workplace import Workplace
 from studio.ui.data_desk import DataDesk, compared_problem
 from studio.ui.data_import import DataImport, file_filters
@@ -117,10 +115,11 @@ class DataPage(Page):
         self.empty.sample_wanted.connect(self.workplace.import_sample)
         self.verdict.problems_wanted.connect(self._show_problems)
         self.verdict.check_wanted.connect(desk.check)
+        self.verdict.fix_wanted.connect(self._on_fix_wanted)
         self.verdict.cancel_wanted.connect(desk.checkup.cancel)
         self.mapping_form.mapping_changed.connect(lambda mapping: importing.change(mapping=mapping))
         self.options.import_wanted.connect(importing.ask)
-        self.options.split_wanted.connect(self._on_split_wanted)
+        self.options.split_wanted.connect(desk.split)
         self.options.more_wanted.connect(importing.browse_more)
         self.options.test_file_wanted.connect(importing.browse_test_file)
         self.options.no_test_file_wanted.connect(lambda: importing.change(held_back=""))
@@ -228,16 +227,6 @@ class DataPage(Page):
         """Import a file that was dropped or chosen."""
         self.importing.import_files([path])
 
-    def _on_split_wanted(self, split: Split) -> None:
-        if self._info is None:
-            return
-        try:
-            info = change_split(self._info, split)
-        except StudioError as error:
-            self.message.show_problem(error.problem)
-            return
-        self.workplace.choose_dataset(info)
-
     def _ask_test(self) -> None:
         chosen = self.importing.ask_test_rows()
         if chosen:
@@ -293,6 +282,7 @@ class DataPage(Page):
         count = desk.problem_count()
         self.verdict.show_verdict(*desk.verdict(), count)
         self.verdict.show_stale(desk.stale and desk.found is not None)
+        self.verdict.show_fix(desk.untested)
         self.tabs.setTabText(2, self.tr("Problems") + (f" ({count})" if count else ""))
         problems = self._info.problems if self._info is not None else ()
         better = self._info is not None and better_alone(self._info.mapping) is not None
@@ -307,7 +297,7 @@ class DataPage(Page):
         work = self.workplace.active_job
         learning = work is not None and self._info is not None and work.dataset == self._info.folder
         free = not importing and not learning
-        tied: tuple[QWidget, ...] = (self.options, self.mapping_form, self.delete_button)
+        tied: tuple[QWidget, ...] = (self.options, self.mapping_form, self.delete_button, self.verdict.fix_button)
         for widget in tied:
             widget.setEnabled(free)
         busy: tuple[QWidget, ...] = (self.chooser, self.add_button, self.by_hand, self.sample_link)

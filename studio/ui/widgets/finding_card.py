@@ -71,6 +71,7 @@ class FindingCard(QFrame):
         one = finding.fix_rows == 1
         words: dict[Fix, str] = {
             "drop_duplicates": self.tr("Leave the copy out") if one else self.tr("Leave the {count} copies out"),
+            "hold_back": self.tr("Hold one row back") if one else self.tr("Hold {count} rows back"),
             "repair_encoding": self.tr("Repair the row") if one else self.tr("Repair {count} rows"),
         }
         other = self.tr("Leave the row out") if one else self.tr("Leave {count} rows out")

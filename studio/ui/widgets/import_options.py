@@ -24,6 +24,7 @@ MOST_COUNTED = 20_000
 """Rows that are counted for the line that says what is held back."""
 _MOST_FILES = 20
 _TEXTS = ("text",)
+_TABLES = ("csv", "xlsx")
 
 
 class ImportOptions(QWidget):
@@ -73,6 +74,13 @@ class ImportOptions(QWidget):
             (self.tr("each block between blank lines"), "block"),
         ):
             self.documents.addItem(words, value)
+        self.first_line = self._combo(self.tr("First line of the table"), self._on_reading_chosen)
+        for words, value in (
+            (self.tr("as guessed"), ""),
+            (self.tr("names the columns"), "names"),
+            (self.tr("is a row"), "row"),
+        ):
+            self.first_line.addItem(words, value)
         self.split = self._combo(self.tr("Learn from the part"), self._on_reading_chosen)
         self._files = QGridLayout()
         self._files.setSpacing(GRID // 2)
@@ -105,6 +113,7 @@ class ImportOptions(QWidget):
             for name, words in (
                 ("sheet", self.tr("Sheet")),
                 ("documents", self.tr("One text is")),
+                ("first_line", self.tr("First line")),
                 ("split", self.tr("Learn from the part")),
                 ("files", self.tr("Files and how often their rows count (1 = as they are)")),
                 ("by", self.tr("Hold back for testing")),
@@ -112,7 +121,8 @@ class ImportOptions(QWidget):
             )
         }
         title = self._titles
-        reading = row(title["sheet"], self.sheet, title["documents"], self.documents, title["split"], self.split, 1)
+        reading = row(title["sheet"], self.sheet, title["documents"], self.documents)
+        reading = row(reading, title["first_line"], self.first_line, title["split"], self.split, 1)
         rule = row(title["by"], self.by, self.column, 1)
         share = row(title["seed"], self.seed, self.share, self.share_button, 1)
         own = row(self.more_button, self.test_button, self.no_test_button, self.test_file, 1)
@@ -153,6 +163,10 @@ class ImportOptions(QWidget):
         self.documents.setVisible(texts)
         self._titles["documents"].setVisible(texts)
         self.documents.setCurrentIndex(max(0, self.documents.findData(seen.reading.documents if seen else "")))
+        tables = any(source.format in _TABLES for source in info.sources)
+        self.first_line.setVisible(tables)
+        self._titles["first_line"].setVisible(tables)
+        self.first_line.setCurrentIndex(max(0, self.first_line.findData(seen.reading.first_line if seen else "")))
         self._show_files()
         self._show_split(info, share)
         for widget in (self.more_button, self.test_button, self.by):
@@ -269,10 +283,12 @@ class ImportOptions(QWidget):
         asked, read = self._origin.job.reading, self._origin.seen.reading
         sheet = self.sheet.currentData() or ""
         documents: Any = self.documents.currentData() or ""
+        first_line: Any = self.first_line.currentData() or ""
         split = self.split.currentData() or ""
         chosen = Reading(
             sheet=sheet if self.sheet.count() > 1 and sheet != read.sheet else asked.sheet,
             documents=documents if documents != read.documents else asked.documents,
+            first_line=first_line if first_line != read.first_line else asked.first_line,
             split=split if self.split.count() > 1 and split != self._split_read() else asked.split,
         )
         if chosen != asked:
