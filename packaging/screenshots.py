@@ -82,6 +82,7 @@ def take(out: Path, percent: int) -> int:
                 camera.take("home-first-start", "home")
             train_sample(window, camera)
             pictures_of_pages(window, camera)
+            picture_of_a_failure(window, camera)
         finally:
             window.workplace.force_stop()  # does nothing where the run has ended
     return 0
@@ -137,9 +138,48 @@ def train_sample(window: MainWindow, camera: Camera) -> None:
 
     wait_until(middle, "the middle of the run")
     camera.take("train-running", "train")
+    picture_of_waiting_runs(window, camera)
     wait_until(lambda: bool(ended) or bool(failed), "the end of the run")
     if failed:
         raise SystemExit(f"the run failed: {failed[0]}")
+
+
+def picture_of_waiting_runs(window: MainWindow, camera: Camera) -> None:
+    """Two more runs that wait until the one that goes on has ended; then they are taken out of the line."""
+    import msgspec
+
+    workplace = window.workplace
+    work = workplace.active_job
+    if work is None:
+        raise SystemExit("the run ended before others could wait for it")
+    for name in ("evening-run", "night-run"):
+        workplace.start_training(msgspec.structs.replace(work, name=name))
+    window.show_page("runs")
+    window.toasts.clear()
+    pause(2000)
+    camera.take("runs-waiting")
+    for waiting in workplace.queue.waiting():
+        workplace.queue.remove(waiting.id)
+    window.show_page("train")
+
+
+def picture_of_a_failure(window: MainWindow, camera: Camera) -> None:
+    """A run whose graphics card is lost, as `APPRENTICE_FAULT` brings it about in the real worker."""
+    import msgspec
+
+    from studio.contract import job
+    from studio.contract.run_folder import RunFolder
+
+    workplace = window.workplace
+    work = job.load(RunFolder(workplace.runs()[0].folder).job)
+    assert isinstance(work, job.TrainJob)
+    ended: list[object] = []
+    workplace.run_ended.connect(ended.append)
+    os.environ["APPRENTICE_FAULT"] = "gpu_lost@40"
+    workplace.start_training(msgspec.structs.replace(work, name=workplace.next_run_name()))
+    wait_until(lambda: bool(ended), "the failure")
+    del os.environ["APPRENTICE_FAULT"]
+    camera.take("train-failed", "train")
 
 
 def pictures_of_pages(window: MainWindow, camera: Camera) -> None:
