@@ -114,6 +114,10 @@ _SIDE_MATTERS = frozenset(
         "category",
         "score",
         "count",
+        "email",
+        "mail",
+        "phone",
+        "telefon",
     )
 )
 

@@ -18,7 +18,7 @@ from studio.data.column_content import (
     turns_columns,
 )
 from studio.data.conversation import is_turn_list, turn_keys, unpacked
-from studio.data.number_columns import mixed_columns, number_columns
+from studio.data.number_columns import number_columns, worded_columns
 from studio.data.transcript import is_transcript
 from studio.data.wording import listed, shown
 
@@ -52,10 +52,12 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
     if found is not None:
         return found
     texts = [name for name in names if name not in (system, rating) and is_text(name, rows)]
-    mixed = mixed_columns(names, rows)
-    named = [name for name in names if name in texts or (name in mixed and name not in (system, rating))]
+    worded = worded_columns(names, rows)
+    named = [name for name in names if name in texts or (name in worded and name not in (system, rating))]
     # A column of numbers is an answer only where its whole name says so.
-    numbers = [name for name in names if name != rating and name in mixed | number_columns(names, rows)]
+    numbers = [
+        name for name in names if name != rating and name in worded | number_columns(names, rows) and name not in texts
+    ]
     prompt = column_names.find_whole(named, column_names.INSTRUCTIONS) or column_names.find(named, column_names.PROMPTS)
     prompt = prompt or column_names.find_whole(numbers, column_names.PROMPTS)
     completion = column_names.find(named, column_names.COMPLETIONS, (prompt,))

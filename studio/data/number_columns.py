@@ -24,13 +24,12 @@ def number_columns(columns: Sequence[str], rows: Sequence[dict[str, object]]) ->
     return frozenset(name for name in columns if _all_are(name, rows, _Written))
 
 
-def mixed_columns(columns: Sequence[str], rows: Sequence[dict[str, object]]) -> frozenset[str]:
-    """The columns whose sampled values (missing ones apart) are texts in some rows and numbers in others."""
+def worded_columns(columns: Sequence[str], rows: Sequence[dict[str, object]]) -> frozenset[str]:
+    """The columns whose sampled values (missing ones apart, however many) are texts, in some rows perhaps numbers."""
     return frozenset(
         name
         for name in columns
-        if _all_are(name, rows, _Written | str)
-        and {isinstance(value, str) for row in rows if (value := row.get(name)) is not None} == {True, False}
+        if _all_are(name, rows, _Written | str) and any(isinstance(row.get(name), str) for row in rows)
     )
 
 

@@ -334,3 +334,39 @@ def test_text_under_the_name_of_a_workbook_is_told_or_read_as_the_table_it_is(tm
     assert "save it there as .xlsx" in problem.fix
     page = "<html><table><tr><td>Who?</td><td>Me.</td></tr></table></html>"
     assert "save it there as .xlsx" in reading_refused(write(tmp_path / name, page)).fix
+
+
+TURNS = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (["One text.", "Another."], [{"text": "One text."}, {"text": "Another."}]),
+        (
+            [["Who?", "Me."], ["Why?", 7]],
+            [{"column 1": "Who?", "column 2": "Me."}, {"column 1": "Why?", "column 2": 7}],
+        ),
+        ([["question", "answer"], ["Who?", "Me."]], [{"question": "Who?", "answer": "Me."}]),
+        ([TURNS, TURNS], [{"messages": TURNS}, {"messages": TURNS}]),
+    ],
+)
+def test_a_list_of_texts_of_cells_or_of_conversations_is_read_as_rows(
+    tmp_path: Path, content: list[object], rows: list[object]
+) -> None:
+    assert list(read(write(tmp_path / "a.json", json.dumps(content)))) == rows
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"text": "b"}, "One text."],
+        [["a", "b"], "c"],
+        [["question", "answer"], ["a", "b", "c"]],
+        [TURNS, ["a", "b"]],
+        [7, 8],
+    ],
+)
+def test_what_is_of_another_kind_than_the_rows_before_it_is_refused(tmp_path: Path, content: list[object]) -> None:
+    path = write(tmp_path / "a.json", json.dumps(content))
+    assert reading_refused(path).code == "data.not_an_object"

@@ -153,3 +153,32 @@ def test_a_mapping_tried_by_hand_shows_mixed_answers_as_the_import_reads_them(tm
 )
 def test_numbers_are_written_as_a_person_would(number: int | float, text: str | None) -> None:
     assert number_text(number) == text
+
+
+@pytest.mark.parametrize("name", ["answer", "output"])
+def test_answers_that_are_missing_in_most_rows_are_still_answers(tmp_path: Path, name: str) -> None:
+    rows = [{"question": f"What is {n}?", name: None if n % 3 else f"It is {n}."} for n in range(12)]
+    imported = run_import(write_jsonl(tmp_path / "rows.jsonl", rows), tmp_path / "set")
+    assert (imported.mapping.completion, imported.rows, imported.usable) == (name, 12, 4)
+
+
+def test_further_input_that_few_rows_have_is_not_lost(tmp_path: Path) -> None:
+    rows = [{"instruction": f"Do {n}.", "input": None if n % 5 else f"With {n}", "output": "Done."} for n in range(10)]
+    imported = run_import(write_jsonl(tmp_path / "rows.jsonl", rows), tmp_path / "set")
+    assert (imported.mapping.context, imported.usable) == ("input", 10)
+
+
+SORRY = "try it again after a restart of your computer, then write to us about"
+
+
+def test_an_address_is_no_question(tmp_path: Path) -> None:
+    rows = [
+        {
+            "user_email": f"a{n}@example.org",
+            "description": f"I cannot do {n} since May",
+            "resolution": f"Please {SORRY} {n}.",
+        }
+        for n in range(6)
+    ]
+    imported = run_import(write_jsonl(tmp_path / "rows.jsonl", rows), tmp_path / "set")
+    assert (imported.mapping.prompt, imported.mapping.completion) == ("description", "resolution")

@@ -8,7 +8,7 @@ import io
 import re
 from collections.abc import Iterator
 
-from studio.data.formats.json_object import rows_within
+from studio.data.formats.json_object import bare_row, is_names, rows_within
 from studio.data.formats.jsonl import as_row, json_problem
 from studio.data.json_text import MAX_DEPTH, MAX_VALUES, JsonFault, decode, too_deep, too_many_values
 from studio.data.source import MAX_LINE_BYTES, Source
@@ -161,15 +161,18 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
 
 
 def _list(pieces: _Pieces, source: Source) -> Iterator[tuple[int, dict[str, object]]]:
-    number = 0
+    number, names, first = 0, list[str](), object()
     while True:
         piece, end = pieces.next(b",]")
         if not end:
             raise _error(source, pieces, JsonFault("truncated", "", piece.rstrip().count(b"\n") + 1))
         if piece.strip():
             number += 1
-            row = _row(piece, pieces, source)
-            if row is not None:
+            value = _value(piece, pieces, source)
+            first = value if number == 1 else first
+            if number == 1 and is_names(value):
+                names = [str(cell) for cell in value]  # type: ignore[attr-defined] # a list, then
+            elif (row := _row_of(bare_row(value, first, names), pieces, source)) is not None:
                 yield number, row
         elif end == ord(",") or number:
             raise _error(source, pieces, JsonFault("broken_json", "A comma stands where a row should be."))
@@ -206,14 +209,32 @@ def _objects(pieces: _Pieces, source: Source) -> Iterator[tuple[int, dict[str, o
 
 
 def _row(piece: bytes, pieces: _Pieces, source: Source) -> dict[str, object] | None:
+    return _row_of(_value(piece, pieces, source), pieces, source)
+
+
+_DAMAGED = object()
+
+
+def _row_of(value: object, pieces: _Pieces, source: Source) -> dict[str, object] | None:
+    """A value as a row; None where it is none and such are left out."""
+    if value is _DAMAGED:
+        return None
     try:
-        return as_row(decode(piece))
+        return as_row(value)
+    except JsonFault as fault:
+        source.fault(json_problem(fault, pieces.line, pieces.column, pieces.offset), pieces.line)
+        return None
+
+
+def _value(piece: bytes, pieces: _Pieces, source: Source) -> object:
+    try:
+        return decode(piece)
     except JsonFault as fault:
         line, column = _place(pieces, fault)
         if fault.code == "truncated":  # inside a list a row ends where its brackets say; what is wrong is the row
             fault = JsonFault("broken_json", "The brackets or quotes of this row do not match.", fault.line, column)
         source.fault(json_problem(fault, line, column, pieces.offset), line)
-        return None
+        return _DAMAGED
 
 
 def _fail(source: Source, pieces: _Pieces, piece: bytes) -> None:

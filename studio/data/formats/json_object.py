@@ -20,6 +20,31 @@ def rows_within(only: _Row, source: Source) -> list[_Row]:
     return _found(only, source, _DEEPEST) or [only]
 
 
+def is_names(value: object) -> bool:
+    """Whether the first element of a list is a row of names, as tables without names in each row have it."""
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(cell, str) for cell in value):
+        return False
+    return len(set(value)) == len(value) and any(map(column_names.is_known, value))
+
+
+def bare_row(value: object, first: object, names: list[str]) -> object:
+    """An element of a list that is no object, as the row that it stands for: turns, a text, the cells of a table.
+
+    Anything else stays what it is: cells that do not fit the names, and what is of another kind than the first element.
+    """
+    if type(value) is not type(first) or is_turn_list(value) != is_turn_list(first):
+        return value
+    if isinstance(value, str):
+        return {"text": value}
+    if not isinstance(value, list):
+        return value
+    if is_turn_list(value):
+        return {"messages": value}
+    if len(value) < 2 or any(isinstance(cell, list | dict) for cell in value) or (names and len(names) != len(value)):
+        return value
+    return dict(zip(names or [f"column {at}" for at in range(1, len(value) + 1)], value, strict=True))
+
+
 def _found(only: _Row, source: Source, deep: int) -> list[_Row]:
     lists = {name: value for name, value in only.items() if isinstance(value, list) and value}
     holding = [value for value in lists.values() if _holds_rows(value)]
