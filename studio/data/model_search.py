@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from studio.contract.events import FoundModel, ModelsFound
+
 DEEPEST = 5
 MOST_FOLDERS = 20_000
 MOST_FOUND = 200
@@ -16,6 +18,31 @@ def hugging_face_cache() -> Path:
         return Path(chosen)
     home = os.environ.get("HF_HOME")
     return (Path(home) if home else Path.home() / ".cache" / "huggingface") / "hub"
+
+
+PARTS = ("*.safetensors", "tokenizer.json", "tokenizer_config.json", "pytorch_model*.bin")
+"""Files of a model; a folder with some of them and no config.json is a model that lacks it."""
+
+
+def look_through(place: Path) -> ModelsFound:
+    """Model folders in a folder, with the bytes of their weights; for a worker, as slow drives take their time."""
+    found = find_models(place) if place.is_dir() else []
+    models = tuple(FoundModel(str(path), _weight_bytes(path)) for path in found)
+    return ModelsFound(place=str(place), models=models, holds_parts=not models and _holds_parts(place))
+
+
+def _weight_bytes(folder: Path) -> int:
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        try:
+            total += path.stat().st_size
+        except OSError:
+            continue  # a link into nowhere; the check names it
+    return total
+
+
+def _holds_parts(place: Path) -> bool:
+    return any(True for part in PARTS for _ in place.glob(part)) and not (place / "adapter_config.json").exists()
 
 
 def find_models(place: Path, most: int = MOST_FOLDERS) -> list[Path]:
