@@ -51,7 +51,7 @@ def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader
         case job.FindModelsJob():
             from studio.data import model_search
 
-            return model_search.look_through(Path(work.place))
+            return model_search.look_through(Path(work.place), emit, control)
         case job.DeviceJob():
             from studio.engine import device
 
