@@ -21,7 +21,8 @@ CHECKED_FOLDERS = ("studio",)
 PICKLING = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "multiprocessing"}
 NETWORK = {
     "socket", "socketserver", "ssl", "http", "urllib.request", "ftplib", "smtplib", "xmlrpc", "telnetlib", "asyncio",
-    "requests", "httpx", "aiohttp", "urllib3", "websockets", "PySide6.QtNetwork", "PySide6.QtWebSockets",
+    "requests", "httpx", "httpx2", "huggingface_hub", "aiohttp", "urllib3", "websockets",
+    "PySide6.QtNetwork", "PySide6.QtWebSockets",
 }  # fmt: skip
 SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "pty.spawn"}
 PICKLED_FILES = {"torch.load", "torch.save", "pandas.read_pickle", "numpy.load", "np.load", "torch.serialization.load"}
@@ -52,6 +53,10 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("studio/data/run_room.py", "delete-tree"): "`clean`, which asks for the marker and refuses links",
     ("studio/engine/checkpoint.py", "delete-tree"): "`_delete`, which asks for the marker and refuses links",
     ("studio/cli/shelf.py", "delete-tree"): "a copied model of our own; the marker is asked for and links are refused",
+    ("studio/engine/model_download.py", "network"): "the one download, in a process that the user asked for",
+    ("studio/engine/download_failures.py", "network"): "names the errors of that download",
+    ("studio/engine/model_download.py", "delete-tree"): "its own folder; `_sweep` asks for the marker, refuses links",
+    ("studio/cli/downloading.py", "delete-tree"): "a short job's own folder, made a moment ago",
     ("studio/engine/combining.py", "delete-tree"): "a run's folder made a moment ago",
     ("studio/engine/export_folder.py", "delete-tree"): "a folder made a moment ago; `_sweep` asks for the marker",
     ("studio/engine/model_adding.py", "delete-tree"): "a folder made a moment ago; `_sweep` asks for the marker",

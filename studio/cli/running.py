@@ -64,7 +64,7 @@ def resume(folder: RunFolder, work: job.Job, show: Callable[[events.Event], None
 
 def versions() -> dict[str, str]:
     """The versions that a worker's Hello names."""
-    from studio.worker.__main__ import versions as worker_versions
+    from studio.worker.working import versions as worker_versions
 
     return worker_versions()
 

@@ -11,6 +11,9 @@ from studio.contract.errors import Problem
 from studio.contract.event import Event as Event
 from studio.contract.job import Mapping, Reading
 from studio.contract.masked_row import MaskedRow as MaskedRow
+from studio.contract.model_events import FoundModel as FoundModel
+from studio.contract.model_events import ModelChecked as ModelChecked
+from studio.contract.model_events import ModelsFound as ModelsFound
 from studio.contract.parity import Parity as Parity
 from studio.contract.planning import MemoryPlanned as MemoryPlanned
 from studio.contract.planning import Planned as Planned
@@ -274,39 +277,7 @@ class ReplyDone(Event, frozen=True, kw_only=True, tag="reply_done"):
     ended: Literal["end_token", "length", "stopped"]
 
 
-# --- models, export, machine ------------------------------------------------------------------------------
-
-
-class ModelChecked(Event, frozen=True, kw_only=True, tag="model_checked"):
-    """What a model folder holds. `problems` that are not warnings make it unusable.
-
-    Attributes:
-        file_bytes: Size of the weights on disk.
-        context: Longest text the model was made for, tokens.
-        general, probes: Files of general rows and probe questions that the folder brings, or "".
-        sha256: Of each file when the model was added; empty where it was only checked.
-        fingerprint: By which runs know their base (`data.base_identity`), or "".
-        copied: Whether the folder is a copy of the program's own.
-    """
-
-    path: str
-    name: str
-    architecture: str
-    model_type: str
-    parameters: int
-    file_bytes: int
-    context: int
-    vocabulary: int
-    licence: str
-    has_template: bool
-    usable: bool
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-    general: str = ""
-    probes: str = ""
-    sha256: dict[str, str] = {}
-    fingerprint: str = ""
-    copied: bool = False
+# --- export ------------------------------------------------------------------------------------------------
 
 
 class RowsExported(Event, frozen=True, kw_only=True, tag="rows_exported"):
@@ -357,6 +328,7 @@ AnyEvent = (
     | ReplyPiece
     | ReplyDone
     | ModelChecked
+    | ModelsFound
     | Exported
     | Combined
     | RowsExported
@@ -372,6 +344,7 @@ FINAL = (
     Failed,
     Imported,
     ModelChecked,
+    ModelsFound,
     Exported,
     Combined,
     RowsExported,

@@ -10,6 +10,10 @@ import msgspec
 from studio.contract.errors import StudioError
 from studio.contract.fields import variants
 from studio.contract.methods import LoraSettings, tag_of
+from studio.contract.model_jobs import AddModelJob as AddModelJob
+from studio.contract.model_jobs import CheckModelJob as CheckModelJob
+from studio.contract.model_jobs import DownloadModelJob as DownloadModelJob
+from studio.contract.model_jobs import FindModelsJob as FindModelsJob
 from studio.contract.range_test import STEPS
 from studio.contract.records import Kind
 from studio.contract.settings import MIGRATIONS, VERSION, Quantisation, TrainSettings
@@ -214,23 +218,6 @@ class ChatJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbi
     device: str = "auto"
 
 
-class CheckModelJob(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="check_model"
-):
-    """Look at a model folder without loading it: what it is and every problem found. Needs no torch."""
-
-    path: str
-
-
-class AddModelJob(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="add_model"
-):
-    """Check a model folder and hash its files; with `copy`, copy it among the program's own. Needs no torch."""
-
-    path: str
-    copy: bool = False
-
-
 class ExportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, tag="export"):
     """Write what a run trained to `destination` in the form `export` (a key of EXPORTS).
 
@@ -276,6 +263,8 @@ Job = (
     | ChatJob
     | CheckModelJob
     | AddModelJob
+    | DownloadModelJob
+    | FindModelsJob
     | ExportJob
     | CombineJob
     | DeviceJob

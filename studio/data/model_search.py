@@ -1,8 +1,12 @@
 """Where models may lie: a folder, a USB stick, the cache of the Hugging Face libraries. Looks, reads nothing."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from studio.contract.control import Control, Emit
+from studio.contract.errors import StudioError
+from studio.contract.events import FoundModel, ModelsFound, Progress
 
 DEEPEST = 5
 MOST_FOLDERS = 20_000
@@ -18,7 +22,45 @@ def hugging_face_cache() -> Path:
     return (Path(home) if home else Path.home() / ".cache" / "huggingface") / "hub"
 
 
-def find_models(place: Path, most: int = MOST_FOLDERS) -> list[Path]:
+PARTS = ("*.safetensors", "tokenizer.json", "tokenizer_config.json", "pytorch_model*.bin")
+"""Files of a model; a folder with some of them and no config.json is a model that lacks it."""
+
+
+def look_through(place: Path, emit: Emit, control: Control) -> ModelsFound:
+    """Model folders in a folder, with the bytes of their weights; for a worker, as slow drives take their time.
+
+    Raises:
+        StudioError: The user gave it up.
+    """
+    seen = 0
+
+    def told() -> None:
+        nonlocal seen
+        seen += 1
+        emit(Progress(stage="Looking for models", done=seen, unit="folders"))
+        if control.poll() in ("stop", "discard"):
+            raise StudioError("model.look_stopped", "Not all folders were looked through.", "You stopped it.")
+
+    found = find_models(place, told=told) if place.is_dir() else []
+    models = tuple(FoundModel(str(path), _weight_bytes(path)) for path in found)
+    return ModelsFound(place=str(place), models=models, holds_parts=not models and _holds_parts(place))
+
+
+def _weight_bytes(folder: Path) -> int:
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        try:
+            total += path.stat().st_size
+        except OSError:
+            continue  # a link into nowhere; the check names it
+    return total
+
+
+def _holds_parts(place: Path) -> bool:
+    return any(True for part in PARTS for _ in place.glob(part)) and not (place / "adapter_config.json").exists()
+
+
+def find_models(place: Path, most: int = MOST_FOLDERS, told: Callable[[], None] = lambda: None) -> list[Path]:
     """Model folders in a folder: those with a config.json, not looked into any further.
 
     Links are followed nowhere but in snapshots of the Hugging Face cache, whose files are links by design.
@@ -26,17 +68,19 @@ def find_models(place: Path, most: int = MOST_FOLDERS) -> list[Path]:
     Args:
         place: A model folder, or one that holds some, at most DEEPEST levels down.
         most: Folders that are looked at.
+        told: Called before each of them.
     """
-    found = list(_walk(place, most))
+    found = list(_walk(place, most, told))
     return sorted(found, key=lambda path: (str(path).lower(), str(path)))[:MOST_FOUND]
 
 
-def _walk(place: Path, most: int) -> Iterator[Path]:
+def _walk(place: Path, most: int, told: Callable[[], None]) -> Iterator[Path]:
     seen = 0
     waiting = [(place, 0)]
     while waiting and seen < most:
         folder, depth = waiting.pop()
         seen += 1
+        told()
         try:
             if (folder / "config.json").is_file() and not (folder / "adapter_config.json").exists():
                 yield folder

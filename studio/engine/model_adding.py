@@ -54,7 +54,7 @@ def add(work: AddModelJob, emit: Emit, control: Control) -> ModelChecked:
     try:
         if not work.copy:
             hashes = {path.name: _hashed(path, None, told) for path in files}
-            return _known(checked, hashes)
+            return known(checked, hashes)
         return _copied(source, checked, files, total, told)
     except OSError as error:
         full = "The disk is full." if error.errno == 28 else error.strerror or str(error)
@@ -93,7 +93,8 @@ def changed_files(model: ModelChecked, told: Callable[[int], None] = lambda coun
     return found
 
 
-def _known(checked: ModelChecked, hashes: dict[str, str]) -> ModelChecked:
+def known(checked: ModelChecked, hashes: dict[str, str]) -> ModelChecked:
+    """What was found of a model, with the hashes of its files and its fingerprint."""
     print_ = fingerprint(Path(checked.path))
     return msgspec.structs.replace(checked, sha256=hashes, fingerprint=print_)
 
@@ -120,13 +121,13 @@ def _copied(
         again = model_folder.check(temporary)
         if again.problems:
             raise StudioError.of(again.problems[0])
-        destination = _free_name(place, checked.name)
+        destination = free_name(place, checked.name)
         temporary.rename(destination)
         sync_folder(place)
     finally:
         if temporary.exists():
             shutil.rmtree(temporary)
-    return _known(msgspec.structs.replace(model_folder.check(destination), name=checked.name, copied=True), hashes)
+    return known(msgspec.structs.replace(model_folder.check(destination), name=checked.name, copied=True), hashes)
 
 
 def _hashed(path: Path, copy: Path | None, told: Callable[[int], None]) -> str:
@@ -149,7 +150,8 @@ def _hashed(path: Path, copy: Path | None, told: Callable[[int], None]) -> str:
     return digest.hexdigest()
 
 
-def _free_name(place: Path, name: str) -> Path:
+def free_name(place: Path, name: str) -> Path:
+    """A folder of the library that has not been taken, named as nearly as can be."""
     stem = re.sub(r"[^\w.-]+", "-", name).strip("-. ")[:80] or "model"
     number = 1
     while os.path.lexists(place / (stem if number == 1 else f"{stem}-{number}")):

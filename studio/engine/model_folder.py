@@ -60,6 +60,18 @@ def check(path: Path) -> ModelChecked:
     return _checked(path, config, weights, problems, _warnings(path, config), template)
 
 
+def require_supported(path: Path) -> None:
+    """Look at config.json alone, before the weights are there.
+
+    Raises:
+        StudioError: There is none, or it tells of a model that cannot be trained here.
+    """
+    config, problems = _read_config(path)
+    problems = problems or _config_problems(config or {})
+    if problems:
+        raise StudioError.of(problems[0])
+
+
 def require_usable(path: Path) -> ModelChecked:
     """Like `check`, for those who want to go on.
 

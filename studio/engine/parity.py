@@ -89,9 +89,25 @@ def compare(source: Source, base: Path, numbers: str, reread: Reread, watch: Wat
         skipped = f"that needs {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free"
         return Parity(numbers=numbers, skipped=skipped)
     tokenizer = tokens.load_tokenizer(base)
-    texts = [_rendered(tokenizer, question) for question in _questions(source, tokenizer)]
-    spoken = _speak(source, base, tokenizer, texts, watch)
+    texts = [rendered(tokenizer, (Message("user", question),)) for question in _questions(source, tokenizer)]
+    spoken = adapter_says(source.adapter, base, tokenizer, texts, watch)
     watch.emit(Progress(stage="Reading what was written"))
+    return against(spoken, numbers, tokenizer, reread, watch)
+
+
+def against(spoken: Sequence[Spoken], numbers: str, tokenizer: Any, reread: Reread, watch: Watch) -> Parity:
+    """Have what was written read the very texts that were spoken, and count where it agrees.
+
+    Args:
+        spoken: From `adapter_says` or `says`.
+        numbers: Number format of what was written.
+        tokenizer: Of the base model.
+        reread: How it is read again.
+        watch: Who is told, and who may end it.
+
+    Raises:
+        StudioError: The user stopped the export.
+    """
     model = reread.load().eval()
     export_folder.require_going(watch.control)
     found = Parity(numbers=numbers, same_template=reread.template == str(tokenizer.get_chat_template()))
@@ -117,30 +133,47 @@ def _questions(source: Source, tokenizer: Any) -> list[str]:
     return [*found, *GENERAL][:PROMPTS]
 
 
-def _rendered(tokenizer: Any, question: str) -> str:
-    return str(tokenizer.chat.render((Message("user", question),), generation_prompt=True))
+def rendered(tokenizer: Any, talk: Sequence[Message]) -> str:
+    """A conversation as the chat writes it, up to where the answer begins."""
+    return str(tokenizer.chat.render(tokenizer.chat.fold(talk), generation_prompt=True))
 
 
-@torch.no_grad()
-def _speak(source: Source, base: Path, tokenizer: Any, texts: Sequence[str], watch: Watch) -> list[Spoken]:
+def adapter_says(adapter: Path, base: Path, tokenizer: Any, texts: Sequence[str], watch: Watch) -> list[Spoken]:
+    """What the base with an adapter beside it answers to each rendered prompt.
+
+    Raises:
+        StudioError: The user stopped the export.
+    """
     watch.emit(Progress(stage="Asking the adapter"))
     model = base_model.load(base, Placement(device="cpu", quantisation="none", precision="fp32"))
-    base_model.load_adapter(model, source.adapter, "a")
-    spoken = []
+    base_model.load_adapter(model, adapter, "a")
     with base_model.using_adapter(model, "a") as answering:
-        for number, text in enumerate(texts, 1):
-            watch.emit(Progress(stage="Asking the adapter", done=number, total=len(texts), unit="rows"))
-            export_folder.require_going(watch.control)
-            prompt = tokenise(tokenizer, text)[0]
-            answer = _greedy(answering, prompt, frozenset(tokenizer.end_ids))
-            logits = answering(input_ids=torch.tensor([prompt + answer])).logits[0, :-1].float()
-            spoken.append(Spoken(text, prompt, answer, logits))
+        spoken = says(answering, tokenizer, texts, watch)
     model.__dict__.pop("studio_adapters", None)
     del model, answering
     gc.collect()
     return spoken
 
 
+@torch.no_grad()
+def says(model: Any, tokenizer: Any, texts: Sequence[str], watch: Watch) -> list[Spoken]:
+    """What a model answers to each rendered prompt, greedily, with its logits.
+
+    Raises:
+        StudioError: The user stopped the export.
+    """
+    spoken = []
+    for number, text in enumerate(texts, 1):
+        watch.emit(Progress(stage="Asking the adapter", done=number, total=len(texts), unit="rows"))
+        export_folder.require_going(watch.control)
+        prompt = tokenise(tokenizer, text)[0]
+        answer = _greedy(model, prompt, frozenset(tokenizer.end_ids))
+        logits = model(input_ids=torch.tensor([prompt + answer])).logits[0, :-1].float()
+        spoken.append(Spoken(text, prompt, answer, logits))
+    return spoken
+
+
+@torch.no_grad()
 def _greedy(model: Any, prompt: Sequence[int], end_ids: frozenset[int]) -> list[int]:
     """The likeliest tokens one after the other, the end token included."""
     answer: list[int] = []
@@ -192,13 +225,14 @@ def of_folder(folder: Path) -> Reread:
     )
 
 
-def of_gguf(path: Path, config: Any, pre_tokenizer: Any) -> Reread:
+def of_gguf(path: Path, config: Any, cuts: Any) -> Reread:
     """A GGUF file, read by transformers' own reader.
 
     Args:
         path: The file.
         config: The merged model's, as that reader does not know all that GGUF can say (stretched contexts, caps).
-        pre_tokenizer: The base's way of cutting text where that reader does not know it by name, else None.
+        cuts: The base's tokenizer where that reader does not know from the file how a text is cut into words (it knows
+            some ways by name, and puts SentencePiece's space before the first word alone), else None.
     """
     import gguf
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
@@ -212,8 +246,9 @@ def of_gguf(path: Path, config: Any, pre_tokenizer: Any) -> Reread:
         config = LlamaConfig(**told)
 
     tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name, local_files_only=True)
-    if pre_tokenizer is not None:
-        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizer
+    if cuts is not None:
+        told_by, reads = cuts.backend_tokenizer, tokenizer.backend_tokenizer
+        reads.normalizer, reads.pre_tokenizer = told_by.normalizer, told_by.pre_tokenizer
     fields = gguf.GGUFReader(path).fields
     ends = (fields.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot"))
     return Reread(

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 from PySide6.QtCore import QObject, Signal
 
-from studio.contract import events, job
+from studio.contract import events, job, online
 from studio.contract.errors import Problem, StudioError
 from studio.contract.run_folder import MARKER
 from studio.contract.settings import TrainSettings
@@ -40,7 +40,7 @@ class ModelShelf(QObject):
     def __init__(self, workplace: Workplace, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._workplace = workplace
-        self._waiting: list[job.AddModelJob] = []
+        self._waiting: list[job.AddModelJob | job.DownloadModelJob] = []
         self._job = ShortJob(workplace, self)
         self._job.progressed.connect(self.progressed)
         self._job.done.connect(self._on_done)
@@ -48,8 +48,16 @@ class ModelShelf(QObject):
 
     @property
     def adding(self) -> str:
-        """Name of the folder that is being added, or ""."""
-        return Path(self._job.work.path).name if self._job.going and isinstance(self._job.work, job.AddModelJob) else ""
+        """Name of the folder or the model that is being added, or ""."""
+        work = self._job.work if self._job.going else None
+        if isinstance(work, job.DownloadModelJob):
+            return work.repository
+        return Path(work.path).name if isinstance(work, job.AddModelJob) else ""
+
+    @property
+    def connected_to(self) -> str:
+        """Name of the computer on the internet that a download connects to just now, or ""."""
+        return online.host() if self._job.going and isinstance(self._job.work, job.DownloadModelJob) else ""
 
     @property
     def waiting(self) -> int:
@@ -59,6 +67,11 @@ class ModelShelf(QObject):
     def add(self, folders: list[Path], copy: bool) -> None:
         """Check, hash and (where wished) copy model folders, one after the other."""
         self._waiting += [job.AddModelJob(path=str(folder), copy=copy) for folder in folders]
+        self._next()
+
+    def download(self, repository: str, revision: str) -> None:
+        """Fetch a model from the hub, in a process of its own: the user has asked for it by name."""
+        self._waiting.append(job.DownloadModelJob(repository=repository, revision=revision))
         self._next()
 
     def stop(self) -> None:
@@ -114,6 +127,7 @@ class ModelShelf(QObject):
     def _next(self) -> None:
         if self._waiting and not self._job.going:
             self._job.start(self._waiting.pop(0))
+        self._workplace.connected.emit(self.connected_to)
         self.changed.emit()
 
     def _on_done(self, event: events.ModelChecked) -> None:

@@ -8,13 +8,22 @@ from pathlib import Path
 
 import psutil
 
-from studio.contract import offline
+from studio.contract import job, offline, online
+from studio.contract.errors import StudioError
 from studio.contract.plain_text import harmless, redact
 from studio.contract.run_folder import RunFolder
 from studio.data.worker_lock import write_lock
 
 START_MARK = "--- A worker starts: "
 """Stands in the log before what each worker writes."""
+
+
+def may_connect(folder: RunFolder) -> bool:
+    """Whether a folder's job is one for which the user allowed a connection: a model's download, and nothing else."""
+    try:
+        return isinstance(job.load(folder.job), job.DownloadModelJob)
+    except StudioError:
+        return False  # its worker says so
 
 
 def worker_command(folder: RunFolder) -> list[str]:
@@ -27,13 +36,14 @@ def worker_command(folder: RunFolder) -> list[str]:
         python = str(Path(sys.executable).parent / "worker" / inside)
     else:
         python = sys.executable
-    return [python, "-P", "-m", "studio.worker", str(folder.path)]
+    module = "studio.worker.online" if may_connect(folder) else "studio.worker"
+    return [python, "-P", "-m", module, str(folder.path)]
 
 
-def worker_environment() -> dict[str, str]:
-    """The environment of a worker: offline, unbuffered, no display needed."""
+def worker_environment(online_: bool = False) -> dict[str, str]:
+    """The environment of a worker: offline (but for a download), unbuffered, no display needed."""
     environment = dict(os.environ)
-    environment.update(offline.VARIABLES, PYTHONUNBUFFERED="1")
+    environment.update(online.VARIABLES if online_ else offline.VARIABLES, PYTHONUNBUFFERED="1")
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
@@ -54,7 +64,7 @@ def start_worker(folder: RunFolder) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=worker_environment(),
+            env=worker_environment(may_connect(folder)),
             cwd=folder.path,
             start_new_session=True,
         )

@@ -32,6 +32,7 @@ class Workplace(QObject):
     datasets_changed = Signal()
     model_chosen = Signal(object)  # ModelChecked | None
     models_changed = Signal()
+    connected = Signal(str)  # host that a download connects to; empty: offline again
     device_reported = Signal(object)  # DeviceReport
     run_started = Signal(object)  # RunFolder: a run became the active one (also when taken up again)
     run_event = Signal(object)  # event of the active run

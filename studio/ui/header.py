@@ -10,8 +10,8 @@ from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
 
 OFFLINE_SENTENCE = (
-    "Nothing is downloaded and nothing is sent: the window and the trainer open no network connection. "
-    "Models and data come from your disk and stay there."
+    "Nothing is sent: the window and the trainer open no network connection. Models and data come from your disk and "
+    "stay there. Only a model that you name yourself is fetched, by a process of its own."
 )
 
 
@@ -30,13 +30,9 @@ class Header(QFrame):
         self.chosen = ElidedLabel(role="muted")
         self.badge = QPushButton()  # not a tool button, which puts all spare room at the right
         self.badge.setProperty("role", "badge")
-        self.badge.setText(self.tr("Offline"))
-        self.badge.setIcon(icons.icon("offline", "success"))
         self.badge.setIconSize(QSize(16, 16))
         self.badge.setAutoDefault(False)
-        self.badge.setToolTip(plain_tip(self.tr(OFFLINE_SENTENCE)))
-        self.badge.setAccessibleName(self.tr("Offline: what this means"))
-        self.badge.setAccessibleDescription(self.tr(OFFLINE_SENTENCE))
+        self._show_connected("")
         self.badge.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.badge.clicked.connect(self.privacy_wanted)
         outer = QHBoxLayout(self)
@@ -48,6 +44,7 @@ class Header(QFrame):
         outer.addWidget(self.badge)
         outer.addWidget(buttons.icon_button("search", self.tr("Find a command"), self.palette_wanted.emit, "Ctrl+K"))
         outer.addWidget(buttons.icon_button("help", self.tr("Help"), self.help_wanted.emit, "F1"))
+        workplace.connected.connect(self._show_connected)
         workplace.dataset_chosen.connect(self._show_chosen)
         workplace.model_chosen.connect(self._show_chosen)
         self._show_chosen()
@@ -55,6 +52,19 @@ class Header(QFrame):
     def set_page(self, text: str) -> None:
         """Show another page's name."""
         self.title.setText(text)
+
+    def _show_connected(self, host: str) -> None:
+        """Offline, or (while a model is fetched) the name of the computer that one process is connected to."""
+        sentence = self.tr(OFFLINE_SENTENCE)
+        name = self.tr("Offline: what this means")
+        if host:
+            words = self.tr("A model is being fetched from {host}, as you asked. Everything else stays offline.")
+            sentence, name = words.format(host=host), self.tr("Connected: what this means")
+        self.badge.setText(self.tr("Connected") if host else self.tr("Offline"))
+        self.badge.setIcon(icons.icon("download", "warning") if host else icons.icon("offline", "success"))
+        self.badge.setToolTip(plain_tip(sentence))
+        self.badge.setAccessibleName(name)
+        self.badge.setAccessibleDescription(sentence)
 
     def _show_chosen(self, *_: object) -> None:
         parts = []

@@ -43,6 +43,15 @@ def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader
 
             with kept_awake():
                 return model_adding.add(work, emit, control)
+        case job.DownloadModelJob():
+            from studio.engine import model_download
+
+            with kept_awake():
+                return model_download.download(work, emit, control)
+        case job.FindModelsJob():
+            from studio.data import model_search
+
+            return model_search.look_through(Path(work.place), emit, control)
         case job.DeviceJob():
             from studio.engine import device
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from studio.cli import main
-from studio.contract.run_folder import models_folder, runs_folder
+from studio.contract.run_folder import jobs_folder, models_folder, runs_folder
 from studio.data import model_library
 from tests.engine.exported_run import learned_run
+from tests.helpers.hub import Hub
 from tests.helpers.tiny_models import tiny_model
 
 
@@ -83,3 +84,45 @@ def test_two_runs_are_combined_and_the_result_is_exported_and_chats(
     assert (
         refused(capsys, "export", "both", "--to", str(tmp_path / "x"), "--numbers", "f16") == "export.unknown_numbers"
     )
+
+
+# --- from the hub -------------------------------------------------------------------------------------------------
+
+
+def test_a_model_is_downloaded_by_its_name_and_taught_afterwards(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub(tmp_path / "hub")
+    try:
+        tiny_model(hub.place("maker/tiny"))
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        assert main(["models", "download", "maker/tiny"]) == 0
+        said = capsys.readouterr()
+        assert said.out.startswith("This connects to 127.0.0.1 over the internet and fetches maker/tiny (main).")
+        assert "Fetching model.safetensors" in said.err
+        (row,) = told(capsys, "models", "list")["models"]
+        assert (row["name"], row["copied"], row["usable"]) == ("maker/tiny", True, True)
+        assert told(capsys, "models", "check", "maker/tiny", "--files")["changed_files"] == []
+        assert refused(capsys, "models", "download", "maker/other") == "hub.no_such_model"
+        assert not list(jobs_folder().iterdir())
+    finally:
+        hub.close()
+    assert refused(capsys, "models", "download", "maker/tiny") == "hub.no_connection"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["a/b/c"], "hub.name"), (["a/b", "--revision", "../x"], "hub.revision"), ([], "cli.options")],
+)
+def test_names_that_are_none_start_no_process(
+    capsys: pytest.CaptureFixture[str], words: list[str], code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("subprocess.Popen", None)
+    assert refused(capsys, "models", "download", *words) == code
+
+
+def test_a_mirror_that_anyone_could_listen_to_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://mirror.example")
+    assert refused(capsys, "models", "download", "a/b") == "hub.endpoint"

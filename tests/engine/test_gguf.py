@@ -21,6 +21,7 @@ from studio.engine.tokens import load_tokenizer
 from tests.engine.exported_run import CPU, learned_run, said_with_adapter
 from tests.engine.gguf_reader import greedy, loaded, said, the_file, tokenizer_of
 from tests.helpers.tiny_models import ARCHITECTURES, tiny_model
+from tests.helpers.tiny_tokenizers import sentencepiece
 
 SENTENCES = ("Who keeps the hammer?", "  two  spaces,\n\nlines\tand 12345 tables — naïve 日本語 🙂", "don't I'LL we've")
 
@@ -181,40 +182,13 @@ def test_what_gguf_has_no_words_for_is_refused(
 # --- tokenizers -----------------------------------------------------------------------------------------------------
 
 
-def sentencepiece_like(folder: Path, prefix: bool) -> Path:
-    """A tokenizer as Llama 2 and Gemma have it: spaces as marks, bytes for what is unknown."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, trainers
-
-    from tests.helpers.tiny_models import CONTROL, TEMPLATE, TEXT
-
-    trained = Tokenizer(models.BPE())
-    first = normalizers.Prepend("▁") if prefix else normalizers.Sequence([])
-    trained.normalizer = normalizers.Sequence([first, normalizers.Replace(" ", "▁")])
-    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=[], show_progress=False)
-    trained.train_from_iterator(TEXT.splitlines() * 4, trainer)
-    told = json.loads(trained.to_str())
-    special = [*CONTROL, "<unk>"]
-    pieces = [*special, *(f"<0x{i:02X}>" for i in range(256)), *told["model"]["vocab"]]
-    vocabulary = {piece: place for place, piece in enumerate(pieces)}
-    merges = [tuple(pair) for pair in told["model"]["merges"]]
-    made = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True))
-    made.normalizer = trained.normalizer
-    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
-    made.decoder = decoders.Sequence(steps + [decoders.Strip(" ", 1, 0)] * prefix)
-    made.add_special_tokens([AddedToken(piece, normalized=False, special=True) for piece in special])
-    folder.mkdir(parents=True)
-    made.save(str(folder / "tokenizer.json"))
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|bos|>", "eos_token": "<|end|>",
-              "pad_token": "<|pad|>", "unk_token": "<unk>", "chat_template": TEMPLATE}  # fmt: skip
-    (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    return folder
-
-
-@pytest.mark.parametrize(("architecture", "prefix"), [("phi3", True), ("gemma2", False)])
+@pytest.mark.parametrize(("architecture", "prefix"), [("phi3", True), ("llama", True), ("gemma2", False)])
 def test_sentencepiece_tokenizers_are_read_back_as_they_cut(architecture: str, prefix: bool, tmp_path: Path) -> None:
-    model = tiny_model(tmp_path / "model", architecture, sentencepiece_like(tmp_path / "tokenizer", prefix))
-    made = Path(gguf_export.write(learned_run(tmp_path, model).path, tmp_path / "out").path)
-    told = keys(made)
+    model = tiny_model(tmp_path / "model", architecture, sentencepiece(tmp_path / "tokenizer", prefix))
+    exported = gguf_export.write(learned_run(tmp_path, model).path, tmp_path / "out")
+    assert exported.parity is not None
+    assert exported.parity.holds, exported.parity
+    told = keys(Path(exported.path))
     assert told["tokenizer.ggml.model"] == "llama"
     assert told["tokenizer.ggml.add_space_prefix"] is prefix
     assert told["tokenizer.ggml.token_type"][:6] == [3, 3, 3, 3, 2, 6]

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,8 +21,10 @@ from studio.supervisor.workplace import Workplace
 from studio.ui.main_window import MainWindow
 from studio.ui.pages.models import ModelsPage
 from studio.ui.widgets import model_source
+from studio.ui.widgets.download_dialog import DownloadDialog
 from studio.ui.widgets.larger_models import FAMILIES, largest
 from studio.ui.widgets.model_card import ModelCard, parameters_in_words
+from tests.helpers.hub import Hub
 from tests.ui.finished_run import checked_model, model_and_adapter
 
 WAIT = 60_000
@@ -201,8 +205,14 @@ def wait_added(qtbot: QtBot, page: ModelsPage) -> None:
     qtbot.waitUntil(lambda: not page.shelf.adding and not page.workplace._tasks, timeout=WAIT)
 
 
+def look(qtbot: QtBot, page: ModelsPage, place: Path) -> None:
+    """Have a folder looked through, as the button does, and wait for what is found."""
+    page.offer(place)
+    qtbot.waitUntil(lambda: not page.search_job.going and not page.workplace._tasks, timeout=WAIT)
+
+
 def test_a_stick_is_looked_through_and_what_was_chosen_is_copied(qtbot: QtBot, page: ModelsPage, stick: Path) -> None:
-    page.offer(stick)
+    look(qtbot, page, stick)
     assert [box.text().split("  ·  ")[0] for box in page.source.boxes] == ["models/broken", "models/good"]
     page.source.copy_radio.click()
     assert "are free" in page.source.copy_radio.text()
@@ -248,18 +258,23 @@ def test_adding_can_be_cancelled(qtbot: QtBot, page: ModelsPage, stick: Path) ->
     assert len(list(models_folder().iterdir())) == len(page.cards)
 
 
-def test_where_there_is_no_model_it_is_said(page: ModelsPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page.offer(tmp_path)
+def test_where_there_is_no_model_it_is_said(
+    qtbot: QtBot, page: ModelsPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look(qtbot, page, tmp_path)
     assert "There is no model in" in page.message.text()
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "none"))
     page.message.clear()
     page.cache_button.click()
-    assert "There is no model in none." in page.message.text()
+    qtbot.waitUntil(lambda: "There is no model in none." in page.message.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: not page.workplace._tasks, timeout=WAIT)
 
 
-def test_without_room_a_copy_is_not_offered(page: ModelsPage, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_room_a_copy_is_not_offered(
+    qtbot: QtBot, page: ModelsPage, stick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(model_source.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 0, 1000))
-    page.offer(stick)
+    look(qtbot, page, stick)
     assert page.source.add_button.isEnabled()
     page.source.copy_radio.click()
     assert not page.source.add_button.isEnabled()
@@ -269,6 +284,133 @@ def test_without_room_a_copy_is_not_offered(page: ModelsPage, stick: Path, monke
     assert [path.name for path in page.source.chosen()] == ["good"]
     assert page.escape()
     assert page.source.isHidden()
+
+
+def test_a_slow_drive_is_looked_through_without_the_window_waiting(
+    qtbot: QtBot, page: ModelsPage, stick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.data.model_search.find_models", None)  # whoever looks in this process fails
+    monkeypatch.setattr("studio.data.model_search._weight_bytes", None)
+    late: list[float] = []
+    before = time.monotonic()
+    page.offer(stick)
+    late.append(time.monotonic() - before)
+    assert page.looking.isVisible()
+    assert "Looking for models in stick" in page.looking.stage.text()
+    qtbot.waitUntil(lambda: page.source.isVisible(), timeout=WAIT)
+    assert page.looking.isHidden()
+    assert max(late) < 0.1
+    qtbot.waitUntil(lambda: not page.workplace._tasks, timeout=WAIT)
+
+
+def test_looking_can_be_given_up(qtbot: QtBot, page: ModelsPage, stick: Path) -> None:
+    page.offer(stick)
+    page.looking.cancel.click()
+    assert page.looking.isHidden()
+    qtbot.waitUntil(lambda: not page.workplace._tasks, timeout=WAIT)
+    assert page.source.isHidden()
+    assert page.message.isHidden()
+
+
+# --- from the hub ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hub(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    opened = Hub(tmp_path / "hub")
+    opened.place("maker").mkdir()
+    shutil.copytree(made / "model", opened.place("maker/tiny"))
+    monkeypatch.setenv("HF_ENDPOINT", opened.endpoint)
+    yield opened
+    opened.close()
+
+
+def dialog_of(page: ModelsPage) -> DownloadDialog:
+    page.hub_button.click()
+    return page.window().findChildren(DownloadDialog)[-1]
+
+
+def test_a_download_says_where_it_connects_and_does_so_only_when_asked(
+    qtbot: QtBot, window: MainWindow, hub: Hub
+) -> None:
+    window.show_page("models")
+    page = window.page("models")
+    assert isinstance(page, ModelsPage)
+    badges: list[str] = []
+    window.workplace.connected.connect(lambda host: badges.append(window.header.badge.text()))
+    dialog = dialog_of(page)
+    assert "This connects to the internet: to 127.0.0.1" in dialog.about.text()
+    assert not dialog.connect_button.isEnabled()
+    dialog.name.setText("no name at all")
+    assert not dialog.connect_button.isEnabled()
+    assert "Write OWNER/NAME" in dialog.state.text()
+    dialog.name.setText(" maker/tiny ")
+    dialog.change.setText("")
+    assert not dialog.connect_button.isEnabled()
+    dialog.change.setText("main")
+    assert hub.asked() == []
+    told: list[str] = []
+    page.shelf.changed.connect(lambda: told.append(page.adding.stage.text()))
+    dialog.connect_button.click()
+    wait_added(qtbot, page)
+    card = next(card for card in page.cards if card.model.name == "maker/tiny")
+    assert card.model.usable
+    assert card.model.copied
+    assert any("Fetching maker/tiny from 127.0.0.1" in words for words in told)
+    assert badges == ["Connected", "Offline"]
+    assert len(hub.asked()) > 3
+
+
+def test_a_download_that_is_dismissed_connects_nowhere(qtbot: QtBot, page: ModelsPage, hub: Hub) -> None:
+    dialog = dialog_of(page)
+    dialog.name.setText("maker/tiny")
+    dialog.reject()
+    assert not page.shelf.adding
+    assert hub.asked() == []
+
+
+def test_a_download_can_be_stopped_and_gone_on_with(qtbot: QtBot, page: ModelsPage, hub: Hub) -> None:
+    hub.behave(hold_after=200_000)
+    page.shelf.progressed.connect(
+        lambda progress: page.adding.cancel.click() if progress.done > 150_000 and "gone on" not in told else None
+    )
+    told: list[str] = []
+    page.shelf.download("maker/tiny", "main")
+    wait_added(qtbot, page)
+    assert "are kept for two weeks" in page.message.text()
+    hub.behave()
+    told.append("gone on")
+    page.shelf.download("maker/tiny", "main")
+    wait_added(qtbot, page)
+    assert [card.model.name for card in page.cards] == ["maker/tiny"]
+    assert hub.asked()[-1]["range"]
+
+
+@pytest.mark.parametrize(
+    ("name", "behaviour", "words"),
+    [
+        ("maker/other", {}, "knows no model maker/other"),
+        ("maker/tiny", {"gated": ["maker/tiny"]}, "is not for everybody"),
+        ("maker/tiny", {"sizes": {"model.safetensors": 10**15}}, "The disk has no room for maker/tiny"),
+    ],
+)
+def test_what_cannot_be_fetched_is_said_on_the_page(
+    qtbot: QtBot, page: ModelsPage, hub: Hub, name: str, behaviour: dict[str, object], words: str
+) -> None:
+    hub.behave(**behaviour)
+    page.shelf.download(name, "main")
+    wait_added(qtbot, page)
+    assert words in page.message.text()
+    assert page.cards == []
+
+
+def test_a_mirror_without_https_is_never_connected_to(page: ModelsPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://mirror.example")
+    dialog = dialog_of(page)
+    dialog.name.setText("maker/tiny")
+    assert not dialog.connect_button.isEnabled()
+    assert "mirror.example is no address that models are fetched from" in dialog.state.text()
+    dialog.reject()
 
 
 def test_checking_again_keeps_what_was_noted_when_it_was_added(made: Path) -> None:

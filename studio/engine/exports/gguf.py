@@ -105,7 +105,7 @@ def fill(
     if not wish.check:
         return path, None
     config.tie_word_embeddings = merging.tied
-    cuts = None if pieces.pre in KNOWN_TO_READER else tokenizer.backend_tokenizer.pre_tokenizer
+    cuts = None if pieces.pre in KNOWN_TO_READER and not pieces.space_prefix else tokenizer
     return path, parity.compare(source, base, numbers, parity.of_gguf(path, config, cuts), watch)
 
 

@@ -1,17 +1,20 @@
-"""The Models page: which base model is taught. Models are added from folders, sticks and caches, and taken away."""
+"""The Models page: which base model is taught. Models come from folders, sticks, caches, the hub."""
 
 from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem, StudioError
-from studio.contract.events import ModelChecked
-from studio.data.model_search import find_models, hugging_face_cache
+from studio.contract.events import ModelChecked, ModelsFound, Progress
+from studio.contract.job import FindModelsJob
+from studio.data.model_search import hugging_face_cache
 from studio.supervisor.model_shelf import ModelShelf, Removed
+from studio.supervisor.short_job import ShortJob
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.page import Page
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
+from studio.ui.widgets.download_dialog import DownloadDialog
 from studio.ui.widgets.empty import EmptyState
 from studio.ui.widgets.labels import label
 from studio.ui.widgets.larger_models import LargerModels
@@ -20,17 +23,6 @@ from studio.ui.widgets.model_card import ModelCard
 from studio.ui.widgets.model_source import AddingProgress, ModelSource
 from studio.ui.widgets.search_field import SearchField
 from studio.ui.widgets.section import ScrollColumn, row
-
-MOST_LOOKED_AT = 3000
-"""Folders; looking is done at once, and must not keep the window waiting."""
-
-
-PARTS = ("*.safetensors", "tokenizer.json", "tokenizer_config.json", "pytorch_model*.bin")
-"""Files of a model; a folder with some of them and no config.json is a model that lacks it."""
-
-
-def _holds_parts(place: Path) -> bool:
-    return any(True for part in PARTS for _ in place.glob(part)) and not (place / "adapter_config.json").exists()
 
 
 class ModelsPage(Page):
@@ -47,10 +39,17 @@ class ModelsPage(Page):
         self.add_button = buttons.primary(self.tr("Add from folder or USB stick…"), self._browse, "plus")
         self.cache_button = buttons.secondary(self.tr("Hugging Face cache…"), self._look_in_cache, "search")
         self.cache_button.setToolTip(self.tr("Models that other programs have downloaded to this computer"))
+        self.hub_button = buttons.secondary(self.tr("Download from Hugging Face…"), self.ask_download, "download")
+        self.hub_button.setToolTip(self.tr("Connects to the internet, after asking"))
         self.source = ModelSource()
         self.source.add_wanted.connect(self.shelf.add)
         self.adding = AddingProgress()
         self.adding.cancel_wanted.connect(self.shelf.stop)
+        self.search_job = ShortJob(workplace, self)
+        self.looking = AddingProgress()
+        self.looking.cancel.setAccessibleName(self.tr("Look no further"))
+        self.looking.bar.setAccessibleName(self.tr("A folder is looked through"))
+        self.looking.cancel_wanted.connect(self._look_no_further)
         self.message = MessageBar()
         self.checking = label("", "muted")
         self.nothing_found = label(self.tr("No model matches the search."), "muted")
@@ -66,10 +65,12 @@ class ModelsPage(Page):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 0)
         outer.setSpacing(GRID + 4)
-        head = row(self.search, self.checking, 1, self.cache_button, self.add_button)
+        head = row(self.search, self.checking, 1, self.add_button)
         head.setStretch(0, 1)
         outer.addLayout(head)
+        outer.addLayout(row(1, self.cache_button, self.hub_button))
         outer.addWidget(self.message)
+        outer.addWidget(self.looking)
         outer.addWidget(self.source)
         outer.addWidget(self.adding)
         outer.addWidget(self.nothing_found)
@@ -79,7 +80,13 @@ class ModelsPage(Page):
         workplace.model_chosen.connect(self._fill)
         workplace.device_reported.connect(self.larger.show_report)
         workplace.device_reported.connect(self._fill)
-        self.shelf.changed.connect(lambda: self.adding.show_adding(self.shelf.adding, self.shelf.waiting))
+        self.shelf.changed.connect(
+            lambda: self.adding.show_adding(self.shelf.adding, self.shelf.waiting, self.shelf.connected_to)
+        )
+        self.search_job.progressed.connect(self._on_looked)
+        self.search_job.done.connect(self._on_found)
+        self.search_job.failed.connect(self._on_failed)
+        self.search_job.changed.connect(lambda: self._on_looked(None))
         self.shelf.progressed.connect(lambda progress: self.adding.show_progress(self.shelf.adding, progress))
         self.shelf.failed.connect(self._on_failed)
         if workplace.device is not None:
@@ -122,23 +129,18 @@ class ModelsPage(Page):
         self.workplace.add_model(folder)
 
     def offer(self, place: Path) -> None:
-        """Look for models in a folder and let the user choose."""
+        """Look for models in a folder, in a worker, and let the user choose of what is found."""
         self.message.clear()
-        found = find_models(place, MOST_LOOKED_AT) if place.is_dir() else []
-        if found:
-            self.source.offer(place, found)
-            return
         self.source.hide()
-        if _holds_parts(place):
-            self.add_folder(place)  # its card says what is missing
-            return
-        self.message.show_text(
-            "info",
-            self.tr("There is no model in {folder}.").format(folder=place.name or str(place)),
-            self.tr("A model is a folder with a config.json, safetensors files and a tokenizer."),
-            self.tr("Choose the folder that holds it."),
-            [(self.tr("Choose another folder…"), self._browse)],
-        )
+        self.search_job.start(FindModelsJob(place=str(place)))
+
+    def ask_download(self) -> None:
+        """Say what a download connects to, and fetch what is named then."""
+        dialog = DownloadDialog(self.window())
+        dialog.accepted.connect(lambda: self.shelf.download(dialog.repository(), dialog.revision()))
+        dialog.finished.connect(dialog.deleteLater)
+        self.message.clear()
+        dialog.open()
 
     # --- inside -----------------------------------------------------------------------------------------
 
@@ -150,6 +152,34 @@ class ModelsPage(Page):
 
     def _look_in_cache(self) -> None:
         self.offer(hugging_face_cache())
+
+    def _place(self) -> Path | None:
+        """The folder that is looked through just now."""
+        work = self.search_job.work if self.search_job.going else None
+        return Path(work.place) if isinstance(work, FindModelsJob) else None
+
+    def _look_no_further(self) -> None:
+        self.search_job.cancel()  # a drive that hangs keeps its worker waiting, not the window
+
+    def _on_looked(self, progress: Progress | None) -> None:
+        place = self._place()
+        name = (place.name or str(place)) if place is not None else ""
+        self.looking.show_looking(name, progress.done if progress is not None else 0)
+
+    def _on_found(self, seen: ModelsFound) -> None:
+        if seen.models:
+            self.source.offer(seen)
+            return
+        if seen.holds_parts:
+            self.add_folder(Path(seen.place))  # its card says what is missing
+            return
+        self.message.show_text(
+            "info",
+            self.tr("There is no model in {folder}.").format(folder=Path(seen.place).name or seen.place),
+            self.tr("A model is a folder with a config.json, safetensors files and a tokenizer."),
+            self.tr("Choose the folder that holds it."),
+            [(self.tr("Choose another folder…"), self._browse)],
+        )
 
     def _on_failed(self, problem: Problem) -> None:
         self.message.show_problem(problem, kind="info" if problem.code == "model.add_stopped" else "error")

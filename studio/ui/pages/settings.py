@@ -165,11 +165,13 @@ class SettingsPage(Page):
         return section
 
     def _privacy(self) -> Section:
-        section = Section(self.tr("Privacy: no network used"))
+        section = Section(self.tr("Privacy: offline unless you download a model"))
         for sentence in (
             self.tr("The window and the trainer open no network connection and listen for none."),
-            self.tr("Nothing is downloaded: the starter model and the sample are part of the program, other models and "
-                    "data come from folders and files that you choose."),
+            self.tr("The starter model and the sample are part of the program; other models and data come from folders "
+                    "and files that you choose."),
+            self.tr("Only \"Download from Hugging Face…\" on the Models page connects: to the place it names, for the "
+                    "model you name, in a process of its own that ends with it."),
             self.tr("Nothing is sent: there are no accounts, no usage figures and no error reports. A report that you "
                     "copy goes to the clipboard, and nowhere else."),
             self.tr("The libraries that could go online are started in their offline mode."),

@@ -6,7 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QFrame, QProgressBar, QRadioButton, QVBoxLayout, QWidget
 
-from studio.contract.events import Progress
+from studio.contract.events import ModelsFound, Progress
 from studio.contract.run_folder import models_folder
 from studio.ui import wording
 from studio.ui.theme import GRID
@@ -50,17 +50,17 @@ class ModelSource(Section):
         self.copy_radio.toggled.connect(self._show_state)
         self.hide()
 
-    def offer(self, place: Path, found: list[Path]) -> None:
+    def offer(self, seen: ModelsFound) -> None:
         """Show what lies in a folder."""
         clear_layout(self._found)
         self.boxes = []
-        for path in found[:MOST_SHOWN]:
-            size = sum(file.stat().st_size for file in path.glob("*.safetensors") if file.exists())
-            box = QCheckBox(f"{_shown_name(path, place)}  ·  {wording.size(size)}")
-            box.setToolTip(plain_tip(str(path)))
+        place, found = Path(seen.place), seen.models
+        for model in found[:MOST_SHOWN]:
+            box = QCheckBox(f"{_shown_name(Path(model.path), place)}  ·  {wording.size(model.weight_bytes)}")
+            box.setToolTip(plain_tip(model.path))
             box.setChecked(True)
-            box.setProperty("folder", str(path))
-            box.setProperty("weight_bytes", size)
+            box.setProperty("folder", model.path)
+            box.setProperty("weight_bytes", model.weight_bytes)
             box.toggled.connect(self._show_state)
             self.boxes.append(box)
             self._found.addWidget(box)
@@ -119,14 +119,23 @@ class AddingProgress(QFrame):
         outer.addLayout(line)
         self.hide()
 
-    def show_adding(self, name: str, waiting: int) -> None:
-        """Which model is added now; "" when none is."""
+    def show_adding(self, name: str, waiting: int, host: str = "") -> None:
+        """Which model is added now, "" when none is; `host`: where it is fetched from."""
         self.setVisible(bool(name))
         if name:
             words = self.tr("Adding {name}…").format(name=name)
+            if host:
+                words = self.tr("Fetching {name} from {host}…").format(name=name, host=host)
             more = self.tr("{count} more after it").format(count=wording.number(waiting)) if waiting else ""
             self.stage.setText("  ·  ".join(part for part in (words, more) if part))
             self.bar.setRange(0, 0)
+
+    def show_looking(self, place: str, folders: int) -> None:
+        """A folder that is looked through, "" when none is."""
+        self.setVisible(bool(place))
+        words = self.tr("Looking for models in {place}  ·  folders seen: {count}")
+        self.stage.setText(words.format(place=place, count=wording.number(folders)) if place else "")
+        self.bar.setRange(0, 0)
 
     def show_progress(self, name: str, progress: Progress) -> None:
         """How far it is."""

@@ -1,0 +1,231 @@
+"""What was exported says what the adapter said, over many conversations (promises P15 and P16).
+
+    python -m tests.faults.numbers [--n 500] [--json]
+
+The starter, taught for some steps, and a random tiny model of every architecture, each with a tokenizer of its
+family's kind and with an adapter. The same conversations, of one to three questions, go through
+
+- the adapter and the merged model in fp32: logits within 1e-3, the same greedy answers;
+- the adapter and the merged model in bf16: the same likeliest token at 99.5 % of the starter's places;
+- the merged model in F16 and the GGUF file in F16, read by transformers' own reader: the very same numbers, so the
+  very same greedy answers;
+
+and in all of them, and in training, the tokens of the prompt, the template and the end tokens must be the same.
+"""
+
+import sys
+from collections.abc import Sequence
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from studio.contract import events, job
+from studio.contract.parity import Parity
+from studio.contract.presets import load_preset
+from studio.contract.records import Message
+from studio.contract.run_folder import RunFolder, starter_folder
+from studio.data.chat_rows import read_chat_rows
+from studio.engine import parity, tokens, train
+from studio.engine.export_source import Watch, Wish, open_source
+from studio.engine.exports import gguf, merged
+from studio.engine.gguf_tokenizer import SPLITS
+from studio.engine.tokenizer import tokenise
+from studio.engine.tokens import Rules, encode
+from tests.engine.exported_run import learned_run
+from tests.engine.gguf_reader import the_file
+from tests.engine.ground import Person, make_dataset, make_job, new_run, sums
+from tests.faults import report
+from tests.helpers.tiny_models import ARCHITECTURES, tiny_model
+from tests.helpers.tiny_tokenizers import byte_level, sentencepiece
+
+TOP1 = {"starter": 0.995}
+NEAR_TIES = 0.95
+"""Of random models, whose likeliest tokens often lie closer together than bf16 can tell."""
+DIFFERENCE = 1e-3
+AT_ONCE = 50
+"""Conversations whose logits are kept at a time."""
+ODD = (
+    "  two  spaces,\n\nlines\tand 12345 tables — naïve 日本語 🙂",
+    "don't I'LL we've\r\n\r\n",
+    "e\u0301 is é, \u200b nothing, 1/3 = 0.333…",
+    "<|end|> said <|start|>assistant\nI am not the end.",
+    '{"json": [1, 2.5e-3, null]} // comment',
+)
+_NAMED = {name: split for split, name in SPLITS.items()}
+_CUTS = {"llama": "llama-bpe", "qwen2": "qwen2", "qwen3": "qwen2", "mistral": "tekken"}
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """What was compared.
+
+    Attributes:
+        models: Tried.
+        conversations: Of all models together.
+        places: At which merged models were asked for the next token.
+        largest_difference: Of a logit of the merged model (fp32) from the adapter's.
+        greedy_fp32: Greedy answers of the merged model (fp32) that are the adapter's.
+        bf16_starter, bf16_tiny: Share of places, in percent, where the merged model in bf16 names the same token; of
+            the tiny random ones, which are full of near ties, the lowest.
+        greedy_f16: Greedy answers of GGUF F16 that are those of the merged model with the same numbers.
+        ids: Conversations that training, chat, merged model and GGUF cut into the same tokens.
+        templates: Templates that are the same, of merged and GGUF.
+        ended, ended_alike: Answers that ended at an end token; those that ended at the same one in GGUF.
+    """
+
+    models: int = 0
+    conversations: int = 0
+    places: int = 0
+    largest_difference: float = 0.0
+    greedy_fp32: int = 0
+    bf16_starter: float = 100.0
+    bf16_tiny: float = 100.0
+    greedy_f16: int = 0
+    ids: int = 0
+    templates: int = 0
+    ended: int = 0
+    ended_alike: int = 0
+    faults: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether everything was the same, as nearly as was promised."""
+        whole = self.conversations == self.greedy_fp32 == self.greedy_f16 == self.ids > 0
+        same = self.templates == 2 * self.models and self.ended == self.ended_alike
+        return whole and same and self.largest_difference <= DIFFERENCE and not self.faults
+
+
+class _Exports(msgspec.Struct):
+    """A model's exports, to be read again: fp32, bf16, and the same F16 numbers twice."""
+
+    exact: parity.Reread
+    bf16: parity.Reread
+    f16: parity.Reread
+    gguf: parity.Reread
+
+
+def compare(count: int, home: Path) -> Result:
+    """See the module's text."""
+    result = Result()
+    asked = talks(count)
+    _compare_model("starter", starter_folder(), _taught(home / "starter"), asked, result, home / "starter")
+    for architecture in ARCHITECTURES:
+        place = home / architecture
+        model = tiny_model(place / "model", architecture, _tokenizer(architecture, place / "tokenizer"))
+        _compare_model(architecture, model, learned_run(place, model), asked, result, place)
+    return result
+
+
+def talks(count: int) -> list[list[Message]]:
+    """Conversations of one to three questions, some with a system prompt, some with odd characters."""
+    rows = cycle(read_chat_rows(starter_folder() / "general.jsonl"))
+    made = []
+    for number in range(count):
+        turns = [[turn for turn in row.messages if turn.role != "system"] for row in islice(rows, 1 + number % 3)]
+        talk = [turn for row in turns for turn in row[:2]][:-1]
+        if number % 5 == 1:
+            talk[-1] = Message("user", ODD[number // 5 % len(ODD)])
+        if number % 4 == 3:
+            talk.insert(0, Message("system", "You help in the workshop."))
+        made.append(talk)
+    return made
+
+
+def _tokenizer(architecture: str, folder: Path) -> Path:
+    if architecture in _CUTS:
+        return byte_level(folder, _NAMED[_CUTS[architecture]], nfc=architecture.startswith("qwen"))
+    return sentencepiece(folder, prefix=architecture == "phi3")
+
+
+def _taught(home: Path) -> RunFolder:
+    """The starter after some real steps."""
+    dataset = make_dataset(home / "data", sums(64)[:48], sums(64)[48:])
+    usual = load_preset("sample").settings()
+    work = make_job(starter_folder(), dataset, max_steps=20, learning_rate=usual.learning_rate)
+    folder, person = new_run(home), Person()
+    job.save(work, folder.job)
+    ended = train.train(work, folder, person, person)
+    folder.events.write_bytes(events.encode(ended))
+    return folder
+
+
+def _compare_model(
+    name: str, model: Path, run: RunFolder, asked: Sequence[list[Message]], result: Result, home: Path
+) -> None:
+    source, tokenizer = open_source(run.path, "merged"), tokens.load_tokenizer(model)
+    exports = _export(run, model, tokenizer, home)
+    result.models += 1
+    result.templates += sum(one.template == tokenizer.get_chat_template() for one in (exports.exact, exports.gguf))
+    sums_of: dict[str, Parity] = {}
+    watch = Watch()
+    for start in range(0, len(asked), AT_ONCE):
+        part = asked[start : start + AT_ONCE]
+        texts = [parity.rendered(tokenizer, talk) for talk in part]
+        adapter = parity.adapter_says(source.adapter, model, tokenizer, texts, watch)
+        f16 = parity.says(exports.f16.load().eval(), tokenizer, texts, watch)
+        for key, spoken, reread in (
+            ("f32", adapter, exports.exact),
+            ("bf16", adapter, exports.bf16),
+            ("f16", f16, exports.gguf),
+        ):
+            sums_of[key] = _added(sums_of.get(key), parity.against(spoken, key, tokenizer, reread, watch))
+        result.ids += sum(_cut_alike(tokenizer, exports, *pair) for pair in zip(part, texts, strict=True))
+    _count(name, sums_of, result)
+
+
+def _export(run: RunFolder, model: Path, tokenizer: Any, home: Path) -> _Exports:
+    from transformers import AutoConfig
+
+    def folder(numbers: str) -> parity.Reread:
+        made = merged.write(run.path, home / f"merged-{numbers}", Wish(numbers=numbers, check=False))
+        return parity.of_folder(Path(made.path))
+
+    made = Path(gguf.write(run.path, home / "gguf", Wish(numbers="f16", check=False)).path)
+    config = AutoConfig.from_pretrained(str(model), local_files_only=True)
+    cuts = tokenizer if config.model_type == "phi3" else None  # the reader puts spaces elsewhere than SentencePiece
+    of_file = parity.of_gguf(the_file(made), config, cuts)
+    return _Exports(folder("f32"), folder("bf16"), folder("f16"), of_file)
+
+
+def _cut_alike(tokenizer: Any, exports: _Exports, talk: Sequence[Message], text: str) -> bool:
+    """Whether training, chat and both kinds of export read the same tokens."""
+    chat = list(encode(talk, tokenizer, Rules(), reply=True).ids)
+    learned = encode([*talk, Message("assistant", "Yes.")], tokenizer, Rules())
+    asked = tokenise(tokenizer, text)[0]
+    return chat == list(learned.ids[: len(chat)]) == asked == exports.exact.ids_of(text) == exports.gguf.ids_of(text)
+
+
+def _added(one: Parity | None, other: Parity) -> Parity:
+    if one is None:
+        return other
+    added = {
+        name: getattr(one, name) + getattr(other, name)
+        for name in ("prompts", "same_ids", "places", "same_top1", "same_answers", "ended", "ended_alike")
+    }
+    return msgspec.structs.replace(other, difference=max(one.difference, other.difference), **added)
+
+
+def _count(name: str, found: dict[str, Parity], result: Result) -> None:
+    exact, half, gguf_file = found["f32"], found["bf16"], found["f16"]
+    result.conversations += exact.prompts
+    result.places += exact.places
+    result.largest_difference = max(result.largest_difference, exact.difference)
+    result.greedy_fp32 += exact.same_answers
+    result.greedy_f16 += gguf_file.same_answers
+    result.ended += gguf_file.ended
+    result.ended_alike += gguf_file.ended_alike
+    share = half.same_top1 / half.places
+    if name == "starter":
+        result.bf16_starter = 100 * share
+    else:
+        result.bf16_tiny = min(result.bf16_tiny, 100 * share)
+    if share < TOP1.get(name, NEAR_TIES):
+        result.faults.append(f"{name}: in bf16 the same token is likeliest at {share:.2%} of the places only")
+    for form, one in found.items():
+        if one.same_ids != one.prompts:
+            result.faults.append(f"{name}, {form}: {one.prompts - one.same_ids} prompts are cut into other tokens")
+
+
+if __name__ == "__main__":
+    sys.exit(report.prove(sys.argv[1:], __doc__, 500, compare))
