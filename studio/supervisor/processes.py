@@ -2,13 +2,12 @@
 
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 
-from studio.contract import offline
+from studio.contract import installed, offline
 from studio.contract.plain_text import harmless, redact
 from studio.contract.run_folder import RunFolder
 from studio.data.worker_lock import write_lock
@@ -19,24 +18,17 @@ START_MARK = "--- A worker starts: "
 
 def worker_command(folder: RunFolder) -> list[str]:
     """The explicit command line of a worker (the packaged window is frozen, the worker's environment is not)."""
-    chosen = os.environ.get("APPRENTICE_WORKER_PYTHON")
-    if chosen:
-        python = chosen
-    elif getattr(sys, "frozen", False):
-        inside = "python.exe" if os.name == "nt" else "bin/python3"
-        python = str(Path(sys.executable).parent / "worker" / inside)
-    else:
-        python = sys.executable
-    return [python, "-P", "-m", "studio.worker", str(folder.path)]
+    return [*installed.worker_python(), "-m", "studio.worker", str(folder.path)]
 
 
 def worker_environment() -> dict[str, str]:
     """The environment of a worker: offline, unbuffered, no display needed."""
     environment = dict(os.environ)
     environment.update(offline.VARIABLES, PYTHONUNBUFFERED="1")
-    root = str(Path(__file__).resolve().parents[2])
-    paths = [root, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
-    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    if installed.program_folder() is None:  # an installed worker brings the program with it
+        root = str(Path(__file__).resolve().parents[2])
+        paths = [root, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+        environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     return environment
 
 
