@@ -10,6 +10,8 @@ python3 packaging/dev.py fuzz [...]     damaged files for the readers of data: [
 python3 packaging/dev.py faults [...]   kills, full disks, damage: what becomes of a run; [--full] [NAME] as promised
 python3 packaging/dev.py methods [...]  every way of tuning tried: [--full] all cells, [--sample] what each is worth
 python3 packaging/dev.py screenshots    every page, light and dark, as pictures in docs/screenshots
+python3 packaging/dev.py package [...]  installers into out/packages: [--edition cpu|cuda]; [--check] tries them
+python3 packaging/dev.py release ...    the key that signs update notes, and a signed note over out/packages
 python3 packaging/dev.py docs           write the pages that are made from the code
 """
 
@@ -38,6 +40,7 @@ NO_TESTS_RAN = 5  # pytest's exit code
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 DOCUMENTS = "packaging/settings_docs.py"
+SCRIPTS = ("packaging", "packaging/installers", "benchmarks")
 
 
 def main(arguments: list[str]) -> int:
@@ -52,6 +55,8 @@ def main(arguments: list[str]) -> int:
         "faults": faults,
         "methods": methods,
         "screenshots": screenshots,
+        "package": package,
+        "release": release,
         "docs": docs,
     }
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -153,6 +158,19 @@ def screenshots(arguments: list[str]) -> int:
     return _on_virtual_display(["packaging/data_screenshots.py", "--out", "docs/screenshots", *arguments], OFFLINE)
 
 
+def package(arguments: list[str]) -> int:
+    """What people install, from the sources as they stand; docs/packaging.md says what is needed for it."""
+    from installers import command  # a folder of its own: no other command needs it
+
+    return command.main(arguments)
+
+
+def release(arguments: list[str]) -> int:
+    """The signed note by which an installed program learns of a newer version."""
+    prepare_environment()
+    return _python(["packaging/release.py", *arguments])
+
+
 def docs(arguments: list[str]) -> int:
     """Writes the pages that are made from the code."""
     _expect_none("docs", arguments)
@@ -165,7 +183,7 @@ def docs(arguments: list[str]) -> int:
 
 def _check() -> list[str]:
     """Runs every check, also after one failed, and gives the names of those that did."""
-    scripts = [str(path) for folder in ("packaging", "benchmarks") for path in sorted((ROOT / folder).glob("*.py"))]
+    scripts = [str(path) for folder in SCRIPTS for path in sorted((ROOT / folder).glob("*.py"))]
     checks = {
         "ruff": ["-m", "ruff", "check", "."],
         "format": ["-m", "ruff", "format", "--check", "."],

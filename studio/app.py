@@ -3,11 +3,14 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from studio import __version__
+from studio.contract import installed
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QObject
@@ -16,10 +19,14 @@ if TYPE_CHECKING:
 WARM_UP_MS = 700
 """The window stands and answers; then what the Train page needs is imported in the background."""
 
-HELP = """usage: apprentice-studio [--version] [--help]
+HELP = """usage: apprentice-studio [--version] [--help] [FILE or FOLDER ...]
 
-Opens the window of Apprentice Studio. The same jobs without a window: apprentice --help
+Opens the window of Apprentice Studio; what is named is opened in it as if it were dropped there: files of examples, a
+model's folder, a run, an update note. The same jobs without a window: apprentice --help
 Data, runs and chats lie in the folder that the variable APPRENTICE_HOME names, else in the user's data folder.
+
+  --plot RUN PICTURE   draw the loss of a run as PNG or SVG, without a window
+  --time-start         open, print the system's clock in seconds when the window answers, and close: a measurement
 """
 
 
@@ -30,6 +37,7 @@ def main(argv: list[str] | None = None, on_ready: Callable[[], object] | None = 
         argv: The command line without the program's name.
         on_ready: Called once the window is painted and answers (benchmarks/startup.py).
     """
+    installed.leave_freezer()
     arguments = sys.argv[1:] if argv is None else argv
     if "--version" in arguments:
         print(f"Apprentice Studio {__version__}")
@@ -37,8 +45,15 @@ def main(argv: list[str] | None = None, on_ready: Callable[[], object] | None = 
     if "--help" in arguments or "-h" in arguments:
         print(HELP, end="")
         return 0
-    if arguments:
-        print(f"apprentice-studio: unknown option {arguments[0]!r}; see --help.", file=sys.stderr)
+    if arguments[:1] == ["--plot"] and len(arguments) == 3:
+        from studio.ui import plot_file
+
+        return plot_file.main(arguments[1:])
+    timing = arguments == ["--time-start"]
+    paths = [] if timing else arguments
+    unknown = next((word for word in paths if word.startswith("-")), None)
+    if unknown is not None:
+        print(f"apprentice-studio: unknown option {unknown!r}; see --help.", file=sys.stderr)
         return 2
     if not _has_display():
         print(
@@ -47,7 +62,18 @@ def main(argv: list[str] | None = None, on_ready: Callable[[], object] | None = 
             file=sys.stderr,
         )
         return 2
-    return _run(on_ready)
+    return _run(_tell_time if timing else on_ready, [Path(path).absolute() for path in paths])
+
+
+def _tell_time() -> None:
+    print(time.monotonic(), flush=True)
+    from PySide6.QtWidgets import QApplication
+
+    from studio.ui.main_window import MainWindow
+
+    for window in QApplication.topLevelWidgets():
+        if isinstance(window, MainWindow):
+            window.close_without_asking()
 
 
 def _has_display() -> bool:
@@ -60,7 +86,7 @@ def _has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _run(on_ready: Callable[[], object] | None) -> int:
+def _run(on_ready: Callable[[], object] | None, paths: list[Path]) -> int:
     os.umask(0o077)  # chats, datasets and settings are nobody else's
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
@@ -68,7 +94,7 @@ def _run(on_ready: Callable[[], object] | None) -> int:
     from studio.contract.errors import StudioError
     from studio.contract.offline import stay_offline
     from studio.supervisor.workplace import Workplace
-    from studio.ui import failures, theme
+    from studio.ui import drop_routing, failures, theme
     from studio.ui.collector import Collector
     from studio.ui.main_window import MainWindow
     from studio.ui.preferences import shared
@@ -95,6 +121,8 @@ def _run(on_ready: Callable[[], object] | None) -> int:
             workplace.open()
         except (StudioError, OSError) as error:
             workplace.problem_raised.emit(failures.problem_of(error))
+        if paths:
+            window.take(drop_routing.route_all(paths))
         if on_ready is not None:
             QTimer.singleShot(0, on_ready)
         QTimer.singleShot(WARM_UP_MS, plot_loading.warm_up)

@@ -218,6 +218,9 @@ def _looking(commands: "Subparsers") -> None:
     line.add_argument("--remove", metavar="NAME", help="take a run out of the line")
     tidy = _add(runs, "clean", "looking:runs_clean", "what checkpoints of finished runs take on the disk")
     tidy.add_argument("--delete", action="store_true", help="delete them; adapters, curves and settings stay")
+    updates = commands.add_parser("update", help="whether a signed note tells of a newer version; nothing is fetched")
+    update = _add(updates.add_subparsers(required=True, metavar="WHAT"), "check", "updating:check", "read such a note")
+    update.add_argument("file", metavar="FILE.apprentice-update", help="the note, as it came from the makers")
     doctor = _add(commands, "doctor", "looking:doctor", "what this computer offers for training, and what is missing")
     doctor.add_argument("--report", metavar="FILE.zip", help="save a report for support, and say what is in it")
 

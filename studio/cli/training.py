@@ -3,7 +3,6 @@
 import argparse
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import msgspec
 
 from studio.cli import output, places, running, waiting
 from studio.cli.options import JobFile, is_job_file, job_file_settings, read_job_file, settings_from
-from studio.contract import events, job
+from studio.contract import events, installed, job
 from studio.contract.errors import Problem, SettingsError, StudioError
 from studio.contract.fields import build
 from studio.contract.presets import load_preset
@@ -341,6 +340,6 @@ def draw_plot(folder: RunFolder, picture: Path) -> Path | None:
         The picture, or None where Qt cannot start on this machine.
     """
     environment = dict(os.environ, QT_QPA_PLATFORM="offscreen")
-    command = [sys.executable, "-m", "studio.ui.plot_file", str(folder.path), str(picture)]
+    command = [*installed.window_command(), "--plot", str(folder.path), str(picture)]
     done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
     return picture if done.returncode == 0 and picture.is_file() else None

@@ -2,13 +2,13 @@
 
 import os
 import secrets
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
 
+from studio.contract import installed
 from studio.contract.errors import StudioError
 
 MARKER = ".apprentice-studio"
@@ -41,8 +41,9 @@ def _not_writable(folder: Path, error: OSError) -> StudioError:
 
 def resources_folder() -> Path:
     """The program's own files: presets, the starter model, the sample, icons."""
-    if getattr(sys, "frozen", False):
-        return Path(getattr(sys, "_MEIPASS", "")) / "resources"
+    program = installed.program_folder()
+    if program is not None:
+        return program / "resources"
     beside = Path(__file__).resolve().parents[2] / "resources"
     return beside if beside.is_dir() else Path(__file__).resolve().parents[1] / "resources"
 

@@ -2,13 +2,12 @@
 
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 
-from studio.contract import job, offline, online
+from studio.contract import installed, job, offline, online
 from studio.contract.errors import StudioError
 from studio.contract.plain_text import harmless, redact
 from studio.contract.run_folder import RunFolder
@@ -28,25 +27,18 @@ def may_connect(folder: RunFolder) -> bool:
 
 def worker_command(folder: RunFolder) -> list[str]:
     """The explicit command line of a worker (the packaged window is frozen, the worker's environment is not)."""
-    chosen = os.environ.get("APPRENTICE_WORKER_PYTHON")
-    if chosen:
-        python = chosen
-    elif getattr(sys, "frozen", False):
-        inside = "python.exe" if os.name == "nt" else "bin/python3"
-        python = str(Path(sys.executable).parent / "worker" / inside)
-    else:
-        python = sys.executable
     module = "studio.worker.online" if may_connect(folder) else "studio.worker"
-    return [python, "-P", "-m", module, str(folder.path)]
+    return [*installed.worker_python(), "-m", module, str(folder.path)]
 
 
 def worker_environment(online_: bool = False) -> dict[str, str]:
     """The environment of a worker: offline (but for a download), unbuffered, no display needed."""
     environment = dict(os.environ)
     environment.update(online.VARIABLES if online_ else offline.VARIABLES, PYTHONUNBUFFERED="1")
-    root = str(Path(__file__).resolve().parents[2])
-    paths = [root, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
-    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    if installed.program_folder() is None:  # an installed worker brings the program with it
+        root = str(Path(__file__).resolve().parents[2])
+        paths = [root, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+        environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     return environment
 
 

@@ -8,11 +8,11 @@ import msgspec
 from PySide6.QtCore import QCoreApplication
 
 from studio.contract.run_folder import MARKER, RunFolder
-from studio.data import folders
+from studio.data import folders, update_note
 from studio.data.formats import SUFFIXES
 from studio.data.run_history import summarise
 
-Kind = Literal["dataset", "model", "run", "none"]
+Kind = Literal["dataset", "model", "run", "update", "none"]
 
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".ckpt")
 
@@ -48,6 +48,10 @@ def route(path: Path) -> Route:
         return _route_folder(path)
     if path.suffix.lower() in SUFFIXES:
         return Route("dataset", "data", path, _tr("Import {name} as a dataset").format(name=path.name))
+    if path.suffix.lower() == update_note.SUFFIX:
+        return Route(
+            "update", "settings", path, _tr("Check whether {name} tells of a newer version").format(name=path.name)
+        )
     if path.suffix.lower() in _WEIGHTS:
         return _none(path, _tr("A model is a folder: drop the folder that holds {name} and its config.json."))
     known = ", ".join(suffix.removeprefix(".").upper() for suffix in SUFFIXES)

