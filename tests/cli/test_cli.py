@@ -21,6 +21,7 @@ from studio.contract.setting_facts import IDLE_WITH
 from studio.contract.settings import TrainSettings
 from studio.data import run_queue
 from studio.data.split import is_held_back
+from studio.engine.metrics import exact_match
 from tests.ui import run_stream
 
 GOOD = "".join(json.dumps({"prompt": f"What is {n}?", "completion": f"It is {n}."}) + "\n" for n in range(6))
@@ -530,6 +531,7 @@ def test_the_demo_prints_what_it_measured_and_draws_the_loss(
     whole = load_preset("sample")
     short = msgspec.structs.replace(whole, values={**whole.values, "max_steps": 4})
     monkeypatch.setattr(training, "load_preset", lambda name: short)
+    monkeypatch.setattr(exact_match, "PATIENCE_SECONDS", 600.0)  # a busy machine would ask fewer questions
     assert main(["demo", "--json", "--method", method, "--seed", "3"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert set(result) == {
