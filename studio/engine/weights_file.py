@@ -13,6 +13,7 @@ import msgspec
 
 from studio.contract.errors import Problem
 from studio.data.json_text import JsonFault, decode
+from studio.data.own_files import is_own
 from studio.engine.model_faults import broken_file, lfs_pointer
 
 LONGEST_HEADER = 100_000_000
@@ -153,9 +154,7 @@ def inside(folder: Path, name: str) -> Path:
                 fix="Get the model's files again, all of them.",
             )
         )
-    real = path.resolve()
-    blobs = folder.resolve().parent.parent / "blobs"
-    if not real.is_file() or real.parent not in (folder.resolve(), blobs):
+    if not is_own(path):
         raise Damaged(broken_file(name, "It is no plain file of this folder, but leads elsewhere."))
     return path
 
