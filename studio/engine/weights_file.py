@@ -155,16 +155,22 @@ def inside(folder: Path, name: str) -> Path:
             )
         )
     if not is_own(path):
-        raise Damaged(broken_file(name, "It is no plain file of this folder, but leads elsewhere."))
+        raise Damaged(_elsewhere(name))
     return path
+
+
+def _elsewhere(name: str) -> Problem:
+    return broken_file(name, "It is no plain file of this folder, but leads elsewhere.")
 
 
 def read_json(path: Path, most_bytes: int) -> dict[str, object]:
     """A JSON object from a file of strangers.
 
     Raises:
-        Damaged: It cannot be read, is too long, or is no JSON object.
+        Damaged: It cannot be read, is too long, or is no JSON object; or it is no plain file of its folder.
     """
+    if path.exists() and not is_own(path):  # opening a pipe would wait for ever
+        raise Damaged(_elsewhere(path.name))
     try:
         with path.open("rb") as file:
             data = file.read(most_bytes + 1)
