@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from studio.contract.run_folder import RunFolder
+from studio.contract.whole_file import write_whole
 from studio.data.own_files import own_files
 
 BYTES_A_TENSOR = 4096
@@ -75,7 +76,7 @@ def identify(model: Path, name: str) -> BaseIdentity:
 
 def remember(folder: RunFolder, identity: BaseIdentity) -> None:
     """Write it into a run's folder."""
-    (folder.path / FILE).write_bytes(msgspec.json.encode(identity) + b"\n")
+    write_whole(folder.path / FILE, msgspec.json.encode(identity) + b"\n")
 
 
 def recall(folder: RunFolder) -> BaseIdentity | None:
