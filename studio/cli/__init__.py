@@ -121,6 +121,11 @@ def _training(commands: "Subparsers") -> None:
         "job", nargs="?", metavar="DATA|JOB.toml|.json", help="a file, an imported dataset, a job, or a run's job.json"
     )
     train.add_argument("--resume", metavar="RUN", help="go on with a run from its newest checkpoint")
+    train.add_argument(
+        "--start-over",
+        action="store_true",
+        help="with --resume: begin at the first step again; what the run had saved is kept aside",
+    )
     train.add_argument("--queue", action="store_true", help="put it in line: an open window starts it in its turn")
     train.add_argument("--data", help=f"{KINDS} file, or an imported dataset")
     _sources(train)

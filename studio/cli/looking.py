@@ -101,10 +101,11 @@ def runs_list(arguments: argparse.Namespace) -> int:
         output.say("There are no runs yet. `apprentice demo` makes a first one in one to two minutes.")
     for summary in [] if arguments.json else found:
         loss = f"loss {summary.loss_last:.3f}" if summary.loss_last is not None else ""
-        output.say(
-            f"{summary.id}  {summary.job.name:<10} {summary.state:<12} {summary.steps:>6} steps  {loss:<12} "
-            f"{summary.job.model_name} on {summary.job.dataset_name}"
-        )
+        about = f"{summary.job.model_name} on {summary.job.dataset_name}"
+        if summary.problem is not None:
+            about = summary.problem.why
+        state = "cannot be read" if summary.problem is not None else summary.state
+        output.say(f"{summary.id}  {summary.job.name:<10} {state:<12} {summary.steps:>6} steps  {loss:<12} {about}")
     return 0
 
 
@@ -128,6 +129,7 @@ def _run_row(summary: RunSummary) -> dict[str, Any]:
         "folder": str(summary.folder),
         "tags": list(summary.label.tags),
         "note": summary.label.note,
+        "problem": msgspec.to_builtins(summary.problem) if summary.problem else None,
     }
 
 

@@ -171,10 +171,12 @@ def find_run(word: str) -> RunSummary:
     """A run by id, name or folder; the newest of several of one name.
 
     Raises:
-        StudioError: There is no such run.
+        StudioError: There is no such run, or its settings cannot be read.
     """
     for summary in list_runs():
         if word in (summary.id, summary.job.name):
+            if summary.problem is not None:
+                raise StudioError.of(summary.problem)
             return summary
     folder = Path(word).expanduser()
     found = summarise(RunFolder(folder.resolve())) if (folder / MARKER).is_file() else None

@@ -19,7 +19,7 @@ from studio.contract.run_folder import RunFolder
 from studio.contract.sample import SAMPLE, SAMPLE_NAME, sample_files, sample_job
 from studio.contract.settings import TrainSettings
 from studio.contract.size_limits import sizes_of, unfitting
-from studio.data import dataset
+from studio.data import dataset, starting_over
 from studio.data.model_fit import read_shape
 from studio.data.run_history import RunSummary, living_worker
 from studio.data.source import KINDS
@@ -64,12 +64,16 @@ def train(arguments: argparse.Namespace) -> int:
                 "train.options", "--queue cannot be combined with --resume.", fix="Leave one of them out."
             )
         return waiting.put_in_line(_job(arguments), arguments.json)
+    if arguments.start_over and not arguments.resume:
+        raise StudioError("train.options", "--start-over needs --resume RUN.", fix="Say which run is to start over.")
     watcher = Watcher(arguments.json)
     began = time.monotonic()
     try:
         if arguments.resume:
             summary = _resumable(arguments)
             folder, work = RunFolder(summary.folder), summary.job
+            if arguments.start_over:
+                starting_over.start_over(folder)
             finished = running.resume(folder, work, watcher)
         else:
             work = _job(arguments)

@@ -1,6 +1,7 @@
 """`apprentice runs queue`: runs that wait for the device; and how `train --queue` puts one in line."""
 
 import argparse
+import sys
 
 from studio.cli import output
 from studio.contract import job
@@ -15,6 +16,7 @@ def runs_queue(arguments: argparse.Namespace) -> int:
     Raises:
         StudioError: There is no such run in line, or the line cannot be changed.
     """
+    _tell_damage()
     if arguments.remove:
         run_queue.remove(_find(arguments.remove).id)
     line = run_queue.waiting()
@@ -34,6 +36,7 @@ def put_in_line(work: job.TrainJob, as_json: bool) -> int:
     Raises:
         StudioError: The line cannot be changed.
     """
+    _tell_damage()
     run_queue.add(work)
     line = run_queue.waiting()
     if as_json:
@@ -41,6 +44,12 @@ def put_in_line(work: job.TrainJob, as_json: bool) -> int:
     else:
         output.say(f"{work.name} waits in line, at place {len(line)}. An open window starts it when it is its turn.")
     return 0
+
+
+def _tell_damage() -> None:
+    for problem in (run_queue.mend(), run_queue.unread()):
+        if problem is not None:
+            print(problem.sentence(), file=sys.stderr)
 
 
 def _find(name: str) -> Waiting:

@@ -17,6 +17,7 @@ from studio.contract.model_jobs import FindModelsJob as FindModelsJob
 from studio.contract.range_test import STEPS
 from studio.contract.records import Kind
 from studio.contract.settings import MIGRATIONS, VERSION, Quantisation, TrainSettings
+from studio.contract.whole_file import write_whole
 
 Shape = Literal["chat", "sharegpt", "alpaca", "prompt_completion", "text", "preference", "label"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
@@ -275,8 +276,12 @@ _encoder = msgspec.json.Encoder()
 
 
 def save(job: Job, path: Path) -> None:
-    """Write a job as JSON, readable by a person."""
-    path.write_bytes(msgspec.json.format(_encoder.encode(job), indent=2) + b"\n")
+    """Write a job as JSON, readable by a person; whole, or what was there before is untouched.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    write_whole(path, msgspec.json.format(_encoder.encode(job), indent=2) + b"\n")
 
 
 def load(path: Path) -> Job:
@@ -289,7 +294,7 @@ def load(path: Path) -> Job:
         table = msgspec.json.decode(path.read_bytes())
     except OSError as error:
         raise StudioError("job.unreadable", f"The job file {path.name} cannot be read.", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _invalid(path.name, f"{error}.") from error
     return convert(table, path.name)
 

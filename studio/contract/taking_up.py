@@ -10,6 +10,9 @@ import msgspec
 
 from studio.contract.settings import TrainSettings
 
+NONE_WHOLE = "checkpoint.none_whole"
+"""Code of the problem that a run has checkpoints of which none can be used: only a person may decide to start over."""
+
 _PLAIN = TrainSettings()
 
 

@@ -4,13 +4,14 @@ import msgspec
 
 from studio.contract.combinations import Ancestry
 from studio.contract.run_folder import RunFolder
+from studio.contract.whole_file import write_whole
 
 FILE = "parents.json"
 
 
 def write_ancestry(folder: RunFolder, ancestry: Ancestry) -> None:
     """Keep it in a run's folder."""
-    (folder.path / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(ancestry), indent=2) + b"\n")
+    write_whole(folder.path / FILE, msgspec.json.format(msgspec.json.encode(ancestry), indent=2) + b"\n")
 
 
 def read_ancestry(folder: RunFolder) -> Ancestry | None:

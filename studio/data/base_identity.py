@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 
 from studio.contract.run_folder import RunFolder
+from studio.contract.whole_file import write_whole
+from studio.data.own_files import own_files
 
 BYTES_A_TENSOR = 4096
 FILE = "base.json"
@@ -38,7 +40,7 @@ def fingerprint(model: Path) -> str:
         ValueError: There is no safetensors file, or one has no header.
     """
     tensors: dict[str, tuple[str, bytes]] = {}
-    for path in sorted(model.glob("*.safetensors")):
+    for path in own_files(model, ["*.safetensors"]):
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if not 0 < length <= 100_000_000:
@@ -74,7 +76,7 @@ def identify(model: Path, name: str) -> BaseIdentity:
 
 def remember(folder: RunFolder, identity: BaseIdentity) -> None:
     """Write it into a run's folder."""
-    (folder.path / FILE).write_bytes(msgspec.json.encode(identity) + b"\n")
+    write_whole(folder.path / FILE, msgspec.json.encode(identity) + b"\n")
 
 
 def recall(folder: RunFolder) -> BaseIdentity | None:

@@ -18,6 +18,7 @@ from studio.contract.job import Mapping
 from studio.contract.records import Kind, Record
 from studio.contract.run_folder import MARKER, datasets_folder
 from studio.contract.splits import Split
+from studio.contract.whole_file import write_whole
 from studio.data.edits import Edits, read_edits
 from studio.data.split import positions
 from studio.data.wording import shown
@@ -301,13 +302,7 @@ def write_info(folder: Path, info: DatasetInfo) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    path = folder / INFO_FILE
-    beside = folder / f".{INFO_FILE}.{os.getpid()}"
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    write_whole(folder / INFO_FILE, msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
 
 
 def rename(dataset: Path | DatasetInfo, name: str) -> DatasetInfo:

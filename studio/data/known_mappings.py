@@ -1,7 +1,6 @@
 """Mappings that the user chose by hand, to be used again for files of the same columns."""
 
 import hashlib
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import msgspec
 from studio.contract.errors import StudioError
 from studio.contract.job import Mapping
 from studio.contract.run_folder import home_folder
+from studio.contract.whole_file import write_whole
 from studio.data.wording import shown
 
 FILE = "known_mappings.json"
@@ -94,8 +94,4 @@ def _read() -> dict[str, Known]:
 
 
 def _write(every: dict[str, Known]) -> None:
-    path = _path()
-    beside = path.with_name(f".{FILE}.{os.getpid()}")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(every), indent=2) + b"\n")
-    beside.replace(path)
+    write_whole(_path(), msgspec.json.format(msgspec.json.encode(every), indent=2) + b"\n")

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from studio.data.own_files import is_own
+
 
 def licence(path: Path) -> str:
     """The licence that the README's front matter or a LICENSE file names, or ""."""
@@ -22,8 +24,10 @@ def licence(path: Path) -> str:
 
 
 def _start_of(path: Path) -> str:
+    if not is_own(path):  # asked first: opening a pipe would wait for ever
+        return ""
     try:
         with path.open("rb") as file:
-            return file.read(65_536).decode("utf-8", errors="replace") if path.is_file() else ""
+            return file.read(65_536).decode("utf-8", errors="replace")
     except OSError:
         return ""

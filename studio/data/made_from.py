@@ -1,6 +1,5 @@
 """How a dataset came to be: what the import was asked for and what it saw, so that it can be done anew."""
 
-import os
 from bisect import bisect_right
 from itertools import accumulate
 from pathlib import Path
@@ -9,6 +8,7 @@ import msgspec
 
 from studio.contract.events import Inspected
 from studio.contract.job import ImportJob
+from studio.contract.whole_file import write_whole
 from studio.data.dataset import DatasetInfo
 
 ORIGIN_FILE = "import.json"
@@ -31,9 +31,7 @@ def keep_origin(folder: Path, job: ImportJob, seen: Inspected) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    path = folder / ORIGIN_FILE
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(_encoder.encode(Origin(job=job, seen=seen)) + b"\n")
+    write_whole(folder / ORIGIN_FILE, _encoder.encode(Origin(job=job, seen=seen)) + b"\n")
 
 
 def origin_of(info: DatasetInfo) -> Origin | None:

@@ -8,6 +8,7 @@ import msgspec
 from studio.contract.memory_plan import RUNTIME_CPU, RUNTIME_CUDA, Lengths, Machine, estimate
 from studio.contract.model_shape import ModelShape, shape_of
 from studio.contract.settings import TrainSettings
+from studio.data.own_files import is_own
 
 LARGEST_CONFIG = 1_000_000
 USUAL = Lengths(rows=1000, own=1000, points=(64, 128, 192, 256, 512), source="guess")
@@ -61,6 +62,8 @@ def _how(needed: int, free: int) -> How:
 def read_shape(folder: Path) -> ModelShape | None:
     """The folder was checked before; here it is only read, and anything odd means: not known."""
     try:
+        if not is_own(folder / "config.json"):
+            return None
         with (folder / "config.json").open("rb") as file:
             table = msgspec.json.decode(file.read(LARGEST_CONFIG))
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):

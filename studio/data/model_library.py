@@ -6,6 +6,7 @@ import msgspec
 
 from studio.contract.events import ModelChecked
 from studio.contract.run_folder import home_folder, starter_folder
+from studio.contract.whole_file import write_whole
 
 
 class _Shelf(msgspec.Struct):
@@ -48,11 +49,9 @@ def remove_model(path: str) -> None:
 def _read() -> _Shelf:
     try:
         return msgspec.json.decode(_shelf_file().read_bytes(), type=_Shelf)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return _Shelf()  # only a cache of checks: the folders can be added again
 
 
 def _write(shelf: _Shelf) -> None:
-    temporary = _shelf_file().with_suffix(".tmp")
-    temporary.write_bytes(msgspec.json.encode(shelf))
-    temporary.replace(_shelf_file())
+    write_whole(_shelf_file(), msgspec.json.encode(shelf))

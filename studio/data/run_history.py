@@ -9,14 +9,14 @@ from typing import Literal
 import msgspec
 
 from studio.contract import events, job
-from studio.contract.errors import StudioError
+from studio.contract.errors import Problem, StudioError
 from studio.contract.run_folder import MARKER, RunFolder, runs_folder
 from studio.data.run_index import Key, RunIndex
 from studio.data.run_label import Label, read_label
 from studio.data.worker_lock import Lock as Lock
 from studio.data.worker_lock import living_worker as living_worker
 
-State = Literal["running", "done", "stopped", "discarded", "failed", "interrupted"]
+State = Literal["running", "done", "stopped", "discarded", "failed", "interrupted", "unreadable"]
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +37,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the Runs page.
 
-    `state` "interrupted": the worker is gone and left no final event; such a run can be resumed.
+    `state` "interrupted": the worker is gone and left no final event; such a run can be resumed. "unreadable": its
+    job.json cannot be read, `problem` says why; of `job` only what names the run is true.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     failed: events.Failed | None
     planned: events.MemoryPlanned | None = None
     label: Label = Label()
+    problem: Problem | None = None
 
     @property
     def id(self) -> str:
@@ -61,7 +63,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_adapter(self) -> bool:
-        return (RunFolder(self.folder).adapter / "adapter_config.json").is_file()
+        return self.problem is None and (RunFolder(self.folder).adapter / "adapter_config.json").is_file()
 
     @property
     def has_checkpoint(self) -> bool:
@@ -79,14 +81,51 @@ def has_checkpoint(folder: RunFolder) -> bool:
 
 
 def list_runs() -> list[RunSummary]:
-    """All runs, newest first. A folder without a readable job is left out."""
+    """All runs, newest first; one whose job cannot be read is listed with its problem."""
     folders = [RunFolder(path) for path in sorted(runs_folder().iterdir(), reverse=True) if (path / MARKER).is_file()]
     if all(_is_known(folder) for folder in folders):
-        summaries = [summarise(folder) for folder in folders]
+        summaries = [_listed(folder, None) for folder in folders]
     else:
         with RunIndex() as index:
-            summaries = [summarise(folder, index) for folder in folders]
+            summaries = [_listed(folder, index) for folder in folders]
     return [summary for summary in summaries if summary is not None]
+
+
+def _listed(folder: RunFolder, index: RunIndex | None) -> RunSummary | None:
+    """What can be said of a folder; None where there is no training run in it, or only its first moment."""
+    try:
+        work = job.load(folder.job)
+    except StudioError as error:
+        return _unreadable(folder, index, error.problem) if folder.job.exists() or folder.events.exists() else None
+    return _summary(folder, work, index) if isinstance(work, job.TrainJob) else None
+
+
+def _unreadable(folder: RunFolder, index: RunIndex | None, problem: Problem) -> RunSummary:
+    """A run whose job.json cannot be read: it is there, can be looked at and deleted, and cannot go on."""
+    try:
+        table = msgspec.json.decode(folder.job.read_bytes())
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        table = {}
+    kept = table if isinstance(table, dict) else {}
+    names = {key: str(kept.get(key) or "")[:80] for key in ("name", "model_name", "dataset_name")}
+    names["name"] = names["name"] or folder.id
+    hello = next((event for event in read_events(folder) if isinstance(event, events.Hello)), None)
+    made_by = hello.versions.get("apprentice-studio") if hello is not None else None
+    told = msgspec.structs.replace(
+        problem,
+        code="run.unreadable",
+        what="The settings of this run cannot be read, so it cannot go on.",
+        why=f"{problem.what} {problem.why}" + (f" The run was made by version {made_by}." if made_by else ""),
+        fix="Bring its job.json back from a copy of yours, open it with the version that made it, or delete the run.",
+    )
+    return RunSummary(
+        folder=folder.path,
+        job=job.TrainJob(model="", dataset="", **names),
+        state="unreadable",
+        label=read_label(folder),
+        problem=told,
+        **msgspec.structs.asdict(_told(folder, index)),
+    )
 
 
 def read_events(folder: RunFolder) -> Iterator[events.AnyEvent]:
@@ -109,8 +148,10 @@ def summarise(folder: RunFolder, index: RunIndex | None = None) -> RunSummary | 
         work = job.load(folder.job)
     except StudioError:
         return None
-    if not isinstance(work, job.TrainJob):
-        return None
+    return _summary(folder, work, index) if isinstance(work, job.TrainJob) else None
+
+
+def _summary(folder: RunFolder, work: job.TrainJob, index: RunIndex | None) -> RunSummary:
     told = _told(folder, index)
     return RunSummary(
         folder=folder.path,
@@ -190,7 +231,7 @@ def _read_whole(folder: RunFolder) -> Told:
             case events.Failed():
                 failed = event
     return Told(
-        started=started or folder.job.stat().st_mtime,
+        started=started or (folder.job if folder.job.exists() else folder.path).stat().st_mtime,
         seconds=seconds,
         steps=steps,
         total_steps=total,
@@ -213,10 +254,8 @@ def rename(folder: RunFolder, name: str) -> None:
     name = " ".join(name.split())[:80]
     if not isinstance(work, job.TrainJob) or not name:
         raise StudioError("run.rename", "The run cannot be renamed.", "It needs a name.", "Type a name.")
-    temporary = folder.job.with_suffix(".tmp")
     try:
-        job.save(msgspec.structs.replace(work, name=name), temporary)
-        temporary.replace(folder.job)
+        job.save(msgspec.structs.replace(work, name=name), folder.job)
     except OSError as error:
         raise StudioError(
             "run.rename",

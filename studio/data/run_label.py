@@ -1,12 +1,10 @@
 """What a person wrote about a run: tags and a note, in a small file of its own in the run's folder."""
 
-import os
-from pathlib import Path
-
 import msgspec
 
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
+from studio.contract.whole_file import write_whole
 
 FILE = "label.json"
 MOST_TAGS = 12
@@ -53,20 +51,10 @@ def write_label(folder: RunFolder, label: Label) -> Label:
     tidy = tidied(label)
     path = folder.path / FILE
     try:
-        _replace(path, msgspec.json.encode(tidy))
+        write_whole(path, msgspec.json.encode(tidy))
     except OSError as error:
         raise StudioError(
             "run.label", "Tags and note could not be kept.", f"{error.strerror}.", "Check the run's folder.",
             where=str(folder.path),
         ) from error  # fmt: skip
     return tidy
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_suffix(".tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -1,6 +1,7 @@
 """Runs that wait for the device: a file in the program's home, the same for all windows and the command line."""
 
-import os
+import json
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from typing import Any
 import msgspec
 
 from studio.contract import job
-from studio.contract.errors import StudioError
+from studio.contract.errors import Problem, StudioError
 from studio.contract.run_folder import RunFolder, home_folder, runs_folder
+from studio.contract.whole_file import put_aside, write_whole
 from studio.data.file_lock import FileLock
 from studio.data.worker_lock import living_worker
 
@@ -41,6 +43,14 @@ class _File(msgspec.Struct):
     version: int = 1
 
 
+class _Line(msgspec.Struct):
+    """What the file holds: runs, rows that this version cannot read, and whether the file itself is damaged."""
+
+    runs: list[Waiting] = []
+    others: list[dict[str, Any]] = []
+    damaged: bool = False
+
+
 def queue_file() -> Path:
     """Where the line is kept."""
     return home_folder() / "queue.json"
@@ -58,15 +68,93 @@ def working_runs() -> list[RunFolder]:
 
 
 def waiting() -> list[Waiting]:
-    """The line, its head first. What this version cannot read is passed over, and stays in the file until it changes.
+    """The line, its head first. What this version cannot read is passed over, and stays in the file.
 
-    A file that is no queue at all counts as an empty line.
+    Of a damaged file the runs that can still be read count; `mend` says so.
     """
     try:
-        table = msgspec.json.decode(queue_file().read_bytes(), type=_File)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return _line().runs
+    except OSError:
         return []
-    return [one for row in table.waiting if (one := _read(row)) is not None]
+
+
+def mend() -> Problem | None:
+    """Put a damaged file aside and keep what can be read of it; None where it is whole.
+
+    Raises:
+        StudioError: The line cannot be changed.
+    """
+    try:
+        if not _line().damaged:
+            return None
+        with _held():
+            line = _line()
+            if not line.damaged:
+                return None  # another window was quicker, and tells it
+            aside = _write(line.runs)
+    except OSError as error:
+        raise _unchanged(f"{error.strerror or error}.") from error
+    return Problem(
+        code="queue.damaged",
+        what="The line of waiting runs was damaged.",
+        why=f"Of its file {len(line.runs)} runs could be read; they still wait.",
+        fix="See whether a run is missing, and put it in line again; the damaged file is kept as "
+        f"{aside.name if aside else 'it was'}.",
+        where=str(aside or queue_file()),
+    )
+
+
+def unread() -> Problem | None:
+    """What is said of rows that this version cannot read; they stay in line for the version that made them."""
+    try:
+        others = _line().others
+    except OSError:
+        return None
+    if not others:
+        return None
+    works = [row.get("work") for row in others]
+    names = [str(work.get("name") or "?")[:40] if isinstance(work, dict) else "?" for work in works]
+    return Problem(
+        code="queue.unread",
+        what=f"In line are {len(others)} runs that this version cannot read: {', '.join(names[:5])}.",
+        why="They were put there by another version of the program, or changed by hand.",
+        fix="They stay in line; open the version that put them there.",
+    )
+
+
+def _line() -> _Line:
+    """The file as it is.
+
+    Raises:
+        OSError: It is there and cannot be read.
+    """
+    try:
+        data = queue_file().read_bytes()
+    except FileNotFoundError:
+        return _Line()
+    try:
+        rows, damaged = msgspec.json.decode(data, type=_File).waiting, False
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        rows, damaged = list(_salvaged(data.decode("utf-8", errors="replace"))), True
+    found = _Line(damaged=damaged)
+    for row in rows:
+        one = _read(row)
+        if one is not None:
+            found.runs.append(one)
+        elif not damaged:
+            found.others.append(row)
+    return found
+
+
+def _salvaged(text: str) -> Iterator[dict[str, Any]]:
+    """Rows of a damaged file that are whole."""
+    decoder = json.JSONDecoder()
+    for place in re.finditer(r'\{"id":', text):
+        try:
+            row, _ = decoder.raw_decode(text, place.start())
+        except (ValueError, RecursionError):
+            continue
+        yield row
 
 
 def _read(row: dict[str, Any]) -> Waiting | None:
@@ -147,31 +235,42 @@ def take_first() -> tuple[RunFolder, job.TrainJob] | None:
 
 @contextmanager
 def _changing() -> Iterator[list[Waiting]]:
+    try:
+        with _held():
+            line = _line().runs
+            before = list(line)
+            yield line
+            if line != before:
+                _write(line)
+    except OSError as error:
+        raise _unchanged(f"{error.strerror or error}.") from error
+
+
+@contextmanager
+def _held() -> Iterator[None]:
     lock = start_lock()
     try:
         if not lock.take(WAIT_SECONDS):
             raise _unchanged("Another window is busy with it.")
-        line = waiting()
-        before = list(line)
-        yield line
-        if line != before:
-            _write(line)
-    except OSError as error:
-        raise _unchanged(f"{error.strerror or error}.") from error
+        yield
     finally:
         lock.release()
 
 
-def _write(line: list[Waiting]) -> None:
-    """Complete or not at all, and on the disk before it counts."""
-    path = queue_file()
-    partial = path.with_suffix(".tmp")
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(msgspec.json.encode(_File(waiting=[msgspec.to_builtins(one) for one in line])))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+def _write(line: list[Waiting]) -> Path | None:
+    """Complete or not at all, and on the disk before it counts; rows of other versions stay, at its end.
+
+    Returns:
+        Where a damaged file that was there was put.
+
+    Raises:
+        OSError: It cannot be written; the line is as it was.
+    """
+    there = _line()
+    aside = put_aside(queue_file()) if there.damaged else None
+    rows = [*(msgspec.to_builtins(one) for one in line), *there.others]
+    write_whole(queue_file(), msgspec.json.encode(_File(waiting=rows)))
+    return aside
 
 
 def _unchanged(why: str) -> StudioError:

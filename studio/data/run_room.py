@@ -9,7 +9,9 @@ import msgspec
 
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import MARKER, RunFolder
+from studio.data.adapter_files import is_whole
 from studio.data.run_history import RunSummary, living_worker
+from studio.data.starting_over import ASIDE
 
 
 class Spare(msgspec.Struct, frozen=True):
@@ -43,15 +45,22 @@ def size_of(folder: Path) -> int:
 def spare(summaries: Sequence[RunSummary]) -> list[Spare]:
     """What can be cleaned up: checkpoints of runs that are done, or were thrown away.
 
-    A run that was stopped, failed or was interrupted keeps its own: it can be taken up from them.
+    A run that was stopped, failed or was interrupted keeps its own: it can be taken up from them. So does one whose
+    adapter is damaged: they are all that is left of it.
     """
     found = []
     for summary in summaries:
-        checkpoints = RunFolder(summary.folder).checkpoints
-        is_over = (summary.state == "done" and summary.has_adapter) or summary.state == "discarded"
-        if is_over and checkpoints.is_dir() and not checkpoints.is_symlink() and (size := size_of(checkpoints)):
+        folder = RunFolder(summary.folder)
+        is_over = (summary.state == "done" and is_whole(folder.adapter)) or summary.state == "discarded"
+        if is_over and (size := sum(size_of(saved) for saved in _saved(folder))):
             found.append(Spare(summary.folder, size))
     return found
+
+
+def _saved(folder: RunFolder) -> list[Path]:
+    """Where a run's checkpoints lie, those included that were put aside when it started over."""
+    places = [folder.checkpoints, *sorted(folder.path.glob(f"{ASIDE}*"))]
+    return [place for place in places if place.is_dir() and not place.is_symlink()]
 
 
 def clean(found: Sequence[Spare]) -> int:
@@ -63,15 +72,16 @@ def clean(found: Sequence[Spare]) -> int:
     freed = 0
     for one in found:
         folder = RunFolder(one.folder)
-        checkpoints = folder.checkpoints
-        if checkpoints.is_symlink() or not (checkpoints / MARKER).is_file() or living_worker(folder) is not None:
+        places = [saved for saved in _saved(folder) if (saved / MARKER).is_file()]
+        if not places or living_worker(folder) is not None:
             continue
-        try:
-            shutil.rmtree(checkpoints)
-        except OSError as error:
-            raise StudioError(
-                "run.clean", f"The checkpoints of {folder.id} cannot be deleted.", f"{error.strerror}.",
-                where=str(checkpoints),
-            ) from error  # fmt: skip
+        for saved in places:
+            try:
+                shutil.rmtree(saved)
+            except OSError as error:
+                raise StudioError(
+                    "run.clean", f"The checkpoints of {folder.id} cannot be deleted.", f"{error.strerror}.",
+                    where=str(saved),
+                ) from error  # fmt: skip
         freed += one.size_bytes
     return freed

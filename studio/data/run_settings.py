@@ -42,10 +42,8 @@ def change_settings(folder: RunFolder, sets: dict[str, Any], what: str, costs: s
             "Start a new run with them.",
         )
     made = msgspec.structs.replace(work, settings=then)
-    temporary = folder.job.with_suffix(".tmp")
     try:
-        job.save(made, temporary)
-        temporary.replace(folder.job)
+        job.save(made, folder.job)
         told = Problem(code="run.settings_changed", what=f"Settings were changed on the way: {what}", why=costs)
         run_record.append(folder, events.Notice(problem=told))
     except OSError as error:

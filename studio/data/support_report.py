@@ -133,6 +133,8 @@ def _computer(device: DeviceReport) -> str:
 
 def _run(summary: RunSummary) -> str:
     values = flatten(summary.job.settings)
+    known = fields(summary.job.settings) if summary.problem is None else ()
+    end = summary.problem or (summary.failed.problem if summary.failed else None)
     told = {
         "id": summary.id,
         "state": summary.state,
@@ -141,9 +143,9 @@ def _run(summary: RunSummary) -> str:
         "seconds": summary.seconds,
         "loss_first": summary.loss_first,
         "loss_last": summary.loss_last,
-        "problem": _problem(summary.failed.problem) if summary.failed else None,
+        "problem": _problem(end) if end else None,
         "notices": [_problem(problem) for problem in _notices(RunFolder(summary.folder))],
-        "settings": {field.path: msgspec.to_builtins(values[field.path]) for field in fields(summary.job.settings)},
+        "settings": {field.path: msgspec.to_builtins(values[field.path]) for field in known},
     }
     return msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n"
 

@@ -24,6 +24,7 @@ from studio.contract.control import Emit
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import Notice
 from studio.contract.run_folder import MARKER, make_folder
+from studio.contract.taking_up import NONE_WHOLE
 from studio.engine.verdict import Measured
 
 MANIFEST = "manifest.json"
@@ -191,19 +192,44 @@ def found(folder: Path) -> list[Path]:
 
 
 def newest(folder: Path, emit: Emit) -> Path | None:
-    """The newest whole checkpoint; damaged ones are left out, and the user is told of each."""
+    """The newest whole checkpoint; the user is told of each damaged one that is passed over for it.
+
+    Returns:
+        None where none is whole; whether there were any, `found` knows, and `none_whole` says it.
+    """
+    damaged: list[Path] = []
     for path in found(folder):
         if is_whole(path):
+            for other in damaged:
+                emit(Notice(problem=_passed_over(other, path)))
             return path
-        problem = Problem(
-            code="checkpoint.damaged",
-            what=f"The checkpoint {path.name} is damaged and is not used.",
-            why="Its files differ from what was written, as after a power cut or on a failing disk.",
-            fix="The run goes on from an earlier checkpoint; if this happens again, check the disk.",
-            where=str(path),
-        )
-        emit(Notice(problem=problem))
+        damaged.append(path)
     return None
+
+
+def _passed_over(damaged: Path, used: Path) -> Problem:
+    return Problem(
+        code="checkpoint.damaged",
+        what=f"The checkpoint {damaged.name} is damaged and is not used.",
+        why="Its files differ from what was written, as after a power cut or on a failing disk.",
+        fix=f"The run goes on from an earlier checkpoint, {used.name}; if this happens again, check the disk.",
+        where=str(damaged),
+    )
+
+
+def none_whole(folder: Path) -> StudioError:
+    """What is said where there are checkpoints, and all of them are damaged."""
+    steps = int(found(folder)[0].name.removeprefix("step-"))
+    count = len(found(folder))
+    return StudioError(
+        NONE_WHOLE,
+        f"No whole checkpoint is left: starting over loses {steps:,} steps.",
+        f"{'The only one is' if count == 1 else f'All {count} are'} damaged: files differ from what was written, as "
+        "after a power cut or on a failing disk.",
+        "Check the disk, or bring the checkpoints back from a copy of yours. To begin the run from its first step "
+        '(what is damaged is kept aside): "Start it again", or --start-over on the command line.',
+        where=str(folder),
+    )
 
 
 def load(path: Path) -> Snapshot:

@@ -6,6 +6,7 @@ import msgspec
 
 from studio.contract.errors import StudioError
 from studio.data import base_identity
+from studio.data.own_files import is_own
 from studio.engine.model_folder import model_name
 
 FILE = "base_model.json"
@@ -41,7 +42,7 @@ def read(adapter: Path) -> Base | None:
         StudioError: What it says cannot be read.
     """
     path = adapter / FILE
-    if not path.is_file():
+    if not is_own(path):
         return None
     try:
         with path.open("rb") as file:

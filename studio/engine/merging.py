@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from studio.contract.architectures import expected_shapes, is_tied
-from studio.engine import adapted, model_folder
+from studio.data.own_files import own_files
+from studio.engine import adapted, model_config, model_folder
 from studio.engine.weights_file import read_json, read_weights
 
 LARGEST_CONFIG = 1_000_000
@@ -84,15 +85,15 @@ class Merging:
 def mapped(base: Path) -> Any:
     """The model with weights that lie in its files: the system reads what is used and drops it again."""
     from safetensors import safe_open
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    config = AutoConfig.from_pretrained(str(base), local_files_only=True)
+    config = model_config.read(base)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     tensors: dict[str, torch.Tensor] = {}
-    for path in sorted(base.glob("*.safetensors")):
+    for path in own_files(base, ["*.safetensors"]):
         with safe_open(path, "pt") as file:
             tensors |= {_full_name(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     model.load_state_dict(tensors, strict=False, assign=True)

@@ -17,13 +17,13 @@ from studio.contract.job import AddModelJob
 from studio.contract.run_folder import MARKER, make_folder, models_folder
 from studio.data.base_identity import fingerprint
 from studio.data.new_folder import sync_folder
+from studio.data.own_files import is_own, own_files
 from studio.engine import model_folder
-from studio.engine.model_files import BESIDE, TERMS
+from studio.engine.model_files import USED
 
 PARTIAL = ".partial-"
 MARGIN = 1.05
 BLOCK = 1 << 22
-KEPT = ("config.json", "generation_config.json", "README.md", "general.jsonl", "probes.jsonl", *BESIDE)
 
 
 def add(work: AddModelJob, emit: Emit, control: Control) -> ModelChecked:
@@ -68,12 +68,11 @@ def add(work: AddModelJob, emit: Emit, control: Control) -> ModelChecked:
 
 
 def model_files(folder: Path) -> list[Path]:
-    """The files of a model folder that are used: weights, tokenizer, configs, terms of use."""
-    named = {folder / name for name in KEPT}
-    named |= {
-        path for pattern in ("*.safetensors", "*.safetensors.index.json", *TERMS) for path in folder.glob(pattern)
-    }
-    return sorted(path for path in named if path.is_file())
+    """The files of a model folder that are used: weights, tokenizer, configs, terms of use.
+
+    Links that lead out of the folder are left out; the check of the folder names them.
+    """
+    return own_files(folder, USED)
 
 
 def changed_files(model: ModelChecked, told: Callable[[int], None] = lambda count: None) -> list[str]:
@@ -86,8 +85,8 @@ def changed_files(model: ModelChecked, told: Callable[[int], None] = lambda coun
     found = []
     for name, wanted in sorted(model.sha256.items()):
         path = Path(model.path) / name
-        if not path.is_file():
-            found.append(f"{name} is gone")
+        if not is_own(path):
+            found.append(f"{name} leads elsewhere" if os.path.lexists(path) else f"{name} is gone")
         elif _hashed(path, None, told) != wanted:
             found.append(f"{name} was changed")
     return found

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from studio.data.own_files import own_files
 from studio.engine.weights_file import inside, read_json
 
 BESIDE = (
@@ -19,11 +20,14 @@ BESIDE = (
     "chat_template.json",
 )
 TERMS = ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*", "COPYING*")
+KEPT = ("config.json", "generation_config.json", "README.md", "general.jsonl", "probes.jsonl", *BESIDE)
+USED = (*KEPT, "*.safetensors", "*.safetensors.index.json", *TERMS)
+"""What of a model folder is used, and copied with it."""
 LARGEST = 1_000_000
 
 
 def carry(base: Path, folder: Path) -> None:
-    """Copy a base model's tokenizer, template and terms of use into another folder.
+    """Copy a base model's tokenizer, template and terms of use into another folder; terms that lie elsewhere are not.
 
     Raises:
         Damaged: A file leads out of the base's folder.
@@ -32,9 +36,9 @@ def carry(base: Path, folder: Path) -> None:
     for name in BESIDE:
         if (base / name).exists():
             shutil.copyfile(inside(base, name), folder / name)
-    for path in sorted({path for pattern in TERMS for path in base.glob(pattern)}):
-        if path.is_file() and path.stat().st_size <= LARGEST:
-            shutil.copyfile(inside(base, path.name), folder / path.name)
+    for path in own_files(base, TERMS):
+        if path.stat().st_size <= LARGEST:
+            shutil.copyfile(path, folder / path.name)
 
 
 def write_generation_config(base: Path, folder: Path, end_ids: Sequence[int], pad_id: int | None) -> None:

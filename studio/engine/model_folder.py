@@ -13,8 +13,10 @@ from studio.contract.errors import Problem, StudioError
 from studio.contract.events import ModelChecked
 from studio.contract.run_folder import STARTER_NAME, starter_folder
 from studio.data.licence import licence
+from studio.data.own_files import is_own, strangers
 from studio.engine import config_keys, gguf_header
 from studio.engine.model_faults import broken_file, implausible, unsafe_field
+from studio.engine.model_files import USED
 from studio.engine.tokenizer_file import tokenizer_problems
 from studio.engine.weights_file import WHOLE, Damaged, Weights, inside, read_json, read_weights
 
@@ -127,7 +129,7 @@ def model_name(path: Path) -> str:
 
 
 def _beside(path: Path, name: str) -> str:
-    return str(path / name) if (path / name).is_file() else ""
+    return str(path / name) if is_own(path / name) else ""
 
 
 # --- config.json --------------------------------------------------------------------------------------------
@@ -305,6 +307,19 @@ def _warnings(path: Path, config: Mapping[str, object]) -> list[Problem]:
                 what=f"Keys that this version does not know are left out: {', '.join(map(_short, unknown[:5]))}{more}.",
                 why="Only keys that are known for this architecture are handed to the library that builds the model.",
                 fix="Nothing to do, unless the model answers nonsense: it may be made for a newer version.",
+            )
+        )
+    elsewhere = strangers(path, USED)
+    if elsewhere:
+        more = f" and {len(elsewhere) - 5} more" if len(elsewhere) > 5 else ""
+        warnings.append(
+            Problem(
+                code="model.leads_elsewhere",
+                where=elsewhere[0][:100],
+                what=f"Left out, for they are no plain files of this folder: {', '.join(map(_short, elsewhere[:5]))}"
+                f"{more}.",
+                why="A link may lead to any file of this computer, which would be copied and passed on with the model.",
+                fix="Put the files themselves there, if they belong to the model.",
             )
         )
     if code:

@@ -82,15 +82,26 @@ def _rows_digest(job: TrainJob) -> str:
     return digest.hexdigest()
 
 
-def newest_snapshot(folder: RunFolder, identity: Identity, emit: Emit) -> Snapshot | None:
-    """The newest whole checkpoint, if it belongs to this job and these rows.
+def newest_checkpoint(folder: RunFolder, emit: Emit) -> Path | None:
+    """The newest whole checkpoint; None where the run has saved nothing yet.
+
+    Raises:
+        StudioError: There are some, and none is whole: a run never starts over by itself.
+    """
+    path = checkpoint.newest(folder.checkpoints, emit)
+    if path is None and checkpoint.found(folder.checkpoints):
+        raise checkpoint.none_whole(folder.checkpoints)
+    return path
+
+
+def take_up(path: Path | None, identity: Identity, emit: Emit) -> Snapshot | None:
+    """What a checkpoint holds, if it belongs to this job and these rows.
 
     Settings that do not touch what it holds may be others by now (`contract.taking_up`).
 
     Raises:
         StudioError: It belongs to others.
     """
-    path = checkpoint.newest(folder.checkpoints, emit)
     if path is None:
         return None
     emit(Progress(stage="Taking up the last checkpoint"))

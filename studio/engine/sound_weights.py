@@ -64,6 +64,8 @@ def go_back(run: "Run") -> None:
     """
     step = run.step
     path = checkpoint.newest(run.folder.checkpoints, run.emit)
+    if path is None and checkpoint.found(run.folder.checkpoints):
+        raise checkpoint.none_whole(run.folder.checkpoints)
     if path is None:
         raise StudioError(
             CODE,

@@ -10,6 +10,7 @@ from typing import Any
 
 from studio.contract.errors import Problem, StudioError
 from studio.contract.records import Message
+from studio.data.own_files import is_own
 from studio.engine import model_config
 from studio.engine.chat_template import ChatTemplate, Span
 from studio.engine.template_guard import check_source
@@ -36,7 +37,7 @@ def load_tokenizer(folder: Path) -> Any:
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    if not (folder / "tokenizer.json").is_file():
+    if not is_own(folder / "tokenizer.json"):
         raise StudioError(
             "model.no_tokenizer",
             "The model has no tokenizer.",
@@ -73,7 +74,8 @@ def load_tokenizer(folder: Path) -> Any:
 def _context(folder: Path) -> int | None:
     """Longest text that the model in the folder was made for, in tokens; None where it does not say."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        path = folder / "config.json"
+        config = json.loads(path.read_text(encoding="utf-8")) if is_own(path) else {}
     except (OSError, ValueError):
         return None  # the check of the model folder says what is wrong with it
     most = config.get("max_position_embeddings") if isinstance(config, dict) else None
@@ -149,7 +151,7 @@ def _end_ids(tokenizer: Any, folder: Path | None) -> tuple[int, ...]:
     if tokenizer.eos_token_id is not None:
         found.append(tokenizer.eos_token_id)
     config = folder / "generation_config.json" if folder else None
-    if config is not None and config.is_file() and config.stat().st_size < 1_000_000:
+    if config is not None and is_own(config) and config.stat().st_size < 1_000_000:
         try:
             told = json.loads(config.read_bytes())
         except ValueError:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from studio.contract.errors import Problem, StudioError
-from studio.engine.model_faults import implausible, lfs_pointer, unsafe_field
+from studio.data.own_files import strangers
+from studio.engine.model_faults import broken_file, implausible, lfs_pointer, unsafe_field
 from studio.engine.weights_file import LFS, Damaged, inside, read_json
 
 LARGEST_CONFIG = 10_000_000
@@ -13,6 +14,8 @@ LARGEST_TEMPLATE = 1_000_000
 LARGEST_TOKENIZER = 200_000_000
 BESIDE = ("special_tokens_map.json", "added_tokens.json", "generation_config.json")
 """Files that transformers reads where they are there."""
+OPENED = ("tokenizer.model", "vocab.json", "merges.txt", "tekken.json")
+"""Files that it may open, and that nobody here reads."""
 UNSAFE = ("auto_map", "trust_remote_code", "custom_pipelines")
 
 
@@ -44,6 +47,11 @@ def tokenizer_problems(path: Path, config: Mapping[str, object]) -> tuple[bool, 
         for name in BESIDE:
             if (path / name).exists():
                 read_json(inside(path, name), LARGEST_CONFIG)
+        for name in OPENED:
+            if (path / name).exists():
+                inside(path, name)
+        for name in strangers(path / "additional_chat_templates", ["*.jinja"]):
+            raise Damaged(broken_file(name[:100], "It is no plain file of this folder, but leads elsewhere."))
         source = _template(path, told)
     except Damaged as damage:
         return False, [*problems, damage.problem]
@@ -77,7 +85,7 @@ def read_template(path: Path) -> str | None:
         Damaged: A file that should hold it cannot be read.
     """
     config = path / "tokenizer_config.json"
-    return _template(path, read_json(config, LARGEST_CONFIG) if config.is_file() else {})
+    return _template(path, read_json(inside(path, config.name), LARGEST_CONFIG) if config.exists() else {})
 
 
 def _template(path: Path, told: Mapping[str, object]) -> str | None:

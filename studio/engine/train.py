@@ -22,7 +22,6 @@ from studio.data import base_identity
 from studio.engine import (
     allocator,
     base_model,
-    checkpoint,
     continuing,
     fused_gate,
     fused_lora,
@@ -71,9 +70,10 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     if device.type == "cpu":
         allocator.keep_freed_memory()
 
+    whole = resuming.newest_checkpoint(folder, emit)  # before anything is loaded: it may be that none is left
     if base_identity.recall(folder) is None:
         base_identity.remember(folder, base_identity.identify(Path(job.model), job.model_name))
-    if job.start_from and not checkpoint.found(folder.checkpoints):  # a run that goes on has its own
+    if job.start_from and whole is None:  # a run that goes on has its own
         continuing.require(Path(job.start_from), settings.method, job.model)
 
     tokenizer = tokens.load_tokenizer(Path(job.model))
@@ -92,7 +92,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     method_fit.require(base, settings, examples.longest)
     base_parameters = base_model.parameter_count(base)
     identity = resuming.identify(job, examples, placement.quantisation)
-    snapshot = resuming.newest_snapshot(folder, identity, emit)
+    snapshot = resuming.take_up(whole, identity, emit)
     known = snapshot.state.before if snapshot and resuming.is_read_alike(snapshot.state, identity) else None
     tester = Tester(examples, job.probes, tokenizer, device, emit)
     test_began = time.monotonic()

@@ -13,6 +13,7 @@ import msgspec
 
 from studio.contract.errors import Problem
 from studio.data.json_text import JsonFault, decode
+from studio.data.own_files import is_own
 from studio.engine.model_faults import broken_file, lfs_pointer
 
 LONGEST_HEADER = 100_000_000
@@ -153,19 +154,23 @@ def inside(folder: Path, name: str) -> Path:
                 fix="Get the model's files again, all of them.",
             )
         )
-    real = path.resolve()
-    blobs = folder.resolve().parent.parent / "blobs"
-    if not real.is_file() or real.parent not in (folder.resolve(), blobs):
-        raise Damaged(broken_file(name, "It is no plain file of this folder, but leads elsewhere."))
+    if not is_own(path):
+        raise Damaged(_elsewhere(name))
     return path
+
+
+def _elsewhere(name: str) -> Problem:
+    return broken_file(name, "It is no plain file of this folder, but leads elsewhere.")
 
 
 def read_json(path: Path, most_bytes: int) -> dict[str, object]:
     """A JSON object from a file of strangers.
 
     Raises:
-        Damaged: It cannot be read, is too long, or is no JSON object.
+        Damaged: It cannot be read, is too long, or is no JSON object; or it is no plain file of its folder.
     """
+    if path.exists() and not is_own(path):  # opening a pipe would wait for ever
+        raise Damaged(_elsewhere(path.name))
     try:
         with path.open("rb") as file:
             data = file.read(most_bytes + 1)

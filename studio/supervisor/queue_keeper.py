@@ -34,6 +34,7 @@ class QueueKeeper(QObject):
         super().__init__(parent)
         self._key: tuple[int, int] = (0, 0)
         self._line: list[Waiting] = []
+        self._told: set[str] = set()
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self.look)
@@ -137,7 +138,20 @@ class QueueKeeper(QObject):
             key = (0, 0)
         if key != self._key:
             self._key, self._line = key, run_queue.waiting()
+            self._tell_damage()
             self.changed.emit()
+
+    def _tell_damage(self) -> None:
+        """A damaged file is put aside, which is told once; so are rows that this version cannot read."""
+        try:
+            problem = run_queue.mend()
+        except StudioError as error:
+            problem = error.problem
+        if problem is None:
+            problem = run_queue.unread()
+        if problem is not None and problem.what not in self._told:
+            self._told.add(problem.what)
+            self.failed.emit(problem)
 
 
 def _stuck(error: OSError) -> Problem:

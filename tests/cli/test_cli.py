@@ -586,6 +586,7 @@ def test_a_run_can_be_put_in_line_listed_and_taken_out_again(
     assert main(["runs", "queue", "--remove", "later"]) == 0
     assert capsys.readouterr().out == "No run waits in line.\n"
     assert refused(capsys, "train", "--resume", "x", "--queue")["code"] == "train.options"
+    assert refused(capsys, "train", "--start-over")["code"] == "train.options"
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "lines.json", "nested.json"])

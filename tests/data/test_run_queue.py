@@ -49,6 +49,57 @@ def test_the_order_can_be_changed_and_runs_can_be_taken_out() -> None:
     assert names() == ["three", "one"]
 
 
+def aside() -> list[bytes]:
+    return [path.read_bytes() for path in run_queue.queue_file().parent.glob("queue.json.*.aside")]
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "no list", "middle"])
+def test_a_damaged_line_is_told_once_put_aside_and_what_can_be_read_still_waits(damage: str) -> None:
+    for name in ("one", "two", "three"):
+        run_queue.add(work(name))
+    whole = run_queue.queue_file().read_bytes()
+    broken, left = {
+        "cut": (whole[: whole.index(b'"three"')], ["one", "two"]),
+        "empty": (b"", []),
+        "no list": (b'{"waiting": 7}', []),
+        "middle": (whole.replace(b'"two"', b'"tw\xff'), ["one", "three"]),
+    }[damage]
+    run_queue.queue_file().write_bytes(broken)
+    assert names() == left
+    problem = run_queue.mend()
+    assert problem is not None
+    assert problem.code == "queue.damaged"
+    assert f"{len(left)} runs could be read" in problem.why
+    assert aside() == [broken]
+    assert run_queue.mend() is None
+    assert names() == left
+
+
+def test_putting_a_run_in_a_damaged_line_loses_nothing() -> None:
+    run_queue.add(work("one"))
+    broken = run_queue.queue_file().read_bytes()[:-9]
+    run_queue.queue_file().write_bytes(broken)
+    run_queue.add(work("two"))
+    assert names()[-1] == "two"
+    assert aside() == [broken]
+
+
+def test_runs_of_another_version_stay_in_line_and_are_told() -> None:
+    run_queue.add(work("one"))
+    table = msgspec.json.decode(run_queue.queue_file().read_bytes())
+    table["waiting"].append({"id": "x", "work": {"kind": "train", "name": "new", "version": 99}})
+    run_queue.queue_file().write_bytes(msgspec.json.encode(table))
+    assert names() == ["one"]
+    run_queue.add(work("two"))
+    assert take() is not None
+    assert names() == ["two"]
+    assert msgspec.json.decode(run_queue.queue_file().read_bytes())["waiting"][-1]["id"] == "x"
+    problem = run_queue.unread()
+    assert problem is not None
+    assert "new" in problem.what
+    assert (run_queue.mend(), aside()) == (None, [])
+
+
 def test_the_head_gets_a_folder_and_leaves_the_line() -> None:
     run_queue.add(work("one"))
     run_queue.add(work("two"))

@@ -1,6 +1,7 @@
 """A model that is added is checked and hashed, copied where that is wished, and never half there."""
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from studio.contract.run_folder import MARKER, models_folder
 from studio.data import base_identity
 from studio.data.model_fit import fit_of
 from studio.data.model_search import find_models, hugging_face_cache
-from studio.engine import model_adding
+from studio.engine import model_adding, model_files, model_folder
 from tests.engine.ground import Person
 from tests.helpers.tiny_models import tiny_model
 
@@ -62,6 +63,35 @@ def test_files_that_change_later_are_named(model: Path) -> None:
     (model / "config.json").write_text((model / "config.json").read_text() + " ")
     (model / "LICENSE").unlink()
     assert model_adding.changed_files(added) == ["LICENSE is gone", "config.json was changed"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need a right of their own on Windows")
+@pytest.mark.parametrize("name", ["LICENSE", "README.md", "NOTICE.txt", "general.jsonl", "probes.jsonl"])
+@pytest.mark.parametrize("copy", [True, False])
+def test_what_a_link_leads_to_elsewhere_is_neither_copied_nor_hashed_nor_passed_on(
+    name: str, copy: bool, model: Path, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("the key of the house")
+    (model / name).unlink(missing_ok=True)
+    (model / name).symlink_to(secret)
+    added = add(model, copy)
+    assert name not in added.sha256
+    assert not any(b"the key" in path.read_bytes() for path in models_folder().rglob("*") if path.is_file())
+    assert (added.general, added.probes) == ("", "")
+    warned = [told for told in model_folder.check(model).warnings if told.code == "model.leads_elsewhere"]
+    assert [name in told.what for told in warned] == [True]
+    carried = tmp_path / "export"
+    carried.mkdir()
+    model_files.carry(model, carried)
+    assert name not in {path.name for path in carried.iterdir()}
+
+
+def test_a_file_that_became_a_link_later_is_not_read(model: Path, tmp_path: Path) -> None:
+    added = add(model, False)
+    (model / "LICENSE").rename(tmp_path / "elsewhere")
+    (model / "LICENSE").symlink_to(tmp_path / "elsewhere")
+    assert model_adding.changed_files(added) == ["LICENSE leads elsewhere"]
 
 
 def test_an_unusable_folder_is_told_about_and_not_copied(model: Path) -> None:

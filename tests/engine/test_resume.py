@@ -16,6 +16,8 @@ from studio.contract import job as jobs
 from studio.contract.errors import StudioError
 from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
+from studio.contract.taking_up import NONE_WHOLE
+from studio.data import starting_over
 from studio.engine import checkpoint, loop, train
 from tests.engine.ground import Person, make_job, new_run
 from tests.helpers.shared_data import PROJECT
@@ -164,6 +166,36 @@ def test_a_damaged_checkpoint_is_left_out_and_the_one_before_gives_the_same_end(
     assert "checkpoint.damaged" in [n.problem.code for n in second.all(events.Notice)]
     assert told(second) == told(uninterrupted[1], 6)
     assert same_weights(folder, uninterrupted[0])
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_never_starts_over_by_itself(
+    llama: Path, sums: Path, tmp_path: Path, uninterrupted: tuple[RunFolder, Person]
+) -> None:
+    job, folder = make_job(llama, sums, **VALUES), new_run(tmp_path)
+
+    def die(event: events.Event) -> None:
+        if isinstance(event, events.CheckpointSaved) and event.step == 7:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train.train(job, folder, (first := Person(die)), first)
+    for path in checkpoint.found(folder.checkpoints):
+        (path / "adapter.safetensors").write_bytes(b"")
+    second = Person()
+    with pytest.raises(StudioError) as caught:
+        train.train(job, folder, second, second)
+    problem = caught.value.problem
+    assert problem.code == NONE_WHOLE
+    assert problem.what == "No whole checkpoint is left: starting over loses 7 steps."
+    assert "--start-over" in problem.fix
+    assert second.all(events.Notice) == []  # nothing claims to go on from an earlier one
+    assert second.all(events.Started) == []
+
+    starting_over.start_over(folder)
+    train.train(job, folder, (third := Person()), third)
+    assert told(third) == told(uninterrupted[1], 0)
+    assert same_weights(folder, uninterrupted[0])
+    assert len(checkpoint.found(folder.path / starting_over.ASIDE)) > 1
 
 
 def test_a_checkpoint_of_other_settings_is_refused(llama: Path, sums: Path, tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from studio.contract import events
-from studio.contract.errors import StudioError
+from studio.contract.errors import Problem, StudioError
 from studio.contract.run_folder import MARKER, RunFolder, make_folder
-from studio.data import run_history, run_room
+from studio.contract.taking_up import NONE_WHOLE
+from studio.data import run_history, run_label, run_record, run_room
 from studio.data.run_label import Label
 from studio.supervisor import run_trash
 from studio.supervisor.workplace import Workplace
@@ -271,7 +272,7 @@ def test_a_damaged_label_costs_no_run(page: RunsPage, three: list[RunFolder], co
 
 
 def test_a_label_that_cannot_be_kept_is_told(page: RunsPage, three: list[RunFolder]) -> None:
-    (three[0].path / "label.tmp").mkdir()
+    (three[0].path / run_label.FILE).mkdir()
     page.set_label(three[0], Label(("x",)))
     assert "could not be kept" in page.message.text()
 
@@ -301,6 +302,24 @@ def test_a_failed_run_says_why_and_goes_on_from_its_last_checkpoint(
     assert (asked.args, resumed) == (["train"], [three[1]])
     page.show_run(three[0])
     assert not message.isVisible()
+
+
+def test_a_failed_run_without_a_whole_checkpoint_starts_over_by_a_click(
+    page: RunsPage, three: list[RunFolder], workplace: Workplace, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint_of(three[1], 100)
+    lost = Problem(code=NONE_WHOLE, what="No whole checkpoint is left: starting over loses 50 steps.")
+    run_record.append(three[1], events.Failed(problem=lost))
+    page.refill()
+    page.show_run(three[1])
+    resumed: list[RunFolder] = []
+    monkeypatch.setattr(workplace, "resume_run", resumed.append)
+    buttons = [one for one in page.detail.message.findChildren(QPushButton) if one.text() == "Start it again"]
+    again = buttons[-1]  # those of the run that was shown before are not yet gone
+    with qtbot.waitSignal(page.page_wanted):
+        qtbot.mouseClick(again, Qt.MouseButton.LeftButton)
+    assert resumed == [three[1]]
+    assert not three[1].checkpoints.exists()
 
 
 def test_cleaning_up_says_what_it_frees_and_leaves_what_can_be_resumed(

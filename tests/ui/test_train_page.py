@@ -16,13 +16,15 @@ from studio.contract.control import Going
 from studio.contract.diagnosis import Diagnosed, Finding, Histogram
 from studio.contract.errors import Problem
 from studio.contract.presets import load_preset
-from studio.contract.run_folder import RunFolder, datasets_folder, starter_folder
+from studio.contract.run_folder import RunFolder, datasets_folder, make_folder, starter_folder
 from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
+from studio.contract.taking_up import NONE_WHOLE
 from studio.data import model_library
 from studio.data.doctor.found import save
 from studio.data.importing import import_dataset
 from studio.data.row_split import RowSplit
+from studio.data.starting_over import ASIDE
 from studio.engine.batches import Plan
 from studio.supervisor.checkup import longest_text
 from studio.supervisor.workplace import Workplace
@@ -370,6 +372,23 @@ def test_a_failure_shows_what_why_and_the_way_on(
     ]
     ways_out(page)[0].click()
     assert resumed == [follow.folder]
+
+
+def test_a_run_without_a_whole_checkpoint_starts_over_only_by_a_click_that_says_so(
+    page: TrainPage, follow: Follow, workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = Problem(code=NONE_WHOLE, what="No whole checkpoint is left: starting over loses 60 steps.")
+    follow.tell(*list(run_stream.run())[:80], events.Failed(at=3000.0, problem=lost))
+    follow.end()
+    saved = make_folder(follow.folder.checkpoints) / "step-000000060"
+    saved.mkdir()
+    resumed: list[RunFolder] = []
+    monkeypatch.setattr(workplace, "resume_run", resumed.append)
+    assert [one.text() for one in ways_out(page)] == ["Start it again", "New run"]
+    ways_out(page)[0].click()
+    assert resumed == [follow.folder]
+    assert not follow.folder.checkpoints.exists()
+    assert (follow.folder.path / ASIDE / saved.name).is_dir()
 
 
 def test_a_pause_by_itself_says_why_and_offers_resume(

@@ -31,6 +31,7 @@ STATE_LOOKS = {
     "discarded": ("trash", "muted"),
     "failed": ("error", "error"),
     "interrupted": ("warning", "warning"),
+    "unreadable": ("warning", "warning"),
 }
 
 
@@ -230,6 +231,7 @@ class RecentRun(QWidget):
             "discarded": self.tr("Discarded"),
             "failed": self.tr("Failed"),
             "interrupted": self.tr("Interrupted"),
+            "unreadable": self.tr("Cannot be read"),
         }[summary.state]
         self.open_button.setAccessibleName(self.tr("Open {name}: {state}").format(name=summary.job.name, state=words))
         if callable(on_open):
@@ -242,7 +244,9 @@ class RecentRun(QWidget):
         outer.addWidget(self.open_button)
         outer.addWidget(label(words, token if token != "accent" else ""))
         what = wording.learns(summary.job.model_name, summary.job.dataset_name)
-        if summary.failed is not None and summary.state == "failed":
+        if summary.problem is not None:
+            what = wording.told(summary.problem.why)
+        elif summary.failed is not None and summary.state == "failed":
             what = f"{wording.told(summary.failed.problem.what)} · {what}"
         self.what = ElidedLabel(what, "muted")
         outer.addWidget(self.what, 1)

@@ -1,6 +1,6 @@
 """Runs: all of them, newest first; each replayed through the live plot; several laid over each other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QInputDialog, QMessageBox, QSplitter, QStackedWidg
 from studio.contract.errors import StudioError
 from studio.contract.memory_fit import Change
 from studio.contract.run_folder import RunFolder
-from studio.data import run_history, run_room
+from studio.data import run_history, run_room, starting_over
 from studio.data.run_history import RunSummary
 from studio.data.run_label import Label, write_label
 from studio.supervisor import relief_of_run, run_trash
@@ -50,6 +50,7 @@ class RunsPage(Page):
         detail.chat_wanted.connect(lambda: self._with_chosen(workplace.open_chat))
         detail.export_wanted.connect(self._export)
         detail.resume_wanted.connect(self._resume)
+        detail.start_over_wanted.connect(self._start_over)
         detail.changes_wanted.connect(self._take_changes)
         detail.watch_wanted.connect(self._watch)
         detail.rename_wanted.connect(self._ask_name)
@@ -236,8 +237,18 @@ class RunsPage(Page):
         self.page_wanted.emit("export")
 
     def _resume(self) -> None:
+        self._take_up(self.workplace.resume_run)
+
+    def _start_over(self) -> None:
+        def anew(folder: RunFolder) -> None:
+            starting_over.start_over(folder)
+            self.workplace.resume_run(folder)
+
+        self._take_up(anew)
+
+    def _take_up(self, act: Callable[[RunFolder], None]) -> None:
         try:
-            self._with_chosen(self.workplace.resume_run)
+            self._with_chosen(act)
         except (StudioError, OSError) as error:
             self.message.show_problem(failures.problem_of(error))
             return

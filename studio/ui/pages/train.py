@@ -1,5 +1,6 @@
 """Train: what is trained on what and how; then the run itself, live; then how it went."""
 
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QTimer
@@ -9,6 +10,7 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 from studio.contract import events
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
+from studio.data import starting_over
 from studio.data.run_history import has_checkpoint, living_worker
 from studio.supervisor import relief_of_run
 from studio.supervisor.workplace import Workplace
@@ -81,6 +83,7 @@ class TrainPage(Page):
         self.empty.link_wanted.connect(self._try_sample)
         self.header.resume_wanted.connect(workplace.resume)
         self.header.resume_run_wanted.connect(self._resume_run)
+        self.header.start_over_wanted.connect(self._start_over)
         self.header.new_run_wanted.connect(self.new_run)
         self.header.relief.changes_wanted.connect(self._take_changes)
         self.header.stop_wanted.connect(workplace.stop)
@@ -282,10 +285,20 @@ class TrainPage(Page):
             self.page_wanted.emit("export")
 
     def _resume_run(self) -> None:
+        self._take_up(self.workplace.resume_run)
+
+    def _start_over(self) -> None:
+        def anew(folder: RunFolder) -> None:
+            starting_over.start_over(folder)
+            self.workplace.resume_run(folder)
+
+        self._take_up(anew)
+
+    def _take_up(self, act: Callable[[RunFolder], None]) -> None:
         folder = self.feed.folder
         if folder is None:
             return
         try:
-            self.workplace.resume_run(folder)
+            act(folder)
         except (StudioError, OSError) as error:
             self.workplace.problem_raised.emit(failures.problem_of(error))

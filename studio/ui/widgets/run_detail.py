@@ -6,6 +6,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QTabWidget, QVBoxLayout, QWidget
 
 from studio.contract.relief import Relief
+from studio.contract.taking_up import NONE_WHOLE
 from studio.data.run_history import RunSummary
 from studio.ui import wording
 from studio.ui.theme import GRID
@@ -26,6 +27,7 @@ class RunDetail(QWidget):
     chat_wanted = Signal()
     export_wanted = Signal()
     resume_wanted = Signal()
+    start_over_wanted = Signal()
     changes_wanted = Signal(object)
     watch_wanted = Signal()
     rename_wanted = Signal()
@@ -101,22 +103,26 @@ class RunDetail(QWidget):
         running = summary.state == "running"
         for widget in (self.chat, self.export):
             widget.setVisible(not several and summary.has_adapter and not running)
-        lost = not several and summary.state in ("failed", "interrupted")
+        lost = not several and summary.state in ("failed", "interrupted", "unreadable")
         self._show_message(summary if lost else None, relief)
         self.resume.setVisible(not several and summary.can_resume and not lost)
         self.watch.setVisible(not several and running)
         self.delete_action.setEnabled(all(one.state != "running" for one in summaries))
-        self.rename_action.setVisible(not several)
+        self.rename_action.setVisible(not several and summary.problem is None)
         self.label_action.setVisible(not several)
         self.folder_action.setVisible(not several)
         self.tabs.setTabVisible(2, not several)
-        self.settings.show_jobs([one.job for one in summaries])
+        jobs = [one.job for one in summaries if one.problem is None]
+        self.tabs.setTabVisible(1, bool(jobs))
+        if jobs:
+            self.settings.show_jobs(jobs)
         if several:
             self.title.set_text(self.tr("{count} runs compared").format(count=len(summaries)))
             self.said.setText("\n".join(f"{one.job.name}: {_said(one)}" for one in summaries if _said(one)))
         else:
             work = summary.job
-            self.title.set_text(f"{work.name}: {wording.learns(work.model_name, work.dataset_name)}")
+            about = f": {wording.learns(work.model_name, work.dataset_name)}" if summary.problem is None else ""
+            self.title.set_text(f"{work.name}{about}")
             self.said.setText("" if lost else self._story(summary))
         self.said.setVisible(bool(self.said.text()))
         self.label.setText("" if several else self._label(summary))
@@ -124,7 +130,7 @@ class RunDetail(QWidget):
 
     def _show_message(self, summary: RunSummary | None, relief: Relief | None) -> None:
         """Why a run ended before its time, and the button that goes on with it."""
-        key = (summary.folder, summary.failed, summary.has_checkpoint) if summary is not None else None
+        key = (summary.folder, summary.failed, summary.problem, summary.has_checkpoint) if summary is not None else None
         if key == self._told:
             return
         self._told = key
@@ -134,8 +140,12 @@ class RunDetail(QWidget):
         if summary is None:
             self.message.clear()
             return
-        words = self.tr("Go on from the last checkpoint") if saved else self.tr("Start it again")
-        actions = [(words, self._go_on)] if relief is None else []
+        lost = summary.failed is not None and summary.failed.problem.code == NONE_WHOLE
+        if summary.problem is not None:
+            self.message.show_problem(summary.problem, [(self.tr("Delete the run"), self.delete_wanted.emit)])
+            return
+        words = self.tr("Go on from the last checkpoint") if saved and not lost else self.tr("Start it again")
+        actions = [(words, self._start_over if lost else self._go_on)] if relief is None else []
         if summary.failed is not None:
             self.message.show_problem(summary.failed.problem, actions)
         else:
@@ -152,6 +162,10 @@ class RunDetail(QWidget):
         if self.tabs.currentIndex() == self._less:
             self.tabs.setCurrentIndex(0)
         self.tabs.setTabVisible(self._less, False)
+
+    def _start_over(self) -> None:
+        self._told = None
+        self.start_over_wanted.emit()
 
     def _go_on(self) -> None:
         self._told = None  # the click closes the message: it is shown anew where the run cannot be taken up

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 from studio.contract import events, job
 from studio.contract.errors import Problem
 from studio.contract.relief import Relief
+from studio.contract.taking_up import NONE_WHOLE
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -30,6 +31,7 @@ LOOKS = {
     "discarded": ("trash", "muted"),
     "failed": ("error", "error"),
     "interrupted": ("warning", "warning"),
+    "unreadable": ("warning", "warning"),
 }
 """Icon and colour of each state."""
 
@@ -46,6 +48,7 @@ class RunHeader(QWidget):
 
     resume_wanted = Signal()
     resume_run_wanted = Signal()
+    start_over_wanted = Signal()
     new_run_wanted = Signal()
     stop_wanted = Signal()
     force_wanted = Signal()
@@ -206,6 +209,8 @@ class RunHeader(QWidget):
             actions = [(self.tr("New run"), self.new_run_wanted.emit)]
             if not self.relief.isHidden():
                 actions = []  # the card below has them all
+            elif problem.code == NONE_WHOLE:
+                actions.insert(0, (self.tr("Start it again"), self.start_over_wanted.emit))
             elif progress.saved is not None:
                 actions.insert(0, (self.tr("Go on from the last checkpoint"), self.resume_run_wanted.emit))
             elif progress.step is not None or is_passing(problem):

@@ -59,7 +59,7 @@ class RunListModel(QAbstractListModel):
         when = [took, wording.moment(summary.started)]
         return (
             f"{summary.job.name} · {self.state_words(summary)}",
-            wording.learns(summary.job.model_name, summary.job.dataset_name),
+            wording.learns(summary.job.model_name, summary.job.dataset_name) if summary.problem is None else "",
             self.result(summary) or self.tr("no result"),
             " · ".join(part for part in when if part),
         )
@@ -74,6 +74,7 @@ class RunListModel(QAbstractListModel):
             "discarded": self.tr("Thrown away"),
             "failed": self.tr("Failed"),
             "interrupted": self.tr("Interrupted"),
+            "unreadable": self.tr("Cannot be read"),
         }[summary.state]
         if summary.state in ("interrupted", "failed", "stopped") and summary.total_steps:
             words += self.tr(" at {share}").format(share=wording.percent(share))
@@ -81,6 +82,8 @@ class RunListModel(QAbstractListModel):
 
     def result(self, summary: RunSummary) -> str:
         """The verdict in a few words, and the last loss; why, where it failed."""
+        if summary.problem is not None:
+            return wording.told(summary.problem.why)
         if summary.state == "failed" and summary.failed is not None:
             return wording.told(summary.failed.problem.what)
         parts = []
