@@ -140,6 +140,10 @@ class MainWindow(QMainWindow):
 
     def show_page(self, name: str) -> None:
         """Bring a page to the front."""
+        if name == "train" and self.message.problem in [
+            one.problem for one in self.workplace.failed_runs.newest_first()
+        ]:
+            self.message.clear()  # it is told there
         page = self.page(name)
         self._current = name
         self.rail.choose(name)
@@ -201,7 +205,7 @@ class MainWindow(QMainWindow):
         folder = active.folder
         name = self.workplace.active_job.name if self.workplace.active_job is not None else folder.id
         self._notifications.run_ended(name, event)
-        told = self._current == "train" and self.page("train").shows(folder)
+        told = self._current == "train" and (isinstance(event, events.Failed) or self.page("train").shows(folder))
         if told or self.closing.saving:
             return  # the page itself tells it
         if isinstance(event, events.Failed):

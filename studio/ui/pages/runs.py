@@ -122,7 +122,8 @@ class RunsPage(Page):
             self.detail.view.load_plot()
 
     def show_run(self, folder: RunFolder) -> None:
-        """Choose this run."""
+        """Choose this run; its failure is told here."""
+        self.workplace.failed_runs.drop(folder)
         self.search.clear()
         self.refill()
         self.list.select([folder.path])
@@ -238,6 +239,7 @@ class RunsPage(Page):
     def _resume(self) -> None:
         try:
             self._with_chosen(self.workplace.resume_run)
+            self._with_chosen(self.workplace.failed_runs.drop)
         except (StudioError, OSError) as error:
             self.message.show_problem(failures.problem_of(error))
             return
