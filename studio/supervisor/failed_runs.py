@@ -4,9 +4,10 @@ import msgspec
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from studio.contract import events
-from studio.contract.errors import Problem, StudioError
+from studio.contract.errors import Problem, StudioError, agreeing
 from studio.contract.job import load
 from studio.contract.run_folder import RunFolder
+from studio.data.run_history import has_checkpoint
 
 
 class FailedRun(msgspec.Struct, frozen=True):
@@ -51,6 +52,10 @@ class FailedRuns(QObject):
         """All of them, but for one that is seen already."""
         return [one for one in reversed(self._runs) if one.folder != without]
 
+    def tell(self, problem: Problem | None) -> bool:
+        """Whether this is why one of them failed."""
+        return problem in [one.problem for one in self._runs]
+
     def drop(self, *folders: RunFolder) -> None:
         """These are dealt with."""
         self._keep([one for one in self._runs if one.folder not in folders])
@@ -61,8 +66,9 @@ class FailedRuns(QObject):
 
     def _on_told(self, event: object) -> None:
         if isinstance(event, events.Failed) and self._active is not None:
+            problem = agreeing(event.problem, has_checkpoint(self._active))
             others = [one for one in self._runs if one.folder != self._active]
-            self._keep([*others, FailedRun(self._active, event.problem)])
+            self._keep([*others, FailedRun(self._active, problem)])
 
     def _on_runs_changed(self) -> None:
         self._keep([one for one in self._runs if one.folder.path.exists()])

@@ -140,9 +140,7 @@ class MainWindow(QMainWindow):
 
     def show_page(self, name: str) -> None:
         """Bring a page to the front."""
-        if name == "train" and self.message.problem in [
-            one.problem for one in self.workplace.failed_runs.newest_first()
-        ]:
+        if name == "train" and self.workplace.failed_runs.tell(self.message.problem):
             self.message.clear()  # it is told there
         page = self.page(name)
         self._current = name
@@ -209,7 +207,8 @@ class MainWindow(QMainWindow):
         if told or self.closing.saving:
             return  # the page itself tells it
         if isinstance(event, events.Failed):
-            self.message.show_problem(event.problem, [(self.tr("Show the run"), lambda: self.show_run(folder))])
+            failed = self.workplace.failed_runs.newest_first()[0]
+            self.message.show_problem(failed.problem, [(self.tr("Show the run"), lambda: self.show_run(folder))])
         elif event.adapter:
             self.toasts.say(
                 self.tr("{name} is done.").format(name=name),

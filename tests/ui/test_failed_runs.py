@@ -9,13 +9,14 @@ from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from studio.contract import events, job
-from studio.contract.errors import Problem
+from studio.contract.errors import GO_ON, Problem
 from studio.contract.run_folder import RunFolder
 from studio.supervisor.workplace import Workplace
 from studio.ui.main_window import MainWindow
 from studio.ui.pages.train import TrainPage
 from studio.ui.run_bar import RunBar
 from tests.ui import run_stream
+from tests.ui.attached_run import AttachedRun
 
 
 @pytest.fixture
@@ -157,3 +158,18 @@ def test_showing_the_run_on_runs_deals_with_it(window: MainWindow, workplace: Wo
     window.show_run(failed)
     assert window.current_page == "runs"
     assert workplace.failed_runs.newest_first() == []
+
+
+def test_what_the_window_told_on_another_page_is_not_told_twice_on_train(
+    window: MainWindow, workplace: Workplace, qtbot: QtBot
+) -> None:
+    with AttachedRun("night-1") as run:
+        workplace._follow(run.folder, run.work, attach=True)
+        run.start()
+        problem = Problem(code="gpu.lost", what="The graphics card was lost.", fix=GO_ON)
+        run.say(events.Failed(problem=problem))
+        qtbot.waitUntil(window.message.isVisible)
+        assert window.message.text() == "The graphics card was lost.\nNothing was saved yet: start it again."
+        qtbot.waitUntil(lambda: workplace.active is None)
+    window.show_page("train")
+    assert not window.message.isVisible()
