@@ -9,7 +9,7 @@ import msgspec
 from studio.cli import output, places
 from studio.cli.options import settings_from
 from studio.contract import events, job
-from studio.contract.errors import Problem, StudioError
+from studio.contract.errors import Problem, StudioError, agreeing
 from studio.contract.fields import fields, flatten
 from studio.contract.run_folder import RunFolder
 from studio.data import dataset, support_report
@@ -194,7 +194,7 @@ def runs_show(arguments: argparse.Namespace) -> int:
     for line in output.verdict(summary.finished.verdict) if summary.finished and summary.finished.verdict else []:
         output.say(line)
     if summary.failed is not None:
-        output.say(summary.failed.problem.sentence())
+        output.say(agreeing(summary.failed.problem, summary.has_checkpoint).sentence())
     for path, value in changed.items():
         output.say(f"  {path} = {value}")
     return 0

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from types import FrameType
 
 from studio.contract import events, job
-from studio.contract.errors import StudioError
+from studio.contract.errors import StudioError, agreeing
 from studio.contract.run_folder import RunFolder
+from studio.data.run_history import has_checkpoint
 from studio.worker import failures, jobs, wire
 from studio.worker.commands import CommandReader
 
@@ -51,7 +52,7 @@ def resume(folder: RunFolder, work: job.Job, show: Callable[[events.Event], None
             emit(failures.failed(error))
             raise
         except Exception as error:
-            problem = failures.explain(error)
+            problem = agreeing(failures.explain(error), has_checkpoint(folder))
             emit(events.Failed(problem=problem))
             raise StudioError.of(problem) from error
         finally:

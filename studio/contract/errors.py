@@ -45,6 +45,23 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return "\n".join(part for part in (head, self.why, self.fix) if part)
 
 
+GO_ON = "What was saved is kept: go on from the last checkpoint."
+"""What to do where a run failed by no fault of its settings."""
+_NOTHING_SAVED = (
+    (GO_ON, "Nothing was saved yet: start it again."),
+    ("go on from the last checkpoint", "start it again"),
+    ("then resume: what was saved is kept", "then start it again: nothing was saved yet"),
+)
+
+
+def agreeing(problem: Problem, saved: bool) -> Problem:
+    """A run's failure with a fix that agrees with what there is: no checkpoint is spoken of where none was saved."""
+    fix = problem.fix
+    for words, others in () if saved else _NOTHING_SAVED:
+        fix = fix.replace(words, others)
+    return problem if fix == problem.fix else msgspec.structs.replace(problem, fix=fix)
+
+
 class StudioError(Exception):
     """An expected failure that a person can act on. Chain the technical cause with `raise ... from`."""
 

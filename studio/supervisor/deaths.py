@@ -1,6 +1,6 @@
 """Why a worker died that could not say so itself: its exit code, its last words, and what was seen of its memory."""
 
-from studio.contract.errors import Problem
+from studio.contract.errors import GO_ON, Problem
 from studio.contract.run_folder import RunFolder
 from studio.supervisor import processes
 from studio.supervisor.memory_witness import MemoryWitness
@@ -22,7 +22,6 @@ KILLED = 9
 OUT_OF_MEMORY = ("bad_alloc", "can't allocate memory", "Cannot allocate memory", "MemoryError", "out of memory")
 """Last words of a worker that ended for want of memory before it could say more."""
 GPU_LOST = ("CUDA error", "cudaError", "GPU is lost", "NVRM: Xid")
-FIX = "What was saved is kept: go on from the last checkpoint."
 
 
 def problem_of(folder: RunFolder, exit_code: int | None, forced: bool, witness: MemoryWitness) -> Problem:
@@ -40,7 +39,7 @@ def problem_of(folder: RunFolder, exit_code: int | None, forced: bool, witness: 
             code="worker.forced",
             what="The trainer was ended by force.",
             why="You asked for it.",
-            fix=FIX,
+            fix=GO_ON,
             details=log,
         )
     by_memory = witness.problem(log) if exit_code in (None, -KILLED) else None
@@ -64,7 +63,7 @@ def _by_last_words(log: str, exit_code: int | None) -> Problem | None:
             code="gpu.lost",
             what="The graphics card was lost.",
             why="These were the trainer's last words before it ended.",
-            fix=f"{FIX} If that fails at once, restart the computer first.",
+            fix=f"{GO_ON} If that fails at once, restart the computer first.",
             details=log,
         )
     return None
@@ -80,4 +79,4 @@ def _by_signal(exit_code: int | None, witness: MemoryWitness, log: str) -> Probl
         what, why = SIGNALS.get(-exit_code, known)
         if exit_code == -KILLED and witness.free_told():
             why += f" Memory was not the reason: {witness.free_told()} were free when it was last seen."
-    return Problem(code="worker.died", what=what, why=why, fix=FIX, details=log)
+    return Problem(code="worker.died", what=what, why=why, fix=GO_ON, details=log)

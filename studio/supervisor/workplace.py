@@ -14,6 +14,7 @@ from studio.contract.sample import SAMPLE, SAMPLE_NAME, sample_files, sample_job
 from studio.contract.settings import TrainSettings
 from studio.data import dataset, model_library, run_history
 from studio.data.file_lock import FileLock
+from studio.supervisor.failed_runs import FailedRuns
 from studio.supervisor.import_jobs import clear_old_jobs, delete_ours, new_import
 from studio.supervisor.new_job import new_job
 from studio.supervisor.queue_keeper import QueueKeeper
@@ -63,6 +64,7 @@ class Workplace(QObject):
         self.export_run: RunFolder | None = None
         self.refusals: dict[tuple[str, str], Problem] = {}  # dataset, model -> why it cannot read these rows
         self.by_queue = False  # while run_started tells of a run that nobody started just now
+        self.failed_runs = FailedRuns(self, self.run_started, self.run_event, self.runs_changed)
         self.queue = QueueKeeper(self)
         self.queue.is_free = lambda: self.active is None
         self.queue.head_ready.connect(self._on_head_ready)
@@ -387,8 +389,6 @@ class Workplace(QObject):
     def _watch_silence(self) -> None:
         if self.active is not None and self.active.silent_seconds >= SILENCE_SECONDS:
             self.run_silent.emit(int(self.active.silent_seconds))
-
-    # --- end --------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Let a training run go on by itself; end all else. Stop the run first where that is wanted."""

@@ -140,6 +140,8 @@ class MainWindow(QMainWindow):
 
     def show_page(self, name: str) -> None:
         """Bring a page to the front."""
+        if name == "train" and self.workplace.failed_runs.tell(self.message.problem):
+            self.message.clear()  # it is told there
         page = self.page(name)
         self._current = name
         self.rail.choose(name)
@@ -201,11 +203,12 @@ class MainWindow(QMainWindow):
         folder = active.folder
         name = self.workplace.active_job.name if self.workplace.active_job is not None else folder.id
         self._notifications.run_ended(name, event)
-        told = self._current == "train" and self.page("train").shows(folder)
+        told = self._current == "train" and (isinstance(event, events.Failed) or self.page("train").shows(folder))
         if told or self.closing.saving:
             return  # the page itself tells it
         if isinstance(event, events.Failed):
-            self.message.show_problem(event.problem, [(self.tr("Show the run"), lambda: self.show_run(folder))])
+            failed = self.workplace.failed_runs.newest_first()[0]
+            self.message.show_problem(failed.problem, [(self.tr("Show the run"), lambda: self.show_run(folder))])
         elif event.adapter:
             self.toasts.say(
                 self.tr("{name} is done.").format(name=name),

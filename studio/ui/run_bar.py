@@ -36,6 +36,7 @@ class RunBar(QFrame):
         self.state = "idle"
         self._silent = False
         self._name = ""
+        self._folder: RunFolder | None = None
         self._step: events.Step | None = None
         self._started: events.Started | None = None
         self._problem = ""
@@ -54,6 +55,7 @@ class RunBar(QFrame):
         workplace.run_event.connect(self._on_run_event)
         workplace.run_silent.connect(self._on_run_silent)
         workplace.run_ended.connect(self._on_run_ended)
+        workplace.failed_runs.changed.connect(self._show_failures)
         self._set_state("idle")
         if workplace.active is not None:
             self._on_run_started(workplace.active.folder)
@@ -66,6 +68,11 @@ class RunBar(QFrame):
         self._open.setProperty("role", "link")
         self._open.setToolTip(plain_tip(self.tr("Show this run on the Train page")))
         self._open.clicked.connect(self.opened)
+        self._failed_icon = IconLabel("error", "error", 16)
+        self._failed = QToolButton()
+        self._failed.setProperty("role", "link")
+        self._failed.setToolTip(plain_tip(self.tr("Show on the Train page why")))
+        self._failed.clicked.connect(self.opened)
         self._text = ElidedLabel(role="muted")
         self._bar = QProgressBar()
         self._bar.setRange(0, 1000)
@@ -94,7 +101,8 @@ class RunBar(QFrame):
         outer.addWidget(self._bar, 2)
         outer.addWidget(self._percent)
         outer.addWidget(self._text, 3)
-        for widget in (self._left, self._loss, self._memory, self._pause, self._stop, self._force):
+        last = (self._left, self._loss, self._memory, self._failed_icon, self._failed)
+        for widget in (*last, self._pause, self._stop, self._force):
             outer.addWidget(widget)
         self._fit_height()
 
@@ -157,14 +165,14 @@ class RunBar(QFrame):
     def text(self) -> str:
         """All words of the bar, as a person reads them."""
         parts: list[QToolButton | QLabel | ElidedLabel]
-        parts = [self._open, self._percent, self._text, self._left, self._loss, self._memory]
+        parts = [self._open, self._percent, self._text, self._left, self._loss, self._memory, self._failed]
         return " · ".join(part.text() for part in parts if not part.isHidden() and part.text())
 
     # --- what the run says ------------------------------------------------------------------------------
 
     def _on_run_started(self, folder: RunFolder) -> None:
         work = self._workplace.active_job
-        self._name = work.name if work is not None else folder.id
+        self._folder, self._name = folder, work.name if work is not None else folder.id
         self._step = self._started = None
         self._problem = ""
         self._silent = False
@@ -262,10 +270,22 @@ class RunBar(QFrame):
         self._stop.setText(self.tr("Stop"))
         self._stop.setAccessibleName(self.tr("Stop the run"))
         self._force.setVisible(False)
+        self._show_failures()
         self._text.set_role({"paused": "warning", "failed": "error"}.get(state, "muted"))
         self._text.set_text(self._sentence())
         if active:
             self._show_figures()
+
+    def _show_failures(self) -> None:
+        """Runs that failed before: whoever comes back in the morning sees it on every page."""
+        found = self._workplace.failed_runs.newest_first(without=self._folder)
+        if found:
+            one = self.tr("{name} failed").format(name=found[0].name)
+            words = one if len(found) == 1 else self.tr("{count} runs failed").format(count=len(found))
+            self._failed.setText(words)
+            self._failed.setAccessibleName(words)
+        self._failed.setVisible(bool(found))
+        self._failed_icon.setVisible(bool(found))
 
     def _sentence(self) -> str:
         at = self._step.step if self._step is not None else 0

@@ -3,7 +3,7 @@
 import errno
 import traceback
 
-from studio.contract.errors import Problem, SettingsError, StudioError
+from studio.contract.errors import GO_ON, Problem, SettingsError, StudioError
 from studio.contract.events import Failed
 
 HOST_MEMORY = (
@@ -31,8 +31,6 @@ GPU_LOST = (
     "GPU is lost",
 )
 """What torch and the driver say when the card is gone: after a suspend, a driver's reset, a fault of the card."""
-
-GO_ON = "What was saved is kept: go on from the last checkpoint."
 
 
 def failed(error: BaseException) -> Failed:

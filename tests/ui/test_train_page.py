@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from studio.contract import events, job
 from studio.contract.control import Going
 from studio.contract.diagnosis import Diagnosed, Finding, Histogram
-from studio.contract.errors import Problem
+from studio.contract.errors import GO_ON, Problem
 from studio.contract.presets import load_preset
 from studio.contract.run_folder import RunFolder, datasets_folder, make_folder, starter_folder
 from studio.contract.sample import SAMPLE
@@ -359,11 +359,13 @@ def test_a_failure_shows_what_why_and_the_way_on(
 ) -> None:
     told = list(run_stream.run())
     told = told[:80] if saved else told[:40]
+    problem = msgspec.structs.replace(run_stream.PROBLEM, fix=GO_ON)
     assert any(isinstance(event, events.CheckpointSaved) for event in told) is saved
-    follow.tell(*told, events.Failed(at=3000.0, problem=run_stream.PROBLEM))
+    follow.tell(*told, events.Failed(at=3000.0, problem=problem))
     follow.end()
     assert page.header.state.text() == "Failed"
-    assert page.header.message.text() == "The trainer was killed (signal 9).\nMemory ran out.\nResume it."
+    fix = GO_ON if saved else "Nothing was saved yet: start it again."
+    assert page.header.message.text() == f"The trainer was killed (signal 9).\nMemory ran out.\n{fix}"
     resumed: list[RunFolder] = []
     monkeypatch.setattr(workplace, "resume_run", resumed.append)
     assert [one.text() for one in ways_out(page)] == [

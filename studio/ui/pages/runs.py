@@ -123,7 +123,8 @@ class RunsPage(Page):
             self.detail.view.load_plot()
 
     def show_run(self, folder: RunFolder) -> None:
-        """Choose this run."""
+        """Choose this run; its failure is told here."""
+        self.workplace.failed_runs.drop(folder)
         self.search.clear()
         self.refill()
         self.list.select([folder.path])
@@ -249,6 +250,7 @@ class RunsPage(Page):
     def _take_up(self, act: Callable[[RunFolder], None]) -> None:
         try:
             self._with_chosen(act)
+            self._with_chosen(self.workplace.failed_runs.drop)
         except (StudioError, OSError) as error:
             self.message.show_problem(failures.problem_of(error))
             return

@@ -19,6 +19,7 @@ from studio.ui.pages.page import Page
 from studio.ui.pages.train_before import BeforeRun
 from studio.ui.theme import GRID
 from studio.ui.widgets.empty import EmptyState
+from studio.ui.widgets.failure_card import FailureCard
 from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.run_feed import RunFeed
 from studio.ui.widgets.run_header import RunHeader
@@ -73,21 +74,31 @@ class TrainPage(Page):
         self.stack = QStackedWidget()
         for view in (self.empty, self.live):
             self.stack.addWidget(view)
+        self.earlier = FailureCard()
+        above = QVBoxLayout()
+        above.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 0)
+        above.addWidget(self.earlier)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self.stack)
+        outer.setSpacing(0)
+        outer.addLayout(above)
+        outer.addWidget(self.stack, 1)
 
     def _connect(self) -> None:
         workplace = self.workplace
         self.empty.action_wanted.connect(lambda: self.page_wanted.emit("data"))
         self.empty.link_wanted.connect(self._try_sample)
         self.header.resume_wanted.connect(workplace.resume)
-        self.header.resume_run_wanted.connect(self._resume_run)
+        self.header.resume_run_wanted.connect(lambda: self._resume_run())
         self.header.start_over_wanted.connect(self._start_over)
         self.header.new_run_wanted.connect(self.new_run)
         self.header.relief.changes_wanted.connect(self._take_changes)
         self.header.stop_wanted.connect(workplace.stop)
         self.header.force_wanted.connect(workplace.force_stop)
+        self.earlier.resume_wanted.connect(self._resume_run)
+        self.earlier.run_wanted.connect(self.run_wanted)
+        self.earlier.dismissed.connect(lambda: workplace.failed_runs.drop(*self.earlier.folders()))
+        workplace.failed_runs.changed.connect(self._show_earlier)
         self.verdict.compare_wanted.connect(self._compare)
         self.verdict.export_wanted.connect(self._export)
         self.verdict.new_run_wanted.connect(self.new_run)
@@ -140,7 +151,7 @@ class TrainPage(Page):
         """Esc: empty the search, close a message."""
         if self.before is not None and self.stack.currentWidget() is self.before:
             return self.before.escape()
-        for bar in (self.saving, self.header.notices):
+        for bar in (self.saving, self.header.notices, self.earlier):
             if bar.isVisible():
                 bar.dismiss()
                 return True
@@ -190,9 +201,17 @@ class TrainPage(Page):
                 self.before.fill(self._draft)
                 self.stack.addWidget(self.before)
             self.stack.setCurrentWidget(self.before)
+        self._show_earlier()
+
+    def _show_earlier(self) -> None:
+        """What failed and is not told below anyway."""
+        seen = self.feed.folder if self.stack.currentWidget() is self.live else None
+        self.earlier.show_failures(self.workplace.failed_runs.newest_first(without=seen))
 
     def new_run(self) -> None:
-        """Back to the setup; a run that goes on is not touched."""
+        """Back to the setup; a run that goes on is not touched, one that failed was seen."""
+        if self.feed.folder is not None:
+            self.workplace.failed_runs.drop(self.feed.folder)
         self.feed.end()
         self._show_right_view()
 
@@ -284,8 +303,9 @@ class TrainPage(Page):
             self.workplace.choose_export(self.feed.folder)
             self.page_wanted.emit("export")
 
-    def _resume_run(self) -> None:
-        self._take_up(self.workplace.resume_run)
+    def _resume_run(self, folder: RunFolder | None = None) -> None:
+        """Go on with a run, the one that is shown if none is named; it waits in line while another goes on."""
+        self._take_up(self.workplace.resume_run, folder)
 
     def _start_over(self) -> None:
         def anew(folder: RunFolder) -> None:
@@ -294,11 +314,12 @@ class TrainPage(Page):
 
         self._take_up(anew)
 
-    def _take_up(self, act: Callable[[RunFolder], None]) -> None:
-        folder = self.feed.folder
+    def _take_up(self, act: Callable[[RunFolder], None], folder: RunFolder | None = None) -> None:
+        folder = folder or self.feed.folder
         if folder is None:
             return
         try:
             act(folder)
+            self.workplace.failed_runs.drop(folder)
         except (StudioError, OSError) as error:
             self.workplace.problem_raised.emit(failures.problem_of(error))

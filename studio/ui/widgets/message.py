@@ -131,10 +131,13 @@ class MessageBar(QFrame):
         while (item := self._actions.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None and widget not in (self._more, self._copy):
+                widget.hide()  # it would be seen until the event loop comes round
                 widget.deleteLater()
         for index, (text, callback) in enumerate(actions):
             make = buttons.primary if index == 0 else buttons.secondary
-            self._actions.addWidget(make(text, _closing(self, callback)))
+            button = make(text, _closing(self, callback))
+            self._actions.addWidget(button)
+            button.show()  # at once, not with the next turn of the event loop
         self._actions.addWidget(self._more)
         self._actions.addWidget(self._copy)
         self._actions.addStretch(1)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QTabWidget, QVBoxLayout, QWidget
 
+from studio.contract.errors import agreeing
 from studio.contract.relief import Relief
 from studio.contract.taking_up import NONE_WHOLE
 from studio.data.run_history import RunSummary
@@ -147,7 +148,7 @@ class RunDetail(QWidget):
         words = self.tr("Go on from the last checkpoint") if saved and not lost else self.tr("Start it again")
         actions = [(words, self._start_over if lost else self._go_on)] if relief is None else []
         if summary.failed is not None:
-            self.message.show_problem(summary.failed.problem, actions)
+            self.message.show_problem(agreeing(summary.failed.problem, saved), actions)
         else:
             fix = self.tr("It can go on from its last checkpoint.") if saved else ""
             what = self.tr("The run was interrupted: its trainer ended while no window was there to see why.")

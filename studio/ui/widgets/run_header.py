@@ -6,7 +6,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from studio.contract import events, job
-from studio.contract.errors import Problem
+from studio.contract.errors import Problem, agreeing
 from studio.contract.relief import Relief
 from studio.contract.taking_up import NONE_WHOLE
 from studio.ui import wording
@@ -205,7 +205,7 @@ class RunHeader(QWidget):
             return
         self._said = key
         if progress.failed is not None:
-            problem = progress.failed.problem
+            problem = agreeing(progress.failed.problem, progress.saved is not None)
             actions = [(self.tr("New run"), self.new_run_wanted.emit)]
             if not self.relief.isHidden():
                 actions = []  # the card below has them all
