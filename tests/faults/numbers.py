@@ -112,7 +112,7 @@ def compare(count: int, home: Path) -> Result:
     _compare_model("starter", starter_folder(), _taught(home / "starter"), asked, result, home / "starter")
     for architecture in ARCHITECTURES:
         place = home / architecture
-        model = tiny_model(place / "model", architecture, _tokenizer(architecture, place / "tokenizer"))
+        model = tiny_model(place / "model", architecture, tokenizer_like(architecture, place / "tokenizer"))
         _compare_model(architecture, model, learned_run(place, model), asked, result, place)
     return result
 
@@ -132,7 +132,8 @@ def talks(count: int) -> list[list[Message]]:
     return made
 
 
-def _tokenizer(architecture: str, folder: Path) -> Path:
+def tokenizer_like(architecture: str, folder: Path) -> Path:
+    """A small tokenizer of the kind that the models of a family have."""
     if architecture in _CUTS:
         return byte_level(folder, _NAMED[_CUTS[architecture]], nfc=architecture.startswith("qwen"))
     return sentencepiece(folder, prefix=architecture == "phi3")
