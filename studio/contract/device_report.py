@@ -18,7 +18,10 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceReport(Event, frozen=True, kw_only=True, tag="device_report"):
-    """What this computer offers. `problems`: what is missing for GPU training, and what to do."""
+    """What this computer offers. `problems`: what is missing for GPU training, and what to do.
+
+    `k_quants`: whether llama-cpp-python is installed, which exports in number formats of llama.cpp's own need.
+    """
 
     cpu: str
     cores: int
@@ -28,4 +31,5 @@ class DeviceReport(Event, frozen=True, kw_only=True, tag="device_report"):
     gpus: tuple[Gpu, ...]
     torch: str
     driver: str = ""
+    k_quants: bool = False
     problems: tuple[Problem, ...] = ()

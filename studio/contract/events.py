@@ -238,6 +238,8 @@ class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     best_step: int = 0
     peak_bytes: int = 0
     """Memory at its peak over the whole run: the process's on a CPU, what was allocated on a GPU; 0: not known."""
+    energy_wh: float | None = None
+    """Watt hours that the graphics card took for steps and tests; None: not measured."""
 
 
 class Failed(Event, frozen=True, kw_only=True, tag="failed"):

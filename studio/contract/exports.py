@@ -20,7 +20,12 @@ GGUF_NUMBERS = {
     "q4_1": "Q4_1: five bits a number",
     "q4_0": "Q4_0: four and a half bits a number; answers can get worse",
     "f32": "F32: exact, four bytes a number",
+    "q6_k": "Q6_K: six and a half bits a number (by llama.cpp)",
+    "q5_k_m": "Q5_K_M: about five and a half bits a number (by llama.cpp)",
+    "q4_k_m": "Q4_K_M: about five bits a number, the usual choice for large models (by llama.cpp)",
 }
+K_QUANTS = ("q6_k", "q5_k_m", "q4_k_m")
+"""Number formats that llama.cpp's own code rounds to: to be had where llama-cpp-python is installed."""
 
 SMALLER_FIRST = {"q8_0": GGUF_NUMBERS["q8_0"]} | GGUF_NUMBERS
 

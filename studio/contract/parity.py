@@ -27,6 +27,9 @@ BOUNDS: dict[str, Bound] = {
     "q5_0": Bound(None, 0.9),
     "q4_1": Bound(None, 0.8),
     "q4_0": Bound(None, 0.8),
+    "q6_k": Bound(None, 0.95),
+    "q5_k_m": Bound(None, 0.9),
+    "q4_k_m": Bound(None, 0.85),
 }
 """Number format of the weights -> what must hold on the prompts that are tried."""
 

@@ -144,9 +144,11 @@ def _combined(folder: RunFolder) -> str:
 def _figures(summary: RunSummary, last: events.Evaluated | None) -> str:
     rows: list[tuple[str, str]] = [("Steps", f"{summary.steps:,}"), ("Training time", f"{summary.seconds:,.0f} s")]
     rows += [(name, f"{value:.4f}") for name, value in _losses(summary, last) if value is not None]
-    verdict = summary.finished.verdict if summary.finished else None
-    if verdict is not None:
-        rows += list(_verdict_rows(verdict))
+    finished = summary.finished
+    energy = finished.energy_wh if finished else None
+    rows.append(("Energy of the graphics card", f"{energy:,.2f} Wh" if energy is not None else "not measured"))
+    if finished is not None and finished.verdict is not None:
+        rows += list(_verdict_rows(finished.verdict))
     return "\n".join(["## Figures", "", "| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])
 
 

@@ -165,6 +165,7 @@ def report(sources: Sources | None = None) -> DeviceReport:
         gpus=tuple(gpus),
         torch=torch.version,
         driver=nvidia.driver,
+        k_quants=importlib.util.find_spec("llama_cpp") is not None,
         problems=tuple(problems),
     )
 

@@ -23,6 +23,7 @@ from studio.engine import (
     allocator,
     base_model,
     continuing,
+    energy,
     fused_gate,
     fused_lora,
     fused_norm,
@@ -142,8 +143,10 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
             kernels=kernels,
         )
     )
-    reason = run.go()
-    return msgspec.structs.replace(run.finish(reason), peak_bytes=memory.peak_bytes(device))
+    energy_before = energy.count(device) if snapshot is None else None  # of a run that goes on a part is not known
+    finished = run.finish(run.go())
+    taken = energy.taken(energy_before, energy.count(device))
+    return msgspec.structs.replace(finished, peak_bytes=memory.peak_bytes(device), energy_wh=taken)
 
 
 def add_adapter(

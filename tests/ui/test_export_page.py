@@ -9,12 +9,13 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
-from studio.contract.exports import EXPORTS
+from studio.contract.exports import EXPORTS, K_QUANTS
 from studio.contract.methods import PromptSettings
 from studio.contract.parity import Parity
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.export import ExportPage, folder_name
 from studio.ui.widgets.combine_dialog import CombineDialog
+from tests.ui.filled_window import device
 from tests.ui.finished_run import finished_run, model_and_adapter
 
 WAIT = 60_000
@@ -119,10 +120,25 @@ def test_each_form_offers_its_number_formats_and_its_card(page: ExportPage, tmp_
     for name, row in EXPORTS.items():
         page.forms.choose(name)
         shown = [page.forms.numbers_combo.itemData(i) for i in range(page.forms.numbers_combo.count())]
-        assert shown == list(row.numbers)
+        assert shown == [numbers for numbers in row.numbers if numbers not in K_QUANTS]
         assert page.forms.check.isVisible() is (row.holds == "model")
     page.forms.choose("gguf")
     assert "library_name: gguf" in page.card.toPlainText()
+
+
+def test_number_formats_of_llama_cpp_are_offered_where_its_package_is_installed(
+    page: ExportPage, tmp_path: Path
+) -> None:
+    ready(page, tmp_path)
+    page.forms.choose("gguf")
+    page.forms.numbers_combo.setCurrentIndex(page.forms.numbers_combo.findData("q8_0"))
+    page.workplace.device_reported.emit(msgspec.structs.replace(device(), k_quants=True))
+    assert page.forms.numbers() == "q8_0"
+    shown = [page.forms.numbers_combo.itemData(i) for i in range(page.forms.numbers_combo.count())]
+    assert shown == list(EXPORTS["gguf"].numbers)
+    page.forms.numbers_combo.setCurrentIndex(page.forms.numbers_combo.findData("q4_k_m"))
+    page.workplace.device_reported.emit(device())
+    assert page.forms.numbers() == "f16"
 
 
 def test_a_whole_model_is_exported_compared_and_the_result_stays_on_the_page(

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from studio.contract.events import Exported, Progress
-from studio.contract.exports import EXPORTS
+from studio.contract.exports import EXPORTS, K_QUANTS
 from studio.contract.parity import Parity
 from studio.data.licence import licence
 from studio.data.model_card import write_card
-from studio.engine import export_folder, gguf_file, gguf_model, gguf_tokenizer, parity
+from studio.engine import export_folder, gguf_file, gguf_model, gguf_tokenizer, k_quants, parity
 from studio.engine.export_source import Source, Watch, Wish, find_base, open_source
 from studio.engine.gguf_model import Array
 from studio.engine.merging import Merging
@@ -35,13 +35,41 @@ def write(run: Path, destination: Path, wish: Wish = Wish(), watch: Watch = Watc
     Raises:
         StudioError: What was learned cannot be built in, the model cannot be told in GGUF, or the disk fails.
     """
-    source = open_source(run, "gguf")
+    return write_folder("gguf", run, destination, wish, watch)
+
+
+def write_folder(
+    form: str,
+    run: Path,
+    destination: Path,
+    wish: Wish,
+    watch: Watch,
+    inside: str = "",
+    finish: Callable[[Path, Path], None] = lambda path, base: None,
+) -> Exported:
+    """Write one of the forms that are a GGUF file and what stands beside it.
+
+    Args:
+        form: Key of EXPORTS.
+        run, destination, wish, watch: See `write`.
+        inside: Folders in which the file lies, if not in the export's own.
+        finish: Called with the file and the base model; adds what the form has beside the file.
+
+    Raises:
+        StudioError: See `write`.
+    """
+    source = open_source(run, form)
     destination = Path(os.path.abspath(destination))
     export_folder.require_free(destination)
+    numbers = wish.numbers or next(iter(EXPORTS[form].numbers))
+    k_quants.require(numbers)
     base = find_base(source)
     with export_folder.new_export(destination) as temporary:
-        _, found = fill(temporary, source, base, wish, watch, destination.name)
-        write_card(temporary / "README.md", source.folder, source.summary, form="gguf", parity=found)
+        place = temporary / inside
+        place.mkdir(parents=True, exist_ok=True)
+        path, found = _fill(place, source, base, numbers, wish.check, watch, destination.name)
+        finish(path, base)
+        write_card(temporary / "README.md", source.folder, source.summary, form=form, parity=found)
     return export_folder.told(destination, found)
 
 
@@ -50,8 +78,8 @@ def file_stem(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "model"
 
 
-def fill(
-    temporary: Path, source: Source, base: Path, wish: Wish, watch: Watch, name: str, form: str = "gguf"
+def _fill(
+    temporary: Path, source: Source, base: Path, numbers: str, check: bool, watch: Watch, name: str
 ) -> tuple[Path, Parity | None]:
     """Write a merged model as one GGUF file into a folder, read it again, and compare it with the adapter.
 
@@ -59,9 +87,10 @@ def fill(
         temporary: Exists.
         source: The run.
         base: Its base model.
-        wish, watch: See `write`.
+        numbers: Number format.
+        check: Whether it is compared with the adapter.
+        watch: See `write`.
         name: Of the model, for the file's name.
-        form: Key of EXPORTS; its first number format is the usual one.
 
     Returns:
         The file, and how it compares; None where nobody wished to know.
@@ -72,7 +101,7 @@ def fill(
     import gguf
     from transformers import AutoConfig
 
-    numbers = wish.numbers or next(iter(EXPORTS[form].numbers))
+    written = k_quants.ROUNDED_FROM if numbers in K_QUANTS else numbers
     watch.emit(Progress(stage="Reading the base model"))
     config = AutoConfig.from_pretrained(str(base), local_files_only=True)
     arch = gguf_model.require_supported(config)
@@ -82,14 +111,14 @@ def fill(
     names = gguf_model.Names(config)
     extra = list(gguf_model.extra_tensors(config))
     planned = [gguf_file.plan(name, value.shape, "f32") for name, value in extra]
-    planned += [gguf_file.plan(names.of(name), shape, numbers) for name, shape in merging.shapes.items()]
+    planned += [gguf_file.plan(names.of(name), shape, written) for name, shape in merging.shapes.items()]
     total = sum(tensor.nbytes for tensor in planned)
-    export_folder.require_room(temporary, total + OVERHEAD_BYTES)
+    export_folder.require_room(temporary, total * (2 if written != numbers else 1) + OVERHEAD_BYTES)
 
-    path = temporary / f"{file_stem(name)}-{numbers.upper()}.gguf"
+    path = temporary / f"{file_stem(name)}-{written.upper()}.gguf"
     writer = gguf.GGUFWriter(None, arch)
     _describe_run(writer, source, base)
-    writer.add_file_type(gguf_file.file_type(numbers))
+    writer.add_file_type(gguf_file.file_type(written))
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     gguf_model.describe(writer, config)
     gguf_tokenizer.describe(writer, tokenizer, pieces)
@@ -102,11 +131,24 @@ def fill(
     stage = "Building what was learned into the model"
     hashes = gguf_file.write_tensors(writer, path, planned, values(), _teller(watch, stage, total))
     gguf_file.require_same(path, planned, hashes, _teller(watch, f"Reading {path.name} again", total))
-    if not wish.check:
+    if written != numbers:
+        path = _rounded(path, planned, numbers, watch)
+    if not check:
         return path, None
     config.tie_word_embeddings = merging.tied
     cuts = None if pieces.pre in KNOWN_TO_READER and not pieces.space_prefix else tokenizer
     return path, parity.compare(source, base, numbers, parity.of_gguf(path, config, cuts), watch)
+
+
+def _rounded(path: Path, planned: list[gguf_file.Planned], numbers: str, watch: Watch) -> Path:
+    """The same model in a number format of llama.cpp's own, in place of the file it was rounded from."""
+    export_folder.require_going(watch.control)
+    watch.emit(Progress(stage=f"llama.cpp rounds the numbers to {numbers.upper()}"))
+    smaller = path.with_name(f"{path.stem.removesuffix(k_quants.ROUNDED_FROM.upper())}{numbers.upper()}.gguf")
+    k_quants.write(path, smaller, numbers)
+    k_quants.require_same_names(smaller, planned)
+    path.unlink()
+    return smaller
 
 
 def _describe_run(writer: Any, source: Source, base: Path) -> None:

@@ -4,9 +4,7 @@ import os
 from pathlib import Path
 
 from studio.contract.events import Exported
-from studio.data.model_card import write_card
-from studio.engine import export_folder
-from studio.engine.export_source import Watch, Wish, find_base, open_source
+from studio.engine.export_source import Watch, Wish
 from studio.engine.exports import gguf
 
 MAKER = "apprentice-studio"
@@ -24,13 +22,5 @@ def write(run: Path, destination: Path, wish: Wish = Wish(), watch: Watch = Watc
     Raises:
         StudioError: See `gguf.write`.
     """
-    source = open_source(run, "lm_studio")
-    destination = Path(os.path.abspath(destination))
-    export_folder.require_free(destination)
-    base = find_base(source)
-    with export_folder.new_export(destination) as temporary:
-        place = temporary / MAKER / gguf.file_stem(destination.name)
-        place.mkdir(parents=True)
-        _, parity = gguf.fill(place, source, base, wish, watch, destination.name, "lm_studio")
-        write_card(temporary / "README.md", source.folder, source.summary, form="lm_studio", parity=parity)
-    return export_folder.told(destination, parity)
+    inside = f"{MAKER}/{gguf.file_stem(Path(os.path.abspath(destination)).name)}"
+    return gguf.write_folder("lm_studio", run, destination, wish, watch, inside)

@@ -1,14 +1,12 @@
 """A folder for Ollama: the GGUF file and a Modelfile with template, stops and context."""
 
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 from studio.contract.events import Exported
-from studio.data.model_card import write_card
-from studio.engine import export_folder, go_template
-from studio.engine.export_source import Watch, Wish, find_base, open_source
+from studio.engine import go_template
+from studio.engine.export_source import Watch, Wish
 from studio.engine.exports import gguf
 from studio.engine.tokens import load_tokenizer
 
@@ -28,16 +26,12 @@ def write(run: Path, destination: Path, wish: Wish = Wish(), watch: Watch = Watc
     Raises:
         StudioError: See `gguf.write`.
     """
-    source = open_source(run, "ollama")
-    destination = Path(os.path.abspath(destination))
-    export_folder.require_free(destination)
-    base = find_base(source)
-    with export_folder.new_export(destination) as temporary:
-        path, parity = gguf.fill(temporary, source, base, wish, watch, destination.name, "ollama")
+
+    def add_modelfile(path: Path, base: Path) -> None:
         text = modelfile(path.name, load_tokenizer(base))
-        (temporary / "Modelfile").write_text(text, encoding="utf-8", newline="\n")
-        write_card(temporary / "README.md", source.folder, source.summary, form="ollama", parity=parity)
-    return export_folder.told(destination, parity)
+        (path.parent / "Modelfile").write_text(text, encoding="utf-8", newline="\n")
+
+    return gguf.write_folder("ollama", run, destination, wish, watch, finish=add_modelfile)
 
 
 def modelfile(file_name: str, tokenizer: Any) -> str:

@@ -64,6 +64,9 @@ class ExportPage(Page):
         outer.addWidget(self.message)
         outer.addWidget(self.stack, 1)
         workplace.runs_changed.connect(self._list_runs)
+        workplace.device_reported.connect(lambda report: self.forms.offer_k_quants(report.k_quants))
+        if workplace.device is not None:
+            self.forms.offer_k_quants(workplace.device.k_quants)
         self.combining = ShortJob(workplace, self)
         self.combining.progressed.connect(self.progress.show_progress)
         self.combining.done.connect(self._on_combined)

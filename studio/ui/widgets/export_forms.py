@@ -4,7 +4,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QCheckBox, QLabel, QRadioButton, QWidget
 
 from studio.contract.compatibility import export_problem
-from studio.contract.exports import EXPORTS
+from studio.contract.exports import EXPORTS, K_QUANTS
 from studio.data.run_history import RunSummary
 from studio.ui import wording
 from studio.ui.widgets.combo_box import ComboBox
@@ -21,6 +21,7 @@ class ExportForms(Section):
         super().__init__(self.tr("As what"), parent=parent)
         self.buttons = QButtonGroup(self)
         self._about: dict[str, QLabel] = {}
+        self._k_quants = False
         for name, form in EXPORTS.items():
             button = QRadioButton(wording.told(form.label))
             button.setProperty("export", name)
@@ -56,6 +57,14 @@ class ExportForms(Section):
     def numbers(self) -> str:
         """Key of the form's number formats; "" where it has none."""
         return str(self.numbers_combo.currentData() or "")
+
+    def offer_k_quants(self, are_there: bool) -> None:
+        """Offer the number formats of llama.cpp's own, where its package is installed."""
+        if are_there != self._k_quants:
+            chosen = self.numbers()
+            self._k_quants = are_there
+            self._show_numbers()
+            self.numbers_combo.setCurrentIndex(max(0, self.numbers_combo.findData(chosen)))
 
     def wants_check(self) -> bool:
         """Whether the result is to be compared."""
@@ -99,7 +108,8 @@ class ExportForms(Section):
         self.numbers_combo.blockSignals(True)
         self.numbers_combo.clear()
         for name, words in form.numbers.items():
-            self.numbers_combo.addItem(wording.told(words), name)
+            if self._k_quants or name not in K_QUANTS:
+                self.numbers_combo.addItem(wording.told(words), name)
         self.numbers_combo.blockSignals(False)
         self._show_about()
         for widget in (self._numbers_title, self.numbers_combo):

@@ -1,0 +1,119 @@
+"""llama.cpp itself reads what is exported, and rounds to its own formats: where its Python package is installed.
+
+It is no library of the program's, so these tests run where someone has installed it (`llama-cpp-python`); without it
+they show that a K-quant is refused in words.
+"""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from studio.contract.errors import StudioError
+from studio.contract.exports import EXPORTS, K_QUANTS
+from studio.contract.run_folder import starter_folder
+from studio.engine import device, k_quants, parity
+from studio.engine.export_source import Watch, Wish
+from studio.engine.exports import gguf, lm_studio, merged, ollama
+from studio.engine.tokens import load_tokenizer
+from tests.engine.exported_run import learned_run
+from tests.engine.gguf_reader import the_file
+from tests.faults.numbers import talks, tokenizer_like
+from tests.helpers.tiny_models import ARCHITECTURES, tiny_model
+
+with_llama_cpp = pytest.mark.skipif(
+    importlib.util.find_spec(k_quants.PACKAGE) is None, reason="llama-cpp-python is not installed"
+)
+
+
+def test_every_k_quant_is_a_number_format_of_the_whole_models_in_gguf() -> None:
+    assert set(K_QUANTS) == set(k_quants.FILE_TYPES)
+    for form in ("gguf", "ollama", "lm_studio"):
+        assert set(K_QUANTS) < set(EXPORTS[form].numbers)
+
+
+@pytest.mark.parametrize("form", [gguf, ollama, lm_studio])
+def test_without_llama_cpp_a_k_quant_is_refused_before_anything_is_written(
+    form: Any, llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(k_quants, "are_there", lambda: False)
+    run = learned_run(tmp_path, llama)
+    with pytest.raises(StudioError) as caught:
+        form.write(run.path, tmp_path / "out", Wish(numbers="q4_k_m"))
+    assert caught.value.problem.code == "export.no_k_quants"
+    assert "llama-cpp-python" in caught.value.problem.why
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_look_at_this_computer_says_whether_it_is_there() -> None:
+    assert device.report().k_quants is k_quants.are_there()
+
+
+@with_llama_cpp
+@pytest.mark.parametrize("numbers", K_QUANTS)
+def test_a_k_quant_of_the_starter_is_read_back_near_to_the_adapter(numbers: str, tmp_path: Path) -> None:
+    run = learned_run(tmp_path, starter_folder())
+    made = gguf.write(run.path, tmp_path / "out-F16", Wish(numbers=numbers))
+    assert the_file(Path(made.path)).name == f"out-F16-{numbers.upper()}.gguf"
+    assert made.parity is not None
+    assert made.parity.holds, made.parity
+    eight = gguf.write(run.path, tmp_path / "q8", Wish(numbers="q8_0", check=False))
+    assert made.total_bytes < eight.total_bytes
+
+
+@with_llama_cpp
+def test_what_llama_cpp_cannot_round_leaves_nothing_behind(
+    llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = learned_run(tmp_path, llama)
+    monkeypatch.setitem(k_quants.FILE_TYPES, "q4_k_m", "LLAMA_FTYPE_GUESSED")
+    with pytest.raises(StudioError) as caught:
+        gguf.write(run.path, tmp_path / "out", Wish(numbers="q4_k_m"))
+    assert caught.value.problem.code == "export.k_quants_failed"
+    assert [path.name for path in tmp_path.iterdir() if "out" in path.name or "export" in path.name] == []
+
+
+@with_llama_cpp
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["starter", *ARCHITECTURES])
+def test_llama_cpp_answers_as_the_merged_model_does(architecture: str, tmp_path: Path) -> None:
+    """F32: the same greedy answers everywhere. F16: llama.cpp rounds what goes into a layer to F16, too, so of random
+    models, which are full of near ties, nine of ten answers; of the starter all.
+    """
+    from transformers import AutoModelForCausalLM
+
+    model = starter_folder()
+    if architecture != "starter":
+        model = tiny_model(tmp_path / "model", architecture, tokenizer_like(architecture, tmp_path / "tokenizer"))
+    run, tokenizer = learned_run(tmp_path, model), load_tokenizer(model)
+    asked = [talk for talk in talks(40) if "\u0301" not in talk[-1].content]  # llama.cpp composes no letters (NFC)
+    texts = [parity.rendered(tokenizer, talk) for talk in asked]
+    for numbers, bound, most in (("f32", 1.0, 5e-3), ("f16", 1.0 if architecture == "starter" else 0.8, 0.1)):
+        folder = merged.write(run.path, tmp_path / f"merged-{numbers}", Wish(numbers=numbers, check=False)).path
+        ours = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+        spoken = parity.says(ours, tokenizer, texts, Watch())
+        made = Path(gguf.write(run.path, tmp_path / f"gguf-{numbers}", Wish(numbers=numbers, check=False)).path)
+        theirs = opened(the_file(made))
+        assert theirs.token_eos() == tokenizer.end_ids[0]
+        assert theirs.metadata["tokenizer.chat_template"] == tokenizer.get_chat_template()
+        same, difference = 0, 0.0
+        for one in spoken:
+            assert theirs.tokenize(one.text.encode(), add_bos=False, special=True) == one.prompt
+            theirs.reset()
+            theirs.eval(one.prompt + one.answer)
+            scores = theirs.scores[: len(one.logits)]
+            difference = max(difference, float(np.abs(scores - one.logits.numpy()[:, : scores.shape[1]]).max()))
+            same += scores[len(one.prompt) - 1 :].argmax(-1).tolist() == one.answer
+        assert same >= bound * len(spoken), (numbers, same, difference)
+        assert difference <= most
+
+
+def opened(file: Path) -> Any:
+    """A model in llama.cpp, on one thread, with exact caches."""
+    from llama_cpp import Llama  # type: ignore[import-not-found, unused-ignore]
+
+    exact = {"type_k": 0, "type_v": 0, "flash_attn": False, "n_gpu_layers": 0}
+    return Llama(str(file), n_ctx=512, n_threads=1, n_threads_batch=1, logits_all=True, verbose=False, **exact)
