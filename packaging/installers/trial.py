@@ -111,8 +111,9 @@ def _look_at_desktop(sandbox: Sandbox) -> list[str]:
     entry = f"/usr/share/applications/{NAME}.desktop"
     for words, wanted in (
         (["desktop-file-validate", entry], ""),
+        (["desktop-file-validate", entry.replace(".desktop", "-job.desktop")], ""),
         (["cat", "/usr/share/applications/mimeinfo.cache"], f"{NAME}.desktop"),
-        (["xdg-mime", "query", "filetype", f"{PLACE}/x.apprentice.toml"], "application/vnd.apprentice-studio.job"),
+        (["xdg-mime", "query", "filetype", f"{PLACE}/x.apprentice-job"], "application/vnd.apprentice-studio.job"),
         (["xdg-mime", "query", "filetype", f"{PLACE}/x.jsonl"], "application/vnd.apprentice-studio.dataset+jsonl"),
         (["man", "--warnings", "-l", "/usr/share/man/man1/apprentice.1.gz"], "apprentice train"),
         (["whatis", "apprentice-studio"], "fine-tune"),

@@ -117,7 +117,9 @@ def _training(commands: "Subparsers") -> None:
     demo.add_argument("--method", choices=["lora", "qlora"], default="lora", help="qlora: on a 4-bit base model")
     demo.add_argument("--seed", type=int, default=0, help="starting dice (default: 0)")
     train = _add(commands, "train", "training:train", "train an adapter by a job file or by options")
-    train.add_argument("job", nargs="?", metavar="JOB.toml|.json", help="a job file, or a run's job.json")
+    train.add_argument(
+        "job", nargs="?", metavar="JOB.toml|.json|.apprentice-job", help="a job file, or a run's job.json"
+    )
     train.add_argument("--resume", metavar="RUN", help="go on with a run from its newest checkpoint")
     train.add_argument("--queue", action="store_true", help="put it in line: an open window starts it in its turn")
     train.add_argument("--data", help=f"{KINDS} file, or an imported dataset")

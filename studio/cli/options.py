@@ -159,12 +159,12 @@ class JobFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def read_job_file(path: Path) -> JobFile | job.TrainJob:
-    """Read JOB.toml or JOB.json (a run's own job.json too).
+    """Read JOB.toml (or .apprentice-job) or JOB.json (a run's own job.json too).
 
     Raises:
         StudioError: Unreadable, damaged, or with keys that do not exist.
     """
-    is_toml = path.suffix == ".toml"
+    is_toml = path.suffix in (".toml", job.JOB_SUFFIX)
     if path.suffix.lower() in (".yaml", ".yml"):
         raise StudioError(
             "job.invalid",
