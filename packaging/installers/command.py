@@ -50,6 +50,8 @@ def make(build: Build) -> int:
         files = needs.elf_files(build.tree)
         packages = needs.system_packages(files, patchelf)
         finished += [archives.make_tarball(build), archives.make_deb(build, packages, described(build)["glibc"])]
+    finished.append(layout.OUT / f"{build.stem}.cdx.json")
+    shutil.copy(build.tree / "sbom.cdx.json", finished[-1])
     archives.write_sums(build)
     for path in finished:
         say(f"package: {path} ({path.stat().st_size / 1e6:,.0f} MB)")

@@ -120,11 +120,15 @@ def _look_at_desktop(sandbox: Sandbox) -> list[str]:
     ):
         if words[0] == "xdg-mime":
             (sandbox.root / words[-1].lstrip("/")).write_text("{}\n")
-        told = sandbox.run(words)
+        try:
+            told = sandbox.run(words)
+        except RuntimeError as error:
+            problems.append(str(error))
+            continue
         if (wanted and wanted not in told) or (not wanted and told.strip()):
             problems.append(f"{' '.join(words)} said {told.strip()[:200]!r}")
-        if words[0] == "xdg-mime":
-            (sandbox.root / words[-1].lstrip("/")).unlink()
+    for path in (sandbox.root / PLACE.lstrip("/")).iterdir():
+        path.unlink()
     return problems
 
 
