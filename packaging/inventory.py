@@ -32,7 +32,14 @@ from packaging.requirements import Requirement
 TEXTS = re.compile(r"(licen[cs]e|copying|notice|authors|copyright)[^/]*$", re.IGNORECASE)
 COMMON = Path("/usr/share/common-licenses")
 # Wheels that name licences by word and do not bring the text.
-BY_WORD = {"pyside6-essentials": ("LGPL-3", "GPL-3", "GPL-2"), "shiboken6": ("LGPL-3", "GPL-3", "GPL-2")}
+BY_WORD = {
+    "pyside6-essentials": ("LGPL-3", "GPL-3", "GPL-2"),
+    "shiboken6": ("LGPL-3", "GPL-3", "GPL-2"),
+    "tokenizers": ("Apache-2.0",),
+    "nvidia-ml-py": ("BSD",),
+}
+# Where a wheel's own words say less than its text.
+KNOWN = {"pyinstaller": "GPL-2.0-or-later WITH Bootloader-exception", "torch": "BSD-3-Clause"}
 CLASSIFIERS = {
     "MIT License": "MIT",
     "Apache Software License": "Apache-2.0",
@@ -54,6 +61,7 @@ def main(arguments: list[str]) -> int:
     place.mkdir()
     worker = {normal(one.name): one for one in importlib.metadata.distributions(path=[told["worker"]])}
     window = closure(told["window"])
+    window["pyinstaller"] = importlib.metadata.distribution("pyinstaller")  # its small starter, not what it needs
     parts = {**window, **worker}
     components = [python_component(told)]
     index = [f"Python {told['python']}  PSF-2.0  (interpreter and standard library)"]
@@ -102,6 +110,8 @@ def closure(wanted: Iterable[str]) -> dict[str, Distribution]:
 
 def licence_of(one: Distribution) -> str:
     """An SPDX expression where the wheel gives one, else its own words, in one line."""
+    if normal(one.name) in KNOWN:
+        return KNOWN[normal(one.name)]
     said = _said(one, "License-Expression") or _said(one, "License")
     first = said.strip().splitlines()[0].strip() if said.strip() else ""
     if first and len(first) < 60:
@@ -146,6 +156,7 @@ def grouped(system: list[list[str]]) -> Iterator[tuple[str, str, list[str]]]:
 def write_index(place: Path, index: list[str], licence: Path) -> None:
     """README.txt for a person, and `copyright` as Debian wants it."""
     own = licence.read_text(encoding="utf-8")
+    (place / "Apprentice-Studio.txt").write_text(own, encoding="utf-8")
     head = (
         "Apprentice Studio is under the Apache License 2.0. It is shipped with the works that this list names, each\n"
         "under its own licence; the texts lie in this folder. Qt and PySide6 are used under the LGPL:\n"

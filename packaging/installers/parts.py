@@ -75,12 +75,10 @@ UNUSED_IN_WHEELS = (
     "sympy/**/tests",
     "networkx/**/tests",
     "bin",
-    # Arrow's own ways onto the network: flight, substrait's plans, and file systems of clouds.
+    # Arrow's own ways onto the network: flight, and file systems of clouds.
     "pyarrow/_flight*",
     "pyarrow/libarrow_flight*",
     "pyarrow/libarrow_python_flight*",
-    "pyarrow/_substrait*",
-    "pyarrow/libarrow_substrait*",
     "pyarrow/_s3fs*",
     "pyarrow/libarrow_s3*",
     "pyarrow/_gcsfs*",

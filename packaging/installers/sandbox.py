@@ -35,6 +35,8 @@ class Sandbox:
         _mount("-t", "proc", "proc", str(self.root / "proc"))
         _mount("--bind", "/dev", str(self.root / "dev"))
         _mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", str(self.root / "dev" / "shm"))
+        for path in (self.root / "usr" / "bin").glob("python3*"):  # openbox brings one: ours must not lean on it
+            path.unlink()
         self.run(["useradd", "--create-home", "--shell", "/bin/bash", USER])
         for path in (self.root / HOME).iterdir():  # an empty HOME, without what a new account gets
             path.unlink()

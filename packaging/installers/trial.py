@@ -111,19 +111,24 @@ def _look_at_desktop(sandbox: Sandbox) -> list[str]:
     entry = f"/usr/share/applications/{NAME}.desktop"
     for words, wanted in (
         (["desktop-file-validate", entry], ""),
+        (["desktop-file-validate", entry.replace(".desktop", "-job.desktop")], ""),
         (["cat", "/usr/share/applications/mimeinfo.cache"], f"{NAME}.desktop"),
-        (["xdg-mime", "query", "filetype", f"{PLACE}/x.apprentice.toml"], "application/vnd.apprentice-studio.job"),
+        (["xdg-mime", "query", "filetype", f"{PLACE}/x.apprentice-job"], "application/vnd.apprentice-studio.job"),
         (["xdg-mime", "query", "filetype", f"{PLACE}/x.jsonl"], "application/vnd.apprentice-studio.dataset+jsonl"),
         (["man", "--warnings", "-l", "/usr/share/man/man1/apprentice.1.gz"], "apprentice train"),
         (["whatis", "apprentice-studio"], "fine-tune"),
     ):
         if words[0] == "xdg-mime":
             (sandbox.root / words[-1].lstrip("/")).write_text("{}\n")
-        told = sandbox.run(words)
+        try:
+            told = sandbox.run(words)
+        except RuntimeError as error:
+            problems.append(str(error))
+            continue
         if (wanted and wanted not in told) or (not wanted and told.strip()):
             problems.append(f"{' '.join(words)} said {told.strip()[:200]!r}")
-        if words[0] == "xdg-mime":
-            (sandbox.root / words[-1].lstrip("/")).unlink()
+    for path in (sandbox.root / PLACE.lstrip("/")).iterdir():
+        path.unlink()
     return problems
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from environment import say, stop
 
-from installers import parts
+from installers import desktop_files, parts
 from installers.layout import NAME, WINDOWS, Build, run
 from installers.wheelhouse import tools_python
 
@@ -32,7 +32,7 @@ PLUGINS_UNUSED = (
     "qmltooling",
     "sqldrivers",
 )
-LIBRARIES_UNUSED = ("libQt6Eglfs*", "libQt6EglFs*", "libQt6EGLFS*")
+LIBRARIES_UNUSED = ("libQt6Egl*", "libQt6EGL*", "libQt6Network*")
 # Of the libraries that are the building machine's own only these are shipped: what Python's modules load, and the small
 # ones of X11 that many desktops lack. All else every desktop has, in versions that fit its drivers and settings.
 SHIPPED = re.compile(
@@ -53,6 +53,9 @@ def build_window(build: Build) -> list[tuple[str, Path]]:
     command = [str(tools_python()), "-m", "PyInstaller", "--noconfirm", "--onedir", "--windowed", "--name", NAME]
     command += ["--distpath", str(work / "dist"), "--workpath", str(work), "--specpath", str(work)]
     command += ["--paths", str(build.source), "--noupx", "--log-level", "WARN"]
+    if WINDOWS:
+        desktop_files.write_ico(build, build.tree / f"{NAME}.ico")
+        command += ["--icon", str(build.tree / f"{NAME}.ico")]
     for room in ROOMS:
         command += ["--collect-submodules", room]
     for module in (*parts.NEVER_IN_WINDOW, *QT_UNUSED):

@@ -117,9 +117,8 @@ def _training(commands: "Subparsers") -> None:
     demo.add_argument("--method", choices=["lora", "qlora"], default="lora", help="qlora: on a 4-bit base model")
     demo.add_argument("--seed", type=int, default=0, help="starting dice (default: 0)")
     train = _add(commands, "train", "training:train", "train an adapter on a dataset, or by a job file")
-    train.add_argument(
-        "job", nargs="?", metavar="DATA|JOB.toml|.json", help="a file, an imported dataset, a job, or a run's job.json"
-    )
+    kinds = "DATA|JOB.toml|.json|.apprentice-job"
+    train.add_argument("job", nargs="?", metavar=kinds, help="a file, an imported dataset, a job, or a run's job.json")
     train.add_argument("--resume", metavar="RUN", help="go on with a run from its newest checkpoint")
     train.add_argument(
         "--start-over",

@@ -159,12 +159,12 @@ class JobFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def read_job_file(path: Path) -> JobFile | job.TrainJob:
-    """Read JOB.toml or JOB.json (a run's own job.json too).
+    """Read JOB.toml (or .apprentice-job) or JOB.json (a run's own job.json too).
 
     Raises:
         StudioError: Unreadable, damaged, or with keys that do not exist.
     """
-    is_toml = path.suffix == ".toml"
+    is_toml = path.suffix in (".toml", job.JOB_SUFFIX)
     if path.suffix.lower() in (".yaml", ".yml"):
         raise StudioError(
             "job.invalid",
@@ -213,7 +213,7 @@ def read_job_file(path: Path) -> JobFile | job.TrainJob:
 
 def is_job_file(path: Path) -> bool:
     """Whether an existing file is meant as a job; JSON of rows is not. What is damaged counts as its name says."""
-    if path.suffix.lower() in (".toml", ".yaml", ".yml"):
+    if path.suffix.lower() in (".toml", ".yaml", ".yml", job.JOB_SUFFIX):
         return True
     if path.suffix.lower() != ".json" or not path.is_file():
         return False

@@ -23,6 +23,10 @@ Shape = Literal["chat", "sharegpt", "alpaca", "prompt_completion", "text", "pref
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 
+JOB_SUFFIX = ".apprentice-job"
+"""Of a job that a person wrote, where the system is to know it by its name; TOML inside."""
+
+
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Which columns of a source hold what; the user can change every one of them.
 

@@ -120,7 +120,13 @@ def _unreadable(folder: RunFolder, index: RunIndex | None, problem: Problem) -> 
     )
     return RunSummary(
         folder=folder.path,
-        job=job.TrainJob(model="", dataset="", **names),
+        job=job.TrainJob(
+            model="",
+            dataset="",
+            name=names["name"],
+            model_name=names["model_name"],
+            dataset_name=names["dataset_name"],
+        ),
         state="unreadable",
         label=read_label(folder),
         problem=told,

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 from PySide6.QtCore import QCoreApplication
 
+from studio.contract.job import JOB_SUFFIX
 from studio.contract.run_folder import MARKER, RunFolder
 from studio.data import folders, update_note
 from studio.data.formats import SUFFIXES
@@ -52,6 +53,8 @@ def route(path: Path) -> Route:
         return Route(
             "update", "settings", path, _tr("Check whether {name} tells of a newer version").format(name=path.name)
         )
+    if path.suffix.lower() == JOB_SUFFIX:
+        return _none(path, _tr("{name} is a job: it is trained by `apprentice train {name}` in a terminal."))
     if path.suffix.lower() in _WEIGHTS:
         return _none(path, _tr("A model is a folder: drop the folder that holds {name} and its config.json."))
     known = ", ".join(suffix.removeprefix(".").upper() for suffix in SUFFIXES)

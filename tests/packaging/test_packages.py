@@ -1,0 +1,254 @@
+"""What the packages are made from: small and quick checks. `dev.py package --check` tries the built ones."""
+
+import importlib
+import re
+import struct
+import subprocess
+import sys
+import tomllib
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from studio import __version__
+from studio.cli.options import read_job_file
+from studio.contract.job import JOB_SUFFIX
+from studio.data.update_note import SUFFIX
+from tests.helpers.shared_data import PROJECT
+
+LINUX, WINDOWS = PROJECT / "packaging" / "linux", PROJECT / "packaging" / "windows"
+MIME = "{http://www.freedesktop.org/standards/shared-mime-info}"
+
+
+@pytest.fixture
+def parts(scripts: None) -> ModuleType:
+    return importlib.import_module("installers.parts")
+
+
+@pytest.fixture
+def archives(scripts: None) -> ModuleType:
+    return importlib.import_module("installers.archives")
+
+
+@pytest.fixture
+def layout(scripts: None) -> ModuleType:
+    return importlib.import_module("installers.layout")
+
+
+def desktop_entry(name: str) -> dict[str, str]:
+    lines = (LINUX / name).read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "[Desktop Entry]"
+    return dict(line.split("=", 1) for line in lines[1:] if line)
+
+
+# --- which library goes where --------------------------------------------------------------------------------------
+
+
+def test_every_library_of_the_project_goes_to_a_process_and_no_name_is_stale(parts: ModuleType) -> None:
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    names = {canonicalize_name(Requirement(line).name) for line in declared}
+    assert names >= parts.WINDOW_ONLY
+    assert names >= parts.WORKER_ONLY
+    pyproject = PROJECT / "pyproject.toml"
+    window = {parts.normal(line) for line in parts.requirements("window", "cpu", pyproject)}
+    worker = {parts.normal(line) for line in parts.requirements("worker", "cpu", pyproject)}
+    assert window | worker == names
+    assert "torch" not in window
+    assert "pyside6-essentials" not in worker
+
+
+def test_the_cuda_edition_brings_its_kernels_to_the_worker_alone(parts: ModuleType) -> None:
+    pyproject = PROJECT / "pyproject.toml"
+    assert any("liger" in line for line in parts.requirements("worker", "cuda", pyproject))
+    assert not any("liger" in line for line in parts.requirements("worker", "cpu", pyproject))
+    assert not any("liger" in line for line in parts.requirements("window", "cuda", pyproject))
+
+
+def test_the_pins_of_the_cpu_edition_are_those_of_the_project() -> None:
+    pinned = (PROJECT / "packaging" / "constraints.txt").read_text(encoding="utf-8")
+    special = (PROJECT / "packaging" / "constraints-cpu.txt").read_text(encoding="utf-8")
+    (line,) = [line for line in special.splitlines() if not line.startswith("#")]
+    version = re.search(r"^torch==(\S+)$", pinned, re.MULTILINE)
+    assert version is not None
+    assert line.startswith(f"torch=={version[1]}+cpu ")
+
+
+def test_what_builds_the_packages_is_pinned_to_one_version_each() -> None:
+    for line in (PROJECT / "packaging" / "constraints-tools.txt").read_text(encoding="utf-8").splitlines():
+        assert line.startswith("#") or re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; sys_platform == \"\w+\")?", line), line
+
+
+# --- Linux ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "program"), [("apprentice-studio", "apprentice-studio"), ("apprentice-studio-job", "apprentice")]
+)
+def test_the_desktop_entries_start_our_programs_and_name_known_kinds_of_files(name: str, program: str) -> None:
+    entry = desktop_entry(f"{name}.desktop")
+    assert entry["Type"] == "Application"
+    assert entry["Exec"].split()[0] == entry["TryExec"] == program
+    assert entry["Icon"] == "apprentice-studio"
+    tree = ElementTree.parse(LINUX / "apprentice-studio.xml").getroot()
+    declared = {kind.attrib["type"] for kind in tree.findall(f"{MIME}mime-type")}
+    assert set(filter(None, entry["MimeType"].split(";"))) <= declared
+    for key in ("Categories", "MimeType"):
+        assert entry[key].endswith(";")
+
+
+def test_the_desktop_entry_belongs_to_the_window_that_the_program_opens() -> None:
+    source = (PROJECT / "studio" / "app.py").read_text(encoding="utf-8")
+    assert f'setDesktopFileName("{desktop_entry("apprentice-studio.desktop")["StartupWMClass"]}")' in source
+
+
+def test_the_kinds_of_files_have_the_endings_that_the_program_uses() -> None:
+    tree = ElementTree.parse(LINUX / "apprentice-studio.xml").getroot()
+    patterns = {glob.attrib["pattern"] for glob in tree.iter(f"{MIME}glob")}
+    assert {f"*{JOB_SUFFIX}", f"*{SUFFIX}", "*.jsonl"} <= patterns
+
+
+def test_a_job_with_its_own_ending_is_read_as_toml(tmp_path: Path) -> None:
+    path = tmp_path / f"mine{JOB_SUFFIX}"
+    path.write_text('data = "faq.csv"\n[settings]\nlearning_rate = 1e-3\n', encoding="utf-8")
+    assert read_job_file(path).settings == {"learning_rate": 1e-3}
+
+
+def test_the_control_file_is_one_that_dpkg_reads(archives: ModuleType) -> None:
+    text = archives.control_text("1.2.3", ["libc6 (>= 2.35)", "libgl1"], 1500)
+    lines = text.splitlines()
+    fields = dict(line.split(": ", 1) for line in lines if not line.startswith(" "))
+    assert fields["Package"] == "apprentice-studio"
+    assert fields["Version"] == "1.2.3"
+    assert fields["Depends"] == "libc6 (>= 2.35), libgl1"
+    assert all(line.startswith((" ", *fields)) for line in lines)
+    assert " ." in lines
+    assert text.endswith("\n")
+
+
+def test_the_launcher_finds_the_worker_beside_itself_through_a_link(tmp_path: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a shell script")
+    folder = tmp_path / "a folder" / "apprentice-studio"
+    (folder / "worker" / "bin").mkdir(parents=True)
+    python = folder / "worker" / "bin" / "python3"
+    python.write_text('#!/bin/sh\necho "$0" "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    launcher = folder / "apprentice"
+    launcher.write_bytes((LINUX / "apprentice").read_bytes())
+    launcher.chmod(0o755)
+    link = tmp_path / "apprentice"
+    link.symlink_to(launcher)
+    done = subprocess.run([str(link), "chat", "two words"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{python} -I -m studio.cli chat two words"
+
+
+def test_the_manual_page_names_every_command(scripts: None) -> None:
+    man_page = importlib.import_module("man_page")
+    page = man_page.page("2026-11-28")
+    for command in ("apprentice train", "apprentice models add", "apprentice update check", "apprentice range\\-test"):
+        assert f".B {command}\n" in page
+    assert not re.search(r"^'", page, re.MULTILINE)  # a request to roff, not a text
+
+
+# --- Windows -------------------------------------------------------------------------------------------------------
+
+
+def script() -> str:
+    return (WINDOWS / "installer.iss").read_text(encoding="utf-8")
+
+
+def setup_value(name: str) -> str:
+    found = re.search(rf"^{name}=(.*)$", script(), re.MULTILINE)
+    assert found is not None, name
+    return found[1]
+
+
+def test_the_setup_is_for_one_user_and_is_named_as_the_other_packages_are(layout: ModuleType) -> None:
+    assert setup_value("PrivilegesRequired") == "lowest"
+    assert setup_value("DefaultDirName").startswith("{localappdata}")
+    name = setup_value("OutputBaseFilename").replace("{#Version}", __version__).replace("{#Edition}", "cpu")
+    assert f"{layout.this_build('cpu').stem.replace('-linux-', '-windows-')}" == name
+
+
+def test_the_setup_is_told_what_the_build_tells_it(scripts: None) -> None:
+    setup = importlib.import_module("installers.windows_setup")
+    told = {word.removeprefix("/D").partition("=")[0] for word in setup.arguments("1", "cpu", "tree", "out")}
+    asked = set(re.findall(r"#ifndef (\w+)", script())) - {"AnyArchitecture"}
+    assert told == asked
+
+
+def test_the_setup_runs_nothing_unasked_and_fetches_nothing() -> None:
+    run = re.search(r"^\[Run\]\n(.*?)\n\n", script(), re.MULTILINE | re.DOTALL)
+    assert run is not None
+    assert all("postinstall" in line and "skipifsilent" in line for line in run[1].splitlines())
+    assert not re.search(r"download|https?://|powershell", script(), re.IGNORECASE)
+
+
+def test_the_setup_knows_our_files_and_only_beneath_the_user() -> None:
+    lines = [line for line in script().splitlines() if line.startswith("Root:")]
+    assert all(line.startswith("Root: HKA;") for line in lines)
+    for ending in (JOB_SUFFIX, SUFFIX, ".jsonl"):
+        assert any(f"Software\\Classes\\{ending}" in line for line in lines), ending
+
+
+def test_the_setup_deletes_data_only_with_our_mark_in_it_and_only_when_asked() -> None:
+    code = script().split("[Code]")[1]
+    assert code.count("DelTree") == 1
+    assert "HoldsOurData" in code
+    assert "MB_DEFBUTTON2" in code  # "no" is what Enter says
+    assert "/REMOVEDATA=yes" in code
+
+
+def test_an_icon_for_windows_holds_pictures_at_the_places_that_it_says(
+    scripts: None, layout: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = importlib.import_module("installers.desktop_files")
+
+    def draw(command: list[str], *_: object) -> str:
+        for place in command[5::2]:
+            Path(place).write_bytes(b"\x89PNG" + bytes(len(place)))
+        return ""
+
+    monkeypatch.setattr(files, "run", draw)
+    files.write_ico(layout.this_build("cpu"), tmp_path / "x.ico")
+    content = (tmp_path / "x.ico").read_bytes()
+    _, kind, count = struct.unpack_from("<HHH", content)
+    assert (kind, count) == (1, 7)
+    for index in range(count):
+        *_, length, offset = struct.unpack_from("<BBBBHHII", content, 6 + 16 * index)
+        assert content[offset : offset + 4] == b"\x89PNG"
+        assert offset + length <= len(content)
+
+
+# --- the check -----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_written_outside_the_home_is_found(scripts: None) -> None:
+    sandbox = importlib.import_module("installers.sandbox")
+    before = {"etc/passwd": (10, 1), "opt/apprentice-studio/x": (5, 5)}
+    after = {
+        "etc/passwd": (11, 2),
+        "opt/apprentice-studio/x": (5, 5),
+        f"{sandbox.HOME}/.local/share/apprentice-studio/models.json": (3, 3),
+        "home/other": (1, 1),
+        "var/tmp/left": (2, 2),
+    }
+    assert sandbox.written_between(before, after) == ["etc/passwd", "home/other", "var/tmp/left"]
+
+
+def test_the_wheel_of_another_edition_is_no_cuda_build(scripts: None, layout: ModuleType, tmp_path: Path) -> None:
+    wheelhouse = importlib.import_module("installers.wheelhouse")
+
+    class Build:
+        edition = "cuda"
+        wheels = tmp_path
+
+    (tmp_path / "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl").touch()
+    with pytest.raises(SystemExit):
+        wheelhouse._require_edition(Build())
+    (tmp_path / "torch-2.13.0-cp311-cp311-manylinux_2_28_x86_64.whl").touch()
+    wheelhouse._require_edition(Build())
