@@ -41,7 +41,7 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemoryWitness:
-    """Looks at a worker about once a second; asked when it is dead."""
+    """Looks at a worker about once a second; made before the worker is, asked when it is dead."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         """Args:
@@ -51,6 +51,7 @@ class MemoryWitness:
         self._group: Path | None = None
         self._looked = 0.0
         self._earlier: deque[tuple[int, int]] = deque(maxlen=LOOKS)
+        self._before = self._of_machine()
         self.seen: Sight | None = None
 
     def look(self, pid: int) -> None:
@@ -75,6 +76,8 @@ class MemoryWitness:
 
     def found(self) -> Found:
         """What can be said now that the worker is dead."""
+        if len(self._earlier) < LOOKS and self._of_machine() > self._before:
+            return "killed"  # so soon that it was hardly seen, or only when it was being ended already
         if self.seen is None:
             return "no"
         if any(now > then for now, then in zip(self._kills(), self._earlier[0], strict=True)):
@@ -84,15 +87,18 @@ class MemoryWitness:
     def problem(self, details: str) -> Problem | None:
         """Why a killed worker was killed, where memory was the reason."""
         found, seen = self.found(), self.seen
-        if found == "no" or seen is None:
+        if found == "no":
             return None
+        why = "It had hardly begun."
+        if seen is not None:
+            why = f"When it was last seen it held {gigabytes(seen.used)}, and {gigabytes(seen.free)} of "
+            why += f"{gigabytes(seen.total)} were free."
         return Problem(
             code="memory.host_killed",
             what="The computer's memory ran out, and the system ended the trainer."
             if found == "killed"
             else "The trainer was killed, most likely because the computer's memory ran out.",
-            why=f"When it was last seen it held {gigabytes(seen.used)}, and {gigabytes(seen.free)} of "
-            f"{gigabytes(seen.total)} were free.",
+            why=why,
             fix="Change the settings so that the run needs less memory, or close other programs; then go on from the "
             "last checkpoint.",
             details=details,
@@ -129,7 +135,10 @@ class MemoryWitness:
         if self._group is not None:
             for name in ("memory.events", "memory.oom_control"):
                 inside = max(inside, _count(self._group / name))
-        return inside, _count(self._root / "proc/vmstat")
+        return inside, self._of_machine()
+
+    def _of_machine(self) -> int:
+        return _count(self._root / "proc/vmstat")
 
     def _limit(self) -> tuple[int, int]:
         """What the control group allows and what it holds; 0 where it allows everything."""

@@ -57,6 +57,29 @@ def test_a_kill_that_only_the_whole_machine_counted_is_proof(tmp_path: Path) -> 
     assert witness.found() == "killed"
 
 
+def test_a_worker_that_was_ended_before_it_was_seen_is_proof_by_what_was_counted_before_it(tmp_path: Path) -> None:
+    put(tmp_path, proc__vmstat="oom_kill 7\n")
+    unseen, seen_dying = MemoryWitness(tmp_path), MemoryWitness(tmp_path)
+    put(tmp_path, proc__vmstat="oom_kill 8\n")
+    seen_dying.look(ME)
+    for witness in (unseen, seen_dying):
+        problem = witness.problem("the log")
+        assert problem is not None
+        assert problem.code == "memory.host_killed"
+
+
+def test_what_the_machine_counted_long_before_the_death_is_about_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_witness, "LOOK_SECONDS", 0.0)
+    put(tmp_path, proc__vmstat="oom_kill 7\n")
+    witness = MemoryWitness(tmp_path)
+    put(tmp_path, proc__vmstat="oom_kill 8\n")
+    for _ in range(memory_witness.LOOKS):
+        witness.look(ME)
+    assert witness.found() == "no"
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_group_that_was_nearly_full_makes_it_likely(tmp_path: Path, version: int) -> None:
     group(tmp_path, version, kills=0, limit=str(1 << 30), held=(1 << 30) - (20 << 20))
