@@ -3,8 +3,11 @@
 The worker duplicates fd 1 for events and points fd 1 at stderr, so that a library's print cannot corrupt the wire.
 """
 
+import contextlib
 import os
+import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +21,8 @@ from studio.data.worker_lock import write_lock
 from studio.worker.awake import SleepWatch
 
 HEARTBEAT_SECONDS = 1.0
+END_PATIENCE_SECONDS = 5.0
+"""So long a worker that is done waits for a disk that does not take its last words."""
 
 MOST_UNWRITTEN_BYTES = 32 * 1024 * 1024
 """So much waits for a disk that cannot be written; a run that pauses says little."""
@@ -88,6 +93,16 @@ class Wire:
     ) -> None:
         self._ended.set()
         self._beat.join()
+        ends = time.monotonic() + END_PATIENCE_SECONDS
+        with self._lock:
+            self._write_record()
+            while self._unwritten and time.monotonic() < ends:
+                time.sleep(0.2)
+                self._write_record()
+        if self._unwritten:
+            with contextlib.suppress(OSError):  # the log lies on the same disk
+                print("The disk did not take the last words of this run; its folder lacks them.", file=sys.stderr)
+                sys.stderr.flush()
         self._folder.lock.unlink(missing_ok=True)
         os.close(self._record)
 

@@ -27,6 +27,7 @@ from studio.contract import commands, events
 from studio.contract import job as jobs
 from studio.contract.errors import Problem
 from studio.contract.run_folder import RunFolder
+from studio.data.run_history import summarise
 from tests.engine.ground import make_dataset, make_job, make_model, new_run, sums
 from tests.faults import forked
 from tests.faults.kills import VALUES, told, weights
@@ -45,6 +46,7 @@ class Result(msgspec.Struct, kw_only=True):
             clock.
         paused: Of them, those that paused and said why.
         refused: Those that ended in words before their first step, with nothing to lose.
+        at_end: Those that had ended but for the record of it, and told it when they were taken up again.
         intact: Those whose last checkpoint was whole while the disk was full.
         identical: Those that ended as the undisturbed run, after space was made.
     """
@@ -54,6 +56,7 @@ class Result(msgspec.Struct, kw_only=True):
     unreached: int = 0
     paused: int = 0
     refused: int = 0
+    at_end: int = 0
     intact: int = 0
     identical: int = 0
     faults: list[str] = msgspec.field(default_factory=list)
@@ -62,7 +65,8 @@ class Result(msgspec.Struct, kw_only=True):
     def is_good(self) -> bool:
         """Whether no run lost anything."""
         few = self.unreached * 20 <= self.tried
-        return not self.faults and few and self.tried == self.intact == self.identical == self.paused + self.refused
+        ways = self.paused + self.refused + self.at_end
+        return not self.faults and few and self.tried == self.intact == self.identical == ways
 
 
 def build_shim(folder: Path) -> Path:
@@ -105,7 +109,7 @@ class Worker:
     """A worker on a failing disk, and what it says to its window while its own record cannot be written."""
 
     def __init__(self, folder: RunFolder, disk: Disk, at: int, number: int) -> None:
-        self.log = disk.cure.with_suffix(".log")
+        self.log = disk.cure.with_name(f"log-of-{disk.cure.stem}")  # begins otherwise: this disk does not fail
         reading, writing = os.pipe()
 
         def work() -> int:
@@ -182,12 +186,20 @@ def _try(folder: RunFolder, disk: Disk, at: int, number: int, result: Result) ->
         told_all = "GB" in said[0].fix
         return f"ended with {code}: {log[-300:]}" if code else "" if told_all else f"no word of GB: {said[0].fix}"
     result.intact += _is_intact(folder)
-    result.refused += 1
     disk.cure.touch()
     if "Traceback" in log:
         return f"ended with {code} and a traceback: {log.strip().splitlines()[-1]}"
-    if code == 0:
-        return "ended as if nothing had been"
+    if code:
+        result.refused += 1
+    else:
+        result.at_end += 1
+        summary = summarise(folder)
+        if summary is None or not (summary.can_resume or summary.state == "finished"):
+            return "ended, and is neither told as finished nor to be taken up"
+        if "did not take the last words" not in log and summary.state != "finished":
+            return "ended as if nothing had been"
+        if summary.state == "finished":
+            return ""
     again = Worker(folder, disk, 0, 0)
     list(again)
     code = again.wait()
