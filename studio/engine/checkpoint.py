@@ -289,10 +289,14 @@ def _delete(path: Path) -> None:
 def replace_folder(final: Path, write: Callable[[Path], None]) -> None:
     """Have `write` fill a new folder, then put it under its final name in one step.
 
+    Between its two renames the folder is under no name but `.old-…`: whoever was killed there finds it again here.
+
     Raises:
         OSError: The disk is full or cannot be written; what was there before is untouched.
     """
     partial, old = final.with_name(f".partial-{final.name}"), final.with_name(f".old-{final.name}")
+    if not os.path.lexists(final) and (old / MARKER).is_file() and not old.is_symlink():
+        old.rename(final)
     _delete(partial)
     _delete(old)
     make_folder(partial)
