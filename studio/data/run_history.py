@@ -107,8 +107,7 @@ def _unreadable(folder: RunFolder, index: RunIndex | None, problem: Problem) -> 
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         table = {}
     kept = table if isinstance(table, dict) else {}
-    names = {key: str(kept.get(key) or "")[:80] for key in ("name", "model_name", "dataset_name")}
-    names["name"] = names["name"] or folder.id
+    name, model, data = (str(kept.get(key) or "")[:80] for key in ("name", "model_name", "dataset_name"))
     hello = next((event for event in read_events(folder) if isinstance(event, events.Hello)), None)
     made_by = hello.versions.get("apprentice-studio") if hello is not None else None
     told = msgspec.structs.replace(
@@ -120,7 +119,7 @@ def _unreadable(folder: RunFolder, index: RunIndex | None, problem: Problem) -> 
     )
     return RunSummary(
         folder=folder.path,
-        job=job.TrainJob(model="", dataset="", **names),
+        job=job.TrainJob(name=name or folder.id, model="", model_name=model, dataset="", dataset_name=data),
         state="unreadable",
         label=read_label(folder),
         problem=told,

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import ModelChecked
+from studio.data import model_library
 from studio.data.model_search import find_models, hugging_face_cache
 from studio.supervisor.model_shelf import ModelShelf, Removed
 from studio.supervisor.workplace import Workplace
@@ -91,6 +92,9 @@ class ModelsPage(Page):
     def on_shown(self) -> None:
         """Folders may be gone since."""
         self._fill()
+        damaged = model_library.mend()
+        if damaged is not None:
+            self.message.show_problem(damaged, kind="warning")
 
     def open_search(self) -> bool:
         """Ctrl+F."""
