@@ -98,9 +98,8 @@ def _mended() -> Problem | None:
     return Problem(
         code="model.list_damaged",
         what="The list of models was damaged.",
-        why=f"Of its file {len(shelf.models)} models could be read; the models' own files are untouched.",
-        fix=f"Add what is missing again; the damaged file is kept as {aside.name}.",
-        where=str(aside),
+        why=f"Models that could be read of it: {len(shelf.models)}; the models' own files are untouched.",
+        fix=f"Add what is missing again; the damaged file is kept as {aside.name} in the program's folder.",
     )
 
 

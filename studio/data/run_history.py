@@ -132,7 +132,7 @@ def read_events(folder: RunFolder) -> Iterator[events.AnyEvent]:
     for line in folder.iter_lines():
         try:
             yield events.decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
 
 

@@ -223,9 +223,9 @@ def none_whole(folder: Path) -> StudioError:
     count = len(found(folder))
     return StudioError(
         NONE_WHOLE,
-        f"No whole checkpoint is left: starting over loses {steps:,} steps.",
-        f"{'The only one is' if count == 1 else f'All {count} are'} damaged: files differ from what was written, as "
-        "after a power cut or on a failing disk.",
+        f"No whole checkpoint is left: starting over loses {steps:,} {'step' if steps == 1 else 'steps'}.",
+        f"{'The only one is' if count == 1 else f'All of the {count:,} are'} damaged: files differ from what was "
+        "written, as after a power cut or on a failing disk.",
         "Check the disk, or bring the checkpoints back from a copy of yours. To begin the run from its first step "
         '(what is damaged is kept aside): "Start it again", or --start-over on the command line.',
         where=str(folder),

@@ -30,7 +30,7 @@ def test_a_damaged_list_is_told_once_and_kept_aside(by_writing: bool, own_home: 
         left.append("three")
     problem = model_library.mend()
     assert problem is not None
-    assert "1 models could be read" in problem.why
+    assert "could be read of it: 1;" in problem.why
     assert model_library.mend() is None
     assert [found.name for found in model_library.list_models()] == sorted(left)
     assert [path.read_bytes() for path in own_home.glob("models.json.*.aside")] == [broken]

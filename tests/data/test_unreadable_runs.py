@@ -66,6 +66,16 @@ def test_a_run_whose_job_cannot_be_read_is_listed_with_its_problem(
     assert run_history.list_runs() == []
 
 
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"note": "\xff\xfe"}', b"{", b""])
+def test_damaged_files_beside_the_job_hide_no_run(content: bytes, run: RunFolder) -> None:
+    for name in ("label.json", base_identity.FILE, run.lock.name):
+        (run.path / name).write_bytes(content)
+    run.events.write_bytes(content + b"\n" + run.events.read_bytes())
+    (found,) = run_history.list_runs()
+    assert (found.job, found.state, found.label) == (GOOD, "interrupted", Label())
+    assert base_identity.recall(run) is None
+
+
 def test_a_folder_that_has_neither_job_nor_events_yet_is_no_run(own_home: Path) -> None:
     RunFolder.create(runs_folder(), "run")
     assert run_history.list_runs() == []
