@@ -228,7 +228,7 @@ def none_whole(folder: Path) -> StudioError:
         "written, as after a power cut or on a failing disk.",
         "Check the disk, or bring the checkpoints back from a copy of yours. To begin the run from its first step "
         '(what is damaged is kept aside): "Start it again", or --start-over on the command line.',
-        where=str(folder),
+        details=f"Looked for in {folder}",
     )
 
 

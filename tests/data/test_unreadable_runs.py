@@ -36,12 +36,13 @@ def changed(**changes: object) -> bytes:
     [
         (b"", None, "not a job"),
         (b'{"kind": "train", "na', None, "not a job"),
+        (msgspec.json.encode(GOOD)[:90], "nightly", "not a job"),
         (b"[" * 100_000, None, "not a job"),
         (b"[1]", None, "what kind of job"),
         (changed(version=99), "nightly", f"up to version {VERSION}"),
         (changed(warp=9), "nightly", "warp"),
         (changed(kind="warp"), "nightly", "what kind"),
-        (changed(name=7), "7", "not a job"),
+        (changed(name=7), None, "not a job"),
         (None, None, "cannot be read"),
     ],
 )
