@@ -12,6 +12,7 @@ from studio.contract.splits import Split
 from studio.data import dataset, importing, known_mappings
 from studio.data.guessing import guess
 from studio.data.inspecting import look
+from studio.data.own_files import is_own
 from studio.data.part import Part
 from studio.data.run_history import RunSummary, list_runs, summarise
 from studio.data.source import KINDS
@@ -221,4 +222,4 @@ def next_run_name() -> str:
 
 def beside_model(model: Path, name: str) -> str:
     """A file that a model folder brings (general.jsonl, probes.jsonl), or ""."""
-    return str(model / name) if (model / name).is_file() else ""
+    return str(model / name) if is_own(model / name) else ""

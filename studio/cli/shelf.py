@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ FITS = {"fits": "fits", "tight": "fits barely", "too_large": "does not fit"}
 
 def models_list(arguments: argparse.Namespace) -> int:
     """Every model that was added, with its sizes and whether it fits."""
+    damaged = model_library.mend()
+    if damaged is not None:
+        print(damaged.sentence(), file=sys.stderr)
     machine = _machine()
     rows = [_row(model, machine) for model in model_library.list_models()]
     if arguments.json:

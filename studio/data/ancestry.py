@@ -18,5 +18,5 @@ def read_ancestry(folder: RunFolder) -> Ancestry | None:
     """None for a run that learned by itself."""
     try:
         return msgspec.json.decode((folder.path / FILE).read_bytes(), type=Ancestry)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -83,5 +83,5 @@ def recall(folder: RunFolder) -> BaseIdentity | None:
     """What a run was trained on; None for runs of earlier versions."""
     try:
         return msgspec.json.decode((folder.path / FILE).read_bytes(), type=BaseIdentity)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

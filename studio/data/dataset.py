@@ -274,7 +274,7 @@ def read_info(folder: Path) -> DatasetInfo:
         ) from error
     except OSError as error:
         raise _damaged(folder, error.strerror or str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _damaged(folder, str(error)) from error
     return msgspec.structs.replace(info, id=folder.name, folder=str(folder))
 

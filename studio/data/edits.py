@@ -236,7 +236,7 @@ def read_edits(folder: Path, rows: int) -> Edits:
                 )
                 break
             edits.apply(_decoder.decode(line))
-    except (msgspec.DecodeError, UnicodeDecodeError, StudioError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, StudioError) as error:
         raise _damaged(folder, f"Line {number}: {error}") from error
     except OSError as error:
         raise _damaged(folder, error.strerror or str(error)) from error

@@ -89,7 +89,7 @@ def _read() -> dict[str, Known]:
         if path.stat().st_size > _LARGEST_FILE:
             return {}
         return _decoder.decode(path.read_bytes())
-    except (OSError, StudioError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, StudioError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
 
 

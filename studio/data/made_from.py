@@ -42,7 +42,7 @@ def origin_of(info: DatasetInfo) -> Origin | None:
     try:
         kept = _decoder.decode((Path(info.folder) / ORIGIN_FILE).read_bytes())
         return msgspec.structs.replace(kept, job=msgspec.structs.replace(kept.job, destination=info.folder))
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass  # made by another version: what dataset.json says is enough to go on
     if not info.sources or len(info.sources) > 2 or (len(info.sources) == 2 and not info.held_back_rows):
         return None

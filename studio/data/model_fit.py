@@ -66,6 +66,6 @@ def read_shape(folder: Path) -> ModelShape | None:
             return None
         with (folder / "config.json").open("rb") as file:
             table = msgspec.json.decode(file.read(LARGEST_CONFIG))
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return shape_of(table) if isinstance(table, dict) else None

@@ -1,5 +1,6 @@
 """Training runs, read from their folders: the folder is the truth."""
 
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -102,13 +103,7 @@ def _listed(folder: RunFolder, index: RunIndex | None) -> RunSummary | None:
 
 def _unreadable(folder: RunFolder, index: RunIndex | None, problem: Problem) -> RunSummary:
     """A run whose job.json cannot be read: it is there, can be looked at and deleted, and cannot go on."""
-    try:
-        table = msgspec.json.decode(folder.job.read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        table = {}
-    kept = table if isinstance(table, dict) else {}
-    names = {key: str(kept.get(key) or "")[:80] for key in ("name", "model_name", "dataset_name")}
-    names["name"] = names["name"] or folder.id
+    name, model, data = (_said(folder, key) for key in ("name", "model_name", "dataset_name"))
     hello = next((event for event in read_events(folder) if isinstance(event, events.Hello)), None)
     made_by = hello.versions.get("apprentice-studio") if hello is not None else None
     told = msgspec.structs.replace(
@@ -120,13 +115,7 @@ def _unreadable(folder: RunFolder, index: RunIndex | None, problem: Problem) -> 
     )
     return RunSummary(
         folder=folder.path,
-        job=job.TrainJob(
-            model="",
-            dataset="",
-            name=names["name"],
-            model_name=names["model_name"],
-            dataset_name=names["dataset_name"],
-        ),
+        job=job.TrainJob(name=name or folder.id, model="", model_name=model, dataset="", dataset_name=data),
         state="unreadable",
         label=read_label(folder),
         problem=told,
@@ -134,12 +123,23 @@ def _unreadable(folder: RunFolder, index: RunIndex | None, problem: Problem) -> 
     )
 
 
+def _said(folder: RunFolder, key: str) -> str:
+    """What a damaged job.json still says under a key, before its settings; "" for nothing."""
+    try:
+        with folder.job.open("rb") as file:
+            text = file.read(65_536).decode("utf-8", errors="replace").partition('"settings"')[0]
+        found = re.search(rf'"{key}": ?("(?:[^"\\]|\\.)*")', text)
+        return msgspec.json.decode(found[1], type=str)[:80] if found else ""
+    except (OSError, msgspec.DecodeError):
+        return ""
+
+
 def read_events(folder: RunFolder) -> Iterator[events.AnyEvent]:
     """Every readable event of a run, in order; a damaged line is passed over."""
     for line in folder.iter_lines():
         try:
             yield events.decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
 
 

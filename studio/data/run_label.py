@@ -27,7 +27,7 @@ def read_label(folder: RunFolder) -> Label:
         if path.is_symlink() or path.stat().st_size > _MOST_BYTES:
             return Label()
         return tidied(msgspec.json.decode(path.read_bytes(), type=Label))
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Label()
 
 

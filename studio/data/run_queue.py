@@ -97,10 +97,9 @@ def mend() -> Problem | None:
     return Problem(
         code="queue.damaged",
         what="The line of waiting runs was damaged.",
-        why=f"Of its file {len(line.runs)} runs could be read; they still wait.",
+        why=f"Runs that could be read of its file, and still wait: {len(line.runs)}.",
         fix="See whether a run is missing, and put it in line again; the damaged file is kept as "
-        f"{aside.name if aside else 'it was'}.",
-        where=str(aside or queue_file()),
+        f"{aside.name if aside else 'it was'} in the program's folder.",
     )
 
 
@@ -116,7 +115,7 @@ def unread() -> Problem | None:
     names = [str(work.get("name") or "?")[:40] if isinstance(work, dict) else "?" for work in works]
     return Problem(
         code="queue.unread",
-        what=f"In line are {len(others)} runs that this version cannot read: {', '.join(names[:5])}.",
+        what=f"There are runs in line that this version cannot read: {', '.join(names[:5])}.",
         why="They were put there by another version of the program, or changed by hand.",
         fix="They stay in line; open the version that put them there.",
     )

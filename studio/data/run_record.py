@@ -66,6 +66,6 @@ def _newest(end: bytes) -> float:
     for line in reversed(end.split(b"\n")):
         try:
             return events.decode(line).at
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
     return 0.0

@@ -55,7 +55,7 @@ def living_worker(folder: RunFolder) -> psutil.Process | None:
         process = psutil.Process(lock.pid)
         if _is_same(lock, process) and process.status() != psutil.STATUS_ZOMBIE:
             return process
-    except (OSError, msgspec.DecodeError, psutil.Error):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, psutil.Error):
         return None
     return None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from studio.engine import adapter_folder, peft_models, virtual_tokens
+from studio.engine import adapter_folder, adapter_size, peft_models, virtual_tokens
 from studio.engine.methods import bottleneck, weights
 
 
@@ -36,6 +36,7 @@ def put_on(model: Any, folder: Path) -> Any:
     """
     kind, options = adapter_folder.read_options(folder)
     tensors = adapter_folder.read_weights(folder)
+    adapter_size.require_plausible(model, kind, options, tensors, folder)
     if kind in (bottleneck.KIND, weights.KIND):
         made = _put_own(model, kind, options, tensors, folder)
     else:

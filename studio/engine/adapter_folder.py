@@ -1,5 +1,6 @@
 """An adapter's folder in PEFT's layout, from strangers: read by our own rules, safetensors only, checked to fit."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,14 +71,14 @@ def read_options(folder: Path) -> tuple[str, dict[str, Any]]:
         ) from damage
     kind = told.get("peft_type")
     if kind not in USED_OPTIONS:
-        raise _unsupported(folder, f"It is of the kind {kind!r}; known are {', '.join(USED_OPTIONS)}.")
+        raise unsupported(folder, f"It is of the kind {kind!r}; known are {', '.join(USED_OPTIONS)}.")
     for key, value in told.items():
         if key not in USED_OPTIONS[kind] | IGNORED_OPTIONS and not any(
             value == x and type(value) is type(x) for x in NOTHING_SET
         ):
             if value == _default(kind, key):
                 continue
-            raise _unsupported(folder, f"Its option {key} is set, which is not supported.")
+            raise unsupported(folder, f"Its option {key} is set, which is not supported.")
     _require_names(folder, kind, told)
     return kind, {key: told[key] for key in USED_OPTIONS[kind] if key in told}
 
@@ -88,7 +89,11 @@ def _require_names(folder: Path, kind: str, told: dict[str, Any]) -> None:
         names = told.get(key)
         plain = names == "all-linear" or (kind == "ADAPTION_PROMPT" and names == "self_attn")
         if not plain and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-            raise _unsupported(folder, f"Its {key} are no list of names.")
+            raise unsupported(folder, f"Its {key} are no list of names.")
+    for key in ("rank_pattern", "alpha_pattern"):
+        names = told.get(key) or {}
+        if not isinstance(names, dict) or not all(re.fullmatch(r"[\w.]{1,300}", name) for name in names):
+            raise unsupported(folder, f"Its {key} has more than names of layers.")
 
 
 def _default(kind: str, key: str) -> object:
@@ -191,7 +196,8 @@ def unfit(folder: Path, why: str) -> StudioError:
     )
 
 
-def _unsupported(folder: Path, why: str) -> StudioError:
+def unsupported(folder: Path, why: str) -> StudioError:
+    """The adapter asks for what this version does not do."""
     return StudioError(
         "adapter.unsupported",
         f"The adapter {folder.name} cannot be used.",

@@ -97,7 +97,7 @@ class ChatTemplate:
             raise StudioError(
                 "model.template_refuses",
                 "The model's chat template does not accept this conversation.",
-                f"It says: {error}",
+                f"It says: {str(error)[:300].rstrip('.')}.",
                 "Turns usually must alternate between user and assistant; check the row, or choose another model.",
             ) from error
 

@@ -223,12 +223,12 @@ def none_whole(folder: Path) -> StudioError:
     count = len(found(folder))
     return StudioError(
         NONE_WHOLE,
-        f"No whole checkpoint is left: starting over loses {steps:,} steps.",
-        f"{'The only one is' if count == 1 else f'All {count} are'} damaged: files differ from what was written, as "
-        "after a power cut or on a failing disk.",
+        f"No whole checkpoint is left: starting over loses {steps:,} {'step' if steps == 1 else 'steps'}.",
+        f"{'The only one is' if count == 1 else f'All of the {count:,} are'} damaged: files differ from what was "
+        "written, as after a power cut or on a failing disk.",
         "Check the disk, or bring the checkpoints back from a copy of yours. To begin the run from its first step "
         '(what is damaged is kept aside): "Start it again", or --start-over on the command line.',
-        where=str(folder),
+        details=f"Looked for in {folder}",
     )
 
 
@@ -289,10 +289,14 @@ def _delete(path: Path) -> None:
 def replace_folder(final: Path, write: Callable[[Path], None]) -> None:
     """Have `write` fill a new folder, then put it under its final name in one step.
 
+    Between its two renames the folder is under no name but `.old-…`: whoever was killed there finds it again here.
+
     Raises:
         OSError: The disk is full or cannot be written; what was there before is untouched.
     """
     partial, old = final.with_name(f".partial-{final.name}"), final.with_name(f".old-{final.name}")
+    if not os.path.lexists(final) and (old / MARKER).is_file() and not old.is_symlink():
+        old.rename(final)
     _delete(partial)
     _delete(old)
     make_folder(partial)

@@ -17,7 +17,7 @@ from studio.contract.methods import LoraSettings
 from studio.contract.run_folder import RunFolder
 from studio.data import base_identity
 from studio.data.ancestry import write_ancestry
-from studio.engine import adapter_folder, export_folder, merging, peft_models
+from studio.engine import adapter_folder, adapter_size, export_folder, merging, peft_models
 from studio.engine.export_source import Source, find_base, open_source
 
 
@@ -118,6 +118,9 @@ def _options(source: Source) -> dict[str, Any]:
 
 def _loaded(model: Any, sources: list[Source], options: list[dict[str, Any]]) -> Any:
     """All adapters on one model, named a0, a1, …"""
+    tensors = [adapter_folder.read_weights(source.adapter) for source in sources]
+    for source, chosen, weights in zip(sources, options, tensors, strict=True):
+        adapter_size.require_plausible(model, "LORA", chosen, weights, source.adapter)
     with peft_models.light_peft(quantised=False), peft_models.quiet_peft():
         from peft import LoraConfig, PeftModelForCausalLM, set_peft_model_state_dict
 
@@ -131,9 +134,8 @@ def _loaded(model: Any, sources: list[Source], options: list[dict[str, Any]]) ->
                     made.add_adapter(f"a{place}", config)
             except (ValueError, TypeError, KeyError, RuntimeError) as error:
                 raise adapter_folder.unfit(source.adapter, str(error)[:500]) from error
-            tensors = adapter_folder.read_weights(source.adapter)
-            adapter_folder.require_fit(made, tensors, f"a{place}", source.adapter)
-            set_peft_model_state_dict(made, tensors, adapter_name=f"a{place}")
+            adapter_folder.require_fit(made, tensors[place], f"a{place}", source.adapter)
+            set_peft_model_state_dict(made, tensors[place], adapter_name=f"a{place}")
     return made
 
 

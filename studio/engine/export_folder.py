@@ -1,5 +1,6 @@
 """An export's folder appears whole under its name, or not at all; what killed exports left behind is swept away."""
 
+import contextlib
 import errno
 import os
 import re
@@ -50,8 +51,10 @@ def new_export(destination: Path) -> Iterator[Path]:
             yield temporary
             _sync(temporary)
             require_free(destination)  # again: time has passed
-            (temporary / MARKER).unlink()
             temporary.rename(destination)
+            # The marker goes last: a folder without it would never be swept away after a kill before the rename.
+            with contextlib.suppress(OSError):
+                (destination / MARKER).unlink()
             sync_folder(destination.parent)
         finally:
             if temporary.exists():

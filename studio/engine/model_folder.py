@@ -14,7 +14,7 @@ from studio.contract.events import ModelChecked
 from studio.contract.run_folder import STARTER_NAME, starter_folder
 from studio.data.licence import licence
 from studio.data.own_files import is_own, strangers
-from studio.engine import config_keys, gguf_header
+from studio.engine import config_keys, config_values, gguf_header
 from studio.engine.model_faults import broken_file, implausible, unsafe_field
 from studio.engine.model_files import USED
 from studio.engine.tokenizer_file import tokenizer_problems
@@ -224,7 +224,8 @@ def _config_problems(config: Mapping[str, object]) -> list[Problem]:
         value = config.get(key)
         if value is not None and (type(value) is not int or not 0 < value < 2**31):
             return [implausible(f"config.json, {key}", value)]
-    return []
+    wrong = next(config_values.wrong(config), None)
+    return [implausible(f"config.json, {wrong[0]}", wrong[1])] if wrong else []
 
 
 def _unsafe_keys(value: object, path: str = "") -> Iterator[str]:

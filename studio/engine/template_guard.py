@@ -299,7 +299,7 @@ def bomb(why: str, line: int) -> StudioError:
     return StudioError(
         "model.template_bomb",
         "The model's chat template was refused.",
-        f"It looks built to exhaust the computer: {why}.",
+        f"It looks built to exhaust the computer: {why.rstrip('.')}.",
         "Choose a model from a source you trust.",
         where=f"chat template, line {line}" if line else "chat template",
     )
@@ -310,7 +310,7 @@ def unsafe(why: str, line: int = 0) -> StudioError:
     return StudioError(
         "model.template_unsafe",
         "The model's chat template was refused.",
-        f"It looks built to run code: {why}.",
+        f"It looks built to run code: {why.rstrip('.')}.",
         "Choose a model from a source you trust.",
         where=f"chat template, line {line}" if line else "chat template",
     )

@@ -22,6 +22,8 @@ GENERIC_KINDS = ("llama", "qwen3", "mistral", "gemma2", "gemma3_text", "phi3")
 """Of these AutoTokenizer believes a config that declares a generic class; it does not of qwen2 (transformers 5.23)."""
 
 TRIAL = (Message("user", "a"), Message("assistant", "b"))
+PROBE = Message("user", "\ue000\ue001")
+"""Another question, of another length."""
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -111,7 +113,7 @@ def prepare(tokenizer: Any, folder: Path | None = None) -> None:
     template = _template_source(tokenizer)
     check_source(template)
     tokenizer.chat = ChatTemplate(tokenizer)
-    tokenizer.chat.render(TRIAL)
+    _require_shown(tokenizer.chat)
     added = tokenizer.backend_tokenizer.get_added_tokens_decoder()
     tokenizer.control_ids = frozenset(i for i, token in added.items() if token.special)
     marks = sorted((token.content for token in added.values() if token.special), key=len, reverse=True)
@@ -119,6 +121,21 @@ def prepare(tokenizer: Any, folder: Path | None = None) -> None:
     tokenizer.end_ids = _end_ids(tokenizer, folder)
     tokenizer.notices = tuple(_choose_pad(tokenizer))
     tokenizer.padding_side = "left"
+
+
+def _require_shown(chat: ChatTemplate) -> None:
+    """Refuse a template that writes the same whatever is asked: the model would read nothing of a question."""
+    if chat.render(TRIAL) != chat.render((PROBE, TRIAL[1])) or chat.render(TRIAL[:1], True) != chat.render(
+        (PROBE,), True
+    ):
+        return
+    raise StudioError(
+        "model.template_empty",
+        "The model's chat template shows nothing of a conversation.",
+        "What the model would read is the same whatever is asked.",
+        "Get the model's files again, or choose another model.",
+        where="chat template",
+    )
 
 
 def _template_source(tokenizer: Any) -> str:
@@ -157,7 +174,7 @@ def _end_ids(tokenizer: Any, folder: Path | None) -> tuple[int, ...]:
         except ValueError:
             told = {}
         more = told.get("eos_token_id") if isinstance(told, dict) else None
-        found += [i for i in (more if isinstance(more, list) else [more]) if isinstance(i, int) and i < len(tokenizer)]
+        found += [i for i in (more if isinstance(more, list) else [more]) if type(i) is int and 0 <= i < len(tokenizer)]
     return tuple(dict.fromkeys(found))
 
 

@@ -114,6 +114,17 @@ def _no_template() -> Problem:
     )
 
 
+def _why(error: Exception) -> str:
+    """Why a tokenizer cannot be read, in words."""
+    if isinstance(error, RecursionError):
+        return "Its parts lie too deeply inside each other."
+    if isinstance(error, json.JSONDecodeError):
+        return f"Line {error.lineno}, column {error.colno}: it is no JSON ({error.msg})."
+    if isinstance(error, UnicodeDecodeError):
+        return "It is no text."
+    return "It does not have the parts of a tokenizer, or they hold something else."
+
+
 def _vocabulary_problems(path: Path, config: Mapping[str, object]) -> list[Problem]:
     if path.stat().st_size > LARGEST_TOKENIZER:
         raise Damaged(implausible("tokenizer.json", "too long"))
@@ -133,7 +144,7 @@ def _vocabulary_problems(path: Path, config: Mapping[str, object]) -> list[Probl
                 code="model.tokenizer_unreadable",
                 where="tokenizer.json",
                 what="The model's tokenizer is damaged.",
-                why=f"{type(error).__name__}: {str(error)[:200]}",
+                why=_why(error),
                 fix="Get the model's files again.",
             )
         ) from error

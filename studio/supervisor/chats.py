@@ -1,6 +1,5 @@
 """Saved chats: one JSON file each, with the model, the adapters and the sampling that made the replies."""
 
-import os
 import secrets
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from studio.contract.records import Message
 from studio.contract.run_folder import chats_folder
 from studio.contract.sampling import Sampling
 from studio.contract.settings import Quantisation
+from studio.contract.whole_file import write_whole
 
 VERSION = 1
 BASE = ""
@@ -131,12 +131,8 @@ def save(chat: Chat) -> None:
     if not chat.exchanges:
         return
     chat.changed = time.time()
-    path = _path(chat.id)
-    beside = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(chat), indent=1) + b"\n")
-        beside.replace(path)
+        write_whole(_path(chat.id), msgspec.json.format(msgspec.json.encode(chat), indent=1) + b"\n")
     except OSError as error:
         raise StudioError(
             "chat.not_saved",
@@ -156,7 +152,7 @@ def load(chat_id: str) -> Chat:
         chat = _decoder.decode(_path(chat_id).read_bytes())
     except OSError as error:
         raise StudioError("chat.missing", "This chat cannot be read.", error.strerror or str(error)) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StudioError(
             "chat.damaged", "This chat is damaged.", str(error), "It can be deleted; nothing else depends on it."
         ) from error

@@ -58,7 +58,7 @@ class Drafts(QObject):
 def _read() -> dict[str, dict[str, Any]]:
     try:
         return msgspec.json.decode(drafts_file().read_bytes(), type=dict[str, dict[str, Any]])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
 
 

@@ -69,7 +69,7 @@ def test_a_damaged_line_is_told_once_put_aside_and_what_can_be_read_still_waits(
     problem = run_queue.mend()
     assert problem is not None
     assert problem.code == "queue.damaged"
-    assert f"{len(left)} runs could be read" in problem.why
+    assert problem.why.endswith(f"still wait: {len(left)}.")
     assert aside() == [broken]
     assert run_queue.mend() is None
     assert names() == left

@@ -36,12 +36,13 @@ def changed(**changes: object) -> bytes:
     [
         (b"", None, "not a job"),
         (b'{"kind": "train", "na', None, "not a job"),
+        (msgspec.json.encode(GOOD)[:90], "nightly", "not a job"),
         (b"[" * 100_000, None, "not a job"),
         (b"[1]", None, "what kind of job"),
         (changed(version=99), "nightly", f"up to version {VERSION}"),
         (changed(warp=9), "nightly", "warp"),
         (changed(kind="warp"), "nightly", "what kind"),
-        (changed(name=7), "7", "not a job"),
+        (changed(name=7), None, "not a job"),
         (None, None, "cannot be read"),
     ],
 )
@@ -64,6 +65,16 @@ def test_a_run_whose_job_cannot_be_read_is_listed_with_its_problem(
         run_history.rename(run, "other")
     run_history.delete_for_good(run)
     assert run_history.list_runs() == []
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"note": "\xff\xfe"}', b"{", b""])
+def test_damaged_files_beside_the_job_hide_no_run(content: bytes, run: RunFolder) -> None:
+    for name in ("label.json", base_identity.FILE, run.lock.name):
+        (run.path / name).write_bytes(content)
+    run.events.write_bytes(content + b"\n" + run.events.read_bytes())
+    (found,) = run_history.list_runs()
+    assert (found.job, found.state, found.label) == (GOOD, "interrupted", Label())
+    assert base_identity.recall(run) is None
 
 
 def test_a_folder_that_has_neither_job_nor_events_yet_is_no_run(own_home: Path) -> None:

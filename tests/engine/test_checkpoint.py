@@ -199,3 +199,17 @@ def test_what_a_killed_save_left_behind_is_taken_away_by_the_next(tmp_path: Path
     (left / "adapter.safetensors").write_bytes(b"half")
     checkpoint.save(tmp_path, snapshot(5))
     assert not left.exists()
+
+
+def test_a_folder_that_was_killed_between_its_two_names_is_found_again(tmp_path: Path) -> None:
+    final = tmp_path / "adapter"
+    checkpoint.replace_folder(final, lambda folder: (folder / "x").write_text("one") and None)
+    final.rename(tmp_path / ".old-adapter")  # as after a kill between the two renames
+
+    def fail(folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        checkpoint.replace_folder(final, fail)
+    assert (final / "x").read_text() == "one"
+    assert [p.name for p in tmp_path.iterdir()] == ["adapter"]

@@ -225,6 +225,26 @@ BAD = [
         "model.vocabulary_mismatch",
         ("number 999", "320 tokens"),
     ),
+    Bad(
+        *(56, "deep tokenizer", model(written("tokenizer.json", b"[" * 200_000))),
+        *("model.tokenizer_unreadable", ("too deeply inside each other",)),
+    ),
+    Bad(
+        *(56, "cut tokenizer", model(written("tokenizer.json", b'{"model": {"vo'))),
+        *("model.tokenizer_unreadable", ("it is no JSON",)),
+    ),
+    Bad(
+        *(56, "another file as tokenizer", model(written("tokenizer.json", b"{}"))),
+        *("model.tokenizer_unreadable", ("the parts of a tokenizer",)),
+    ),
+    Bad(
+        *(55, "end token beyond the vocabulary", model(edited("config.json", eos_token_id=10**7))),
+        *("model.config_invalid", ("config.json, eos_token_id",)),
+    ),
+    Bad(
+        *(55, "speed of positions in words", model(edited("config.json", rope_theta="abc"))),
+        *("model.config_invalid", ("config.json, rope_theta",), "chat"),
+    ),
     Bad(56, "no tokenizer", model(without("tokenizer.json")), "model.no_tokenizer", ("tokenizer.json",)),
     Bad(
         *(57, "no pad token", model(without("tokenizer_config.json", "pad_token"))),
@@ -236,6 +256,9 @@ BAD = [
     ),
     Bad(58, "no template", model(without("tokenizer_config.json", "chat_template")), "model.no_template", ("Choose",)),
     Bad(58, "broken template", template("{% for m in messages %}\n{{ m }\n"), "model.template_broken", ("line 2",)),
+    Bad(58, "empty template", template("{# nothing #}"), "model.template_empty", ("shows nothing",), "chat"),
+    Bad(58, "template that shows nothing", template("{{ bos_token }}"), "model.template_empty", ("shows",), "train"),
+    Bad(59, "append", template("{{ messages.append(1) }}"), "model.template_unsafe", ("is unsafe.\n",), "train"),
     Bad(59, "SSTI", template(SSTI), "model.template_unsafe", ("refused", "it asks for __")),
     Bad(59, "template bomb", template(BOMB), "model.template_bomb", ("refused", "characters"), "train"),
     Bad(

@@ -53,7 +53,7 @@ def last_diagnosis(folder: Path) -> Diagnosed | None:
     """
     try:
         return _decoder.decode((folder / FOLDER / _DIAGNOSIS).read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import ModelChecked, ModelsFound, Progress
 from studio.contract.job import FindModelsJob
+from studio.data import model_library
 from studio.data.model_search import hugging_face_cache
 from studio.supervisor.model_shelf import ModelShelf, Removed
 from studio.supervisor.short_job import ShortJob
@@ -98,6 +99,9 @@ class ModelsPage(Page):
     def on_shown(self) -> None:
         """Folders may be gone since."""
         self._fill()
+        damaged = model_library.mend()
+        if damaged is not None:
+            self.message.show_problem(damaged, kind="warning")
 
     def open_search(self) -> bool:
         """Ctrl+F."""

@@ -59,10 +59,16 @@ class RunListModel(QAbstractListModel):
         when = [took, wording.moment(summary.started)]
         return (
             f"{summary.job.name} · {self.state_words(summary)}",
-            wording.learns(summary.job.model_name, summary.job.dataset_name) if summary.problem is None else "",
+            self._about(summary),
             self.result(summary) or self.tr("no result"),
             " · ".join(part for part in when if part),
         )
+
+    def _about(self, summary: RunSummary) -> str:
+        work = summary.job
+        if summary.problem is not None and not (work.model_name and work.dataset_name):
+            return self.tr("what it learned is not known")
+        return wording.learns(work.model_name, work.dataset_name)
 
     def state_words(self, summary: RunSummary) -> str:
         """The state in a word; how far an unfinished run came."""
