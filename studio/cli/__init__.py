@@ -121,6 +121,8 @@ def _training(commands: "Subparsers") -> None:
         "job", nargs="?", metavar="DATA|JOB.toml|.json", help="a file, an imported dataset, a job, or a run's job.json"
     )
     train.add_argument("--resume", metavar="RUN", help="go on with a run from its newest checkpoint")
+    for parser in (demo, train):
+        parser.add_argument("--beside", action="store_true", help="start at once, even while another run goes on")
     train.add_argument("--queue", action="store_true", help="put it in line: an open window starts it in its turn")
     train.add_argument("--data", help=f"{KINDS} file, or an imported dataset")
     _sources(train)
