@@ -2,7 +2,6 @@
 
 import logging
 import os
-import socket
 import sys
 
 VARIABLES = {
@@ -34,7 +33,6 @@ _ASKED = frozenset(
     )
 )
 """Python has no event for `listen`, which works without `bind`: so the socket itself is refused."""
-_INTERNET = (socket.AF_INET, socket.AF_INET6)
 _installed = False
 
 
@@ -63,7 +61,8 @@ def asks_internet(event: str, arguments: tuple[object, ...]) -> bool:
     """Whether an event of sys.addaudithook is about an internet socket, or asks for a name or an address."""
     if event not in _ASKED:
         return False
-    if event == "socket.__new__":  # (socket, family, type, protocol); a family of -1: made of an open descriptor
-        return arguments[1] in _INTERNET
-    opened = arguments[0]
-    return not isinstance(opened, socket.SocketType) or opened.family in _INTERNET
+    family = arguments[1] if event == "socket.__new__" else getattr(arguments[0], "family", None)
+    if family is None:  # a name or an address
+        return True
+    made = sys.modules["_socket"]  # which must be there by now; this module itself opens none
+    return family in (made.AF_INET, made.AF_INET6)  # -1: made of a descriptor that is open already
