@@ -169,8 +169,10 @@ def _try(folder: RunFolder, disk: Disk, at: int, number: int, result: Result) ->
     code, log = worker.wait(), worker.log.read_text()
     if said:
         result.paused += 1
-        told_all = "GB" in said[0].fix
-        return f"ended with {code}: {log[-300:]}" if code else "" if told_all else f"no word of GB: {said[0].fix}"
+        told_all = " on the disk of " in said[0].fix or "can be written" in said[0].fix
+        return (
+            f"ended with {code}: {log[-300:]}" if code else "" if told_all else f"no word of what to do: {said[0].fix}"
+        )
     result.intact += _is_intact(folder)
     result.refused += 1
     disk.cure.touch()
