@@ -3,7 +3,6 @@
 import contextlib
 import importlib.util
 import os
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from studio.contract.offline import asks_internet
 from tests.helpers.leftovers import Leftovers
 
 if TYPE_CHECKING:
@@ -33,10 +33,7 @@ _connections: list[str] = []
 
 def _refuse_network(event: str, arguments: tuple[object, ...]) -> None:
     """Python's own report of each socket call; Qt's and X11's sockets do not pass here."""
-    if event not in ("socket.connect", "socket.bind", "socket.sendto"):
-        return
-    opened = arguments[0]
-    if isinstance(opened, socket.socket) and opened.family in (socket.AF_INET, socket.AF_INET6):
+    if asks_internet(event, arguments):
         _connections.append(f"{event} {arguments[1:]}")
         raise PermissionError(f"The program works offline; this asked for {event} {arguments[1:]}.")
 

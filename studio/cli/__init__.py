@@ -125,6 +125,8 @@ def _training(commands: "Subparsers") -> None:
         action="store_true",
         help="with --resume: begin at the first step again; what the run had saved is kept aside",
     )
+    for parser in (demo, train):
+        parser.add_argument("--beside", action="store_true", help="start at once, even while another run goes on")
     train.add_argument("--queue", action="store_true", help="put it in line: an open window starts it in its turn")
     train.add_argument("--data", help=f"{KINDS} file, or an imported dataset")
     _sources(train)

@@ -1,6 +1,7 @@
 """`apprentice data`: inspect, import, list, doctor and export datasets, as the window's Data page does."""
 
 import argparse
+import os
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from studio.data import dataset, importing
 from studio.data.holding_back import seed_that_holds_back
 from studio.data.row_split import RowSplit, change_split
 from studio.data.wording import count
+from studio.data.worker_lock import write_lock
 
 
 def data_import(arguments: argparse.Namespace) -> int:
@@ -320,9 +322,10 @@ def _path(word: str) -> str:
 
 @contextmanager
 def _passing_folder() -> Iterator[Path]:
-    """A dataset folder that is gone afterwards."""
-    parent = RunFolder.create(jobs_folder(), "inspect").path
+    """A dataset folder that is gone afterwards; its lock tells a window that opens meanwhile to leave it alone."""
+    parent = RunFolder.create(jobs_folder(), "inspect")
+    write_lock(parent, os.getpid())
     try:
-        yield parent / "dataset"
+        yield parent.path / "dataset"
     finally:
-        shutil.rmtree(parent, ignore_errors=True)
+        shutil.rmtree(parent.path, ignore_errors=True)

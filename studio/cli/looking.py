@@ -11,6 +11,7 @@ from studio.cli.options import settings_from
 from studio.contract import events, job
 from studio.contract.errors import Problem, StudioError, agreeing
 from studio.contract.fields import fields, flatten
+from studio.contract.plain_text import one_line
 from studio.contract.run_folder import RunFolder
 from studio.data import dataset, support_report
 from studio.data.compared import compared
@@ -101,11 +102,13 @@ def runs_list(arguments: argparse.Namespace) -> int:
         output.say("There are no runs yet. `apprentice demo` makes a first one in one to two minutes.")
     for summary in [] if arguments.json else found:
         loss = f"loss {summary.loss_last:.3f}" if summary.loss_last is not None else ""
-        about = f"{summary.job.model_name} on {summary.job.dataset_name}"
+        about = f"{one_line(summary.job.model_name)} on {one_line(summary.job.dataset_name)}"
         if summary.problem is not None:
-            about = summary.problem.why
+            about = one_line(summary.problem.why)
         state = "cannot be read" if summary.problem is not None else summary.state
-        output.say(f"{summary.id}  {summary.job.name:<10} {state:<12} {summary.steps:>6} steps  {loss:<12} {about}")
+        output.say(
+            f"{summary.id}  {one_line(summary.job.name):<10} {state:<12} {summary.steps:>6} steps  {loss:<12} {about}"
+        )
     return 0
 
 
@@ -190,7 +193,8 @@ def runs_show(arguments: argparse.Namespace) -> int:
         return 0
     for name, value in _run_row(summary).items():
         if value is not None and name != "verdict":
-            output.say(f"{name:<12} {value:.4g}" if isinstance(value, float) else f"{name:<12} {value}")
+            words = str(value) if name == "note" else one_line(str(value))  # a note may have lines of its own
+            output.say(f"{name:<12} {value:.4g}" if isinstance(value, float) else f"{name:<12} {words}")
     for line in output.verdict(summary.finished.verdict) if summary.finished and summary.finished.verdict else []:
         output.say(line)
     if summary.failed is not None:

@@ -14,26 +14,37 @@ from studio.worker import failures, jobs, wire
 from studio.worker.commands import CommandReader
 
 
-def run(work: job.Job, folder: RunFolder, show: Callable[[events.Event], None]) -> events.Event | None:
+def run(
+    work: job.Job, folder: RunFolder, show: Callable[[events.Event], None], begun: Callable[[], None] = lambda: None
+) -> events.Event | None:
     """Do a job to its end, showing its events.
 
     Ctrl+C once ends a training run after its step and saves; twice ends at once.
+
+    Args:
+        work: What is to be done.
+        folder: Where.
+        show: Called with each event.
+        begun: Called once the folder's lock says who works there.
 
     Raises:
         StudioError: The job failed; the reason is in words.
     """
     job.save(work, folder.job)
-    return resume(folder, work, show)
+    return resume(folder, work, show, begun)
 
 
-def resume(folder: RunFolder, work: job.Job, show: Callable[[events.Event], None]) -> events.Event | None:
-    """Do the job of a folder that has one already (a training run goes on from its newest checkpoint).
+def resume(
+    folder: RunFolder, work: job.Job, show: Callable[[events.Event], None], begun: Callable[[], None] = lambda: None
+) -> events.Event | None:
+    """Do the job of a folder that has one already (a training run goes on from its newest checkpoint); as `run` does.
 
     Raises:
         StudioError: The job failed; the reason is in words.
     """
     folder.commands.unlink(missing_ok=True)
     with wire.Wire(folder, None) as line:
+        begun()
 
         def emit(event: events.Event) -> None:
             line.emit(event)

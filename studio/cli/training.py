@@ -4,6 +4,7 @@ import argparse
 import os
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,26 +60,31 @@ def train(arguments: argparse.Namespace) -> int:
         StudioError: Bad input, or the run failed.
     """
     if arguments.queue:
-        if arguments.resume:
-            raise StudioError(
-                "train.options", "--queue cannot be combined with --resume.", fix="Leave one of them out."
-            )
+        for other in ("resume", "beside"):
+            if getattr(arguments, other):
+                words = f"--queue cannot be combined with --{other}."
+                raise StudioError("train.options", words, fix="Leave one of them out.")
         return waiting.put_in_line(_job(arguments), arguments.json)
     if arguments.start_over and not arguments.resume:
         raise StudioError("train.options", "--start-over needs --resume RUN.", fix="Say which run is to start over.")
     watcher = Watcher(arguments.json)
     began = time.monotonic()
+    if not arguments.resume:
+        _require_free(arguments)  # before anything is imported, too
+        work = _job(arguments)
     try:
-        if arguments.resume:
-            summary = _resumable(arguments)
-            folder, work = RunFolder(summary.folder), summary.job
-            if arguments.start_over:
-                starting_over.start_over(folder)
-            finished = running.resume(folder, work, watcher)
-        else:
-            work = _job(arguments)
-            folder = places.new_run()
-            finished = _run(work, folder, watcher)
+        with waiting.starting() as lock:
+            if arguments.resume:
+                summary = _resumable(arguments)  # with the lock: nobody takes it up in between
+                _require_free(arguments)
+                folder, work = RunFolder(summary.folder), summary.job
+                if arguments.start_over:
+                    starting_over.start_over(folder)
+                finished = running.resume(folder, work, watcher, lock.release)
+            else:
+                _require_free(arguments)
+                folder = places.new_run()
+                finished = _run(work, folder, watcher, lock.release)
     finally:
         watcher.end()
     assert isinstance(finished, events.Finished)
@@ -92,14 +98,25 @@ def train(arguments: argparse.Namespace) -> int:
     return 0 if watcher.problem is None else 2
 
 
-def _run(work: job.TrainJob, folder: RunFolder, watcher: Watcher) -> events.Event | None:
+def _require_free(arguments: argparse.Namespace) -> None:
+    """Refuse to train beside another run, where that was not asked for.
+
+    Raises:
+        StudioError: One goes on; it is named.
+    """
+    if not arguments.beside:
+        line = "Add --queue to put it in line" if "queue" in arguments and not arguments.resume else "Wait for its end"
+        waiting.require_free(f"{line}, or add --beside to train beside it all the same.")
+
+
+def _run(work: job.TrainJob, folder: RunFolder, watcher: Watcher, begun: Callable[[], None]) -> events.Event | None:
     """Do the job; what was refused before its first step leaves no run behind.
 
     Raises:
         StudioError: The job failed; the reason is in words.
     """
     try:
-        return running.run(work, folder, watcher)
+        return running.run(work, folder, watcher, begun)
     except StudioError:
         if not watcher.losses:
             places.drop_run(folder)
@@ -285,6 +302,7 @@ def demo(arguments: argparse.Namespace) -> int:
         StudioError: Something of it failed.
     """
     began = time.monotonic()
+    _require_free(arguments)
     settings = load_preset("sample").settings()
     quantisation = "nf4" if arguments.method == "qlora" else "none"
     settings = build(TrainSettings, {"seed": arguments.seed, "quantisation": quantisation}, settings)
@@ -292,10 +310,12 @@ def demo(arguments: argparse.Namespace) -> int:
         rows, held_back = sample_files()
         places.import_file(Path(rows), SAMPLE_NAME, held_back, id=SAMPLE)
     work = sample_job(places.next_run_name(), settings)
-    folder = places.new_run()
     watcher = Watcher(arguments.json)
     try:
-        finished = _run(work, folder, watcher)
+        with waiting.starting() as lock:
+            _require_free(arguments)
+            folder = places.new_run()
+            finished = _run(work, folder, watcher, lock.release)
     finally:
         watcher.end()
     assert isinstance(finished, events.Finished)

@@ -1,13 +1,19 @@
-"""`apprentice runs queue`: runs that wait for the device; and how `train --queue` puts one in line."""
+"""`apprentice runs queue`: runs that wait for the device; how `train --queue` puts one in line; who may start now."""
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from studio.cli import output
 from studio.contract import job
 from studio.contract.errors import StudioError
+from studio.contract.plain_text import one_line
 from studio.data import run_queue
+from studio.data.file_lock import FileLock
+from studio.data.run_history import summarise
 from studio.data.run_queue import Waiting
+from studio.worker.failures import explain
 
 
 def runs_queue(arguments: argparse.Namespace) -> int:
@@ -25,7 +31,8 @@ def runs_queue(arguments: argparse.Namespace) -> int:
         return 0
     for place, one in enumerate(line, 1):
         words = " (goes on)" if one.run else ""
-        output.say(f"{place}. {one.work.name}{words}  {one.work.model_name} on {one.work.dataset_name}")
+        about = f"{one_line(one.work.model_name)} on {one_line(one.work.dataset_name)}"
+        output.say(f"{place}. {one_line(one.work.name)}{words}  {about}")
     output.say("An open window starts them in this order." if line else "No run waits in line.")
     return 0
 
@@ -42,7 +49,9 @@ def put_in_line(work: job.TrainJob, as_json: bool) -> int:
     if as_json:
         output.print_json(_row(len(line), line[-1]))
     else:
-        output.say(f"{work.name} waits in line, at place {len(line)}. An open window starts it when it is its turn.")
+        output.say(
+            f"{one_line(work.name)} waits in line, at place {len(line)}. An open window starts it when it is its turn."
+        )
     return 0
 
 
@@ -50,6 +59,42 @@ def _tell_damage() -> None:
     for problem in (run_queue.mend(), run_queue.unread()):
         if problem is not None:
             print(problem.sentence(), file=sys.stderr)
+
+
+@contextmanager
+def starting() -> Iterator[FileLock]:
+    """While it lasts nobody else starts a run in this home; release the lock as soon as the run's own is there.
+
+    Raises:
+        StudioError: Another is busy with it, or the program's folder cannot be written.
+    """
+    lock = run_queue.start_lock()
+    try:
+        taken = lock.take(run_queue.WAIT_SECONDS)
+    except OSError as error:
+        raise StudioError.of(explain(error)) from error
+    if not taken:
+        raise StudioError("train.starting", "Another run is being started just now.", fix="Try it again in a moment.")
+    try:
+        yield lock
+    finally:
+        lock.release()
+
+
+def require_free(fix: str) -> None:
+    """See that no run goes on in this home, of whatever window or terminal.
+
+    Raises:
+        StudioError: One does; it is named.
+    """
+    for folder in run_queue.working_runs():
+        run = summarise(folder)
+        raise StudioError(
+            "train.busy",
+            f"The run {run.job.name if run is not None else folder.id} is going on.",
+            "Two at once make each other slow, and may want more memory than there is.",
+            fix,
+        )
 
 
 def _find(name: str) -> Waiting:

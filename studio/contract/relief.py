@@ -16,6 +16,10 @@ LESS = 0.75
 """The estimate was too low, or other programs took memory: a quarter less is aimed for."""
 
 
+LEAST_SHARE = 0.02
+"""What gains less of the memory is not worth its cost: it is listed, but not suggested."""
+
+
 class Relief(msgspec.Struct, frozen=True, kw_only=True):
     """Attributes:
     changes: All that can be done, mildest first, each as if the suggested ones were made.
@@ -54,10 +58,13 @@ def _relief(planner: Planner, settings: TrainSettings) -> Relief:
         settings = changed(settings, {"gradient_checkpointing": "off"})
     mild = wary.make_it_fit(settings, tuple(kind for kind in KINDS if kind != "length"))
     fit = mild if mild.changes else wary.make_it_fit(settings, KINDS)
-    taken = tuple(change.kind for change in fit.changes)
-    others = wary.changes(changed(settings, fit.sets), tuple(kind for kind in KINDS if kind not in taken))
-    found = sorted((*fit.changes, *others), key=lambda change: KINDS.index(change.kind))
-    return Relief(changes=tuple(found), suggested=taken, enough=fit.fits)
+    least = LEAST_SHARE * wary.estimate(settings).total
+    worth = [change for change in fit.changes if change.gains_bytes >= least]
+    taken = tuple(change.kind for change in worth)
+    then = changed(settings, {path: value for change in worth for path, value in change.sets.items()})
+    others = wary.changes(then, tuple(kind for kind in KINDS if kind not in taken))
+    found = sorted((*worth, *others), key=lambda change: KINDS.index(change.kind))
+    return Relief(changes=tuple(found), suggested=taken, enough=wary.fits(then))
 
 
 def _less(planner: Planner, settings: TrainSettings) -> Machine:

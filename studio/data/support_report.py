@@ -1,7 +1,8 @@
-"""A report for whoever helps: texts that the user can read first, then one ZIP. No rows, no questions, no answers.
+"""A report for whoever helps: texts that the user can read first, then one ZIP. No rows, no questions, no answers
+of ours; what libraries print may quote some, which is why everything is shown before it is saved.
 
-What goes in is listed here one by one; files are never copied whole. Every text is redacted: no access token, no home
-folder, nothing that steers a terminal.
+What goes in is listed here one by one; files are never copied whole. Every text is redacted: no known kind of secret,
+no user's folder, nothing that steers a terminal.
 """
 
 import os
@@ -20,7 +21,7 @@ from studio.contract import events
 from studio.contract.device_report import DeviceReport
 from studio.contract.errors import Problem, StudioError
 from studio.contract.fields import fields, flatten
-from studio.contract.plain_text import harmless, redact
+from studio.contract.plain_text import harmless, redact, without_quotes
 from studio.contract.run_folder import RunFolder
 from studio.data.run_history import RunSummary, read_events
 
@@ -56,7 +57,9 @@ def pieces(device: DeviceReport | None, runs: Sequence[RunSummary]) -> tuple[Pie
         found.append(Piece(f"runs/{folder.id}/run.json", "settings and end of a run, without its names", _run(summary)))
         log = tail(folder.log)
         if log:
-            found.append(Piece(f"runs/{folder.id}/log.txt", "last lines of what its libraries printed", log))
+            found.append(
+                Piece(f"runs/{folder.id}/log.txt", "last lines of what its libraries printed", without_quotes(log))
+            )
     found.insert(0, Piece("README.txt", "this list", _contents(found)))
     return tuple(msgspec.structs.replace(piece, text=redact(_in_lines(piece.text))) for piece in found)
 
@@ -107,8 +110,10 @@ def _contents(found: Sequence[Piece]) -> str:
     return "\n".join(
         [
             f"A report of Apprentice Studio {__version__}, made {time.strftime('%Y-%m-%d %H:%M')}.",
-            "It holds no rows of your data, no questions and no answers, and was sent nowhere.",
-            "Home folders and access tokens were replaced; look through the logs before you give it away.",
+            "It was sent nowhere. The program writes no rows of your data, no questions and no answers into it.",
+            "Users' folders and what looks like a password, an access token or a private key were replaced, and quoted",
+            "words in messages were left out. But what libraries print (log.txt, details in run.json) may still tell",
+            "a piece of a row, a name or a secret that no rule knows: read these before you give the report away.",
             "",
             *lines,
             "",
@@ -157,4 +162,4 @@ def _notices(folder: RunFolder) -> list[Problem]:
 
 def _problem(problem: Problem) -> dict[str, str]:
     """Code and details; the sentences may name what only the user should know, a row or a file."""
-    return {"code": problem.code, "details": problem.details}
+    return {"code": problem.code, "details": without_quotes(problem.details)}

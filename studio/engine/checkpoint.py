@@ -116,12 +116,23 @@ def save(folder: Path, snapshot: Snapshot) -> Path:
         partial.rename(final)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise error if isinstance(error, OSError) else OSError(str(error)) from error
+        raise _as_os_error(error, partial) from error
     flush(folder)
     if not is_whole(final):
         raise OSError(f"{final.name} reads back differently from what was written; the disk may be failing")
     _rotate(final)
     return final
+
+
+_CODE = re.compile(r"\(os error (\d+)\)")
+
+
+def _as_os_error(error: Exception, place: Path) -> OSError:
+    """What the system said, also where safetensors tells it in a text of its own."""
+    if isinstance(error, OSError):
+        return error
+    code = _CODE.search(str(error))
+    return OSError(int(code[1]), os.strerror(int(code[1])), str(place)) if code else OSError(str(error))
 
 
 def _plain(tensor: torch.Tensor) -> torch.Tensor:
@@ -307,7 +318,7 @@ def replace_folder(final: Path, write: Callable[[Path], None]) -> None:
         flush(partial)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise error if isinstance(error, OSError) else OSError(str(error)) from error
+        raise _as_os_error(error, partial) from error
     if final.exists():
         final.rename(old)
     partial.rename(final)

@@ -15,7 +15,7 @@ from studio.contract.events import CheckpointSaved, Evaluated, Finished, Paused,
 from studio.contract.job import TrainJob
 from studio.contract.plan import planned_steps
 from studio.contract.run_folder import RunFolder
-from studio.engine import checkpoint, methods, resuming, sound_weights
+from studio.engine import checkpoint, methods, resuming, room, sound_weights
 from studio.engine.batches import Feed, Plan, collate
 from studio.engine.checkpoint import Snapshot, State
 from studio.engine.evaluate import Tester, UntilDiscarded
@@ -288,14 +288,7 @@ class Run:
             try:
                 return save(), time.monotonic() - began
             except OSError as error:
-                needed = 16 * sum(p.numel() for p in self.parameters)
-                problem = Problem(
-                    code="train.cannot_save",
-                    what="The run's state could not be saved; nothing saved earlier is lost.",
-                    why=f"{error.strerror or error}.",
-                    fix=f"Free about {max(needed / 1e9, 0.01):.2f} GB on the disk of {self.folder.path}, then resume.",
-                    where=str(self.folder.path),
-                )
+                problem = room.unsaved(error, self.folder.path, 16 * sum(p.numel() for p in self.parameters))
                 if self.control.poll() in ("stop", "discard"):
                     raise StudioError.of(problem) from error
                 self._pause_for(problem)

@@ -1,12 +1,14 @@
 """Room on the disk that a run takes, told before it starts."""
 
+import errno
+import math
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 
-from studio.contract.errors import StudioError
+from studio.contract.errors import Problem, StudioError
 from studio.contract.settings import TrainSettings
 from studio.engine.checkpoint import KEEP_LATEST
 
@@ -59,14 +61,54 @@ def require(folder: Path, parameters: Iterable[torch.Tensor], settings: TrainSet
     """
     needed, free = MARGIN * needed_bytes(parameters, settings), shutil.disk_usage(folder).free
     if free < needed:
+        has, wants, lacks = compared(free, needed)
         raise StudioError(
             "disk.too_full",
-            f"The disk has no room for this run: {_told(free)} are free, {_told(needed)} are needed.",
+            f"The disk has no room for this run: {has} are free, {wants} are needed.",
             "Checkpoints and the adapter are written while it goes on, and a run must not end for want of room.",
-            f"Free {_told(needed - free)} on the disk of {folder}, or choose a smaller adapter.",
+            f"Free {lacks} on the disk of {folder}, or choose a smaller adapter.",
             where=str(folder),
         )
 
 
-def _told(size: float) -> str:
-    return f"{size / 1e9:.2f} GB" if size >= 1e7 else f"{size / 1e6:.1f} MB"
+_REFUSED = {
+    errno.ENOSPC: "The disk is full.",
+    getattr(errno, "EDQUOT", errno.ENOSPC): "The disk is full, or your share of it.",
+    errno.EIO: "The disk did not write what it was asked to; it may be failing.",
+    errno.EROFS: "The disk can only be read.",
+    errno.EACCES: "The program may not write there.",
+}
+
+
+def unsaved(error: OSError, folder: Path, needed: int) -> Problem:
+    """What is told when a run's state could not be saved.
+
+    Args:
+        error: What the system said.
+        folder: Of the run.
+        needed: Bytes of one more state.
+    """
+    why = _REFUSED.get(error.errno or 0, f"{error.strerror or error}.")
+    full = error.errno is None or "full" in why
+    room = f"Free about {compared(0, max(needed, 10**7))[1]} on the disk of {folder}, then resume."
+    return Problem(
+        code="train.cannot_save",
+        what="The run's state could not be saved; nothing saved earlier is lost.",
+        why=why,
+        fix=room if full else f"See that {folder} can be written, then resume.",
+        where=str(folder),
+        details=str(error),
+    )
+
+
+def compared(free: float, needed: float) -> tuple[str, str, str]:
+    """What is free, what is needed and what is missing, in one unit and so that the figures add up.
+
+    Args:
+        free: Bytes, told rounded down.
+        needed: Bytes, more than are free; told rounded up.
+    """
+    unit, size = ("GB", 1e9) if needed >= 1e9 else ("MB", 1e6)
+    has, wants = math.floor(10 * free / size), math.ceil(10 * needed / size)
+    has_words, wants_words, lacks_words = (f"{tenths / 10:.1f} {unit}" for tenths in (has, wants, wants - has))
+    return has_words, wants_words, lacks_words

@@ -1,6 +1,7 @@
 """What an import of the user's files is asked to do, and the folders of short jobs."""
 
 import shutil
+import time
 from pathlib import Path
 
 from studio.contract.job import ImportJob, Mapping
@@ -49,8 +50,21 @@ def delete_ours(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+YOUNG_SECONDS = 3600
+"""A folder without a lock may have been made by another window or a terminal just now, which is about to work there."""
+
+
 def clear_old_jobs() -> None:
-    """Delete folders of short jobs that no worker works on."""
+    """Delete folders of short jobs that no worker works on. One without a lock is left alone while it is young."""
     for path in jobs_folder().iterdir():
-        if living_worker(RunFolder(path)) is None:
+        folder = RunFolder(path)
+        if living_worker(folder) is None and (folder.lock.exists() or _age_seconds(path) > YOUNG_SECONDS):
             delete_ours(path)
+
+
+def _age_seconds(path: Path) -> float:
+    """Since the folder was last changed; a clock that was set back counts as no age."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:  # gone meanwhile
+        return 0.0

@@ -44,8 +44,9 @@ class ReportDialog(QDialog):
         self.save = buttons.primary(self.tr("Save as ZIP…"), self._on_save, "save")
         self.close_button = buttons.secondary(self.tr("Close"), self.reject)
         words = self.tr(
-            "Everything that the report holds can be read here. It holds no rows of your data, no questions and no "
-            "answers; home folders and access tokens were replaced. It is saved as a file, and sent nowhere."
+            "Everything that the report holds can be read here; it is saved as a file, and sent nowhere. The program "
+            "writes no rows of your data into it, and replaces what looks like a secret. What libraries print may "
+            "still quote a piece of a row or a name: read the logs before you give it away."
         )
         outer = QVBoxLayout(self)
         outer.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)

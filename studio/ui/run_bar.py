@@ -56,6 +56,7 @@ class RunBar(QFrame):
         workplace.run_silent.connect(self._on_run_silent)
         workplace.run_ended.connect(self._on_run_ended)
         workplace.failed_runs.changed.connect(self._show_failures)
+        workplace.runs_changed.connect(self._on_runs_changed)
         self._set_state("idle")
         if workplace.active is not None:
             self._on_run_started(workplace.active.folder)
@@ -221,6 +222,12 @@ class RunBar(QFrame):
     def _on_run_ended(self, folder: RunFolder) -> None:
         if self.state in ("preparing", "running", "pausing", "paused", "stopping"):
             self._set_state("idle")  # let go without a final event
+
+    def _on_runs_changed(self) -> None:
+        """A run that was deleted is not told of any more."""
+        if self._folder is not None and self._workplace.active is None and not self._folder.path.exists():
+            self._folder, self._name = None, ""
+            self._set_state("idle")
 
     # --- showing ----------------------------------------------------------------------------------------
 

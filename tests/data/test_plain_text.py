@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.contract.plain_text import harmless, one_line, redact
+from studio.contract.plain_text import harmless, one_line, redact, without_quotes
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,16 @@ def test_a_value_cannot_look_like_a_further_line_of_a_log() -> None:
         "api_key = 'abcdefgh12345'",
         "password: hunter2hunter2",
         '"token": "abcdefgh12345678"',
+        "AWS_SECRET_ACCESS_KEY=abcdefgh/12345678+x",
+        "Authorization: Basic abcdefgh01234567==",
+        "https://user:hunter2@host/path",
+        "my_hf_AbCdEfGhIj",
+        "PASSWORD='hunter2 hunter2'",
+        "hub_token=abcdefgh12345678",
+        "Set-Cookie: sid=abcdefgh\n",
+        "gho_01234567abcdefgh npm_abcdefgh01234567",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nabcdefgh01234567abcdefgh\n-----END OPENSSH PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\nabcdefgh01234567abcdefgh\nabcdefgh01234567abcdefgh\n",
     ],
 )
 def test_access_tokens_are_left_out(secret: str) -> None:
@@ -49,7 +59,7 @@ def test_access_tokens_are_left_out(secret: str) -> None:
 
 
 def test_ordinary_words_are_kept() -> None:
-    text = "tokens: 1024, task-12345678, the password was wrong; skip-connection"
+    text = "tokens: 1024, task-12345678, the password was wrong; skip-connection, a_token: 12345678, tokenizer=FastFast"
     assert redact(text) == text
 
 
@@ -58,4 +68,25 @@ def test_the_users_folder_and_the_programs_are_not_told(monkeypatch: pytest.Monk
     monkeypatch.setenv("USERPROFILE", "/home/anna")
     monkeypatch.setenv("APPRENTICE_HOME", str(tmp_path / "things"))
     told = redact(f"/home/anna/model and /home/annabel and {tmp_path}/things/runs/a")
-    assert told == "~/model and /home/annabel and <program folder>/runs/a"
+    assert told == "~/model and /home/… and <program folder>/runs/a"
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("/media/anna/STICK/m", "/media/…/STICK/m"),
+        ("/run/media/anna/STICK", "/run/media/…/STICK"),
+        ("/Users/anna/m", "/Users/…/m"),
+        ("C:\\Users\\anna\\m", "C:\\Users\\…\\m"),
+    ],
+)
+def test_other_users_folders_are_not_told(place: str, told: str) -> None:
+    assert redact(f"in {place}") == f"in {told}"
+    assert redact(told) == told
+
+
+def test_quoted_words_of_a_message_are_left_out_and_names_stay() -> None:
+    line = "ValueError: row 'Dear Anna my phone is 555-123' of \"Müller\" has no b'\\xff'; see 'data.csv', 'max_tokens'"
+    assert without_quotes(line) == "ValueError: row '…' of \"…\" has no '…'; see 'data.csv', 'max_tokens'"
+    kept = "  File \"/some where/x.py\", line 3\ncan't do what isn't there"
+    assert without_quotes(kept) == kept

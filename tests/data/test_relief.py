@@ -8,7 +8,7 @@ import pytest
 from studio.contract.memory_fit import Planner, changed
 from studio.contract.memory_plan import Calibration
 from studio.contract.methods import METHODS
-from studio.contract.relief import relief
+from studio.contract.relief import LEAST_SHARE, relief
 from studio.contract.settings import TrainSettings
 from studio.contract.taking_up import may_follow
 from tests.data.test_memory_plan import cpu, gpu, planner, shape
@@ -56,6 +56,20 @@ def test_texts_are_shortened_only_where_nothing_else_is_left() -> None:
     assert "length" in [change.kind for change in found.changes]
     last = relief(tight, settings(batch_size=1, gradient_checkpointing="on", quantisation="nf4"))
     assert last.suggested == ("length",)
+
+
+def test_what_gains_next_to_nothing_is_listed_but_not_suggested() -> None:
+    """A small model is helped by fewer examples at once; 4-bit weights would cost exactness for two megabytes."""
+    tiny = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
+    small = Planner(shape(**tiny, vocab_size=50_000), planner(1).lengths, cpu(0.001))
+    now = settings()
+    found = relief(small, now)
+    total = small.estimate(now).total
+    gains = {change.kind: change.gains_bytes / total for change in found.changes}
+    assert gains["quantisation"] < LEAST_SHARE < gains["batch"]
+    assert "quantisation" not in found.suggested
+    assert "batch" in found.suggested
+    assert not found.enough
 
 
 def test_what_a_way_of_tuning_does_not_bear_is_not_proposed() -> None:

@@ -31,12 +31,23 @@ def failed_run(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
         dataset_name="patients",
     )
     job.save(work, folder.job)
-    problem = Problem(code="row.odd", what="Row 3 says: my name is Anna.", details="Traceback\n/home/anna/x.py, line 3")
+    problem = Problem(
+        code="row.odd",
+        what="Row 3 says: my name is Anna.",
+        details="Traceback\n/home/anna/x.py, line 3\nValueError: 'Dear Bert'",
+    )
     folder.events.write_bytes(
         events.encode(events.Notice(problem=problem)) + events.encode(events.Failed(problem=problem))
     )
     lines = [f"line {number}" for number in range(1000)]
-    log = "\n".join([*lines, "GET with hf_AbCdEfGhIjKlMnOp", "\x1b[31mred /home/anna/m\x1b[0m"])
+    log = "\n".join(
+        [
+            *lines,
+            "GET with hf_AbCdEfGhIjKlMnOp",
+            "ValueError: row 'Dear Bert, call 555-123'",
+            "\x1b[31mred /home/anna/m\x1b[0m",
+        ]
+    )
     folder.log.write_text(log, encoding="utf-8")
     return folder
 
@@ -58,9 +69,10 @@ def test_the_report_tells_versions_computer_settings_and_ends_of_runs(failed_run
 
 def test_nothing_private_is_in_the_report(failed_run: RunFolder) -> None:
     whole = "\n".join(f"{piece.name}\n{piece.text}" for piece in support_report.pieces(DEVICE, list_runs()))
-    for private in ("secret project", "patients", "my name is Anna", "anna", "AbCdEf", "\x1b"):
+    for private in ("secret project", "patients", "my name is Anna", "anna", "AbCdEf", "Bert", "555-123", "\x1b"):
         assert private not in whole
     assert "~/m" in whole
+    assert "may still tell" in whole  # what libraries print is not ours to promise
     assert "hf_…" in whole
     assert "line 999" in whole
     assert "line 799\n" not in whole  # the end of a log, not all of it

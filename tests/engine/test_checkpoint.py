@@ -9,10 +9,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 
 from studio.contract.errors import StudioError
 from studio.contract.events import Event, Notice
-from studio.engine import checkpoint
+from studio.engine import checkpoint, room
 from studio.engine.checkpoint import Snapshot, State
 from studio.engine.verdict import Measured
 
@@ -120,6 +121,23 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_and_no_rest(tmp_path: Path, m
     monkeypatch.undo()
     assert checkpoint.newest(tmp_path, lambda event: None) == first
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".partial")] == []
+
+
+def test_what_safetensors_tells_of_a_full_disk_is_known_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OSError, match="No space left") as refused:
+        checkpoint.save(tmp_path, snapshot(2))
+    assert refused.value.errno == errno.ENOSPC
+    told = room.unsaved(refused.value, tmp_path, 20_000_000)
+    assert told.why == "The disk is full."
+    assert told.fix.startswith("Free about 20.0 MB on the disk of ")
+    denied = room.unsaved(PermissionError(errno.EACCES, "Permission denied"), tmp_path, 1)
+    assert "Free" not in denied.fix
 
 
 def test_a_disk_that_reads_back_something_else_is_an_error_and_nothing_old_is_deleted(

@@ -64,6 +64,20 @@ def test_a_run_without_room_is_refused_before_its_first_step_with_what_is_missin
     assert not any(isinstance(event, CheckpointSaved) for event in person.seen)
 
 
+@pytest.mark.parametrize(
+    ("free", "needed", "told"),
+    [
+        (5.1e6, 12.4e6, ("5.1 MB", "12.4 MB", "7.3 MB")),
+        (5.19e6, 12.41e6, ("5.1 MB", "12.5 MB", "7.4 MB")),
+        (3e6, 2.51e9, ("0.0 GB", "2.6 GB", "2.6 GB")),
+    ],
+)
+def test_what_is_free_needed_and_missing_is_told_in_one_unit_and_adds_up(
+    free: float, needed: float, told: tuple[str, ...]
+) -> None:
+    assert room.compared(free, needed) == told
+
+
 @pytest.mark.usefixtures("large_adapters")
 def test_the_folder_never_holds_more_than_was_told(llama: Path, sums: Path, tmp_path: Path) -> None:
     most = [0]

@@ -441,6 +441,7 @@ def test_a_full_disk_pauses_the_run_and_names_the_space_it_needs(
     (paused,) = person.all(events.Paused)
     assert paused.problem is not None
     assert paused.problem.code == "train.cannot_save"
-    assert "GB" in paused.problem.fix
+    assert paused.problem.why == "The disk is full."
+    assert "MB on the disk" in paused.problem.fix
     assert finished.reason == "done"
     assert [e.step for e in person.all(events.CheckpointSaved)] == [1, 2]

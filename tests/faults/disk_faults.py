@@ -183,8 +183,10 @@ def _try(folder: RunFolder, disk: Disk, at: int, number: int, result: Result) ->
         return f"ended with {code} on a good disk: {log[-300:]}" if code else ""
     if said:
         result.paused += 1
-        told_all = "GB" in said[0].fix
-        return f"ended with {code}: {log[-300:]}" if code else "" if told_all else f"no word of GB: {said[0].fix}"
+        told_all = " on the disk of " in said[0].fix or "can be written" in said[0].fix
+        return (
+            f"ended with {code}: {log[-300:]}" if code else "" if told_all else f"no word of what to do: {said[0].fix}"
+        )
     result.intact += _is_intact(folder)
     disk.cure.touch()
     if "Traceback" in log:

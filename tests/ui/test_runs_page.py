@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QLabel, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from studio.contract import events
@@ -20,6 +20,7 @@ from studio.supervisor import run_trash
 from studio.supervisor.workplace import Workplace
 from studio.ui.main_window import MainWindow
 from studio.ui.pages.runs import RunsPage
+from studio.ui.pages.train import TrainPage
 from studio.ui.widgets.run_label_form import RunLabelForm
 from tests.ui import run_stream
 from tests.ui.attached_run import AttachedRun
@@ -166,11 +167,45 @@ def test_a_deleted_run_lies_in_the_trash_and_undo_brings_it_back(
     assert [summary.job.name for summary in page.list.runs.summaries] == ["run-3", "run-1"]
     assert list((trash / "files").iterdir())
     (toast,) = window.toasts.toasts()
+    assert "Moved to the trash: run-2" in [one.text() for one in toast.findChildren(QLabel)]
+    qtbot.waitUntil(lambda: page.room.words.text().startswith("2 runs, "))
     undo = next(b for b in toast.findChildren(type(page.detail.chat)) if b.text() == "Undo")
     qtbot.mouseClick(undo, Qt.MouseButton.LeftButton)
     assert sorted(path.name for path in three[1].path.iterdir()) == before
     assert list((trash / "info").iterdir()) == []
     assert len(page.list.runs.summaries) == 3
+    qtbot.waitUntil(lambda: page.room.words.text().startswith("3 runs, "))
+
+
+def test_without_a_trash_it_is_asked_by_the_run_s_own_name(
+    page: RunsPage, three: list[RunFolder], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_trash, "into_trash", lambda path: (Path(), "There is none."))
+    asked: list[str] = []
+    monkeypatch.setattr(QMessageBox, "exec", lambda box: asked.append(box.text()))
+    page.show_run(three[1])
+    page._delete()
+    for_good = next(one for one in page.message.findChildren(QPushButton) if one.text() == "Delete for good…")
+    qtbot.mouseClick(for_good, Qt.MouseButton.LeftButton)
+    assert asked == ["Delete run-2 for good? There is no way back."]
+
+
+def test_a_deleted_run_is_told_nowhere_any_more(
+    three: list[RunFolder], window: MainWindow, workplace: Workplace, qtbot: QtBot, trash: Path
+) -> None:
+    window.show_page("train")
+    train = window.findChild(TrainPage)
+    assert train is not None
+    workplace.run_started.emit(three[1])
+    workplace.run_event.emit(events.Failed(problem=run_stream.PROBLEM))
+    assert "The trainer was killed" in window.run_bar.text()
+    assert train.shows(three[1])
+    window.show_run(three[1])
+    page = window.findChild(RunsPage)
+    assert page is not None
+    page._delete()
+    qtbot.waitUntil(lambda: window.run_bar.text() == "No run is going on.")
+    assert not train.shows(three[1])
 
 
 @pytest.mark.parametrize("fault", ["no marker", "link", "elsewhere"])
@@ -330,6 +365,7 @@ def test_cleaning_up_says_what_it_frees_and_leaves_what_can_be_resumed(
     page.on_shown()
     qtbot.waitUntil(lambda: page.room.words.text() == "3 runs, 9.1 MB on the disk")
     assert page.room.clean.text() == "Clean up: frees 3.0 MB…"
+    assert page.room.question().endswith("\n\nrun-1: 3.0 MB")
     page.clean_up()
     assert [folder.checkpoints.is_dir() for folder in three] == [False, True, True]
     assert three[0].adapter.is_dir()

@@ -1,4 +1,4 @@
-"""No process of the program opens a connection, whatever a library tries."""
+"""No process of the program opens a connection, whatever Python code of a library tries."""
 
 import os
 import subprocess
@@ -8,16 +8,31 @@ import pytest
 
 TRY = """
 import socket
+open_before = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
 {entry}
 assert {variables!r} <= set(__import__("os").environ.items())
 one, other = socket.socketpair()
 one.close(), other.close()
+here = socket.socket(socket.AF_UNIX)
+here.close()
+made = [(kind, socket.SOCK_STREAM) for kind in (socket.AF_INET, socket.AF_INET6)]
+# Whoever finds a way to a socket all the same (an inherited descriptor) gets no further with it.
+early, late = open_before
 for attempt in (
-    lambda: socket.socket().connect(("192.0.2.1", 9)),
-    lambda: socket.socket(socket.AF_INET6).connect(("::1", 9)),
-    lambda: socket.socket().bind(("127.0.0.1", 0)),
-    lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.1", 9)),
+    *(lambda kind=kind: socket.socket(*kind) for kind in made),
+    lambda: socket.socket().listen(),
+    lambda: socket.create_connection(("192.0.2.1", 9), 1),
+    lambda: socket.create_server(("127.0.0.1", 0)),
+    lambda: early.connect(("192.0.2.1", 9)),
+    lambda: early.connect_ex(("192.0.2.1", 9)),
+    lambda: early.bind(("127.0.0.1", 0)),
+    lambda: late.sendto(b"x", ("192.0.2.1", 9)),
+    lambda: late.sendmsg([b"x"], [], 0, ("192.0.2.1", 9)),
     lambda: socket.getaddrinfo("example.org", 443),
+    lambda: socket.gethostbyname("example.org"),
+    lambda: socket.gethostbyname_ex("example.org"),
+    lambda: socket.gethostbyaddr("192.0.2.1"),
+    lambda: socket.getnameinfo(("192.0.2.1", 80), 0),
 ):
     try:
         attempt()

@@ -160,6 +160,7 @@ class RunsPage(Page):
     def _on_runs_changed(self) -> None:
         if self.isVisible():
             self.refill()
+            self.room.show_runs(self.workplace.runs())
 
     def refill(self) -> None:
         """Read the runs anew; what is chosen stays chosen."""
@@ -307,23 +308,7 @@ class RunsPage(Page):
         self.refill()
 
     def _ask_clean(self) -> None:
-        freed = wording.size(sum(one.size_bytes for one in self.room.spares))
-        box = QMessageBox(self)
-        box.setWindowTitle(self.tr("Clean up"))
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        names = "\n".join(f"{one.folder.name}: {wording.size(one.size_bytes)}" for one in self.room.spares[:12])
-        more = len(self.room.spares) - 12
-        names += self.tr("\n… and {count} more").format(count=wording.number(more)) if more > 0 else ""
-        words = self.tr(
-            "This deletes the checkpoints of runs that are done, and frees {size}. Their adapters, curves and settings "
-            "stay. Runs that can be resumed are left as they are."
-        )
-        # All in the one text, whose format is set: the informative text below it would be read as rich text.
-        box.setText(f"{words.format(size=freed)}\n\n{names}")
-        clean = box.addButton(self.tr("Free {size}").format(size=freed), QMessageBox.ButtonRole.AcceptRole)
-        box.addButton(QMessageBox.StandardButton.Cancel)
-        box.exec()
-        if box.clickedButton() is clean:
+        if self.room.agreed():
             self.clean_up()
 
     def clean_up(self) -> None:
@@ -341,18 +326,20 @@ class RunsPage(Page):
     def _delete(self) -> None:
         """The chosen runs go to the trash; a toast brings them back."""
         gone: list[tuple[Path, RunFolder]] = []
-        for summary in self.list.selected():
+        chosen = self.list.selected()
+        for summary in chosen:
             folder = RunFolder(summary.folder)
             try:
                 gone.append((run_trash.move_to_trash(folder), folder))
             except StudioError as error:
-                actions = [(self.tr("Delete for good…"), partial(self._ask_for_good, folder))]
+                actions = [(self.tr("Delete for good…"), partial(self._ask_for_good, folder, summary.job.name))]
                 self.message.show_problem(error.problem, actions if error.problem.code == "run.no_trash" else [])
                 break
         if not gone:
             return
         self._forget_shown()
-        words = self.tr("Moved to the trash: {names}").format(names=", ".join(folder.id for _, folder in gone))
+        names = ", ".join(summary.job.name for summary in chosen[: len(gone)])
+        words = self.tr("Moved to the trash: {names}").format(names=names)
         toasts = getattr(self.window(), "toasts", None)
         if toasts is not None and all(trashed.name for trashed, _ in gone):
             toasts.say(words, self.tr("Undo"), partial(self.take_back, gone))
@@ -369,12 +356,12 @@ class RunsPage(Page):
         self.workplace.runs_changed.emit()
         self.refill()
 
-    def _ask_for_good(self, folder: RunFolder) -> None:
+    def _ask_for_good(self, folder: RunFolder, name: str) -> None:
         box = QMessageBox(self)
         box.setIcon(QMessageBox.Icon.Warning)
         box.setWindowTitle(self.tr("Delete the run"))
         box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(self.tr("Delete {name} for good? There is no way back.").format(name=folder.id))
+        box.setText(self.tr("Delete {name} for good? There is no way back.").format(name=name))
         delete = box.addButton(self.tr("Delete"), QMessageBox.ButtonRole.DestructiveRole)
         box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
         box.exec()

@@ -113,6 +113,7 @@ class TrainPage(Page):
         workplace.run_event.connect(self._on_run_event)
         workplace.run_silent.connect(self._on_run_silent)
         workplace.run_ended.connect(self._on_run_ended)
+        workplace.runs_changed.connect(self._on_runs_changed)
 
     # --- what the window asks -----------------------------------------------------------------------------
 
@@ -263,6 +264,12 @@ class TrainPage(Page):
     def _on_run_ended(self, folder: RunFolder) -> None:
         if folder == self.feed.folder and not self.feed.progress.ended and not self.feed.replaying:
             self.feed.begin(folder, self.feed.name)  # its files know how it ended
+
+    def _on_runs_changed(self) -> None:
+        """A run that was deleted is not shown any more."""
+        folder = self.feed.folder
+        if folder is not None and self.workplace.active is None and not folder.path.exists():
+            self.new_run()
 
     def _show_progress(self) -> None:
         progress = self.feed.progress
