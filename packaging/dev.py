@@ -155,7 +155,9 @@ def screenshots(arguments: list[str]) -> int:
     code = _on_virtual_display(["packaging/screenshots.py", *arguments], OFFLINE)
     if code:
         return code  # after it: it takes away the pictures of earlier times, those of the Data page, too
-    return _on_virtual_display(["packaging/data_screenshots.py", "--out", "docs/screenshots", *arguments], OFFLINE)
+    for script in ("packaging/data_screenshots.py", "packaging/models_screenshots.py"):
+        code = code or _on_virtual_display([script, "--out", "docs/screenshots", *arguments], OFFLINE)
+    return code
 
 
 def package(arguments: list[str]) -> int:

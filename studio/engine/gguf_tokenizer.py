@@ -104,8 +104,12 @@ def _scores(tokens: list[str], merges: list[tuple[str, ...]]) -> list[float]:
 
 
 def _space_prefix(told: Mapping[str, Any]) -> bool:
+    """Whether a space is put before a text, also behind a mark: so llama.cpp reads `add_space_prefix`.
+
+    "first" (Mistral's newer tokenizers) puts one at the very beginning alone, and chats begin with a mark.
+    """
     words = json.dumps([told.get("normalizer"), told.get("pre_tokenizer")], ensure_ascii=False)
-    return f'"prepend": "{SPACE}"' in words or '"prepend_scheme": "first"' in words or '"always"' in words
+    return f'"prepend": "{SPACE}"' in words or '"prepend_scheme": "always"' in words
 
 
 def pre_name(told: Mapping[str, Any]) -> str:

@@ -232,7 +232,7 @@ def of_gguf(path: Path, config: Any, cuts: Any) -> Reread:
         path: The file.
         config: The merged model's, as that reader does not know all that GGUF can say (stretched contexts, caps).
         cuts: The base's tokenizer where that reader does not know from the file how a text is cut into words (it knows
-            some ways by name, and puts SentencePiece's space before the first word alone), else None.
+            some ways by name, and puts SentencePiece's spaces elsewhere), else None.
     """
     import gguf
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig

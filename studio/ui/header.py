@@ -7,7 +7,7 @@ from studio.supervisor.workplace import Workplace
 from studio.ui import icons
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
-from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
+from studio.ui.widgets.labels import ElidedLabel, label, plain_tip, set_role
 
 OFFLINE_SENTENCE = (
     "Nothing is sent: the window and the trainer open no network connection. Models and data come from your disk and "
@@ -60,6 +60,7 @@ class Header(QFrame):
         if host:
             words = self.tr("A model is being fetched from {host}, as you asked. Everything else stays offline.")
             sentence, name = words.format(host=host), self.tr("Connected: what this means")
+        set_role(self.badge, "yes" if host else "no", "connected")
         self.badge.setText(self.tr("Connected") if host else self.tr("Offline"))
         self.badge.setIcon(icons.icon("download", "warning") if host else icons.icon("offline", "success"))
         self.badge.setToolTip(plain_tip(sentence))

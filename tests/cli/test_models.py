@@ -1,5 +1,6 @@
 """`apprentice models` and `apprentice combine`: what they print, and one clear message where they cannot."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from studio.cli import main
 from studio.contract.run_folder import jobs_folder, models_folder, runs_folder
 from studio.data import model_library
+from studio.engine import fingerprint
 from tests.engine.exported_run import learned_run
 from tests.helpers.hub import Hub
 from tests.helpers.tiny_models import tiny_model
@@ -84,6 +86,54 @@ def test_two_runs_are_combined_and_the_result_is_exported_and_chats(
     assert (
         refused(capsys, "export", "both", "--to", str(tmp_path / "x"), "--numbers", "f16") == "export.unknown_numbers"
     )
+
+
+# --- what goes wrong on the way out ---------------------------------------------------------------------------------
+
+
+def test_a_base_that_is_gone_or_another_is_named_with_its_hash(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    model = tiny_model(tmp_path / "tiny")
+    run = learned_run(runs_folder(), model)
+    fingerprint.write(run.adapter, model)
+    export = ["export", run.id, "--to", str(tmp_path / "out"), "--form", "gguf"]
+    model.rename(tmp_path / "away")
+    assert refused(capsys, *export) == "export.base_missing"
+    assert main(export) == 2
+    said = capsys.readouterr().err
+    assert "Bring back the model tiny, SHA-256 " in said
+    assert "Traceback" not in said
+    tiny_model(model, seed=7)
+    assert refused(capsys, *export) == "export.other_base"
+    assert refused(capsys, "chat", "--model", str(model), "--adapter", run.id, "--prompt", "Hi") == "adapter.other_base"
+    assert not (tmp_path / "out").exists()
+    assert main(["models", "add", str(tmp_path / "away")]) == 0  # under another name, it is found again
+    capsys.readouterr()
+    assert told(capsys, *export)["parity"]["prompts"] == 8
+
+
+def test_a_disk_that_fills_up_in_the_middle_leaves_nothing_and_the_next_export_succeeds(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gguf
+
+    run = learned_run(runs_folder(), tiny_model(tmp_path / "tiny"))
+    export = ["export", run.id, "--to", str(tmp_path / "out" / "x"), "--form", "gguf"]
+    written, real = [], gguf.GGUFWriter.write_tensor_data
+
+    def fill_up(writer: Any, data: Any) -> None:
+        written.append(data)
+        if len(written) > 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(writer, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gguf.GGUFWriter, "write_tensor_data", fill_up)
+        assert refused(capsys, *export) == "export.disk_full"
+    assert len(written) == 6
+    assert list((tmp_path / "out").iterdir()) == []
+    assert told(capsys, *export)["files"] == ["README.md", "x-F16.gguf"]
 
 
 # --- from the hub -------------------------------------------------------------------------------------------------

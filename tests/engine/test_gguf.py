@@ -199,6 +199,17 @@ def test_sentencepiece_tokenizers_are_read_back_as_they_cut(architecture: str, p
         assert joined_by_score(normal, tokens, scores) == ours(text).input_ids
 
 
+@pytest.mark.parametrize(("scheme", "told"), [("first", False), ("always", True), ("never", False)])
+def test_a_space_before_a_text_is_told_only_where_it_also_stands_behind_marks(
+    scheme: str, told: bool, tmp_path: Path
+) -> None:
+    model = tiny_model(tmp_path / "model", "mistral", sentencepiece(tmp_path / "tokenizer", True, scheme))
+    exported = gguf_export.write(learned_run(tmp_path, model).path, tmp_path / "out")
+    assert exported.parity is not None
+    assert exported.parity.holds, exported.parity
+    assert keys(Path(exported.path))["tokenizer.ggml.add_space_prefix"] is told
+
+
 def joined_by_score(text: str, tokens: list[str], scores: list[float]) -> list[int]:
     """SentencePiece's rule, as its paper tells it: of all neighbours, join the pair whose piece has the best score."""
     places = {token: place for place, token in enumerate(tokens)}

@@ -23,6 +23,7 @@ from tests.engine.exported_run import learned_run
 from tests.engine.gguf_reader import the_file
 from tests.faults.numbers import talks, tokenizer_like
 from tests.helpers.tiny_models import ARCHITECTURES, tiny_model
+from tests.helpers.tiny_tokenizers import sentencepiece
 
 with_llama_cpp = pytest.mark.skipif(
     importlib.util.find_spec(k_quants.PACKAGE) is None, reason="llama-cpp-python is not installed"
@@ -109,6 +110,20 @@ def test_llama_cpp_answers_as_the_merged_model_does(architecture: str, tmp_path:
             same += scores[len(one.prompt) - 1 :].argmax(-1).tolist() == one.answer
         assert same >= bound * len(spoken), (numbers, same, difference)
         assert difference <= most
+
+
+@with_llama_cpp
+@pytest.mark.parametrize("scheme", ["first", "always", "never", ""])
+def test_llama_cpp_puts_sentencepieces_spaces_where_the_tokenizer_does(scheme: str, tmp_path: Path) -> None:
+    model = tiny_model(tmp_path / "model", "mistral", sentencepiece(tmp_path / "tokenizer", True, scheme))
+    exported = gguf.write(learned_run(tmp_path, model).path, tmp_path / "out")
+    assert exported.parity is not None
+    assert exported.parity.same_ids == exported.parity.prompts
+    ours, theirs = load_tokenizer(model), opened(the_file(Path(exported.path)))
+    for talk in talks(12):
+        text = parity.rendered(ours, talk)
+        ids = ours(text, add_special_tokens=False).input_ids
+        assert theirs.tokenize(text.encode(), add_bos=False, special=True) == ids
 
 
 def opened(file: Path) -> Any:

@@ -31,14 +31,15 @@ def byte_level(folder: Path, split: str, nfc: bool = False) -> Path:
     return _saved(made, folder, {})
 
 
-def sentencepiece(folder: Path, prefix: bool) -> Path:
+def sentencepiece(folder: Path, prefix: bool, scheme: str = "") -> Path:
     """A tokenizer as Llama 2 and Gemma have it: spaces as marks, bytes for what is unknown.
 
     Args:
         folder: Is made.
         prefix: Whether a text begins as if it had a space before it.
+        scheme: "first", "always" or "never": the space is put there by a Metaspace, as newer tokenizers have it.
     """
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, trainers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     trained = Tokenizer(models.BPE())
     first = normalizers.Prepend("▁") if prefix else normalizers.Sequence([])
@@ -51,7 +52,10 @@ def sentencepiece(folder: Path, prefix: bool) -> Path:
     vocabulary = {piece: place for place, piece in enumerate(pieces)}
     merges = [tuple(pair) for pair in told["model"]["merges"]]
     made = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True))
-    made.normalizer = trained.normalizer
+    if scheme:
+        made.pre_tokenizer = pre_tokenizers.Metaspace("▁", scheme, split=False)
+    else:
+        made.normalizer = trained.normalizer
     steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     made.decoder = decoders.Sequence(steps + [decoders.Strip(" ", 1, 0)] * prefix)
     made.add_special_tokens([AddedToken(piece, normalized=False, special=True) for piece in special])

@@ -1,6 +1,9 @@
 """The Export page with the real export worker."""
 
+import errno
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import msgspec
@@ -12,9 +15,12 @@ from pytestqt.qtbot import QtBot
 from studio.contract.exports import EXPORTS, K_QUANTS
 from studio.contract.methods import PromptSettings
 from studio.contract.parity import Parity
+from studio.contract.run_folder import RunFolder
+from studio.data import base_identity
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.export import ExportPage, folder_name
 from studio.ui.widgets.combine_dialog import CombineDialog
+from tests.faults import disk_faults
 from tests.ui.filled_window import device
 from tests.ui.finished_run import finished_run, model_and_adapter
 
@@ -259,3 +265,49 @@ def test_adapters_of_different_bases_cannot_be_chosen_together(page: ExportPage,
     assert "different base models" in dialog.state.text()
     assert not dialog.combine.isEnabled()
     dialog.reject()
+
+
+# --- what goes wrong -------------------------------------------------------------------------------------------------
+
+
+def run_on_own_base(page: ExportPage, place: Path) -> tuple[RunFolder, Path]:
+    """A run whose base lies where nothing else uses it."""
+    made = model_and_adapter()
+    shutil.copytree(made, place / "own")
+    run = finished_run(place / "own")
+    base_identity.remember(run, base_identity.identify(place / "own" / "model", "tiny"))
+    page.on_shown()
+    page.set_folder(place / "out")
+    page.forms.choose("gguf")
+    return run, place / "own" / "model"
+
+
+def test_a_base_that_is_gone_is_asked_for_by_name_and_hash(qtbot: QtBot, page: ExportPage, tmp_path: Path) -> None:
+    _, base = run_on_own_base(page, tmp_path)
+    base.rename(tmp_path / "away")
+    export(qtbot, page)
+    assert "The base model tiny is gone" in page.message.text()
+    assert "Bring back the model tiny, SHA-256 " in page.message.text()
+    (tmp_path / "away").rename(base)
+    export(qtbot, page)
+    assert "The files behave as the adapter did." in page.parity.text()
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("gcc"), reason="calls of Linux are made to fail")
+def test_a_disk_that_fills_up_in_the_middle_is_told_and_leaves_nothing(
+    qtbot: QtBot, page: ExportPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_on_own_base(page, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setenv("LD_PRELOAD", str(disk_faults.build_shim(tmp_path)))
+        (tmp_path / "count").write_bytes(bytes(8))
+        told = {"FOLDER": tmp_path / "out", "FAIL_AT": 10, "ERRNO": errno.ENOSPC, "COUNT": tmp_path / "count"}
+        for name, value in told.items():
+            patch.setenv(f"DISK_{name}", str(value))
+        export(qtbot, page)
+    assert "The export could not be written." in page.message.text()
+    assert "The disk is full." in page.message.text()
+    assert [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")] == []
+    export(qtbot, page)
+    assert "The files behave as the adapter did." in page.parity.text()
+    assert len(list((tmp_path / "out").iterdir())) == 1

@@ -136,7 +136,7 @@ def _fill(
     if not check:
         return path, None
     config.tie_word_embeddings = merging.tied
-    cuts = None if pieces.pre in KNOWN_TO_READER and not pieces.space_prefix else tokenizer
+    cuts = None if pieces.pre in KNOWN_TO_READER and pieces.kind != "llama" else tokenizer
     return path, parity.compare(source, base, numbers, parity.of_gguf(path, config, cuts), watch)
 
 

@@ -88,7 +88,7 @@ class ModelsPage(Page):
         self.search_job.done.connect(self._on_found)
         self.search_job.failed.connect(self._on_failed)
         self.search_job.changed.connect(lambda: self._on_looked(None))
-        self.shelf.progressed.connect(lambda progress: self.adding.show_progress(self.shelf.adding, progress))
+        self.shelf.progressed.connect(self._on_progressed)
         self.shelf.failed.connect(self._on_failed)
         if workplace.device is not None:
             self.larger.show_report(workplace.device)
@@ -156,6 +156,11 @@ class ModelsPage(Page):
 
     def _look_in_cache(self) -> None:
         self.offer(hugging_face_cache())
+
+    def _on_progressed(self, progress: Progress) -> None:
+        name, host = self.shelf.adding, self.shelf.connected_to
+        words = self.tr("{name} from {host}").format(name=name, host=host) if host else name
+        self.adding.show_progress(words, progress)
 
     def _place(self) -> Path | None:
         """The folder that is looked through just now."""

@@ -39,9 +39,8 @@ class DownloadDialog(QDialog):
         column.addLayout(row(1, buttons.secondary(self.tr("Cancel"), self.reject), self.connect_button))
         for editor in (self.name, self.change):
             editor.textChanged.connect(self._show_state)
+        self.resize(34 * self.fontMetrics().lineSpacing(), 1)
         self._show_state()
-        line = self.fontMetrics().lineSpacing()
-        self.resize(34 * line, self.sizeHint().height())
 
     def _build_values(self) -> QGridLayout:
         values = QGridLayout()
@@ -85,5 +84,13 @@ class DownloadDialog(QDialog):
             told, usable = wording.told_problem(error.problem), False
             said = f"{told.what} {told.fix}"
         self.state.setText(said)
-        self.state.setVisible(bool(said))
         self.connect_button.setEnabled(usable)
+        self._fit()
+
+    def _fit(self) -> None:
+        """As high as the words need, and never lower than it was."""
+        layout = self.layout()
+        if layout is not None:
+            layout.invalidate()
+            needed = layout.totalHeightForWidth(self.width())
+            self.resize(self.width(), max(self.height(), needed))

@@ -46,7 +46,7 @@ class LargerModels(Section):
         self.file_words = label(
             self.tr(
                 "config.json, all *.safetensors and the tokenizer’s files, in one folder; a USB stick will do. "
-                "Nothing is downloaded here."
+                "Or download one by its name, above."
             ),
             wrap=True,
         )
