@@ -46,6 +46,7 @@ def main(argv: list[str] | None = None, on_ready: Callable[[], object] | None = 
         print(HELP, end="")
         return 0
     if arguments[:1] == ["--plot"] and len(arguments) == 3:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
         from studio.ui import plot_file
 
         return plot_file.main(arguments[1:])

@@ -35,7 +35,7 @@ def table(build: Build, told: dict[str, dict[str, Any]]) -> str:
         "installed": lambda name, one: f"{one['installed_mb']:,} MB",
         "installing took": lambda name, one: f"{one['install_seconds']} s",
         "first start, until the window answers": lambda name, one: _seconds(one.get("first_start_seconds")),
-        "later starts (median of 6)": lambda name, one: _seconds(one.get("start_seconds")),
+        "later starts (median of 4)": lambda name, one: _seconds(one.get("start_seconds")),
         "sample run, from the key to the verdict": lambda name, one: _step(one, "sample run"),
         "chat, both answers": lambda name, one: _step(one, "chat"),
         "export of the adapter": lambda name, one: _step(one, "export"),

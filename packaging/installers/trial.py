@@ -20,7 +20,7 @@ from installers.journey import Desk, go
 from installers.layout import NAME
 from installers.sandbox import HOME, USER, Sandbox, written_between
 
-STARTS = 7
+STARTS = 5
 PLACE = "/srv"
 PACKAGE = f"{PLACE}/package.deb"
 

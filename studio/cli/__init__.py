@@ -18,12 +18,14 @@ from studio.contract.errors import StudioError
 from studio.contract.exports import EXPORTS
 from studio.contract.offline import stay_offline
 from studio.contract.range_test import STEPS
+from studio.contract.run_folder import keep_caches
 from studio.contract.sampling import Sampling
 from studio.contract.settings import Quantisation
 from studio.data.source import KINDS
 from studio.worker.failures import explain
 
 stay_offline()  # before the libraries that could do otherwise: they are imported with the job
+keep_caches()
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]

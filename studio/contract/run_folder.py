@@ -21,13 +21,25 @@ def home_folder() -> Path:
     Raises:
         StudioError: It cannot be created.
     """
-    chosen = os.environ.get("APPRENTICE_HOME")
-    folder = Path(chosen) if chosen else Path(platformdirs.user_data_dir("apprentice-studio", appauthor=False))
+    folder = _home()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise _not_writable(folder, error) from error
     return folder
+
+
+def _home() -> Path:
+    chosen = os.environ.get("APPRENTICE_HOME")
+    return Path(chosen) if chosen else Path(platformdirs.user_data_dir("apprentice-studio", appauthor=False))
+
+
+def keep_caches() -> None:
+    """Have torch keep what it compiles among the program's things, and not in the folder for temporary files.
+
+    To be called before torch is imported.
+    """
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_home() / "cache" / "torch"))
 
 
 def _not_writable(folder: Path, error: OSError) -> StudioError:

@@ -1,7 +1,9 @@
 """Where an installed program finds its parts, and that nothing of the freezer or the user's own Python leaks in."""
 
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -9,7 +11,7 @@ import pytest
 
 from studio.cli import training
 from studio.contract import installed
-from studio.contract.run_folder import RunFolder, resources_folder
+from studio.contract.run_folder import RunFolder, keep_caches, resources_folder
 from studio.supervisor import processes
 
 INSIDE = "python.exe" if os.name == "nt" else "bin/python3"
@@ -113,3 +115,31 @@ def test_a_library_path_that_only_the_freezer_set_is_gone(program: Path, monkeyp
     monkeypatch.delenv("LD_LIBRARY_PATH_ORIG", raising=False)
     installed.leave_freezer()
     assert "LD_LIBRARY_PATH" not in os.environ
+
+
+def test_what_torch_compiles_is_kept_among_the_program_s_things(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.setenv("APPRENTICE_HOME", str(tmp_path / "home"))
+    keep_caches()
+    assert Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).is_relative_to(tmp_path / "home")
+    assert not (tmp_path / "home").exists()  # it is only said where
+
+
+def test_a_plot_is_drawn_without_a_screen(tmp_path: Path) -> None:
+    kept = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    kept.pop("QT_QPA_PLATFORM", None)
+    command = [sys.executable, "-m", "studio", "--plot", str(tmp_path), str(tmp_path / "curve.png")]
+    done = subprocess.run(command, capture_output=True, text=True, env=kept, check=False)
+    assert (done.returncode, done.stderr.strip()) == (2, f"{tmp_path} holds no training run.")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Qt's offscreen platform is Linux's here")
+def test_the_time_of_a_start_is_told_and_the_window_closes(tmp_path: Path) -> None:
+    variables = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "APPRENTICE_HOME": str(tmp_path / "home")}
+    began = time.monotonic()
+    command = [sys.executable, "-m", "studio", "--time-start"]
+    done = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert began < float(done.stdout) < time.monotonic()
