@@ -3,6 +3,7 @@
 The worker duplicates fd 1 for events and points fd 1 at stderr, so that a library's print cannot corrupt the wire.
 """
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -88,8 +89,15 @@ class Wire:
     ) -> None:
         self._ended.set()
         self._beat.join()
+        with self._lock, contextlib.suppress(OSError):
+            self._write_record()
         self._folder.lock.unlink(missing_ok=True)
         os.close(self._record)
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether all that was said lies in events.jsonl; what a full disk refused to the end is lost."""
+        return not self._unwritten
 
     def emit(self, event: events.Event) -> None:
         """Send one event, stamped with the time."""
