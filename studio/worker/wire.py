@@ -106,6 +106,11 @@ class Wire:
         self._folder.lock.unlink(missing_ok=True)
         os.close(self._record)
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether all that was said lies in events.jsonl; what a full disk refused to the end is lost."""
+        return not self._unwritten
+
     def emit(self, event: events.Event) -> None:
         """Send one event, stamped with the time."""
         with self._lock:

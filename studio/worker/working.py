@@ -31,7 +31,7 @@ def work_on(folder: RunFolder, descriptor: int | None) -> int:
             return 1
         if final is not None:
             line.emit(final)
-    return 0
+    return 0 if line.is_recorded else 1  # the record does not say that it ended: taken up again, it ends the same
 
 
 def _do(work: job.Job, folder: RunFolder, line: wire.Wire) -> events.Event | None:

@@ -191,17 +191,15 @@ def _try(folder: RunFolder, disk: Disk, at: int, number: int, result: Result) ->
     disk.cure.touch()
     if "Traceback" in log:
         return f"ended with {code} and a traceback: {log.strip().splitlines()[-1]}"
-    if code:
-        result.refused += 1
-    else:
+    if code == 0:
+        return "ended as if nothing had been"
+    if "did not take the last words" in log:
         result.at_end += 1
         summary = summarise(folder)
-        if summary is None or not (summary.can_resume or summary.state == "finished"):
-            return "ended, and is neither told as finished nor to be taken up"
-        if "did not take the last words" not in log and summary.state != "finished":
-            return "ended as if nothing had been"
-        if summary.state == "finished":
-            return ""
+        if summary is None or not summary.can_resume:
+            return "its end is not recorded, and it cannot be taken up"
+    else:
+        result.refused += 1
     again = Worker(folder, disk, 0, 0)
     list(again)
     code = again.wait()

@@ -97,6 +97,26 @@ def test_a_lock_of_a_process_that_started_at_another_time_is_not_alive(folder: R
     assert living_worker(folder) is None
 
 
+@pytest.mark.parametrize("cured", [True, False])
+def test_an_end_that_the_disk_refuses_is_tried_once_more_and_else_not_passed_over(
+    cured: bool, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    line = wire.Wire(folder, None)
+    with line:
+        monkeypatch.setattr(wire.os, "write", full)
+        line.emit(events.Finished(adapter="a", reason="done", steps=1, seconds=1.0))
+        if cured:
+            monkeypatch.setattr(wire.os, "write", write)
+    monkeypatch.setattr(wire.os, "write", write)
+    assert line.is_recorded is cured
+    assert [type(event) for event in read_lines(folder)] == [events.Finished] * cured
+
+
 def test_heartbeats_and_reply_pieces_are_live_only(folder: RunFolder) -> None:
     with wire.Wire(folder, None) as line:
         line.emit(events.Heartbeat())
