@@ -12,7 +12,7 @@ from installers.sandbox import DISPLAY, HOME, Sandbox
 
 SCREEN = "1600x1000x24"
 QUESTION = "What is the return period?"
-QUESTION_BOX = (513, 87)
+QUESTION_BOX = (513, 67)
 """Where the chat page has it: from the left edge, above the lower one."""
 
 
@@ -23,6 +23,8 @@ class Desk:
         self.sandbox, self.pictures = sandbox, pictures
         self.program: subprocess.Popen[bytes] | None = None
         pictures.mkdir(parents=True, exist_ok=True)
+        for old in pictures.glob("*.png"):
+            old.unlink()
         (sandbox.root / "tmp" / ".X11-unix").mkdir(mode=0o1777, parents=True, exist_ok=True)
         (sandbox.root / "tmp" / ".X11-unix").chmod(0o1777)
         server = ["Xvfb", DISPLAY, "-screen", "0", SCREEN, "-nolisten", "tcp"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 import subprocess
@@ -26,7 +27,8 @@ def write(build: Build, told: dict[str, dict[str, Any]]) -> None:
 def table(build: Build, told: dict[str, dict[str, Any]]) -> str:
     """Markdown."""
     date = time.strftime("%Y-%m-%d", time.gmtime())
-    lines = [f"{date}, version {build.version}, edition {build.edition}, commit {build.commit[:10]}, {_machine()}:", ""]
+    commit = json.loads((build.tree / "package.json").read_text(encoding="utf-8"))["commit"]  # of what was built
+    lines = [f"{date}, version {build.version}, edition {build.edition}, commit {commit[:10]}, {_machine()}:", ""]
     names = list(told)
     lines += ["| | " + " | ".join(f".{name.rpartition('cpu.')[2].rpartition('cuda.')[2]}" for name in names) + " |"]
     lines += ["| --- |" + " ---: |" * len(names)]

@@ -27,7 +27,7 @@ class Sandbox:
     """
 
     def __init__(self, lower: Path, place: Path) -> None:
-        self.root, self.changed = place / "root", place / "changed"
+        self.lower, self.root, self.changed = lower, place / "root", place / "changed"
         for folder in (self.root, self.changed, place / "overlay"):
             folder.mkdir(parents=True)
         sides = f"lowerdir={lower},upperdir={self.changed},workdir={place / 'overlay'}"
@@ -76,6 +76,8 @@ class Sandbox:
                     continue
                 state = os.lstat(os.path.join(folder, name))
                 is_folder = name in names and not os.path.islink(os.path.join(folder, name))
+                if is_folder and (self.lower / path).is_dir():
+                    continue  # it was there before; the overlay has it because of what lies in it
                 found[path] = (-1, 0) if is_folder else (state.st_size, state.st_mtime_ns)
         return found
 
