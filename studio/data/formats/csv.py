@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from studio.contract.errors import Problem, StudioError
+from studio.data import column_names
 from studio.data.formats import csv_blocks
 from studio.data.formats.batch import Batch, gathered
 from studio.data.formats.csv_layout import Layout, detect_layout, note_first_line
@@ -203,7 +204,7 @@ def _columns(source: Source, layout: Layout, cells: list[str], line: int) -> lis
 
 def numbered_names(cells: list[str]) -> list[str]:
     """Names for columns that have none."""
-    return [f"column {index}" for index in range(1, len(cells) + 1)]
+    return [column_names.numbered(index) for index in range(1, len(cells) + 1)]
 
 
 def header_names(source: Source, cells: list[str], line: int) -> list[str]:
@@ -215,7 +216,7 @@ def header_names(source: Source, cells: list[str], line: int) -> list[str]:
     _check_width(source, cells, line)
     while len(cells) > 1 and not cells[-1].strip():
         cells.pop()
-    names = [cell.strip() or f"column {index}" for index, cell in enumerate(cells, start=1)]
+    names = [cell.strip() or column_names.numbered(index) for index, cell in enumerate(cells, start=1)]
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise source.error(
