@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from studio.contract.errors import Problem
 from studio.contract.job import Mapping
+from studio.data.json_text import WrittenNumber
 from studio.data.wording import count, row_numbers, shown
 
 _EXAMPLES = 3
@@ -51,7 +52,7 @@ def written_out(row: dict[str, object], columns: Iterable[str]) -> dict[str, obj
 
 
 def value_text(value: _Written) -> str | None:
-    """A number or a date as a person would write it; None for what is no number."""
+    """A number as its file writes it, or a date as a person would; None for what is no number."""
     if isinstance(value, int | float):
         return number_text(value)
     if isinstance(value, decimal.Decimal):
@@ -62,7 +63,13 @@ def value_text(value: _Written) -> str | None:
 
 
 def number_text(number: int | float) -> str | None:
-    """7 and not 7.0, true and not True; None for what is no number, as tables mark a missing one."""
+    """As it was written where that is known (JSON); otherwise 7 and not 7.0. True is true.
+
+    Returns:
+        None for what is no number, as tables mark a missing one.
+    """
+    if isinstance(number, WrittenNumber):
+        return number.digits
     if isinstance(number, float):
         if not math.isfinite(number):
             return None
@@ -97,7 +104,7 @@ class NumberTally:
             Problem(
                 code="data.number_as_text",
                 what=f'{count(total, "row has", "rows have")} a number, a date, or true or false in "{shown(name)}", '
-                "where others have text; it was read as the text that it is written as.",
+                "where others have text; it was read as text.",
                 where=f"{file_name}, {row_numbers(self._rows[name], total)}",
             )
             for name, total in self._counts.items()

@@ -15,6 +15,7 @@ from studio.data.chat_rows import read_chat_rows
 from studio.data.dataset import open_dataset
 from studio.data.doctor.foreign_rows import ForeignRows
 from studio.data.inspecting import look
+from studio.data.mapping import guess
 from studio.data.number_columns import number_text, value_text
 from studio.data.trying import tried
 from tests.data.files import refused, run_import, write, write_jsonl
@@ -72,7 +73,17 @@ def test_general_rows_and_test_files_read_numbers_alike(tmp_path: Path) -> None:
     assert read.unread == 0
 
 
-MIX = [(4, "4"), ("Ann", "Ann"), (4.5, "4.5"), (7.0, "7"), (True, "true"), (-3, "-3"), ("12", "12"), ("No.", "No.")]
+MIX = [
+    (4, "4"),
+    ("Ann", "Ann"),
+    (4.5, "4.5"),
+    (7.0, "7.0"),
+    (1e5, "100000.0"),
+    (True, "true"),
+    (-3, "-3"),
+    ("12", "12"),
+    ("No.", "No."),
+]
 
 
 @pytest.mark.parametrize("suffix", ["json", "jsonl"])
@@ -87,7 +98,7 @@ def test_no_answer_is_lost_where_some_are_words_and_some_numbers(tmp_path: Path,
     assert (imported.rows, imported.usable) == (len(MIX), len(MIX))
     assert answers(tmp_path / "set") == [text for _, text in mix]
     told = next(problem for problem in imported.problems if problem.code == "data.number_as_text")
-    assert told.what.startswith("5 rows have a number")
+    assert told.what.startswith("6 rows have a number")
     assert '"answer"' in told.what
 
 
@@ -182,3 +193,30 @@ def test_an_address_is_no_question(tmp_path: Path) -> None:
     ]
     imported = run_import(write_jsonl(tmp_path / "rows.jsonl", rows), tmp_path / "set")
     assert (imported.mapping.prompt, imported.mapping.completion) == ("description", "resolution")
+
+
+WRITTEN = ("1.10", "3.0", "1E5", "-0.0", "-0", "0.000000000000000000001", "12345678901234567890.5", "7")
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+@pytest.mark.parametrize("words_first", [True, False])
+def test_numbers_of_json_files_are_answers_with_the_digits_that_the_file_has(
+    tmp_path: Path, suffix: str, words_first: bool
+) -> None:
+    lines = [f'{{"question": "What is it, {n}?", "answer": {digits}}}' for n, digits in enumerate(WRITTEN)]
+    words = '{"question": "And what else?", "answer": "x"}'
+    lines = [words, *lines] if words_first else [*lines, words]
+    source = write(tmp_path / f"a.{suffix}", f"[{', '.join(lines)}]" if suffix == "json" else "\n".join(lines))
+    run_import(source, tmp_path / "set")
+    assert answers(tmp_path / "set") == (["x", *WRITTEN] if words_first else [*WRITTEN, "x"])
+    seen = look(source)
+    assert [row["answer"] for row in seen.first_rows()] == answers(tmp_path / "set")[:5]
+    shown = tried(seen.sample(), guess(seen.columns, seen.rows), seen.columns)
+    assert [record.messages[1].content for record in shown if isinstance(record, Record)] == answers(tmp_path / "set")[
+        :5
+    ]
+
+
+def test_a_number_alone_is_still_called_a_number_where_it_is_no_row(tmp_path: Path) -> None:
+    problem = refused(lambda: look(write(tmp_path / "a.jsonl", "1.5\n")))
+    assert (problem.code, "a number" in problem.what) == ("data.not_an_object", True)
