@@ -204,6 +204,7 @@ class _Taker:
         keys = plain.digests()
         self._writer.add_plain(plain, keys, self._side)
         self._usable.add_many(keys, plain.numbers)
+        self._numbers.look_plain(plain.numbers)
         for row, mark in plain.marked():
             self._marks.add(int(plain.numbers[row]), mark)
         self.good += len(plain)

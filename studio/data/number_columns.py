@@ -78,34 +78,60 @@ def number_text(number: int | float) -> str | None:
 
 
 class NumberTally:
-    """Counts the rows of one file with a number where its first rows hold words, and keeps the first few."""
+    """Counts the rows of one file with a number where its first rows hold words, or the other way round; keeps the
+    first few.
+    """
 
     def __init__(self, mapping: Mapping, numbers: frozenset[str]) -> None:
         """Args:
         mapping: Which columns are in use.
-        numbers: Those of nothing but numbers in the first rows: nothing is odd about one there.
+        numbers: Those of nothing but numbers in the first rows: words are odd there, not numbers.
         """
-        self._columns = sorted(in_use(mapping) - numbers)
+        self._worded = sorted(in_use(mapping) - numbers)
+        self._numbered = sorted(in_use(mapping) & numbers)
         self._rows: dict[str, list[int]] = {}
         self._counts: dict[str, int] = {}
 
     def look(self, row: dict[str, object], number: int) -> None:
-        """Count a row, as it was read, if it has such numbers."""
-        for name in self._columns:
+        """Count a row, as it was read, if it has such values."""
+        for name in self._worded:
             if isinstance(row.get(name), _Written):
-                self._counts[name] = self._counts.get(name, 0) + 1
-                examples = self._rows.setdefault(name, [])
-                if len(examples) < _EXAMPLES:
-                    examples.append(number)
+                self._add(name, (number,))
+        for name in self._numbered:
+            if isinstance(row.get(name), str):
+                self._add(name, (number,))
+
+    def look_plain(self, numbers: Sequence[int]) -> None:
+        """Count rows that hold nothing but texts.
+
+        Args:
+            numbers: Of the rows.
+        """
+        for name in self._numbered:
+            self._add(name, numbers)
+
+    def _add(self, name: str, numbers: Sequence[int]) -> None:
+        self._counts[name] = self._counts.get(name, 0) + len(numbers)
+        examples = self._rows.setdefault(name, [])
+        if len(examples) < _EXAMPLES:
+            examples += map(int, numbers[: _EXAMPLES - len(examples)])
 
     def problems(self, file_name: str) -> list[Problem]:
         """One hint a column; the rows were kept."""
         return [
             Problem(
                 code="data.number_as_text",
-                what=f'{count(total, "row has", "rows have")} a number, a date, or true or false in "{shown(name)}", '
-                "where others have text; it was read as text.",
+                what=self._told(name, total),
                 where=f"{file_name}, {row_numbers(self._rows[name], total)}",
             )
             for name, total in self._counts.items()
         ]
+
+    def _told(self, name: str, total: int) -> str:
+        rows = count(total, "row has", "rows have")
+        if name in self._numbered:
+            return f'{rows} text in "{shown(name)}", where the first have numbers; the numbers were read as text, too.'
+        return (
+            f'{rows} a number, a date, or true or false in "{shown(name)}", where others have text; it was read as '
+            "text."
+        )

@@ -114,9 +114,19 @@ def test_a_mix_that_begins_far_into_a_file_loses_no_answer(tmp_path: Path, suffi
     assert imported.usable == 6000
     assert answers(tmp_path / "set") == [str(value) for value in values]
     told = [problem for problem in imported.problems if problem.code == "data.number_as_text"]
-    assert [problem.where for problem in told] == [
-        f"mix.{suffix}, rows 5001, 5002, 5003 and 997 more" for _ in range(not numbers_first)
-    ]
+    assert [problem.where for problem in told] == [f"mix.{suffix}, rows 5001, 5002, 5003 and 997 more"]
+    words = "rows have text in" if numbers_first else "rows have a number, a date, or true or false in"
+    assert told[0].what.startswith(f'1,000 {words} "answer"')
+
+
+def test_words_far_behind_numbers_are_counted_wherever_they_were_read_many_at_once(tmp_path: Path) -> None:
+    values: list[object] = [*range(40_000), *(f"It is {n}, as everybody here knows." for n in range(60_000)), 7]
+    rows = [{"question": f"What is it, number {n}?", "answer": value} for n, value in enumerate(values)]
+    imported = run_import(write_jsonl(tmp_path / "mix.jsonl", rows), tmp_path / "set")
+    assert (imported.rows, imported.usable) == (100_001, 100_001)
+    (told,) = [problem for problem in imported.problems if problem.code == "data.number_as_text"]
+    assert told.what.startswith('60,000 rows have text in "answer"')
+    assert told.where == "mix.jsonl, rows 40001, 40002, 40003 and 59,997 more"
 
 
 def test_files_of_one_dataset_may_hold_words_in_one_and_numbers_in_another(tmp_path: Path) -> None:
