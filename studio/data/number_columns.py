@@ -12,12 +12,13 @@ from collections.abc import Iterable, Sequence
 
 from studio.contract.errors import Problem
 from studio.contract.job import Mapping
+from studio.data.conversation import CONTENT_KEYS, unpacked
 from studio.data.json_text import WrittenNumber
 from studio.data.wording import count, row_numbers, shown
 
 _EXAMPLES = 3
 _Written = int | float | decimal.Decimal | datetime.date | datetime.time
-_IN_USE = ("prompt", "context", "completion", "rejected", "text", "system", "reasoning")
+_IN_USE = ("prompt", "context", "completion", "rejected", "text", "system", "reasoning", "messages")
 
 
 def number_columns(columns: Sequence[str], rows: Sequence[dict[str, object]]) -> frozenset[str]:
@@ -41,14 +42,40 @@ def _all_are(name: str, rows: Sequence[dict[str, object]], kinds: type | object)
 
 @functools.lru_cache(maxsize=64)
 def in_use(mapping: Mapping) -> frozenset[str]:
-    """The columns of what is asked, answered or written."""
+    """The columns of what is asked, answered or written, or of the turns."""
     return frozenset(column for name in _IN_USE if (column := getattr(mapping, name)))
 
 
 def written_out(row: dict[str, object], columns: Iterable[str]) -> dict[str, object]:
-    """The row with the numbers of these columns as texts; what is no number stays as it is."""
-    told = {name: value_text(value) for name in columns if isinstance(value := row.get(name), _Written)}
+    """The row with the numbers of these columns, and of the turns in them, as texts; all else stays as it is."""
+    told: dict[str, object] = {}
+    for name in columns:
+        value = row.get(name)
+        if isinstance(value, _Written):
+            told[name] = value_text(value)
+        elif isinstance(value, list) and (turns := _turns_written_out(value)) is not None:
+            told[name] = turns
     return {**row, **told} if told else row
+
+
+def turns_opened(row: dict[str, object], mapping: Mapping) -> dict[str, object]:
+    """The row with its conversation as a list of turns, where a table holds it as JSON text."""
+    value = row.get(mapping.messages) if mapping.messages else None
+    return {**row, mapping.messages: unpacked(value)} if isinstance(value, str) else row
+
+
+def _turns_written_out(turns: list[object]) -> list[object] | None:
+    """The turns with numbers that stand as their content as texts; None where there are none."""
+    told = [_turn_written_out(turn) for turn in turns]
+    return told if any(new is not old for new, old in zip(told, turns, strict=True)) else None
+
+
+def _turn_written_out(turn: object) -> object:
+    if not isinstance(turn, dict):
+        return turn
+    key = next((key for key in CONTENT_KEYS if key in turn), "")
+    value = turn.get(key)
+    return {**turn, key: value_text(value)} if isinstance(value, _Written) else turn
 
 
 def value_text(value: _Written) -> str | None:
@@ -95,7 +122,8 @@ class NumberTally:
     def look(self, row: dict[str, object], number: int) -> None:
         """Count a row, as it was read, if it has such values."""
         for name in self._worded:
-            if isinstance(row.get(name), _Written):
+            value = row.get(name)
+            if isinstance(value, _Written) or (isinstance(value, list) and _turns_written_out(value) is not None):
                 self._add(name, (number,))
         for name in self._numbered:
             if isinstance(row.get(name), str):

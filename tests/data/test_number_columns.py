@@ -230,3 +230,42 @@ def test_numbers_of_json_files_are_answers_with_the_digits_that_the_file_has(
 def test_a_number_alone_is_still_called_a_number_where_it_is_no_row(tmp_path: Path) -> None:
     problem = refused(lambda: look(write(tmp_path / "a.jsonl", "1.5\n")))
     assert (problem.code, "a number" in problem.what) == ("data.not_an_object", True)
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv"])
+@pytest.mark.parametrize("role_key", ["role", "from"])
+def test_numbers_that_stand_as_turns_are_read_and_named_and_null_is_still_refused(
+    tmp_path: Path, form: str, role_key: str
+) -> None:
+    content_key = "content" if role_key == "role" else "value"
+    chats = [
+        [{role_key: "user", content_key: f"What is it, {n}?"}, {role_key: "assistant", content_key: value}]
+        for n, value in enumerate([*(value for value, _ in MIX), None])
+    ]
+    rows = [{"messages": turns} for turns in chats]
+    source = write_jsonl(tmp_path / "chats.jsonl", rows)
+    if form == "json":
+        source = write(tmp_path / "chats.json", json.dumps(rows))
+    if form == "csv":
+        cells = [json.dumps(turns).replace('"', '""') for turns in chats]
+        source = write(tmp_path / "chats.csv", "messages,note\n" + "".join(f'"{cell}",\n' for cell in cells))
+    imported = run_import(source, tmp_path / "set")
+    assert (imported.rows, imported.usable) == (10, 9)
+    assert answers(tmp_path / "set") == [text for _, text in MIX]
+    codes = [problem.code for problem in imported.problems]
+    assert sorted(code for code in codes if "number" in code or "row." in code) == [
+        "data.number_as_text",
+        "row.content_not_text",
+    ]
+    (told,) = [problem for problem in imported.problems if problem.code == "data.number_as_text"]
+    assert told.what.startswith('6 rows have a number, a date, or true or false in "messages"')
+    if form != "csv":
+        assert told.where.startswith(f"chats.{form}, rows 1, 3, 4 and 3 more")
+
+
+def test_a_number_as_what_a_tool_gave_back_is_read_also_where_it_is_nought(tmp_path: Path) -> None:
+    call = {"role": "assistant", "tool_calls": [{"function": {"name": "add", "arguments": "{}"}}]}
+    turns = [{"role": "user", "content": "Add."}, call, {"role": "tool", "content": 0}]
+    rows = [{"messages": [*turns, {"role": "assistant", "content": f"It is {n}."}]} for n in range(3)]
+    assert run_import(write_jsonl(tmp_path / "tools.jsonl", rows), tmp_path / "set").usable == 3
+    assert [record.messages[2].content for record in open_dataset(tmp_path / "set").records()] == ["0", "0", "0"]
