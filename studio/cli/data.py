@@ -36,7 +36,8 @@ def data_import(arguments: argparse.Namespace) -> int:
         info = change_split(info, msgspec.structs.replace(info.split, seed=arguments.seed))
     told = _split_told(info, info.split.share)
     if arguments.json:
-        output.print_json(msgspec.to_builtins(imported) | {"split": told})
+        counted = {"held_back_rows": told["held_back_rows"], "split": told}
+        output.print_json(msgspec.to_builtins(imported) | counted)
         return 0
     _say(imported)
     _say_split(told, f"data split {shlex.quote(imported.name)}")
@@ -60,7 +61,7 @@ def data_inspect(arguments: argparse.Namespace) -> int:
             {
                 "rows": imported.rows,
                 "usable": imported.usable,
-                "held_back_rows": imported.held_back_rows,
+                "held_back_rows": told["held_back_rows"],
                 "shape": imported.mapping.kind,
                 "mapping": imported.mapping,
                 "columns": info.columns,

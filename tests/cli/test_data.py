@@ -217,3 +217,14 @@ def test_where_no_row_is_held_back_it_is_said_with_the_command_that_holds_one_ba
     split = told(capsys, "data", "split", "few")
     assert (split["seed"], split["train_rows"], split["held_back_rows"]) == (2, 5, 1)
     assert told(capsys, "data", "split", "few", "--seed", "0")["held_back_rows"] == 0  # the way back
+
+
+def test_the_rows_held_back_are_counted_alike_wherever_a_file_is_told_about(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = str(jsonl(tmp_path / "rows.jsonl", [*ROWS, *ROWS]))
+    for words in (("inspect", file), ("import", file, "--to", "mine")):
+        answer = told(capsys, "data", *words)
+        assert answer["held_back_rows"] == answer["split"]["held_back_rows"] > 0
+    tests = str(jsonl(tmp_path / "tests.jsonl", ROWS[:2]))
+    assert told(capsys, "data", "inspect", file, "--held-back", tests)["held_back_rows"] == 2
