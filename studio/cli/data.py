@@ -35,10 +35,11 @@ def data_import(arguments: argparse.Namespace) -> int:
     imported = _do(_import_job(arguments, folder, arguments.to or Path(arguments.file).name), arguments)
     info = dataset.read_info(folder)
     if arguments.seed:
-        info = change_split(info, msgspec.structs.replace(info.split, seed=arguments.seed))
+        info = change_split(info, msgspec.structs.replace(info.split, seed=arguments.seed), as_imported=True)
     told = _split_told(info, info.split.share)
     if arguments.json:
-        output.print_json(msgspec.to_builtins(imported) | {"split": told})
+        counted = {"held_back_rows": told["held_back_rows"], "split": told}
+        output.print_json(msgspec.to_builtins(imported) | counted)
         return 0
     _say(imported)
     _say_split(told, f"data split {shlex.quote(imported.name)}")
@@ -62,7 +63,7 @@ def data_inspect(arguments: argparse.Namespace) -> int:
             {
                 "rows": imported.rows,
                 "usable": imported.usable,
-                "held_back_rows": imported.held_back_rows,
+                "held_back_rows": told["held_back_rows"],
                 "shape": imported.mapping.kind,
                 "mapping": imported.mapping,
                 "columns": info.columns,
@@ -212,7 +213,7 @@ def _mend(wanted: list[str], found: diagnosis.Diagnosed, folder: Path, operation
 
 
 def data_restore(arguments: argparse.Namespace) -> int:
-    """Take all changes of a dataset back: rows that were left out, texts that were rewritten.
+    """Take all changes of a dataset back: rows left out, texts rewritten, others held back by another seed.
 
     Raises:
         StudioError: There is no such dataset, or its changes cannot be read or written.
@@ -222,20 +223,25 @@ def data_restore(arguments: argparse.Namespace) -> int:
     info = places.find_imported(arguments.data)
     opened = dataset.open_dataset(Path(info.folder))
     log = EditLog(Path(info.folder), opened.table.num_rows)
-    told = {"taken_in": len(log.edits.excluded), "texts_restored": len(log.edits.texts)}
+    other_seed = info.split.seed != info.imported_seed
+    told: dict[str, Any] = {"taken_in": len(log.edits.excluded), "texts_restored": len(log.edits.texts)}
+    told["seed_restored"] = info.imported_seed if other_seed else None
     if log.edits.texts:
         log.apply(log.edits.as_imported(tuple(log.edits.texts)))
     if log.edits.excluded:
         log.apply(Include(tuple(sorted(log.edits.excluded))))
+    if other_seed:
+        change_split(info, msgspec.structs.replace(info.split, seed=info.imported_seed))
     if arguments.json:
         output.print_json(told)
     else:
-        if not any(told.values()):
+        if not (told["taken_in"] or told["texts_restored"] or other_seed):
             output.say(f"Nothing was changed in {info.name}: its rows are as they were imported.")
             return 0
         taken_in, restored = count(told["taken_in"], "row"), count(told["texts_restored"], "row")
         done = [f"{taken_in} taken in again"] * bool(told["taken_in"])
         done += [f"texts of {restored} as imported"] * bool(told["texts_restored"])
+        done += [f"rows held back as imported (seed {info.imported_seed})"] * other_seed
         output.say(f"{', '.join(done)}.".capitalize())
     return 0
 

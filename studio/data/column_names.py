@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 MESSAGES = ("messages", "conversations", "conversation", "turns", "dialogue", "dialog", "chat", "chats", "history")
 
@@ -168,3 +169,20 @@ def is_known(name: str) -> bool:
 def is_side_matter(name: str) -> bool:
     """Whether a name says that its column holds no text to learn: an id, a date, a number."""
     return plain(name).rpartition("_")[2] in _SIDE_MATTERS | {"timestamp", "uuid", "guid", "datum", "uhrzeit"}
+
+
+def numbered(place: int) -> str:
+    """The name of a column that has none.
+
+    Args:
+        place: From 1.
+    """
+    return f"column {place}"
+
+
+def are_numbered(names: Sequence[str]) -> bool:
+    """Whether the names are all of our making: the file itself names no column."""
+    return bool(names) and all(_NUMBERED.fullmatch(name) for name in names)
+
+
+_NUMBERED = re.compile(r"column [1-9][0-9]*")

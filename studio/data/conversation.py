@@ -141,7 +141,7 @@ def check_order(messages: list[Message], number: int) -> None:
 def kind_of(value: object) -> str:
     """What a value is, in a word or two."""
     kinds = {list: "a list", dict: "an object", bool: "true or false", int: "a number", float: "a number"}
-    return "null" if value is None else kinds.get(type(value), "no text")
+    return "null" if value is None else next((kinds[one] for one in kinds if isinstance(value, one)), "no text")
 
 
 def _message(turn: object, number: int) -> tuple[Message, bool]:

@@ -56,6 +56,7 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
         created: Unix time, seconds.
         folder: Where it lies; filled in when it is read.
         split: How its rows are split where their source does not say; its share is only a start value.
+        imported_seed: The split's seed at first: the way back from another.
     """
 
     id: str
@@ -70,6 +71,7 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     created: float = 0.0
     folder: str = ""
     split: Split = Split()
+    imported_seed: int = 0
     version: int = 1
 
     @property

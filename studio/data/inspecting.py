@@ -6,6 +6,7 @@ import msgspec
 
 from studio.contract.errors import StudioError
 from studio.contract.job import Reading
+from studio.data.json_text import WrittenNumber
 from studio.data.number_columns import number_columns
 from studio.data.part import Part
 from studio.data.parts import expand
@@ -52,7 +53,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         texts: list[str] = []
         for row in self.rows[:_SHOWN_ROWS]:
             try:
-                text = msgspec.json.encode(row).decode("utf-8")
+                text = msgspec.json.encode(row, enc_hook=_raw).decode("utf-8")
             except (UnicodeEncodeError, OverflowError, msgspec.MsgspecError, TypeError):
                 continue
             if sum(map(len, texts)) + len(text) > _SAMPLE_CHARACTERS:
@@ -118,8 +119,15 @@ def _as_text(value: object) -> str:
     return clean if len(text) <= _SHOWN_CHARACTERS else clean[: _SHOWN_CHARACTERS - 1] + "…"
 
 
+def _raw(value: object) -> object:
+    """A number as it was written; nothing else needs help."""
+    if isinstance(value, WrittenNumber):
+        return msgspec.Raw(value.digits)
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
 def _json_start(value: object) -> str:
     try:
-        return msgspec.json.encode(value).decode("utf-8")[: _SHOWN_CHARACTERS + 1]
-    except (UnicodeEncodeError, OverflowError, msgspec.MsgspecError):
+        return msgspec.json.encode(value, enc_hook=_raw).decode("utf-8")[: _SHOWN_CHARACTERS + 1]
+    except (UnicodeEncodeError, OverflowError, msgspec.MsgspecError, TypeError):
         return shown(repr(value), _SHOWN_CHARACTERS)

@@ -17,7 +17,7 @@ from studio.data.arrow_file import RowWriter
 from studio.data.dataset import SourceFile
 from studio.data.inspecting import Look
 from studio.data.markers import MarkTally
-from studio.data.number_columns import NumberTally, in_use, written_out
+from studio.data.number_columns import NumberTally, in_use, turns_opened, written_out
 from studio.data.parts import Chosen
 from studio.data.quick_lane import Plain, lane_for
 from studio.data.repeats import FileRows
@@ -204,6 +204,7 @@ class _Taker:
         keys = plain.digests()
         self._writer.add_plain(plain, keys, self._side)
         self._usable.add_many(keys, plain.numbers)
+        self._numbers.look_plain(plain.numbers)
         for row, mark in plain.marked():
             self._marks.add(int(plain.numbers[row]), mark)
         self.good += len(plain)
@@ -212,6 +213,7 @@ class _Taker:
     def take(self, row: dict[str, object], number: int) -> None:
         """One row, or the instances in it."""
         optional = self._split_by.values(row) if self._split_by.names else None
+        row = turns_opened(row, self._mapping)
         self._numbers.look(row, number)
         for piece in self._pieces(row, number):
             try:

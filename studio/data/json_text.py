@@ -31,8 +31,21 @@ class JsonFault(ValueError):
         self.offset = offset
 
 
+class WrittenNumber(float):
+    """A number with a point or an exponent that knows how it was written: 1.10 and 3.0 are answers, too.
+
+    Attributes:
+        digits: As in the file.
+    """
+
+    __slots__ = ("digits",)
+
+    def __init__(self, digits: str) -> None:
+        self.digits = digits
+
+
 def decode(data: bytes | str) -> object:
-    """Decode one JSON value.
+    """Decode one JSON value; numbers that are not whole are `WrittenNumber`.
 
     Raises:
         JsonFault: It is not JSON, or JSON that is refused.
@@ -126,16 +139,16 @@ def _constant(name: str) -> object:
 
 
 def _float(digits: str) -> float:
-    value = float(digits)
+    value = WrittenNumber(digits)
     if math.isinf(value):
         raise JsonFault("number_range", f"The number {digits[:20]} is too large.")
     return value
 
 
-def _integer(digits: str) -> int:
+def _integer(digits: str) -> int | float:
     if len(digits) > MAX_INTEGER_DIGITS:
         raise JsonFault("number_range", f"A number has {len(digits):,} digits.")
-    return int(digits)
+    return int(digits) or (WrittenNumber(digits) if digits == "-0" else 0)
 
 
 _DECODER = json.JSONDecoder(

@@ -11,6 +11,7 @@ from studio.contract.errors import StudioError
 from studio.contract.job import Mapping
 from studio.contract.run_folder import home_folder
 from studio.contract.whole_file import write_whole
+from studio.data import column_names
 from studio.data.wording import shown
 
 FILE = "known_mappings.json"
@@ -41,9 +42,10 @@ _decoder: msgspec.json.Decoder[dict[str, Known]] = msgspec.json.Decoder(dict[str
 def recall(columns: Sequence[str]) -> Mapping | None:
     """What was chosen for a file of the same columns, in any order; the reason says so. None: nothing was.
 
+    Names that were made up for columns without any tell nothing of two files: no choice is recalled for them.
     A file of choices that cannot be read counts as empty: a guess is as good a beginning.
     """
-    known = _read().get(_key(columns))
+    known = None if column_names.are_numbered(columns) else _read().get(_key(columns))
     if known is None or known.columns != tuple(sorted(columns)):
         return None
     reason = f"The columns are those of {known.file_name}, so the choice that you made for it is used."
@@ -51,12 +53,14 @@ def recall(columns: Sequence[str]) -> Mapping | None:
 
 
 def remember(columns: Sequence[str], mapping: Mapping, file_name: str) -> None:
-    """Keep a choice, in place of an earlier one for the same columns.
+    """Keep a choice, in place of an earlier one for the same columns; none where the file does not name its columns.
 
     Raises:
         OSError: It cannot be written.
         StudioError: The program's folder cannot be made.
     """
+    if column_names.are_numbered(columns):
+        return
     chosen = Known(columns=tuple(sorted(columns)), mapping=mapping, file_name=shown(file_name, 120), chosen=time.time())
     every = {**_read(), _key(columns): chosen}
     newest = sorted(every, key=lambda key: -every[key].chosen)[:MOST]

@@ -10,7 +10,7 @@ from studio.contract.records import Message, Record
 from studio.data.column_content import BAD, GOOD
 from studio.data.conversation import check_order, is_turn_list, kind_of, text_of, to_messages, unpacked
 from studio.data.guessing import guess
-from studio.data.number_columns import in_use, written_out
+from studio.data.number_columns import in_use, turns_opened, written_out
 from studio.data.row_faults import row_error
 from studio.data.tool_calls import tools_text
 from studio.data.transcript import is_transcript
@@ -28,7 +28,7 @@ def rows_of(row: dict[str, object], mapping: Mapping, number: int) -> Iterator[d
         StudioError: `row.bad_instances`.
     """
     columns = in_use(mapping)
-    row = written_out(row, columns)
+    row = written_out(turns_opened(row, mapping), columns)
     if not mapping.instances:
         yield row
         return

@@ -50,12 +50,13 @@ class RowSplit:
         return self.rows - held_back, held_back
 
 
-def change_split(dataset: Path | DatasetInfo, split: Split) -> DatasetInfo:
+def change_split(dataset: Path | DatasetInfo, split: Split, as_imported: bool = False) -> DatasetInfo:
     """Split a dataset's rows another way from now on.
 
     Args:
         dataset: It, or its folder.
         split: By "group" or "time" only where the import kept that column.
+        as_imported: The import asked for it: what is changed later can be taken back to this.
 
     Raises:
         StudioError: The dataset lacks the column, is damaged, or cannot be written.
@@ -69,7 +70,8 @@ def change_split(dataset: Path | DatasetInfo, split: Split) -> DatasetInfo:
             fix="Import its file again and choose the column there.",
             where=shown(folder.name),
         )
-    info = msgspec.structs.replace(info, split=split)
+    first = split.seed if as_imported else info.imported_seed
+    info = msgspec.structs.replace(info, split=split, imported_seed=first)
     try:
         write_info(folder, info)
     except OSError as error:

@@ -218,9 +218,9 @@ def _is_table(source: Source) -> bool:
 
     A comma in every line is no table: "Take one egg, then stir" is a sentence.
     """
-    from studio.data.formats.csv import detect_layout
+    from studio.data.formats.csv_layout import detect_layout
 
-    layout = detect_layout(source.head, source.head_is_whole)
+    layout = detect_layout(source.head, source.head_is_whole, source.suffix)
     if layout.has_title or layout.width < 2 or layout.sampled < 2 or layout.regular <= 0.95:
         return False
     if source.suffix in _WORKBOOKS:  # the name says that it is a table

@@ -1,10 +1,9 @@
 """A mapping tried on the first rows of a file, by the very code that the import uses."""
 
-import msgspec
-
 from studio.contract.errors import Problem, StudioError
 from studio.contract.job import Mapping
 from studio.contract.records import Record
+from studio.data.json_text import JsonFault, decode
 from studio.data.mapping import check, rows_of, to_record
 
 MOST = 8
@@ -24,13 +23,13 @@ def tried(sample: str, mapping: Mapping, columns: tuple[str, ...]) -> list[Recor
     """
     try:
         check(mapping, columns)
-        rows = msgspec.json.decode(sample or "[]", type=list[dict[str, object]])
+        rows = decode(sample or "[]")
     except StudioError as error:
         return [error.problem]
-    except msgspec.DecodeError:
+    except JsonFault:
         return []
     read: list[Record | Problem] = []
-    for number, row in enumerate(rows, 1):
+    for number, row in enumerate(rows if isinstance(rows, list) else (), 1):
         try:
             read += [to_record(piece, mapping, number) for piece in rows_of(row, mapping, number)]
         except StudioError as error:

@@ -217,3 +217,35 @@ def test_where_no_row_is_held_back_it_is_said_with_the_command_that_holds_one_ba
     split = told(capsys, "data", "split", "few")
     assert (split["seed"], split["train_rows"], split["held_back_rows"]) == (2, 5, 1)
     assert told(capsys, "data", "split", "few", "--seed", "0")["held_back_rows"] == 0  # the way back
+
+
+def test_the_rows_held_back_are_counted_alike_wherever_a_file_is_told_about(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = str(
+        jsonl(tmp_path / "rows.jsonl", [{"question": f"What is {n}?", "answer": f"It is {n}."} for n in range(60)])
+    )
+    for words in (("inspect", file), ("import", file, "--to", "mine")):
+        answer = told(capsys, "data", *words)
+        assert answer["held_back_rows"] == answer["split"]["held_back_rows"] > 0
+    tests = str(jsonl(tmp_path / "tests.jsonl", ROWS[:2]))
+    assert told(capsys, "data", "inspect", file, "--held-back", tests)["held_back_rows"] == 2
+
+
+@pytest.mark.parametrize("seed", [0, 9])
+def test_restore_takes_back_that_other_rows_are_held_back(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, seed: int
+) -> None:
+    file = str(jsonl(tmp_path / "few.jsonl", FEW))
+    told(capsys, "data", "import", file, "--to", "few", *(["--seed", str(seed)] if seed else []))
+    told(capsys, "data", "split", "few", "--seed", "1")
+    told(capsys, "data", "doctor", "few", "--fix", "hold_back")
+    assert told(capsys, "data", "split", "few")["seed"] == 2
+    assert told(capsys, "data", "restore", "few") == {"taken_in": 0, "texts_restored": 0, "seed_restored": seed}
+    assert told(capsys, "data", "split", "few")["seed"] == seed
+    assert told(capsys, "data", "restore", "few")["seed_restored"] is None
+    told(capsys, "data", "split", "few", "--seed", "2")
+    assert main(["data", "restore", "few"]) == 0
+    assert f"Rows held back as imported (seed {seed})." in capsys.readouterr().out
+    assert main(["data", "restore", "few"]) == 0
+    assert "Nothing was changed" in capsys.readouterr().out

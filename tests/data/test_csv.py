@@ -7,7 +7,7 @@ import pytest
 from studio.contract.control import Going
 from studio.contract.job import ImportJob, Reading
 from studio.data.dataset import open_dataset
-from studio.data.formats.csv import detect_layout
+from studio.data.formats.csv_layout import detect_layout
 from studio.data.importing import import_dataset
 from studio.data.part import Part
 from studio.data.rows import Rows, read
@@ -236,3 +236,43 @@ def test_a_choice_of_the_first_line_is_refused_where_there_is_none(tmp_path: Pat
     path = write_jsonl(tmp_path / "a.jsonl", QA)
     work = ImportJob(source=str(path), destination=str(tmp_path / "x"), name="a", reading=Reading(first_line="row"))
     assert refused(lambda: import_dataset(work, lambda event: None, Going())).code == "data.no_first_line"
+
+
+PRICES = "".join(f"Was kostet die {thing}?;{n},50 Euro\n" for n, thing in enumerate(("Schraube", "Mutter", "Zange")))
+SHELVES = "".join(f"Where is part {n}?\tOn shelf {n}, at the left.\n" for n in range(6))
+ASIDES = "".join(f"Where, please, is part {n}?\tOn shelf {n}.\n" for n in range(6))
+COLOURS = "".join(f"Farben von Regal {n};rot,blau\n" for n in range(6))
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        (PRICES, ["Was kostet die Schraube?", "0,50 Euro"]),
+        (PRICES.replace(";", "\t"), ["Was kostet die Schraube?", "0,50 Euro"]),
+        (SHELVES, ["Where is part 0?", "On shelf 0, at the left."]),
+        (ASIDES, ["Where, please, is part 0?", "On shelf 0."]),
+        (ASIDES.replace("\t", ";"), ["Where, please, is part 0?", "On shelf 0."]),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_a_comma_in_every_row_of_a_table_without_names_does_not_cut_it(
+    tmp_path: Path, text: str, first: list[str], suffix: str
+) -> None:
+    assert list(next(iter(read(write(tmp_path / f"a.{suffix}", text)))).values()) == first
+    imported = run_import(write(tmp_path / f"b.{suffix}", text), tmp_path / "set")
+    assert imported.usable == text.count("\n")
+    (record, *_) = open_dataset(tmp_path / "set").records()
+    assert [message.content for message in record.messages] == first
+
+
+def test_the_semicolon_cuts_where_a_comma_would_do_as_well_and_a_name_that_says_tabs_is_believed() -> None:
+    assert detect_layout(COLOURS, True).delimiter == ";"
+    either = "a b;c\td\n" * 5
+    assert detect_layout(either.replace("\t", ";x\t"), True, ".tsv").delimiter == "\t"
+    assert detect_layout("a,b\nc,d\n", True, ".tsv").delimiter == ","
+
+
+def test_commas_still_cut_tables_whose_cells_hold_other_signs() -> None:
+    assert detect_layout("1,2\n" * 5, True).delimiter == ","
+    assert detect_layout('Who; or what?,"It is; that."\n' * 5, True).delimiter == ","
+    assert detect_layout("name, answer\nWho is it?, Ann\n", True).delimiter == ","

@@ -58,3 +58,22 @@ def test_an_import_is_whole_even_where_the_choice_cannot_be_kept(tmp_path: Path,
     imported = run_import(write_jsonl(tmp_path / "faq.jsonl", ROWS), tmp_path / "one", TURNED)
     assert imported.usable == 12
     assert [problem.code for problem in imported.problems] == ["data.choice_not_kept"]
+
+
+def test_a_choice_for_columns_without_names_is_not_used_for_another_file(tmp_path: Path, fresh_home: Path) -> None:
+    answers_first = "".join(f"It is {n}.,What is {n}?\n" for n in range(6))
+    by_hand = Mapping(shape="prompt_completion", prompt="column 2", completion="column 1")
+    run_import(write(tmp_path / "turned.csv", answers_first), tmp_path / "one", by_hand)
+    assert not (fresh_home / known_mappings.FILE).exists()
+    known_mappings.remember(["column 1", "column 2", "name"], by_hand, "named.csv")
+    assert known_mappings.recall(["column 1", "column 2", "name"]) is not None
+    questions_first = "".join(f"Who is {n}?,That is {n}.\n" for n in range(6))
+    assert run_import(write(tmp_path / "other.csv", questions_first), tmp_path / "two").mapping.prompt == "column 1"
+
+
+def test_an_old_choice_for_columns_without_names_is_not_recalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("studio.data.column_names.are_numbered", lambda names: False)
+        known_mappings.remember(["column 1", "column 2"], TURNED, "a.csv")
+        assert known_mappings.recall(["column 1", "column 2"]) is not None
+    assert known_mappings.recall(["column 1", "column 2"]) is None

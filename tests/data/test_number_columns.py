@@ -15,6 +15,7 @@ from studio.data.chat_rows import read_chat_rows
 from studio.data.dataset import open_dataset
 from studio.data.doctor.foreign_rows import ForeignRows
 from studio.data.inspecting import look
+from studio.data.mapping import guess
 from studio.data.number_columns import number_text, value_text
 from studio.data.trying import tried
 from tests.data.files import refused, run_import, write, write_jsonl
@@ -72,7 +73,17 @@ def test_general_rows_and_test_files_read_numbers_alike(tmp_path: Path) -> None:
     assert read.unread == 0
 
 
-MIX = [(4, "4"), ("Ann", "Ann"), (4.5, "4.5"), (7.0, "7"), (True, "true"), (-3, "-3"), ("12", "12"), ("No.", "No.")]
+MIX = [
+    (4, "4"),
+    ("Ann", "Ann"),
+    (4.5, "4.5"),
+    (7.0, "7.0"),
+    (1e5, "100000.0"),
+    (True, "true"),
+    (-3, "-3"),
+    ("12", "12"),
+    ("No.", "No."),
+]
 
 
 @pytest.mark.parametrize("suffix", ["json", "jsonl"])
@@ -87,7 +98,7 @@ def test_no_answer_is_lost_where_some_are_words_and_some_numbers(tmp_path: Path,
     assert (imported.rows, imported.usable) == (len(MIX), len(MIX))
     assert answers(tmp_path / "set") == [text for _, text in mix]
     told = next(problem for problem in imported.problems if problem.code == "data.number_as_text")
-    assert told.what.startswith("5 rows have a number")
+    assert told.what.startswith("6 rows have a number")
     assert '"answer"' in told.what
 
 
@@ -103,9 +114,19 @@ def test_a_mix_that_begins_far_into_a_file_loses_no_answer(tmp_path: Path, suffi
     assert imported.usable == 6000
     assert answers(tmp_path / "set") == [str(value) for value in values]
     told = [problem for problem in imported.problems if problem.code == "data.number_as_text"]
-    assert [problem.where for problem in told] == [
-        f"mix.{suffix}, rows 5001, 5002, 5003 and 997 more" for _ in range(not numbers_first)
-    ]
+    assert [problem.where for problem in told] == [f"mix.{suffix}, rows 5001, 5002, 5003 and 997 more"]
+    words = "rows have text in" if numbers_first else "rows have a number, a date, or true or false in"
+    assert told[0].what.startswith(f'1,000 {words} "answer"')
+
+
+def test_words_far_behind_numbers_are_counted_wherever_they_were_read_many_at_once(tmp_path: Path) -> None:
+    values: list[object] = [*range(40_000), *(f"It is {n}, as everybody here knows." for n in range(60_000)), 7]
+    rows = [{"question": f"What is it, number {n}?", "answer": value} for n, value in enumerate(values)]
+    imported = run_import(write_jsonl(tmp_path / "mix.jsonl", rows), tmp_path / "set")
+    assert (imported.rows, imported.usable) == (100_001, 100_001)
+    (told,) = [problem for problem in imported.problems if problem.code == "data.number_as_text"]
+    assert told.what.startswith('60,000 rows have text in "answer"')
+    assert told.where == "mix.jsonl, rows 40001, 40002, 40003 and 59,997 more"
 
 
 def test_files_of_one_dataset_may_hold_words_in_one_and_numbers_in_another(tmp_path: Path) -> None:
@@ -182,3 +203,69 @@ def test_an_address_is_no_question(tmp_path: Path) -> None:
     ]
     imported = run_import(write_jsonl(tmp_path / "rows.jsonl", rows), tmp_path / "set")
     assert (imported.mapping.prompt, imported.mapping.completion) == ("description", "resolution")
+
+
+WRITTEN = ("1.10", "3.0", "1E5", "-0.0", "-0", "0.000000000000000000001", "12345678901234567890.5", "7")
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+@pytest.mark.parametrize("words_first", [True, False])
+def test_numbers_of_json_files_are_answers_with_the_digits_that_the_file_has(
+    tmp_path: Path, suffix: str, words_first: bool
+) -> None:
+    lines = [f'{{"question": "What is it, {n}?", "answer": {digits}}}' for n, digits in enumerate(WRITTEN)]
+    words = '{"question": "And what else?", "answer": "x"}'
+    lines = [words, *lines] if words_first else [*lines, words]
+    source = write(tmp_path / f"a.{suffix}", f"[{', '.join(lines)}]" if suffix == "json" else "\n".join(lines))
+    run_import(source, tmp_path / "set")
+    assert answers(tmp_path / "set") == (["x", *WRITTEN] if words_first else [*WRITTEN, "x"])
+    seen = look(source)
+    assert [row["answer"] for row in seen.first_rows()] == answers(tmp_path / "set")[:5]
+    shown = tried(seen.sample(), guess(seen.columns, seen.rows), seen.columns)
+    assert [record.messages[1].content for record in shown if isinstance(record, Record)] == answers(tmp_path / "set")[
+        :5
+    ]
+
+
+def test_a_number_alone_is_still_called_a_number_where_it_is_no_row(tmp_path: Path) -> None:
+    problem = refused(lambda: look(write(tmp_path / "a.jsonl", "1.5\n")))
+    assert (problem.code, "a number" in problem.what) == ("data.not_an_object", True)
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv"])
+@pytest.mark.parametrize("role_key", ["role", "from"])
+def test_numbers_that_stand_as_turns_are_read_and_named_and_null_is_still_refused(
+    tmp_path: Path, form: str, role_key: str
+) -> None:
+    content_key = "content" if role_key == "role" else "value"
+    chats = [
+        [{role_key: "user", content_key: f"What is it, {n}?"}, {role_key: "assistant", content_key: value}]
+        for n, value in enumerate([*(value for value, _ in MIX), None])
+    ]
+    rows = [{"messages": turns} for turns in chats]
+    source = write_jsonl(tmp_path / "chats.jsonl", rows)
+    if form == "json":
+        source = write(tmp_path / "chats.json", json.dumps(rows))
+    if form == "csv":
+        cells = [json.dumps(turns).replace('"', '""') for turns in chats]
+        source = write(tmp_path / "chats.csv", "messages,note\n" + "".join(f'"{cell}",\n' for cell in cells))
+    imported = run_import(source, tmp_path / "set")
+    assert (imported.rows, imported.usable) == (10, 9)
+    assert answers(tmp_path / "set") == [text for _, text in MIX]
+    codes = [problem.code for problem in imported.problems]
+    assert sorted(code for code in codes if "number" in code or "row." in code) == [
+        "data.number_as_text",
+        "row.content_not_text",
+    ]
+    (told,) = [problem for problem in imported.problems if problem.code == "data.number_as_text"]
+    assert told.what.startswith('6 rows have a number, a date, or true or false in "messages"')
+    if form != "csv":
+        assert told.where.startswith(f"chats.{form}, rows 1, 3, 4 and 3 more")
+
+
+def test_a_number_as_what_a_tool_gave_back_is_read_also_where_it_is_nought(tmp_path: Path) -> None:
+    call = {"role": "assistant", "tool_calls": [{"function": {"name": "add", "arguments": "{}"}}]}
+    turns = [{"role": "user", "content": "Add."}, call, {"role": "tool", "content": 0}]
+    rows = [{"messages": [*turns, {"role": "assistant", "content": f"It is {n}."}]} for n in range(3)]
+    assert run_import(write_jsonl(tmp_path / "tools.jsonl", rows), tmp_path / "set").usable == 3
+    assert [record.messages[2].content for record in open_dataset(tmp_path / "set").records()] == ["0", "0", "0"]

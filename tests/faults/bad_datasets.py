@@ -188,7 +188,7 @@ BAD = [
     Bad(26, "ends on user", chats([("user", "a")]), "row.ends_on_user", ("does not end with the assistant",), True),
     Bad(27, "unknown role", chats([("boss", "a"), ("assistant", "b")]), "row.unknown_role", ('"boss"', "row 21"), True),
     Bad(28, "content is null", chats([("user", None), ("assistant", "b")]), "row.content_not_text", ("row 21",), True),
-    Bad(28, "content is a number", chats([("user", 7), ("assistant", "b")]), "row.content_not_text", ("row 21",), True),
+    Bad(28, "content is a number", chats([("user", 7), ("assistant", "b")]), "data.number_as_text", ("row 21",), True),
     Bad(29, "one row", file("a.jsonl", jsonl_bytes(QA[:1])), "data.one_row", ("At least two",)),
     Bad(30, "all duplicates", file("a.jsonl", jsonl_bytes(QA[:1] * 9)), "data.duplicates", ("8 rows repeat",), True),
     Bad(

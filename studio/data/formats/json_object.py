@@ -42,7 +42,7 @@ def bare_row(value: object, first: object, names: list[str]) -> object:
         return {"messages": value}
     if len(value) < 2 or any(isinstance(cell, list | dict) for cell in value) or (names and len(names) != len(value)):
         return value
-    return dict(zip(names or [f"column {at}" for at in range(1, len(value) + 1)], value, strict=True))
+    return dict(zip(names or [column_names.numbered(at) for at in range(1, len(value) + 1)], value, strict=True))
 
 
 def _found(only: _Row, source: Source, deep: int) -> list[_Row]:

@@ -11,6 +11,7 @@ import pyarrow.json as pj
 
 from studio.contract.errors import Problem
 from studio.data.ahead import ahead
+from studio.data.conversation import kind_of
 from studio.data.formats.batch import Batch, count_byte
 from studio.data.json_text import JsonFault, decode
 from studio.data.source import MAX_LINE_BYTES, Source
@@ -189,8 +190,8 @@ def as_row(value: object) -> dict[str, object]:
     """
     if isinstance(value, dict):
         return value
-    kinds = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
-    raise JsonFault("not_an_object", f"This row is {kinds.get(type(value), 'null')}, not an object with named values.")
+    kind = "a text" if isinstance(value, str) else kind_of(value)
+    raise JsonFault("not_an_object", f"This row is {kind}, not an object with named values.")
 
 
 def json_problem(fault: JsonFault, line: int, column: int, offset: int = 0) -> Problem:

@@ -14,7 +14,8 @@ import msgspec
 
 from studio.contract.errors import StudioError
 from studio.data import archive
-from studio.data.formats.csv import header_names, is_header, note_first_line, numbered_names
+from studio.data.formats.csv import header_names, numbered_names
+from studio.data.formats.csv_layout import is_header, note_first_line
 from studio.data.number_columns import number_text
 from studio.data.source import Source
 from studio.data.streams import open_member
