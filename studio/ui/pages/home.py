@@ -19,7 +19,7 @@ from studio.ui.widgets import buttons
 from studio.ui.widgets.drop_zone import DropZone
 from studio.ui.widgets.labels import ElidedLabel, IconLabel, label
 from studio.ui.widgets.message import MessageBar
-from studio.ui.widgets.section import Folding, ScrollColumn, Section, clear_layout, column, held, row
+from studio.ui.widgets.section import ScrollColumn, Section, clear_layout, column, row
 from studio.ui.widgets.this_pc import ThisPc
 
 MOST_RECENT = 5
@@ -217,7 +217,7 @@ class HomePage(Page):
 
 
 class RecentRun(QWidget):
-    """State, name, what it was, when, in one line where it fits; and why, where it failed. The name opens the run."""
+    """State, name and when; what it was; why, where it failed: a line each. The name opens the run."""
 
     def __init__(self, summary: RunSummary, on_open: object) -> None:
         super().__init__()
@@ -244,9 +244,10 @@ class RecentRun(QWidget):
         elif summary.failed is not None and summary.state == "failed":
             why = wording.told(summary.failed.problem.what)
         self.what, self.why = ElidedLabel(what, "muted"), label(why, "muted", wrap=True)
+        self.what.setVisible(bool(what))
         self.why.setVisible(bool(why))
         when = label(wording.moment(summary.started), "muted")
-        head = held(row(IconLabel(icon, token, 16), self.open_button, state, when, 1))
-        outer = column(Folding(head, self.what, stretch=(0, 1), whole=True), self.why, spacing=2)
+        head = row(IconLabel(icon, token, 16), self.open_button, state, 1, when)
+        outer = column(head, self.what, self.why, spacing=0)
         outer.setContentsMargins(0, 0, 0, 0)
         self.setLayout(outer)
