@@ -253,6 +253,7 @@ def test_every_choice_of_the_form_is_read_whole(window: MainWindow, show: Show, 
     assert len(combos) > 8
     for combo in combos:
         assert not combo.is_cut(), combo.currentText()
+        assert combo.width() >= combo.natural_width(), combo.accessibleName()  # nor is any other of its entries
 
 
 @pytest.mark.parametrize("percent", [100, 150])
