@@ -73,8 +73,8 @@ def unfitting(settings: TrainSettings, sizes: Sizes, longest: int = 0, likely: i
     absent = target_layers.missing(wanted, names) if wanted != "paper" else None
     if absent is not None:
         yield absent
-    else:
-        yield from _too_large(method, _adapted(wanted, sizes))
+        wanted = str(absent.sets["method.target_modules"])  # what is too large even then is told at once, too
+    yield from _too_large(method, _adapted(wanted, sizes))
     if isinstance(method, BottleneckSettings) and method.width > sizes.hidden:
         yield Problem(
             code="train.block_width",

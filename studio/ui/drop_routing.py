@@ -15,6 +15,12 @@ from studio.data.run_history import summarise
 
 Kind = Literal["dataset", "model", "run", "update", "none"]
 
+_OF_A_MODEL = (
+    "config.json", "generation_config.json", "model.safetensors.index.json", "special_tokens_map.json",
+    "tokenizer.json", "tokenizer_config.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
+)  # fmt: skip
+"""Files of a model's folder whose endings datasets have, too."""
+_LARGEST_CONFIG = 1_000_000
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".ckpt")
 
 
@@ -47,6 +53,11 @@ def route(path: Path) -> Route:
     """Look at a path; cheap enough to be asked while it is dragged."""
     if path.is_dir():
         return _route_folder(path)
+    if path.name in _OF_A_MODEL and _is_model(path.parent):
+        words = _tr("{name} belongs to a model: add the model in {folder}")
+        return Route("model", "models", path.parent, words.format(name=path.name, folder=_called(path.parent)))
+    if path.name == "adapter_config.json":
+        return _route_folder(path.parent)
     if path.suffix.lower() in SUFFIXES:
         return Route("dataset", "data", path, _tr("Import {name} as a dataset").format(name=path.name))
     if path.suffix.lower() == update_note.SUFFIX:
@@ -75,9 +86,9 @@ def _route_folder(path: Path) -> Route:
             path, _tr("{name} is an adapter without its run: only the adapters of runs made here can be used.")
         )
     if (path / "config.json").is_file():
-        return Route("model", "models", path, _tr("Add the model in {name}").format(name=path.name))
+        return Route("model", "models", path, _tr("Add the model in {name}").format(name=_called(path)))
     if folders.is_saved(path) or _holds_rows(path):
-        return Route("dataset", "data", path, _tr("Import the files in {name} as a dataset").format(name=path.name))
+        return Route("dataset", "data", path, _tr("Import the files in {name} as a dataset").format(name=_called(path)))
     return _none(path, _tr("{name} holds no dataset that can be read, and no model: there is no config.json in it."))
 
 
@@ -112,4 +123,19 @@ def route_all(paths: list[Path]) -> Route:
 
 
 def _none(path: Path, sentence: str) -> Route:
-    return Route("none", "", path, sentence.replace("{name}", path.name))
+    return Route("none", "", path, sentence.replace("{name}", _called(path)))
+
+
+def _called(path: Path) -> str:
+    """The root of a disk has no name of its own."""
+    return path.name or str(path)
+
+
+def _is_model(folder: Path) -> bool:
+    """Whether its config.json tells of a model; a user's own file may have that name, too."""
+    try:
+        with (folder / "config.json").open("rb") as file:
+            table = msgspec.json.decode(file.read(_LARGEST_CONFIG))
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(table, dict) and ("model_type" in table or "architectures" in table)

@@ -68,6 +68,13 @@ def test_what_does_not_fit_is_refused_with_the_nearest_that_does(
     build(TrainSettings, dict(sets), settings)  # within the setting's own limits
 
 
+def test_a_layer_that_is_missing_hides_no_size_that_is_too_large() -> None:
+    settings = settings_of("lora", method__rank=1000, method__target_modules="dense_of_another")
+    absent, large = unfitting(settings, sizes(), longest=30)
+    assert (absent.where, large.where) == ("method.target_modules", "method.rank")
+    assert not list(unfitting(changed(settings, {**absent.sets, **large.sets}), sizes(), longest=30))
+
+
 def test_what_fits_is_not_refused() -> None:
     for method in METHODS:
         assert not list(unfitting(settings_of(method), sizes(), longest=30)), method

@@ -29,6 +29,7 @@ from studio.ui.preferences import shared
 from studio.ui.theme import Mode
 from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.labels import ElidedLabel, plain_tip
+from studio.ui.widgets.search_field import SearchField
 from studio.ui.widgets.section import ScrollColumn
 from studio.ui.widgets.setting_editors import ChoiceEditor
 from tests.ui.keys import bring_to_front
@@ -160,7 +161,7 @@ def _parent_class(widget: QWidget) -> str:
 
 
 def _clipped(root: QWidget) -> list[str]:
-    """Labels and buttons smaller than their text or sticking out of what holds them, and columns cut sideways."""
+    """Labels, fields and buttons smaller than their text or sticking out of what holds them, columns cut sideways."""
     found = []
     for label in root.findChildren(QLabel):
         if not label.isVisible() or not label.text():
@@ -172,6 +173,16 @@ def _clipped(root: QWidget) -> list[str]:
             found.append(f"{label.text()!r}: {label.height()} of {needed} high")
         if label.geometry().right() > label.parentWidget().width():
             found.append(f"{label.text()!r}: ends at {label.geometry().right()} of {label.parentWidget().width()}")
+    found += [
+        f"shortened to {short.shown_text()!r} of {short.text()!r}"
+        for short in root.findChildren(ElidedLabel)
+        if short.isVisible() and short.shown_text().endswith("…") and not short.text().endswith("…")
+    ]
+    found += [
+        f"search field {field.placeholderText()!r}: {field.width()} wide"
+        for field in root.findChildren(SearchField)
+        if field.isVisible() and field.width() < field.fontMetrics().horizontalAdvance(field.placeholderText()) + 36
+    ]
     for area in root.findChildren(QScrollArea):
         off = area.horizontalScrollBarPolicy() == Qt.ScrollBarPolicy.ScrollBarAlwaysOff
         if off and area.isVisible() and area.widget().width() > area.viewport().width():
@@ -206,8 +217,14 @@ def test_the_walk_finds_text_that_is_cut(qtbot: QtBot) -> None:
     plain = QComboBox(holder)
     plain.addItem("Much too long for the room that it has")
     plain.setGeometry(100, 140, 60, 30)
+    short = ElidedLabel("Starter learns Sample")
+    short.setParent(holder)
+    short.setGeometry(100, 100, 60, 20)
+    search = SearchField("Search models")
+    search.setParent(holder)
+    search.setGeometry(0, 100, 60, 30)
     holder.show()
-    assert len(_clipped(holder)) == 5
+    assert len(_clipped(holder)) == 7
 
 
 def test_the_tooltip_tells_a_chosen_entry_that_is_cut(qtbot: QtBot) -> None:
@@ -236,6 +253,7 @@ def test_every_choice_of_the_form_is_read_whole(window: MainWindow, show: Show, 
     assert len(combos) > 8
     for combo in combos:
         assert not combo.is_cut(), combo.currentText()
+        assert combo.width() >= combo.natural_width(), combo.accessibleName()  # nor is any other of its entries
 
 
 @pytest.mark.parametrize("percent", [100, 150])

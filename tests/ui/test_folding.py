@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QRect
-from PySide6.QtGui import QPainter
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtGui import QFontMetrics, QPainter
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.ui.widgets.labels import ElidedLabel
 from studio.ui.widgets.legend import Legend
+from studio.ui.widgets.run_list import wrapped
 from studio.ui.widgets.section import Folding
 
 
@@ -38,6 +39,43 @@ def test_widgets_stand_side_by_side_where_they_have_room_and_below_each_other_wh
     assert folding.minimumSizeHint().width() == max(part.minimumSizeHint().width() for part in parts)
     parts[1].setText("OK")  # shorter words find room again
     qtbot.waitUntil(lambda: not folding.folded)
+
+
+def test_a_text_that_wraps_is_not_squeezed_beside_its_buttons(qtbot: QtBot) -> None:
+    text, button = QLabel("Many short words that could be wrapped after each of them. " * 3), QPushButton("Do it")
+    text.setWordWrap(True)
+    folding = Folding(text, button, stretch=(1, 0), letters=(40, 0))
+    qtbot.addWidget(folding)
+    folding.show()
+    room = 40 * folding.fontMetrics().averageCharWidth() + 8 + button.minimumSizeHint().width()
+    folding.resize(room, 100)
+    qtbot.waitUntil(lambda: button.x() > text.x())
+    folding.resize(room - 1, 100)
+    qtbot.waitUntil(lambda: button.y() > text.y())
+    assert folding.minimumSizeHint().width() < room  # it wants that room, but lives with less
+
+
+def test_words_in_one_line_give_way_to_the_next_line_before_they_are_shortened(qtbot: QtBot) -> None:
+    words, button = ElidedLabel("run-1: Starter learns Sample"), QPushButton("Chat")
+    folding = Folding(words, button, stretch=(1, 0), whole=True)
+    qtbot.addWidget(folding)
+    folding.show()
+    whole = words.sizeHint().width() + 8 + button.sizeHint().width()
+    folding.resize(whole, 100)
+    qtbot.waitUntil(lambda: button.x() > words.x())
+    assert words.shown_text() == words.text()
+    folding.resize(whole - 1, 100)
+    qtbot.waitUntil(lambda: button.y() > words.y())
+    assert words.shown_text() == words.text()
+
+
+def test_what_is_said_of_a_run_is_broken_between_words_and_only_a_long_word_is_shortened(qapp: QApplication) -> None:
+    metrics = QFontMetrics(qapp.font())
+    width = metrics.horizontalAdvance("57 of 60 right, loss")
+    assert wrapped("57 of 60 right, loss 0.012", metrics, width) == ["57 of 60 right, loss", "0.012"]
+    assert wrapped("run-1 " + "a" * 200, metrics, width)[0] == "run-1"
+    assert wrapped("run-1 " + "a" * 200, metrics, width)[1].endswith("…")
+    assert wrapped("", metrics, width) == [""]
 
 
 def test_a_legend_breaks_into_as_many_lines_as_its_words_need(qtbot: QtBot) -> None:

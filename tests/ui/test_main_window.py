@@ -176,6 +176,27 @@ def test_what_is_dropped_goes_by_its_content(tmp_path: Path) -> None:
     assert "without its run" in found["adapter"].sentence
 
 
+def test_a_file_of_a_model_offers_the_model_and_no_dataset(tmp_path: Path) -> None:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "questions.json").write_text("[]")
+    for name in ("config.json", "tokenizer.json"):
+        route = drop_routing.route(folder / name)
+        assert (route.kind, route.path) == ("model", folder)
+        assert route.sentence == f"{name} belongs to a model: add the model in tiny"
+    assert drop_routing.route(folder / "questions.json").kind == "dataset"
+    (folder / "config.json").write_text('[{"question": "Whose?", "answer": "Mine."}]')
+    assert drop_routing.route(folder / "config.json").kind == "dataset"
+
+
+def test_the_root_of_a_disk_is_called_by_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drop_routing, "_holds_rows", lambda folder: True)
+    root = Path(Path.cwd().anchor)
+    assert f"the files in {root} as" in drop_routing.route(root).sentence
+
+
 def test_a_run_is_dropped_into_the_chat(qapp: QApplication) -> None:
     with AttachedRun() as run:
         assert drop_routing.route(run.folder.path).page == "runs"

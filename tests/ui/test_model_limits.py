@@ -148,6 +148,7 @@ def test_memory_and_suggestions_wait_in_their_place_while_something_is_wrong(bef
         assert panel.isVisible()
         assert words.text() == "Waits until “Length of the learned prompt” is put right."
         assert panel.to_problem.isVisible()
+        assert words.alignment() & Qt.AlignmentFlag.AlignTop  # beside its icon, however much height is kept
     for button in (
         setup.memory.measure,
         setup.memory.make_fit,

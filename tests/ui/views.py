@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from studio.contract import events, job
+from studio.contract.diagnosis import Finding
 from studio.contract.errors import Problem
 from studio.contract.run_folder import RunFolder
 from studio.data.edits import Cell, Exclude, Replace
@@ -68,6 +69,17 @@ def _data_changed(window: MainWindow) -> None:
     page.desk.history.do(Replace((Cell(1, 1, "Another answer."),)), "change a text")
     page.verdict.show_checking(True)
     page.verdict.show_progress(events.Progress(stage="Looking at the rows", done=40, total=100, unit="rows"))
+
+
+def _data_unproven(window: MainWindow) -> None:
+    """A verdict of several sentences, with something to be done about it."""
+    page = _page(window, "data")
+    assert isinstance(page, DataPage)
+    page.verdict.show_verdict(
+        "7 of 8 rows are usable. 3 answers are a single word. No row is held back for testing, so nothing would show "
+        "whether the model learns or only repeats.", "warning", 3,
+    )  # fmt: skip
+    page.verdict.show_fix(Finding(code="data.none_held_back", title="", count=1, level="warning", fix_rows=1))
 
 
 def _data_asked(window: MainWindow) -> None:
@@ -216,6 +228,7 @@ VIEWS: dict[str, tuple[str, Callable[[MainWindow], None]]] = {
     "data, as the model sees it": ("data", _filled(lambda window: _data_tab(window, 1))),
     "data, a test row of two answers": ("data", _filled(_data_masks)),
     "data, changed and being checked": ("data", _filled(_data_changed)),
+    "data, nothing held back": ("data", _filled(_data_unproven)),
     "data, compared and asked": ("data", _filled(_data_asked)),
     "data, columns by hand": ("data", _filled(_data_by_hand)),
     "data, problems": ("data", _filled(lambda window: _data_tab(window, 2))),

@@ -19,7 +19,7 @@ from studio.ui.widgets import buttons
 from studio.ui.widgets.drop_zone import DropZone
 from studio.ui.widgets.labels import ElidedLabel, IconLabel, label
 from studio.ui.widgets.message import MessageBar
-from studio.ui.widgets.section import ScrollColumn, Section, clear_layout
+from studio.ui.widgets.section import ScrollColumn, Section, clear_layout, column, row
 from studio.ui.widgets.this_pc import ThisPc
 
 MOST_RECENT = 5
@@ -217,7 +217,7 @@ class HomePage(Page):
 
 
 class RecentRun(QWidget):
-    """One line: state, name, what it was, when. The name opens the run."""
+    """State, name and when; what it was; why, where it failed: a line each. The name opens the run."""
 
     def __init__(self, summary: RunSummary, on_open: object) -> None:
         super().__init__()
@@ -236,18 +236,18 @@ class RecentRun(QWidget):
         self.open_button.setAccessibleName(self.tr("Open {name}: {state}").format(name=summary.job.name, state=words))
         if callable(on_open):
             self.open_button.clicked.connect(lambda: on_open())
-        outer = QHBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.setSpacing(GRID)
         icon, token = STATE_LOOKS[summary.state]
-        outer.addWidget(IconLabel(icon, token, 16))
-        outer.addWidget(self.open_button)
-        outer.addWidget(label(words, token if token != "accent" else ""))
-        what = wording.learns(summary.job.model_name, summary.job.dataset_name)
+        state = label(words, token if token != "accent" else "")
+        what, why = wording.learns(summary.job.model_name, summary.job.dataset_name), ""
         if summary.problem is not None:
-            what = wording.told(summary.problem.why)
+            what, why = "", wording.told(summary.problem.why)
         elif summary.failed is not None and summary.state == "failed":
-            what = f"{wording.told(summary.failed.problem.what)} · {what}"
-        self.what = ElidedLabel(what, "muted")
-        outer.addWidget(self.what, 1)
-        outer.addWidget(label(wording.moment(summary.started), "muted"))
+            why = wording.told(summary.failed.problem.what)
+        self.what, self.why = ElidedLabel(what, "muted"), label(why, "muted", wrap=True)
+        self.what.setVisible(bool(what))
+        self.why.setVisible(bool(why))
+        when = label(wording.moment(summary.started), "muted")
+        head = row(IconLabel(icon, token, 16), self.open_button, state, 1, when)
+        outer = column(head, self.what, self.why, spacing=0)
+        outer.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(outer)

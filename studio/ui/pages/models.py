@@ -67,7 +67,7 @@ class ModelsPage(Page):
         outer.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 0)
         outer.setSpacing(GRID + 4)
         head = row(self.search, self.checking, 1, self.add_button)
-        head.setStretch(0, 1)
+        head.setStretch(0, 9)  # all of the room, up to its widest
         outer.addLayout(head)
         outer.addLayout(row(1, self.cache_button, self.hub_button))
         outer.addWidget(self.message)

@@ -9,9 +9,10 @@ from studio.contract.events import ModelChecked
 from studio.data.run_history import RunSummary
 from studio.supervisor.chats import BASE, Chat
 from studio.supervisor.conversation import adapter_of
+from studio.ui.widgets.combo_box import ComboBox
 
 
-class TargetCombo(QComboBox):
+class TargetCombo(ComboBox):
     """`run_chosen` carries a `RunSummary`, `model_chosen` a `ModelChecked`; only for the user's own choice."""
 
     run_chosen = Signal(object)
@@ -60,7 +61,7 @@ class TargetCombo(QComboBox):
             self.model_chosen.emit(model)
 
 
-class SidesCombo(QComboBox):
+class SidesCombo(ComboBox):
     """Side by side or one alone; also beside another run of the same base. `sides_chosen`: sides, adapters."""
 
     sides_chosen = Signal(object, object)

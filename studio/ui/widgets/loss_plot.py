@@ -70,7 +70,9 @@ class LossPlot(QWidget):
         self.readout = ElidedLabel(role="muted")
         self.main = PlotPanel(self.tr("Loss"))
         self.small = {name: PlotPanel(words, small=True) for name, (words, _) in self._names().items()}
-        self.captions = {name: ElidedLabel(words, "muted") for name, (words, _) in self._names().items()}
+        self.captions = {name: ElidedLabel(role="muted") for name in SMALL}
+        for name, names in self._names().items():
+            self.captions[name].set_text(*names)
         rates = QGridLayout()
         rates.setSpacing(GRID // 2)
         for column, name in enumerate(SMALL):
@@ -247,7 +249,7 @@ class LossPlot(QWidget):
             return
         newest = max(run.curves.last_step for run in self._runs)
         step = newest if self._crosshair is None else min(self._crosshair, newest)
-        self.readout.set_text(self._sentence(step) if newest else "")
+        self.readout.set_text(*((self._sentence(step), self._sentence(step, brief=True)) if newest else ("",)))
         self.main.setAccessibleDescription(self.readout.text())
         for name, names in self._names().items():
             values = " / ".join(self._value(run, name, step) for run in self._runs) if newest else ""
@@ -260,10 +262,10 @@ class LossPlot(QWidget):
         value = run.curves.series[name].at(step) if step <= run.curves.last_step else None
         return "–" if value is None else figure(name, value)
 
-    def _sentence(self, step: int) -> str:
+    def _sentence(self, step: int, brief: bool = False) -> str:
         head = self.tr("Step {step}").format(step=step)
-        seconds = self._seconds(self._runs[0], step)
-        parts = [head, self.tr("{time} of training").format(time=clock(seconds))]
+        time = clock(self._seconds(self._runs[0], step))
+        parts = [head, time if brief else self.tr("{time} of training").format(time=time)]
         for index, run in enumerate(self._runs):
             loss = run.curves.series["loss"]
             at = int(np.searchsorted(loss.steps, step, side="right")) - 1
@@ -272,9 +274,8 @@ class LossPlot(QWidget):
                 parts.append(f"{name}–")
                 continue
             smoothed = self._smoothers[index]["loss"].values(loss, self.controls.smoothing)[at]
-            words = self.tr("loss {loss} (smoothed {smoothed})").format(
-                loss=figure("loss", loss.values[at]), smoothed=figure("loss", smoothed)
-            )
+            words = self.tr("{loss} (≈ {smoothed})") if brief else self.tr("loss {loss} (smoothed {smoothed})")
+            words = words.format(loss=figure("loss", loss.values[at]), smoothed=figure("loss", smoothed))
             test = run.curves.series["held_back"].at(step)
             if test is not None:
                 words += " · " + self.tr("unseen {loss}").format(loss=figure("loss", test))

@@ -17,7 +17,7 @@ from studio.ui.widgets.memory_relief import MemoryRelief
 from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.run_feed import RunFeed
 from studio.ui.widgets.run_view import RunView
-from studio.ui.widgets.section import ScrollColumn, row
+from studio.ui.widgets.section import Folding, ScrollColumn, held, row
 from studio.ui.widgets.settings_table import SettingsTable
 from studio.ui.widgets.verdict_words import judge
 
@@ -54,8 +54,8 @@ class RunDetail(QWidget):
         self.delete_action = menu.addAction(self.tr("Delete"), self.delete_wanted.emit)
         self.more.setMenu(menu)
         self.more.setPopupMode(self.more.ToolButtonPopupMode.InstantPopup)
-        head = row(self.title, self.resume, self.export, self.chat, self.watch, self.more)
-        head.setStretch(0, 1)
+        acts = held(row(self.resume, self.export, self.chat, self.watch, self.more, 1))
+        head = row(Folding(self.title, acts, stretch=(1, 0), whole=True))
         self.message = MessageBar(closable=False)
         self._told: object = None
         self.relief = MemoryRelief()

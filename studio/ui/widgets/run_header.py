@@ -16,7 +16,7 @@ from studio.ui.widgets.labels import ElidedLabel, IconLabel, label, plain_tip
 from studio.ui.widgets.memory_relief import MemoryRelief
 from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.run_progress import RunProgress
-from studio.ui.widgets.section import row
+from studio.ui.widgets.section import Folding, held, row
 
 FORCE_AFTER_SECONDS = 15
 
@@ -78,9 +78,10 @@ class RunHeader(QWidget):
         outer.setSpacing(GRID)
         self.next = buttons.flat(self.tr("Set up the next run"), self.new_run_wanted.emit)
         self.next.setToolTip(plain_tip(self.tr("It waits in line and starts when this one has ended.")))
-        line = row(self._icon, self.state, self.what, self.figures, self.next)
-        line.setStretch(2, 1)
-        outer.addLayout(line)
+        about = row(self._icon, self.state, self.what)
+        about.setStretch(2, 1)
+        rest = held(row(self.figures, self.next, 1))
+        outer.addWidget(Folding(held(about), rest, stretch=(1, 0), whole=True))
         outer.addWidget(self.bar)
         outer.addWidget(self.message)
         outer.addWidget(self.relief)

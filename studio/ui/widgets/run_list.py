@@ -1,10 +1,10 @@
-"""The list of runs: four short lines each, newest first."""
+"""The list of runs: four short lines each, broken where there is little room, newest first."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
@@ -21,6 +21,8 @@ from studio.ui.widgets.verdict_words import judge, loss_words
 
 _Index = QModelIndex | QPersistentModelIndex
 _SUMMARY = Qt.ItemDataRole.UserRole
+_BESIDE = 2 * GRID + 18 + 8
+"""Of an entry's width, in pixels: the icon, and the space around it and the words."""
 
 
 class RunListModel(QAbstractListModel):
@@ -100,16 +102,44 @@ class RunListModel(QAbstractListModel):
         return ", ".join(parts)
 
 
+def wrapped(words: str, metrics: QFontMetrics, width: int) -> list[str]:
+    """Lines that fit, broken between words; a single word is shortened where it is wider than the line."""
+    lines: list[str] = []
+    for word in words.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        # asked as it is shortened below: an advance is rounded
+        if lines and metrics.elidedText(longer, Qt.TextElideMode.ElideRight, width) == longer:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [metrics.elidedText(line, Qt.TextElideMode.ElideRight, width) for line in lines] or [""]
+
+
 class _RunDelegate(QStyledItemDelegate):
-    """Paints a run's four lines; each is shortened where it does not fit."""
+    """Paints what is said of a run; each of the four lines is broken where it does not fit."""
+
+    def __init__(self, view: QListView) -> None:
+        super().__init__(view)
+        self._view = view
 
     def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
-        return QSize(200, 4 * option.fontMetrics.lineSpacing() + 2 * GRID)
+        count = len(self.lines(option.font, index))
+        return QSize(200, count * option.fontMetrics.lineSpacing() + 2 * GRID)
 
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+    def lines(self, font: QFont, index: _Index) -> list[tuple[str, bool]]:
+        """What is painted, line by line, and whether it belongs to the name."""
         model = index.model()
         if not isinstance(model, RunListModel):
-            return
+            return []
+        width = self._view.viewport().width() - _BESIDE
+        named = QFontMetrics(theme.strong_font()), QFontMetrics(font)
+        return [
+            (line, number == 0)
+            for number, text in enumerate(model.lines(index.data(_SUMMARY)))
+            for line in wrapped(text, named[min(number, 1)], width)
+        ]
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
         summary: RunSummary = index.data(_SUMMARY)
         colors = theme.tokens()
         painter.save()
@@ -126,11 +156,9 @@ class _RunDelegate(QStyledItemDelegate):
         icons.icon(icon, token).paint(painter, QRect(area.left() + GRID, area.top() + GRID, 18, 18))
         left = area.left() + GRID + 18 + GRID
         words = QRect(left, area.top() + GRID - 2, area.right() - left - 4, line)
-        for number, text in enumerate(model.lines(summary)):
-            font = theme.strong_font() if number == 0 else option.font
-            painter.setFont(font)
-            painter.setPen(colors.color("text" if number == 0 else "muted"))
-            shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, words.width())
+        for shown, is_name in self.lines(option.font, index):
+            painter.setFont(theme.strong_font() if is_name else option.font)
+            painter.setPen(colors.color("text" if is_name else "muted"))
             painter.drawText(words, Qt.AlignmentFlag.AlignVCenter, shown)
             words.translate(0, line)
         painter.restore()
@@ -153,7 +181,7 @@ class RunList(QListView):
         self.setModel(self.runs)
         self.setItemDelegate(_RunDelegate(self))
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setUniformItemSizes(True)
+        self.setResizeMode(QListView.ResizeMode.Adjust)  # another width breaks lines elsewhere
         self.setMouseTracking(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(self.tr("Runs"))

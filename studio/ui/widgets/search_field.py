@@ -1,5 +1,6 @@
 """A line to search by: Qt's own clear button has no name, this one's has."""
 
+from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QLineEdit, QToolButton
 
 from studio.ui import icons
@@ -22,3 +23,9 @@ class SearchField(QLineEdit):
         self.addAction(icons.icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
         glass = self.findChildren(QToolButton)[-1]
         glass.setAccessibleName(words)
+
+    def minimumSizeHint(self) -> QSize:
+        """What it searches can be read, the magnifying glass beside it."""
+        least = super().minimumSizeHint()
+        words = self.fontMetrics().horizontalAdvance(self.placeholderText())
+        return QSize(words + 2 * least.height(), least.height())

@@ -103,14 +103,26 @@ def column(*items: QWidget | QLayout | int, spacing: int = GRID) -> QVBoxLayout:
 class Folding(QWidget):
     """Widgets side by side where all of them have room, else below each other."""
 
-    def __init__(self, *parts: QWidget, spacing: int = GRID, stretch: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        *parts: QWidget,
+        spacing: int = GRID,
+        stretch: Sequence[int] = (),
+        letters: Sequence[int] = (),
+        whole: bool = False,
+    ) -> None:
         """Args:
         parts: From left to right, or from the top down.
         spacing: Between them, in pixels.
         stretch: Of each, where it matters.
+        letters: Of each: a line of its text is to be that long beside the others; a text that wraps could else
+            become a tower of single words.
+        whole: Each is to be as wide as it would like to be, so that no text in one line is shortened.
         """
         super().__init__()
+        self._whole = whole
         self._parts = parts
+        self._letters = letters or (0,) * len(parts)
         self._layout = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(spacing)
@@ -139,10 +151,15 @@ class Folding(QWidget):
         return super().event(event)
 
     def _fold(self) -> None:
-        needed = sum(self._least(part) for part in self._parts) + self._layout.spacing() * (len(self._parts) - 1)
+        one = self.fontMetrics().averageCharWidth()
+        rooms = [self._room(part, count * one) for part, count in zip(self._parts, self._letters, strict=True)]
+        needed = sum(rooms) + self._layout.spacing() * (len(rooms) - 1)
         wanted = QBoxLayout.Direction.LeftToRight if needed <= self.width() else QBoxLayout.Direction.TopToBottom
         if wanted != self._layout.direction():
             self._layout.setDirection(wanted)
+
+    def _room(self, part: QWidget, text: int) -> int:
+        return max(self._least(part), part.sizeHint().width() if self._whole else text)
 
     def _least(self, part: QWidget) -> int:
         return max(part.minimumWidth(), part.minimumSizeHint().width())

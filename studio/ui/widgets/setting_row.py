@@ -14,7 +14,7 @@ from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.labels import label, plain_tip, set_role
-from studio.ui.widgets.section import row
+from studio.ui.widgets.section import column, row
 from studio.ui.widgets.setting_editors import DeviceEditor, make_editor
 
 _EDITOR_WIDTH = 152
@@ -74,28 +74,30 @@ class SettingRow(QWidget):
         words.setSpacing(2)
         words.addWidget(self.name)
         words.addWidget(self.help_label)
-        words.addWidget(self._idle)
-        words.addWidget(self.problem)
-        words.addLayout(row(self.fix, 1))
         right = QHBoxLayout()
         right.setSpacing(GRID // 2)
         self._unit.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         self._unit.setVisible(self.field.kind not in ("choice", "text"))
         beside: tuple[QWidget, ...] = (self.editor, self._unit, self.reset, self.explain)
         if self._is_below:  # its entries are sentences
-            line = row(self.editor, 1)
-            line.setContentsMargins(0, 2, 0, 2)
-            line.setStretch(0, 99)  # all the room there is, up to its longest entry
-            words.insertLayout(2, line)
             beside = (self._unit, self.reset, self.explain)
         for widget in beside:
             right.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
         self._suit_width()
-        outer = QHBoxLayout(self)
+        head = row(words, right, spacing=2 * GRID)
+        head.setStretch(0, 1)
+        below = words
+        if self._is_below:
+            line = row(self.editor, 1)
+            line.setContentsMargins(0, 2, 0, 2)
+            line.setStretch(0, 99)  # all the room there is, up to its longest entry
+            below = column(head, line, spacing=2)
+        for widget in (self._idle, self.problem):
+            below.addWidget(widget)
+        below.addLayout(row(self.fix, 1))
+        outer = column(below if self._is_below else head)
         outer.setContentsMargins(0, 4, 0, 4)
-        outer.setSpacing(2 * GRID)
-        outer.addLayout(words, 1)
-        outer.addLayout(right)
+        self.setLayout(outer)
 
     @property
     def _is_below(self) -> bool:

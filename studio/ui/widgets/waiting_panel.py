@@ -1,6 +1,6 @@
 """A card about settings that stays where it is, at its height, while something is wrong with them."""
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGraphicsOpacityEffect, QLabel, QWidget
 
 from studio.ui.widgets import buttons
@@ -40,6 +40,7 @@ class WaitingPanel(Section):
         """
         if not self.waiting:
             said.setMinimumHeight(said.height() if said.isVisible() else 0)
+            said.setAlignment(Qt.AlignmentFlag.AlignTop)  # beside its icon, however much height is kept
             for figure in figures:
                 effect = QGraphicsOpacityEffect(figure)
                 effect.setOpacity(_FAINT)
