@@ -178,7 +178,9 @@ def _longest_text(settings: TrainSettings, planner: Planner) -> Advice:
     while value > 64 and not planner.fits(changed(probe, {"max_tokens": value})):
         value = max(64, value // 2 // 64 * 64)
     guess = " (guessed)" if lengths.source == "guess" else ""
-    reason = f"The longest of the examples has about {lengths.longest:,} tokens{guess}; more room would change nothing."
+    general = ", general ones included," if lengths.rows > lengths.own else ""
+    reason = f"The longest of the examples{general} has about {lengths.longest:,} tokens{guess}; "
+    reason += "more room would change nothing."
     if value < wanted:
         reason = "Longer texts would not fit into memory, even one at a time."
     elif lengths.longest > context:

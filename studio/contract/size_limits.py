@@ -168,10 +168,11 @@ def _no_room(settings: TrainSettings, most: int, longest: int, likely: int) -> I
     what = f"{tokens:,} learned tokens leave no room for any text in the model's context."
     if longest:
         what = f"{tokens:,} learned tokens and the longest example of {longest:,} do not fit into the model's context."
+    general = "; the longest example may be one of the general ones" if longest and settings.replay_share else ""
     yield Problem(
         code="train.too_many_virtual_tokens",
         what=what,
-        why=f"The model reads at most {most:,} tokens.",
+        why=f"The model reads at most {most:,} tokens{general}.",
         fix=fix,
         where="method.virtual_tokens",
         sets=sets,
