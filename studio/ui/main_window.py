@@ -163,8 +163,7 @@ class MainWindow(QMainWindow):
     def _on_chat_requested(self, folder: RunFolder) -> None:
         self.show_page("chat")
         # Own data: the first held-back question asks itself. The sample's are for the newcomer to click.
-        summary = summarise(folder)
-        own = summary is not None and Path(summary.job.dataset).name != SAMPLE
+        own = (run := summarise(folder)) is not None and Path(run.job.dataset).name != SAMPLE
         self._ask("chat", "show_run", folder, own)
 
     def _ask(self, page: str, method: str, *arguments: object) -> None:
@@ -182,10 +181,10 @@ class MainWindow(QMainWindow):
                 return [(self.tr("Choose a model"), lambda: self.show_page("models"))]
             case "train.no_dataset":
                 return [(self.tr("Choose data"), lambda: self.show_page("data"))]
-        if problem.code.startswith("model."):
-            return [(self.tr("Show models"), lambda: self.show_page("models"))]
-        if problem.code.startswith("data."):
-            return [(self.tr("Show data"), lambda: self.show_page("data"))]
+            case code if code.startswith("model."):
+                return [(self.tr("Show models"), lambda: self.show_page("models"))]
+            case code if code.startswith("data."):
+                return [(self.tr("Show data"), lambda: self.show_page("data"))]
         return []
 
     def _watch_run(self) -> None:

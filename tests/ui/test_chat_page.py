@@ -135,6 +135,14 @@ def test_one_click_on_a_held_back_question_is_answered_by_base_and_adapter(
     ended(qtbot, page)
 
 
+def test_who_comes_to_the_page_can_type_a_question_at_once(qtbot: QtBot, page: ChatPage, made: Path) -> None:
+    finished_run(made, name="run-1")
+    page.on_shown()
+    loaded(qtbot, page)
+    assert page.focusWidget() is page.box
+    ended(qtbot, page)
+
+
 def test_a_second_adapter_is_added_without_loading_the_base_again(qtbot: QtBot, page: ChatPage, made: Path) -> None:
     first = finished_run(made, name="run-1")
     second = finished_run(made, name="run-2")

@@ -192,6 +192,7 @@ class ChatPage(Page):
                 self.conversation.new_chat_with_model(self.workplace.model)
         self.conversation.load()
         self._show_state()
+        self.box.setFocus()  # who comes here wants to ask: a space typed at once must not press the rail's button
 
     def form(self) -> dict[str, Any]:
         """The question that was not asked yet, and how replies are drawn."""
