@@ -62,6 +62,13 @@ def cap_log(path: Path) -> None:
         return  # a full disk, say: the next heartbeat tries again
 
 
+def say_only(descriptor: int | None, *said: events.Event) -> None:
+    """Send events to whoever listens, where no record can be kept."""
+    if descriptor is not None:
+        with contextlib.suppress(OSError):  # the window is gone, too
+            os.write(descriptor, b"".join(events.encode(msgspec.structs.replace(one, at=time.time())) for one in said))
+
+
 class Wire:
     """Sends events; safe to call from several threads.
 

@@ -1,5 +1,6 @@
 """What every worker does: read the folder's job, do it, tell it as events on standard output."""
 
+import contextlib
 import os
 import sys
 from importlib import metadata
@@ -22,8 +23,14 @@ def main(arguments: list[str]) -> int:
 
 def work_on(folder: RunFolder, descriptor: int | None) -> int:
     """Do a folder's job, sending live events to a file descriptor."""
-    with wire.Wire(folder, descriptor) as line:
-        line.emit(events.Hello(protocol=events.PROTOCOL, pid=os.getpid(), versions=versions()))
+    hello = events.Hello(protocol=events.PROTOCOL, pid=os.getpid(), versions=versions())
+    with contextlib.ExitStack() as stack:
+        try:
+            line = stack.enter_context(wire.Wire(folder, descriptor))
+        except OSError as error:  # the disk takes nothing at all, not even the record of the run
+            wire.say_only(descriptor, hello, failures.failed(error))
+            return 1
+        line.emit(hello)
         try:
             final = _do(job.load(folder.job), folder, line)
         except Exception as error:  # noqa: BLE001 - the last line of defence: said in words, never lost

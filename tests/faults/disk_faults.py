@@ -171,8 +171,9 @@ def fail_each_call(every: int, errors: tuple[str, ...], home: Path) -> Result:
 
 def _try(folder: RunFolder, disk: Disk, at: int, number: int, result: Result) -> str:
     """One run on a failing disk, until its end; what is wrong, or ""."""
-    worker, said = Worker(folder, disk, at, number), list[Problem]()
+    worker, said, has_finished = Worker(folder, disk, at, number), list[Problem](), False
     for event in worker:
+        has_finished |= isinstance(event, events.Finished)
         if isinstance(event, events.Paused) and event.problem is not None and not disk.cure.exists():
             said.append(event.problem)
             result.intact += _is_intact(folder)
@@ -193,7 +194,7 @@ def _try(folder: RunFolder, disk: Disk, at: int, number: int, result: Result) ->
         return f"ended with {code} and a traceback: {log.strip().splitlines()[-1]}"
     if code == 0:
         return "ended as if nothing had been"
-    if "did not take the last words" in log:
+    if has_finished:
         result.at_end += 1
         summary = summarise(folder)
         if summary is None or not summary.can_resume:
