@@ -370,3 +370,20 @@ def test_a_list_of_texts_of_cells_or_of_conversations_is_read_as_rows(
 def test_what_is_of_another_kind_than_the_rows_before_it_is_refused(tmp_path: Path, content: list[object]) -> None:
     path = write(tmp_path / "a.json", json.dumps(content))
     assert reading_refused(path).code == "data.not_an_object"
+
+
+@pytest.mark.parametrize("cut", ['{"question":"c?","answ', '{"question":"c?","answer":', '{"question":"c?"'])
+@pytest.mark.parametrize("times", [1, 30_000])
+def test_only_the_last_line_may_be_cut_off(tmp_path: Path, cut: str, times: int) -> None:
+    good = '{"question":"a?","answer":"b"}\n'
+    path = write(tmp_path / "a.jsonl", f"{good * times}{cut}\n{good * times}")
+    problem = refused(lambda: run_import(path, tmp_path / "set"))
+    assert (problem.code, problem.where) == ("data.broken_json", f"a.jsonl:{times + 1}")
+    assert "a quote or a bracket is not closed" in problem.why
+    assert "cut off" not in problem.sentence()
+    last = refused(lambda: run_import(write(tmp_path / "b.jsonl", good * times + cut), tmp_path / "set"))
+    assert (last.code, "cut off" in last.fix) == ("data.truncated", True)
+    last = refused(
+        lambda: run_import(write(tmp_path / "c.jsonl", (good * times).replace("\n", "\r\n") + cut), tmp_path / "set")
+    )
+    assert (last.code, "cut off" in last.fix) == ("data.truncated", True)
