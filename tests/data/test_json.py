@@ -387,3 +387,17 @@ def test_only_the_last_line_may_be_cut_off(tmp_path: Path, cut: str, times: int)
         lambda: run_import(write(tmp_path / "c.jsonl", (good * times).replace("\n", "\r\n") + cut), tmp_path / "set")
     )
     assert (last.code, "cut off" in last.fix) == ("data.truncated", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [(json.dumps(QA), "JSON"), ("".join(json.dumps(row) + "\n" for row in QA), "JSON lines")],
+)
+@pytest.mark.parametrize("name", ["faq.xlsx", "faq.xls"])
+def test_json_under_the_name_of_a_workbook_is_read_with_a_word(
+    tmp_path: Path, text: str, label: str, name: str
+) -> None:
+    imported = run_import(write(tmp_path / name, text), tmp_path / "set")
+    assert imported.usable == len(QA)
+    (told,) = [problem for problem in imported.problems if problem.code == "data.table_as_text"]
+    assert told.what == f"This is no Excel file, whatever its name says; it was read as {label}, which it is."
