@@ -401,3 +401,17 @@ def test_json_under_the_name_of_a_workbook_is_read_with_a_word(
     assert imported.usable == len(QA)
     (told,) = [problem for problem in imported.problems if problem.code == "data.table_as_text"]
     assert told.what == f"This is no Excel file, whatever its name says; it was read as {label}, which it is."
+
+
+@pytest.mark.parametrize("more", [{}, {"version": "1.0"}])
+def test_of_several_lists_the_only_one_of_questions_and_answers_is_read_and_said(
+    tmp_path: Path, more: dict[str, str]
+) -> None:
+    authors = [{"id": 1, "name": "Ann"}, {"id": 2, "name": "Ben"}]
+    whole = {**more, "questions": QA, "authors": authors, "tags": ["a", "b"]}
+    imported = run_import(write(tmp_path / "a.json", json.dumps(whole)), tmp_path / "set")
+    assert imported.usable == len(QA)
+    (told,) = [problem for problem in imported.problems if problem.code == "data.json_inside"]
+    assert told.what == 'The rows were taken from "questions"; not read: "authors", "tags".'
+    both = write(tmp_path / "b.json", json.dumps({**more, "train": QA, "test": QA}))
+    assert refused(lambda: run_import(both, tmp_path / "both")).code in ("data.several_lists", "data.no_mapping")
