@@ -31,6 +31,7 @@ def data_import(arguments: argparse.Namespace) -> int:
     Raises:
         StudioError: A file is not what it should be.
     """
+    _check_given(arguments.to, "a dataset needs a name", "the file's name is taken then")
     folder = places.new_dataset_folder()
     imported = _do(_import_job(arguments, folder, arguments.to or Path(arguments.file).name), arguments)
     info = dataset.read_info(folder)
@@ -254,6 +255,7 @@ def data_export(arguments: argparse.Namespace) -> int:
     """
     from studio.data.exporting_rows import export
 
+    _check_given(arguments.to, "a file needs a name", "the dataset's name is taken then")
     info = places.find_dataset(arguments.data)
     path = Path(arguments.to or f"{info.name.rsplit('.', 1)[0]}.jsonl").expanduser()
     if path.exists() and not arguments.replace:
@@ -264,6 +266,11 @@ def data_export(arguments: argparse.Namespace) -> int:
     else:
         output.say(f"{rows} rows: {path}")
     return 0
+
+
+def _check_given(name: str | None, why: str, otherwise: str) -> None:
+    if name is not None and not name.strip():
+        raise StudioError("data.no_name", f"After --to stands nothing, and {why}.", fix=f"Leave --to out: {otherwise}.")
 
 
 def _do(work: job.ImportJob, arguments: argparse.Namespace) -> events.Imported:

@@ -139,6 +139,16 @@ def detect(source: Source) -> str:
     Raises:
         StudioError: No known format.
     """
+    found = _detect(source)
+    if source.suffix in _WORKBOOKS and found != "xlsx":
+        label = FORMATS[found].label
+        source.note(
+            "table_as_text", f"This is no Excel file, whatever its name says; it was read as {label}, which it is."
+        )
+    return found
+
+
+def _detect(source: Source) -> str:
     if source.table:
         return source.table
     text = source.head.lstrip()
@@ -159,10 +169,6 @@ def detect(source: Source) -> str:
     if source.reading.documents:  # whoever says what a document is says that it is text
         return "text"
     if suffix not in _MARKDOWN and _is_table(source):
-        if suffix in _WORKBOOKS:
-            source.note(
-                "table_as_text", "This is no Excel file, whatever its name says; it was read as CSV, which it is."
-            )
         return "csv"
     if text[:1] == "<" and not suffix.startswith(FORMATS["text"].suffixes):
         raise source.error(

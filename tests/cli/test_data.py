@@ -249,3 +249,12 @@ def test_restore_takes_back_that_other_rows_are_held_back(
     assert f"Rows held back as imported (seed {seed})." in capsys.readouterr().out
     assert main(["data", "restore", "few"]) == 0
     assert "Nothing was changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_an_empty_name_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
+    file = str(jsonl(tmp_path / "few.jsonl", FEW))
+    assert refused(capsys, "data", "import", file, "--to", name)["code"] == "data.no_name"
+    assert list_datasets() == []
+    told(capsys, "data", "import", file)
+    assert refused(capsys, "data", "export", "few.jsonl", "--to", name)["code"] == "data.no_name"

@@ -370,3 +370,48 @@ def test_a_list_of_texts_of_cells_or_of_conversations_is_read_as_rows(
 def test_what_is_of_another_kind_than_the_rows_before_it_is_refused(tmp_path: Path, content: list[object]) -> None:
     path = write(tmp_path / "a.json", json.dumps(content))
     assert reading_refused(path).code == "data.not_an_object"
+
+
+@pytest.mark.parametrize("cut", ['{"question":"c?","answ', '{"question":"c?","answer":', '{"question":"c?"'])
+@pytest.mark.parametrize("times", [1, 30_000])
+def test_only_the_last_line_may_be_cut_off(tmp_path: Path, cut: str, times: int) -> None:
+    good = '{"question":"a?","answer":"b"}\n'
+    path = write(tmp_path / "a.jsonl", f"{good * times}{cut}\n{good * times}")
+    problem = refused(lambda: run_import(path, tmp_path / "set"))
+    assert (problem.code, problem.where) == ("data.broken_json", f"a.jsonl:{times + 1}")
+    assert "a quote or a bracket is not closed" in problem.why
+    assert "cut off" not in problem.sentence()
+    last = refused(lambda: run_import(write(tmp_path / "b.jsonl", good * times + cut), tmp_path / "set"))
+    assert (last.code, "cut off" in last.fix) == ("data.truncated", True)
+    last = refused(
+        lambda: run_import(write(tmp_path / "c.jsonl", (good * times).replace("\n", "\r\n") + cut), tmp_path / "set")
+    )
+    assert (last.code, "cut off" in last.fix) == ("data.truncated", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [(json.dumps(QA), "JSON"), ("".join(json.dumps(row) + "\n" for row in QA), "JSON lines")],
+)
+@pytest.mark.parametrize("name", ["faq.xlsx", "faq.xls"])
+def test_json_under_the_name_of_a_workbook_is_read_with_a_word(
+    tmp_path: Path, text: str, label: str, name: str
+) -> None:
+    imported = run_import(write(tmp_path / name, text), tmp_path / "set")
+    assert imported.usable == len(QA)
+    (told,) = [problem for problem in imported.problems if problem.code == "data.table_as_text"]
+    assert told.what == f"This is no Excel file, whatever its name says; it was read as {label}, which it is."
+
+
+@pytest.mark.parametrize("more", [{}, {"version": "1.0"}])
+def test_of_several_lists_the_only_one_of_questions_and_answers_is_read_and_said(
+    tmp_path: Path, more: dict[str, str]
+) -> None:
+    authors = [{"id": 1, "name": "Ann"}, {"id": 2, "name": "Ben"}]
+    whole = {**more, "questions": QA, "authors": authors, "tags": ["a", "b"]}
+    imported = run_import(write(tmp_path / "a.json", json.dumps(whole)), tmp_path / "set")
+    assert imported.usable == len(QA)
+    (told,) = [problem for problem in imported.problems if problem.code == "data.json_inside"]
+    assert told.what == 'The rows were taken from "questions"; not read: "authors", "tags".'
+    both = write(tmp_path / "b.json", json.dumps({**more, "train": QA, "test": QA}))
+    assert refused(lambda: run_import(both, tmp_path / "both")).code in ("data.several_lists", "data.no_mapping")

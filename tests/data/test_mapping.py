@@ -335,3 +335,11 @@ def test_the_plain_case_reads_as_expected() -> None:
         Message("user", "What is 2 plus one?"),
         Message("assistant", "It is 3."),
     )
+
+
+def test_a_column_that_is_not_there_is_named_before_one_that_was_not_chosen() -> None:
+    with pytest.raises(StudioError) as caught:
+        check(Mapping(shape="prompt_completion", prompt="nope"), ["question", "answer"])
+    problem = caught.value.problem
+    assert (problem.code, problem.what) == ("data.mapping_column", 'There is no column "nope".')
+    assert '"question", "answer"' in problem.why

@@ -21,6 +21,7 @@ from studio.data.doctor.checks.lengths import percent
 from studio.data.doctor.foreign_rows import ForeignRows
 from studio.data.doctor.found import save
 from studio.data.doctor.similar import Similar, common_runs
+from studio.data.remarks import is_remark
 
 PROGRESS_SECONDS = 0.1
 SAMPLED_BATCHES, SAMPLED_ROWS = 20, 200
@@ -156,7 +157,7 @@ def _diagnosed(
         dataset=str(dataset.folder),
         rows=dataset.info.rows,
         usable=usable,
-        verdict=verdict(usable, dataset.info.rows, findings, context.limit, len(dataset)),
+        verdict=verdict(usable, dataset.info.rows, findings, context.limit, len(dataset), _import_tells(dataset)),
         findings=findings,
         edits=dataset.edits.digest,
         split=dataset.info.split,
@@ -172,8 +173,15 @@ def _leaves_out(found: Found) -> bool:
     return found.finding.code == "doctor.left_out_as_too_long"
 
 
-def verdict(usable: int, rows: int, findings: tuple[Finding, ...], max_tokens: int, kept: int) -> str:
-    """The state of a dataset in one or two sentences."""
+def _import_tells(dataset: Dataset) -> bool:
+    """Whether the import found something wrong that no check of rows finds again."""
+    return any(not (is_remark(one) or one.code.startswith("row.")) for one in dataset.info.problems)
+
+
+def verdict(
+    usable: int, rows: int, findings: tuple[Finding, ...], max_tokens: int, kept: int, more: bool = False
+) -> str:
+    """The state of a dataset in one or two sentences; `more`: something else is told about it, elsewhere."""
     head = f"{usable:,} of {rows:,} rows are usable." if usable < rows else f"All {rows:,} rows are usable."
     untested = next((one for one in findings if one.code == "doctor.none_held_back"), None)
     if untested is not None:
@@ -191,4 +199,4 @@ def verdict(usable: int, rows: int, findings: tuple[Finding, ...], max_tokens: i
     worst = next((one for one in findings if one.level == "warning" and "left_out" not in one.code), None)
     if worst is not None:
         return f"{head} {worst.title}"
-    return head if findings else f"{head} Nothing else was found."
+    return head if findings or more else f"{head} Nothing else was found."

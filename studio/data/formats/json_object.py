@@ -8,6 +8,7 @@ from studio.data.wording import count, listed, shown
 _Row = dict[str, object]
 _DEEPEST = 4
 _FEWEST_PAIRS = 3
+_LOOKED_AT = 20
 
 
 def rows_within(only: _Row, source: Source) -> list[_Row]:
@@ -48,6 +49,11 @@ def bare_row(value: object, first: object, names: list[str]) -> object:
 def _found(only: _Row, source: Source, deep: int) -> list[_Row]:
     lists = {name: value for name, value in only.items() if isinstance(value, list) and value}
     holding = [value for value in lists.values() if _holds_rows(value)]
+    chosen = _only_one_to_learn(only, lists) if len(lists) > 1 else ""
+    if chosen:
+        others = listed([name for name in lists if name != chosen], 4)
+        source.note("json_inside", f"The rows were taken from {listed([chosen])}; not read: {others}.")
+        return lists[chosen]  # type: ignore[return-value] # it holds rows
     if len(lists) > 1 and len(lists) == len(only) == len(holding):
         names = ", ".join(shown(name, 40) for name in list(only)[:5])
         raise source.error(
@@ -59,6 +65,20 @@ def _found(only: _Row, source: Source, deep: int) -> list[_Row]:
     if len(lists) == 1 and holding:
         return holding[0]
     return _columns(only, source) or _named(only, source) or _pairs(only, source) or _inside(only, source, deep)
+
+
+def _only_one_to_learn(only: _Row, lists: dict[str, list[object]]) -> str:
+    """Of several lists beside each other the one of questions and answers; "" where there are more, or none."""
+    if any(column_names.is_known(name) for name in only if name not in lists):
+        return ""
+    found = [name for name, values in lists.items() if _holds_rows(values) and _has_answers(values)]
+    return found[0] if len(found) == 1 else ""
+
+
+def _has_answers(rows: list[object]) -> bool:
+    names = [str(name) for row in rows[:_LOOKED_AT] if isinstance(row, dict) for name in row]
+    wanted = (column_names.PROMPTS, column_names.COMPLETIONS)
+    return all(column_names.find_whole(names, some) for some in wanted)
 
 
 def _holds_rows(values: list[object]) -> bool:

@@ -52,7 +52,7 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
             offset += len(rest)
         elif not line.isspace():
             try:
-                yield number, as_row(decode(line))
+                yield number, as_row(_decode_line(line))
             except JsonFault as fault:
                 source.fault(json_problem(fault, number, fault.column, offset), number)
         offset += len(line)
@@ -160,7 +160,7 @@ class _Block:
         if line.isspace():
             return None
         try:
-            return as_row(decode(line))
+            return as_row(_decode_line(line))
         except JsonFault as fault:
             before = sum(map(len, self._data.split(b"\n")[: number - self._before - 1])) + number - self._before - 1
             self._source.fault(json_problem(fault, number, fault.column, self._offset + before), number)
@@ -174,12 +174,30 @@ class _Block:
 
 def _lines(data: bytes) -> list[bytes]:
     """Cut at line feeds only, as `readline` does."""
-    return [line + b"\n" for line in data.removesuffix(b"\n").split(b"\n")]
+    *lines, rest = data.split(b"\n")
+    return [line + b"\n" for line in lines] + [rest] * bool(rest)
 
 
 def _has_infinite(column: Any) -> bool:
     values = column.combine_chunks().drop_null().to_numpy(zero_copy_only=False)
     return not bool(np.isfinite(values).all())
+
+
+def _decode_line(line: bytes) -> object:
+    """The value of a line.
+
+    Raises:
+        JsonFault: As `decode` does; only a line without a line break may be cut off.
+    """
+    try:
+        return decode(line)
+    except JsonFault as fault:
+        if fault.code == "truncated" and line.endswith(b"\n"):
+            raise JsonFault("broken_json", f"{_UNCLOSED}.", fault.line, fault.column) from fault
+        raise
+
+
+_UNCLOSED = "It ends in the middle of a value: a quote or a bracket is not closed"
 
 
 def as_row(value: object) -> dict[str, object]:

@@ -11,6 +11,7 @@ from studio.data.doctor import CHECKS
 from studio.data.doctor.check import Check, Measured
 from studio.data.doctor.checks import personal_data
 from studio.data.doctor.checks.lengths import percent
+from studio.data.remarks import is_remark
 from tests.data.doctor.sets import examine, finding, found, rows_of, sentence, sound, write_set
 from tests.data.files import refused, write_jsonl
 
@@ -383,3 +384,15 @@ def test_a_share_is_neither_nothing_nor_all_unless_it_is() -> None:
         "more than 99 %",
         "100 %",
     ]
+
+
+@pytest.mark.parametrize(("code", "more"), [("data.no_header", " Nothing else was found."), ("data.rating_unread", "")])
+def test_nothing_else_is_said_only_where_the_import_told_of_nothing_either(
+    tmp_path: Path, code: str, more: str
+) -> None:
+    diagnosed = examine(write_set(tmp_path / "set", sound(60), problems=(Problem(code=code, what="So it is."),)))
+    assert diagnosed.verdict == f"All 60 rows are usable.{more}"
+
+
+def test_a_first_line_read_as_a_row_is_a_remark() -> None:
+    assert is_remark(Problem(code="data.no_header", what="It was read as a row."))
