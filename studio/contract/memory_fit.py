@@ -154,8 +154,8 @@ class Planner:
     # --- single changes -----------------------------------------------------------------------------------
 
     def _smaller_batch(self, settings: TrainSettings) -> Change | None:
-        effective = settings.batch_size * settings.accumulation
-        sizes = [size for size in range(settings.batch_size - 1, 0, -1) if effective % size == 0]
+        effective = self._effective(settings)
+        sizes = [size for size in range(min(settings.batch_size - 1, effective), 0, -1) if effective % size == 0]
         if not sizes:
             return None
         size = next((one for one in sizes if self.fits(changed(settings, _batch(one, effective)))), sizes[-1])
@@ -163,9 +163,17 @@ class Planner:
             settings,
             "batch",
             _batch(size, effective),
-            f"Read {size} instead of {settings.batch_size} examples at once, and gather {effective // size} times.",
-            "A little slower; each correction is made of as many examples as before, so the result stays the same.",
+            f"Read {size} instead of {settings.batch_size} examples at once, and gather {effective // size} times."
+            if size < effective
+            else f"Read {size} instead of {settings.batch_size} examples at once.",
+            "A little slower; each correction is made of as many examples as before, so the result stays the same."
+            if effective == settings.batch_size * settings.accumulation
+            else f"Each correction is made of all {effective} examples: there are no more.",
         )
+
+    def _effective(self, settings: TrainSettings) -> int:
+        """Examples of one correction; no proposal gathers more than there are."""
+        return min(settings.batch_size * settings.accumulation, self.lengths.own)
 
     def _checkpointing(self, settings: TrainSettings) -> Change | None:
         if settings.gradient_checkpointing != "off":
@@ -235,7 +243,7 @@ class Planner:
             limit -= max(step, limit // 16 // step * step)
 
     def _larger_batch(self, settings: TrainSettings) -> Change | None:
-        effective = settings.batch_size * settings.accumulation
+        effective = self._effective(settings)
         divisors = [size for size in range(settings.batch_size + 1, effective + 1) if effective % size == 0]
         most = min(LARGEST_BATCH, self.lengths.own)
         doubled, more = effective * 2, []
