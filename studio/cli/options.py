@@ -109,7 +109,7 @@ def settings_from(
         base = _with_method(load_preset(arguments.preset).settings(), method)
     values: dict[str, Any] = {}
     if getattr(arguments, "method", None):
-        _require_method(arguments.method)
+        require_method(arguments.method)
         values.update(values_of(arguments.method))
     chosen = {name[4:]: value for name, value in vars(arguments).items() if name.startswith("set:")}
     given = {path: value for path, value in chosen.items() if value is not None}
@@ -279,17 +279,33 @@ def job_file_settings(file: JobFile, method: AnyMethod | None = None) -> TrainSe
     if file.preset and file.preset not in (*PRESETS, "sample"):
         raise StudioError("job.preset", f"There is no preset {file.preset!r}.", fix=f"Known: {', '.join(PRESETS)}.")
     if file.method:
-        _require_method(file.method)
+        require_method(file.method)
     base = _with_method(load_preset(file.preset).settings() if file.preset else TrainSettings(), method)
     values = values_of(file.method) if file.method else {}
     return build(TrainSettings, {**values, **_flat(file.settings)}, base)
 
 
-def _require_method(name: str) -> None:
+def require_method(name: str) -> None:
+    """Raise StudioError where there is no such way of tuning; say which is meant."""
     if name not in METHODS:
-        meant = difflib.get_close_matches(name, METHODS, n=1)
-        fix = f"Did you mean {meant[0]}? " if meant else ""
+        fix = _meant(name)
         raise StudioError("job.method", f"There is no method {name!r}.", fix=f"{fix}Known: {', '.join(METHODS)}.")
+
+
+def _meant(name: str) -> str:
+    """Which way of tuning was meant: by its name, by its term elsewhere ("prompt_tuning") or by a setting of it."""
+    names = {_letters(tag): tag for tag in METHODS}
+    names |= {_letters(row.label.rpartition("(")[2]): tag for tag, row in METHODS.items()}
+    close = difflib.get_close_matches(_letters(name), names, n=1, cutoff=0.9)
+    owners = [tag for tag, row in METHODS.items() if name.replace("-", "_") in row.settings.__struct_fields__]
+    if owners and not close:
+        return f"It is a setting of {', '.join(owners)}. "
+    close = close or difflib.get_close_matches(_letters(name), names, n=1)
+    return f"Did you mean {names[close[0]]}? " if close else ""
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -13,6 +13,8 @@ from studio.data.own_files import is_own
 LARGEST_CONFIG = 1_000_000
 USUAL = Lengths(rows=1000, own=1000, points=(64, 128, 192, 256, 512), source="guess")
 """Examples as people bring them: short questions and answers."""
+USUAL_TOKENS = USUAL.longest
+"""Of the longest of them: what training is said to need is for such texts and the usual settings."""
 TALK_TOKENS = 2048
 """Of a conversation, kept for every layer while it is chatted with."""
 How = Literal["fits", "tight", "too_large"]

@@ -1,6 +1,6 @@
 """The line above each page: where one is, what is chosen, and that nothing leaves this computer."""
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton
 
 from studio.supervisor.workplace import Workplace
@@ -30,9 +30,9 @@ class Header(QFrame):
         self.chosen = ElidedLabel(role="muted")
         self.badge = QPushButton()  # not a tool button, which puts all spare room at the right
         self.badge.setProperty("role", "badge")
-        self.badge.setIconSize(QSize(16, 16))
         self.badge.setAutoDefault(False)
         self._show_connected("")
+        icons.fit(self.badge, 16)
         self.badge.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.badge.clicked.connect(self.privacy_wanted)
         outer = QHBoxLayout(self)

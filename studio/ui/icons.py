@@ -2,9 +2,10 @@
 
 from functools import cache
 
-from PySide6.QtCore import QByteArray, QPoint, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QByteArray, QObject, QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QIcon, QIconEngine, QImage, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QAbstractButton
 
 from studio.contract.run_folder import resources_folder
 from studio.ui import theme
@@ -54,6 +55,41 @@ def icon(name: str, token: str = "text") -> QIcon:
     """An icon by the name of its file, in the colour of a token (recoloured when the theme changes)."""
     _source(name)  # a wrong name is told here, not at some later paint
     return QIcon(_Engine(name, token))
+
+
+def fit(button: QAbstractButton, size: int) -> None:
+    """Let a button's icon grow with its text, now and whenever that changes; the last size asked for holds.
+
+    Args:
+        button: With the words that it will have.
+        size: Of the icon at 100 %, in pixels.
+    """
+    for earlier in button.children():
+        if isinstance(earlier, _Fit):
+            earlier.set_size(size)
+            return
+    _Fit(button, size)
+
+
+class _Fit(QObject):
+    """Ends with its button."""
+
+    def __init__(self, button: QAbstractButton, size: int) -> None:
+        super().__init__(button)
+        self._button = button
+        self.set_size(size)
+        theme.changes().theme_changed.connect(self._suit)
+
+    def set_size(self, size: int) -> None:
+        """At 100 %, in pixels."""
+        self._size = size
+        self._suit()
+
+    def _suit(self) -> None:
+        size = theme.icon_size(self._size)
+        # Qt leaves 4 pixels between icon and words at any text size: the rest of the gap is part of the icon's place.
+        beside = max(0, round((size - self._size) * 2 / 3)) if self._button.text() else 0
+        self._button.setIconSize(QSize(size + beside, size))
 
 
 def draw(painter: QPainter, rect: QRect, name: str, token: str) -> None:

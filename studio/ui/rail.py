@@ -1,6 +1,6 @@
 """The list of pages at the left: icon and word, one of them chosen."""
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QVBoxLayout
 
@@ -40,7 +40,7 @@ class Rail(QFrame):
         made.setProperty("role", "rail")
         made.setText(text)
         made.setIcon(icons.icon(icon))
-        made.setIconSize(QSize(20, 20))
+        icons.fit(made, 20)
         made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         made.setCheckable(True)
         made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -2,7 +2,7 @@
 
 import time
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QProgressBar, QToolButton, QWidget
 
@@ -91,7 +91,7 @@ class RunBar(QFrame):
         )
         for button in (self._pause, self._stop, self._force):
             set_property(button, "true", "compact")
-            button.setIconSize(QSize(14, 14))
+            icons.fit(button, 14)
         set_property(self._stop, "true", "menu")
         self._stop.setMenu(self._stop_menu())
         outer = QHBoxLayout(self)

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from studio.cli import main, places
+from studio.cli.options import require_method
+from studio.contract.errors import StudioError
 from studio.contract.run_folder import jobs_folder, runs_folder, starter_folder
 from studio.data.host_memory import LIMIT
 from studio.engine import base_model
@@ -126,3 +128,21 @@ def test_a_range_test_prints_its_curve_and_suggests_a_rate(capsys: pytest.Captur
 def test_a_sweep_of_no_steps_is_refused(capsys: pytest.CaptureFixture[str], rows: Path) -> None:
     assert "10 to 1000" in refused(capsys, "range-test", str(rows), "--steps", "3")["what"]
     assert "no file" in refused(capsys, "plan", "nowhere.jsonl")["what"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("prompt_tuning", "Did you mean prompt? "),
+        ("p-tuning", "Did you mean ptuning? "),
+        ("prefix-tuning", "Did you mean prefix? "),
+        ("layernorm_tuning", "Did you mean norms? "),
+        ("lroa", "Did you mean lora? "),
+        ("initial_rank", "It is a setting of adalora. "),
+        ("xyzzy", ""),
+    ],
+)
+def test_a_way_of_tuning_is_guessed_by_its_terms_elsewhere_and_by_its_settings(typed: str, meant: str) -> None:
+    with pytest.raises(StudioError) as error:
+        require_method(typed)
+    assert error.value.problem.fix.startswith(f"{meant}Known: lora, ")

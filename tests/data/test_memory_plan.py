@@ -234,6 +234,19 @@ def test_what_cannot_fit_at_all_is_refused_with_the_nearest_way_out() -> None:
     assert "smaller model" in hopeless.fix
 
 
+@pytest.mark.parametrize(("batch", "accumulation"), [(511, 1), (102, 5), (8, 64)])
+def test_no_proposal_gathers_more_examples_than_there_are(batch: int, accumulation: int) -> None:
+    few = lengths_of([300] * 11, 0.5, own=11)
+    settings = build(TrainSettings, {"batch_size": batch, "accumulation": accumulation, "gradient_checkpointing": "on"})
+    needs = planner(64, few).estimate(changed(settings, {"batch_size": 1})).high
+    tight, ample = planner(1.01 * needs / GB, few), planner(64, few)
+    (change,) = [one for one in tight.make_it_fit(settings).changes if one.kind == "batch"]
+    assert change.sets["batch_size"] * change.sets["accumulation"] == 11
+    assert change.costs == "Each correction is made of all 11 examples: there are no more."
+    for more in ample.use_memory(settings).changes:
+        assert more.kind != "batch" or more.sets["batch_size"] * more.sets["accumulation"] <= 11
+
+
 def test_using_the_memory_takes_the_largest_batch_and_no_more() -> None:
     settings = build(TrainSettings, {"batch_size": 2, "accumulation": 8, "gradient_checkpointing": "on"})
     more = planner(64).use_memory(settings)

@@ -227,6 +227,7 @@ def test_a_stick_is_looked_through_and_what_was_chosen_is_copied(qtbot: QtBot, p
     assert "5 files noted (SHA-256)" in cards["good"].facts()
     assert "Chat: fits" in words(cards["good"])
     assert "Training: fits" in words(cards["good"])
+    assert "with the usual settings and texts of up to 512 tokens;" in words(cards["good"])
     assert not cards["broken"].model.usable
     assert any("Copying the model" in text for text in told)
     assert page.adding.isHidden()

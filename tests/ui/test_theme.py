@@ -8,6 +8,7 @@ from pytestqt.qtbot import QtBot
 
 from studio.contract.run_folder import resources_folder
 from studio.ui import icons, theme
+from studio.ui.widgets import buttons
 
 
 def _luminance(color: str) -> float:
@@ -113,3 +114,19 @@ def _main_color(icon: object) -> str:
         if image.pixelColor(x, y).alpha() == 255
     ]
     return max(set(solid), key=solid.count)
+
+
+def test_icons_of_buttons_grow_with_the_text_and_keep_their_distance_from_it(qtbot: QtBot, qapp: QApplication) -> None:
+    worded, bare = buttons.primary("Start training", icon="play"), buttons.icon_button("more", "More")
+    for button in (worded, bare):
+        qtbot.addWidget(button)
+    assert (worded.iconSize(), bare.iconSize()) == (QSize(18, 18), QSize(18, 18))
+    theme.apply(qapp, "light", 150)
+    assert (worded.iconSize(), bare.iconSize()) == (QSize(28, 24), QSize(24, 24))
+    icons.fit(bare, 14)  # the last size holds
+    assert bare.iconSize() == QSize(19, 19)
+    later = buttons.primary("Start training", icon="play")
+    qtbot.addWidget(later)
+    assert later.iconSize() == worded.iconSize()
+    theme.apply(qapp, "light", 100)
+    assert (later.iconSize(), bare.iconSize()) == (QSize(18, 18), QSize(14, 14))

@@ -24,6 +24,7 @@ from studio.supervisor.workplace import Workplace
 from studio.ui import theme
 from studio.ui.pages.train import TrainPage
 from studio.ui.pages.train_before import BeforeRun
+from studio.ui.widgets.changed_line import ChangedLine
 from studio.ui.widgets.memory_bar import MemoryBar, pieces_of
 from studio.ui.widgets.memory_card import MemoryCard
 from studio.ui.widgets.setting_editors import format_number
@@ -142,6 +143,16 @@ def test_suggestions_have_reasons_and_one_click_takes_them(before: BeforeRun, qt
     assert settings is not None
     assert settings.learning_rate == 0.0014
     assert not advice.use.isVisible()
+    (line,) = advice.findChildren(ChangedLine)
+    said = line.findChildren(QLabel)[0].text()
+    assert said.startswith("Changed to ")
+    assert "Learning speed: 0.0014" in said
+    press(qtbot, before, "Undo")
+    undone = before.setup.form.settings()
+    assert undone is not None
+    assert undone.learning_rate != 0.0014
+    assert advice.use.isVisible()
+    assert not any(one.isVisible() for one in advice.findChildren(ChangedLine))
 
 
 def test_the_sample_keeps_the_settings_that_were_found_for_it(before: BeforeRun, workplace: Workplace) -> None:

@@ -42,7 +42,7 @@ class TrainPlanning(QObject):
         advice.advice_wanted.connect(self._take_advice)
         advice.test_wanted.connect(lambda: self._start(self.testing))
         advice.cancel_wanted.connect(self.testing.cancel)
-        advice.rate_wanted.connect(lambda rate: self._apply({"learning_rate": rate}))
+        advice.rate_wanted.connect(lambda rate: self._take_told({"learning_rate": rate}))
         memory.problem_wanted.connect(self._show_problem)
         advice.problem_wanted.connect(self._show_problem)
         for short, panel in ((self.measuring, memory), (self.testing, advice)):
@@ -158,7 +158,14 @@ class TrainPlanning(QObject):
         planner = self.forecast.planner(model, data, settings, self._train_rows, self.workplace.device)
         if planner is not None:
             tested = self._tested[0] if self._tested is not None else None
-            self._apply(sets_of(advise(settings, planner, tested)))
+            self._take_told(sets_of(advise(settings, planner, tested)))
+
+    def _take_told(self, sets: dict[str, Any]) -> None:
+        """Take suggested values over, say which, and offer the way back."""
+        before = self._settings
+        self._apply(sets)
+        if before is not None:
+            self.setup.advice.show_changed(sets, lambda: self.setup.form.set_settings(before))
 
     def _apply(self, sets: dict[str, Any]) -> None:
         """Take values over into the form; it tells everyone."""

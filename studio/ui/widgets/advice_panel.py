@@ -1,5 +1,8 @@
 """Suggestions for the chosen data and model, each with its reason; and the test that finds a learning speed."""
 
+from collections.abc import Callable
+from typing import Any
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QProgressBar, QVBoxLayout, QWidget
 
@@ -12,6 +15,7 @@ from studio.ui import wording
 from studio.ui.setting_words import told_field, value_words
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
+from studio.ui.widgets.changed_line import ChangedLine
 from studio.ui.widgets.labels import ElidedLabel, label, plain_tip
 from studio.ui.widgets.rate_plot import RatePlot
 from studio.ui.widgets.section import clear_layout, row
@@ -79,6 +83,8 @@ class AdvicePanel(WaitingPanel):
         inside.addLayout(row(self.use_rate, self.close_test, 1))
         self.found.hide()
         self.add(self.line)
+        self.changed = QVBoxLayout()
+        self.add(self.changed)
         self.add(self.reasons)
         for widget in (self.progress, self.stage, self.cancel, self.why, self.test, self.use, self.to_problem):
             self.add_action(widget)
@@ -98,6 +104,7 @@ class AdvicePanel(WaitingPanel):
     def show_advice(self, advice: tuple[Advice, ...]) -> None:
         """Show what is suggested, each with its reason."""
         self.go_on(self.line)
+        clear_layout(self.changed)
         self.line.setText(" · ".join(self._short(one) for one in advice))
         self._differs = any(one.differs for one in advice)
         self.reasons.setVisible(self.reasons.isVisible() and bool(advice))
@@ -111,9 +118,22 @@ class AdvicePanel(WaitingPanel):
                 self._grid.addWidget(widget, place, column, Qt.AlignmentFlag.AlignTop)
         self._show_buttons()
 
+    def show_changed(self, sets: dict[str, Any], undo: Callable[[], object]) -> None:
+        """Say what was changed just now, until the next change.
+
+        Args:
+            sets: Dotted path -> value.
+            undo: Puts back what was before.
+        """
+        clear_layout(self.changed)
+        line = ChangedLine(sets, undo)
+        self.changed.addWidget(line)
+        line.show()  # a layout would show it only later
+
     def show_waiting(self, setting: str) -> None:
         """Something is wrong with a setting: nothing is suggested until it is put right."""
         self.wait_for(self.line, setting)
+        clear_layout(self.changed)
         self._show_buttons()
 
     def show_progress(self, progress: Progress | None, going: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QPushButton, QToolButton
 
@@ -49,7 +49,7 @@ def icon_button(icon: str, name: str, on_click: Clicked = None, shortcut: str = 
     """
     made = QToolButton()
     made.setIcon(icons.icon(icon, token))
-    made.setIconSize(QSize(18, 18))
+    icons.fit(made, 18)
     made.setAccessibleName(name)
     keys = QKeySequence(shortcut).toString(QKeySequence.SequenceFormat.NativeText) if shortcut else ""
     made.setToolTip(plain_tip(f"{name} ({keys})" if keys else name))
@@ -66,7 +66,7 @@ def _push(text: str, role: str, on_click: Clicked, icon: str, token: str) -> QPu
     made.setAccessibleName(text.replace("&", ""))
     if icon:
         made.setIcon(icons.icon(icon, token))
-        made.setIconSize(QSize(18, 18))
+        icons.fit(made, 18)
     if on_click is not None:
         made.clicked.connect(lambda: on_click())
     return made

@@ -9,11 +9,10 @@ from PySide6.QtWidgets import QGridLayout, QProgressBar, QVBoxLayout, QWidget
 from studio.contract.events import Progress
 from studio.contract.memory_fit import Fit
 from studio.contract.memory_plan import Estimate, Machine
-from studio.contract.settings import TrainSettings
 from studio.ui import wording
-from studio.ui.setting_words import told_fields, value_words
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
+from studio.ui.widgets.changed_line import ChangedLine
 from studio.ui.widgets.labels import ElidedLabel, IconLabel, label
 from studio.ui.widgets.legend import MemoryLegend
 from studio.ui.widgets.memory_bar import MemoryBar, pieces_of
@@ -113,15 +112,8 @@ class MemoryPanel(WaitingPanel):
             sets: Dotted path -> value.
             undo: Puts back what was before.
         """
-        table = {field.path: field for field in told_fields(TrainSettings)}
-        pairs = [(table[path], value) for path, value in sets.items() if path in table]
-        said = " · ".join(f"{field.title}: {value_words(field, value)}" for field, value in pairs)
         clear_layout(self._changes)
-        back = buttons.flat(self.tr("Undo"), undo, "undo")
-        back.setAccessibleName(self.tr("Undo these changes"))
-        line = row(label(self.tr("Changed to {settings}").format(settings=said), "success", wrap=True), back)
-        line.setStretch(0, 1)
-        self._changes.addLayout(line)
+        self._changes.addWidget(ChangedLine(sets, undo))
         self.changes.show()
 
     def show_waiting(self, setting: str) -> None:

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from studio.contract.events import ModelChecked
 from studio.contract.run_folder import starter_folder
-from studio.data.model_fit import Fit, ModelFit
+from studio.data.model_fit import USUAL_TOKENS, Fit, ModelFit
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -47,7 +47,10 @@ class ModelCard(QFrame):
             texts.addWidget(ElidedLabel(self._place(), "muted", Qt.TextElideMode.ElideMiddle))
         if fit is not None:
             texts.addLayout(self._fit_line(self.tr("Chat"), fit.chat))
-            texts.addLayout(self._fit_line(self.tr("Training"), fit.training))
+            longest = min(USUAL_TOKENS, self.model.context or USUAL_TOKENS)
+            usual = self.tr("with the usual settings and texts of up to {count} tokens")
+            usual = usual.format(count=wording.number(longest))
+            texts.addLayout(self._fit_line(self.tr("Training"), fit.training, usual))
         for problem in model.problems:
             texts.addLayout(self._line("error", "error", wording.told_problem(problem).sentence().replace("\n", " ")))
         for warning in model.warnings:
@@ -122,8 +125,8 @@ class ModelCard(QFrame):
             return self.tr("Copied to {folder}").format(folder=self.model.path)
         return self.model.path
 
-    def _fit_line(self, use: str, fit: Fit) -> QHBoxLayout:
-        """Whether one use of it fits into the memory that is free now."""
+    def _fit_line(self, use: str, fit: Fit, what_for: str = "") -> QHBoxLayout:
+        """Whether one use of it fits into the memory that is free now, and for what that is told."""
         assert self.fit is not None
         machine = self.fit.machine
         where = self.tr("of the graphics card") if machine.is_gpu else self.tr("of the computer's memory")
@@ -135,7 +138,8 @@ class ModelCard(QFrame):
         icon, role = {"fits": ("check", "success"), "tight": ("warning", "warning"), "too_large": ("error", "error")}[
             fit.how
         ]
-        needed, free = wording.memory(fit.needed_bytes), wording.memory(machine.free_bytes)
+        needed = f"{wording.memory(fit.needed_bytes)} {what_for}".rstrip()
+        free = wording.memory(machine.free_bytes)
         said = label(words.format(use=use, needed=needed, free=free, where=where), wrap=True)
         line = row(IconLabel(icon, role, 16), said)
         line.setStretch(1, 1)

@@ -14,7 +14,7 @@ from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.closed_browser import ForeignMarkdown
 from studio.ui.widgets.labels import ElidedLabel, label, set_role
-from studio.ui.widgets.section import row
+from studio.ui.widgets.section import Folding, held, row
 
 
 class GrowingText(QPlainTextEdit):
@@ -91,7 +91,8 @@ class ReplyView(QFrame):
         inside = QVBoxLayout(self)
         inside.setContentsMargins(2 * GRID, GRID, GRID, GRID)
         inside.setSpacing(GRID // 2)
-        inside.addLayout(row(self.name, self.form, self.copy))
+        acts = held(row(self.form, self.copy, 1))
+        inside.addWidget(Folding(self.name, acts, stretch=(1, 0), whole=True))
         inside.addWidget(self.text)
         inside.addWidget(self.link)
         self._inside = inside

@@ -1,6 +1,6 @@
 """A group of the settings form that opens and closes."""
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from studio.ui import icons
@@ -26,7 +26,8 @@ class SettingGroup(QFrame):
         self._count = 0
         self.heading = QToolButton()
         self.heading.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.heading.setIconSize(QSize(14, 14))
+        self.heading.setText(title)
+        icons.fit(self.heading, 14)
         self.heading.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.heading.clicked.connect(self.toggle)
         self._body = QWidget()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMenu, QPushButton, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
@@ -96,7 +96,7 @@ class SettingsForm(QWidget):
     def _copy_button(self) -> QToolButton:
         made = QToolButton()
         made.setIcon(icons.icon("copy"))
-        made.setIconSize(QSize(18, 18))
+        icons.fit(made, 18)
         made.setAccessibleName(self.tr("Copy these settings"))
         made.setToolTip(self.tr("Copy these settings as a command or a file"))
         made.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
