@@ -53,7 +53,7 @@ def _found(only: _Row, source: Source, deep: int) -> list[_Row]:
     if chosen:
         others = listed([name for name in lists if name != chosen], 4)
         source.note("json_inside", f"The rows were taken from {listed([chosen])}; not read: {others}.")
-        return lists[chosen]  # type: ignore[return-value] # it holds rows
+        return lists[chosen]
     if len(lists) > 1 and len(lists) == len(only) == len(holding):
         names = ", ".join(shown(name, 40) for name in list(only)[:5])
         raise source.error(
