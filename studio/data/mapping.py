@@ -73,14 +73,6 @@ def check(mapping: Mapping, columns: Sequence[str]) -> None:
     Raises:
         StudioError: A needed column is not chosen, a chosen one is not there, or one is chosen twice.
     """
-    for thing, column in _needed(mapping).items():
-        if not column:
-            raise StudioError(
-                "data.mapping_incomplete",
-                f"No column is chosen for the {thing}.",
-                f"The file has the columns {listed(list(columns))}.",
-                "Choose one.",
-            )
     inside = ("context", "completion") if mapping.instances else ()
     for field in COLUMN_FIELDS:
         column = getattr(mapping, field)
@@ -90,6 +82,14 @@ def check(mapping: Mapping, columns: Sequence[str]) -> None:
                 f'There is no column "{shown(column)}".',
                 f"The file has the columns {listed(list(columns))}.",
                 "Choose one of them.",
+            )
+    for thing, column in _needed(mapping).items():
+        if not column:
+            raise StudioError(
+                "data.mapping_incomplete",
+                f"No column is chosen for the {thing}.",
+                f"The file has the columns {listed(list(columns))}.",
+                "Choose one.",
             )
     if mapping.messages:
         return

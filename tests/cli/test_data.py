@@ -96,7 +96,8 @@ def test_all_changes_are_taken_back(capsys: pytest.CaptureFixture[str], tmp_path
     (info,) = list_datasets()
     opened = open_dataset(Path(info.folder))
     EditLog(opened.folder, opened.table.num_rows).apply(replaced([(0, 1, "Other words.")]))
-    assert told(capsys, "data", "restore", "mine") == {"taken_in": 1, "texts_restored": 1}
+    restored = told(capsys, "data", "restore", "mine")
+    assert restored == {"taken_in": 1, "texts_restored": 1, "seed_restored": None}
     records = list(open_dataset(opened.folder).records())
     assert [record.messages[1].content for record in records] == [row["completion"] for row in [*ROWS, ROWS[3]]]
     assert refused(capsys, "data", "restore", str(file))["code"] == "data.missing"
