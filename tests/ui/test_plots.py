@@ -5,16 +5,18 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyqtgraph as pg
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QImage, QWheelEvent
+from PySide6.QtGui import QImage, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from studio.ui import theme
 from studio.ui.widgets.curve import DRAWN_POINTS
-from studio.ui.widgets.loss_plot import REDRAW_MS, LossPlot
+from studio.ui.widgets.loss_plot import LossPlot
 from studio.ui.widgets.number_axis import clock, round_spacing, short
+from studio.ui.widgets.redraw_timer import REDRAW_MS, REST, SLOWEST_MS, RedrawTimer
 from studio.ui.widgets.run_curves import PlottedRun, RunCurves
 from studio.ui.widgets.run_note import notes
 from tests.ui import run_stream
@@ -102,6 +104,43 @@ def test_fewer_than_four_tests_are_dots_with_a_thin_line(plot: LossPlot) -> None
         sizes.append(float(plot.main._marks.data["size"][0]))
     assert widths == [0.8, 0.8, 0.8, 1.6, 1.6]
     assert sizes == [8, 8, 8, 6, 6]
+
+
+def test_drawing_that_takes_long_comes_less_often(qapp: QApplication) -> None:
+    timer = RedrawTimer(qapp)
+    timer.rest_after(40)
+    assert timer.interval() == REDRAW_MS
+    timer.rest_after(200)
+    assert timer.interval() == 200 * REST
+    timer.rest_after(2000)
+    assert timer.interval() == SLOWEST_MS
+    timer.rest_after(20)
+    assert timer.interval() == REDRAW_MS
+    timer.deleteLater()
+
+
+def test_what_drawing_took_is_measured_with_the_painting(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    painted = pg.GraphicsView.paintEvent
+
+    def slowly(panel: pg.GraphicsView, event: QPaintEvent) -> None:
+        ends = time.perf_counter() + 0.03
+        while time.perf_counter() < ends:
+            pass
+        painted(panel, event)
+
+    monkeypatch.setattr(pg.GraphicsView, "paintEvent", slowly)
+    plot = LossPlot()
+    qtbot.addWidget(plot)
+    plot.resize(700, 480)
+    plot.show()
+    qtbot.waitExposed(plot)
+    curves = RunCurves()
+    show(plot, curves)
+    for number in (1, 2):  # the second drawing knows what the first one took
+        curves.feed(run_stream.step(number, 1.0, 5))
+        plot.redraw()
+        qtbot.waitUntil(lambda: all(panel._painted_ms > 0 for panel in plot.panels()), timeout=5000)
+    assert plot._timer.interval() >= len(plot.panels()) * 30 * REST
 
 
 def test_many_events_are_drawn_at_most_eight_times_a_second(plot: LossPlot, qtbot: QtBot) -> None:

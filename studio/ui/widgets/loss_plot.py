@@ -4,11 +4,12 @@ Live runs and old ones go the same way: whoever has events feeds them to a `RunC
 drawn per event; a timer draws at most four times a second, and only what is new and visible.
 """
 
+import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QGridLayout, QMenu, QVBoxLayout, QWidget
 
@@ -22,10 +23,8 @@ from studio.ui.widgets.legend import PlotLegend
 from studio.ui.widgets.number_axis import clock
 from studio.ui.widgets.plot_controls import PlotControls, figure
 from studio.ui.widgets.plot_panel import Line, Look, PlotPanel
+from studio.ui.widgets.redraw_timer import RedrawTimer
 from studio.ui.widgets.run_curves import CurveName, PlottedRun
-
-REDRAW_MS = 250
-"""At most four drawings a second."""
 
 SMALL: tuple[CurveName, ...] = ("learning_rate", "grad_norm", "speed", "memory")
 _NOISY: tuple[CurveName, ...] = ("loss", "grad_norm", "speed")
@@ -53,9 +52,7 @@ class LossPlot(QWidget):
         self._drawn_versions: list[int] = []
         self._stale, self._following = False, True
         self._crosshair: int | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REDRAW_MS)
+        self._timer, self._spent_ms = RedrawTimer(self), 0.0
         self._timer.timeout.connect(self.redraw)
         self._build()
         theme.changes().theme_changed.connect(self._on_theme_changed)
@@ -158,16 +155,18 @@ class LossPlot(QWidget):
         if not self._stale and versions == self._drawn_versions:
             return
         self._stale, self._drawn_versions = False, versions
+        began = time.perf_counter()
+        self._timer.rest_after(self._spent_ms + sum(panel.take_painted_ms() for panel in self.panels()))
         self._hand_down_lines()
-        if self._following:
-            end = max((self._position(run, run.curves.last_step) for run in self._runs), default=1.0)
-            for panel in self.panels():
-                panel.fit(0.0, max(end, 1.0))
+        end = max((self._position(run, run.curves.last_step) for run in self._runs), default=1.0)
         for panel in self.panels():
+            if self._following:
+                panel.fit(0.0, max(end, 1.0))
             panel.draw()
         self._hand_down_marks()
         self._show_figures()
         self.controls.set_following(self._following)
+        self._spent_ms = 1000 * (time.perf_counter() - began)
 
     def _hand_down_lines(self) -> None:
         several = len(self._runs) > 1

@@ -1,13 +1,14 @@
 """One set of axes: lines that are thinned when drawn, marks, a crosshair, and a view that follows until it is moved."""
 
 import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QPen
+from PySide6.QtGui import QColor, QKeyEvent, QPaintEvent, QPen
 from PySide6.QtWidgets import QGraphicsGridLayout, QWidget
 
 from studio.ui import theme
@@ -115,6 +116,7 @@ class PlotPanel(pg.GraphicsView):
         self.setAccessibleName(title)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumHeight(60)
+        self._painted_ms = 0.0
         self._items: list[pg.PlotCurveItem] = []
         self._drawn: list[Line] = []
         self._log = False
@@ -301,6 +303,16 @@ class PlotPanel(pg.GraphicsView):
         box = self.box
         if box.sceneBoundingRect().contains(place):
             self.hovered.emit(box.mapSceneToView(place).x())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        began = time.perf_counter()
+        super().paintEvent(event)
+        self._painted_ms += 1000 * (time.perf_counter() - began)
+
+    def take_painted_ms(self) -> float:
+        """What painting took since this was asked last, in milliseconds."""
+        told, self._painted_ms = self._painted_ms, 0.0
+        return told
 
     def leaveEvent(self, event: QEvent) -> None:
         """The mouse has gone."""
