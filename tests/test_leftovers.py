@@ -88,8 +88,8 @@ def test_a_qt_thread_that_goes_on_is_found(qapp: QApplication) -> None:
 def test_an_internet_connection_is_refused_and_remembered() -> None:
     from tests import conftest
 
-    with socket.socket() as opened, pytest.raises(PermissionError, match="works offline"):
-        opened.connect(("127.0.0.1", 9))
+    with pytest.raises(PermissionError, match="works offline"):
+        socket.socket()
     assert len(conftest._connections) == 1
     conftest._connections.clear()
 

@@ -22,8 +22,9 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except OSError:
+    except OSError as error:
         beside.unlink(missing_ok=True)
+        error.filename, error.filename2 = str(path), None  # people know the file by this name
         raise
     sync_names(path.parent)
 

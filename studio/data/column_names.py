@@ -168,6 +168,8 @@ def is_known(name: str) -> bool:
 
 def is_side_matter(name: str) -> bool:
     """Whether a name says that its column holds no text to learn: an id, a date, a number."""
+    if plain(name) in ("email", "mail"):
+        return False  # the mail itself; what says more (user_email) is an address
     return plain(name).rpartition("_")[2] in _SIDE_MATTERS | {"timestamp", "uuid", "guid", "datum", "uhrzeit"}
 
 

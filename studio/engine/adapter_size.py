@@ -79,7 +79,8 @@ def _require_kinds(options: Mapping[str, Any], at: Path) -> None:
             raise unsupported(at, f"Its {name} is {str(value)[:40]}; it must be a number.")
     for name in ("rank_pattern", "alpha_pattern"):
         for layer, value in dict(options.get(name) or {}).items():
-            if type(value) not in (int, float) or not 0 <= value <= 2**20 or len(str(layer)) > 300:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)  # numpy's, too: EVA's in memory
+            if not is_number or not 0 <= value <= 2**20 or len(str(layer)) > 300:
                 raise unsupported(at, f"Its {name} holds {str(value)[:40]}, which is no size.")
 
 

@@ -28,6 +28,7 @@ from studio.ui.pages.export import ExportPage
 from studio.ui.pages.models import ModelsPage
 from studio.ui.pages.train import TrainPage
 from studio.ui.pages.train_before import BeforeRun
+from studio.ui.widgets.model_card import ModelCard
 from tests.helpers.shared_data import PROJECT
 from tests.ui.filled_window import import_rows, starter
 from tests.ui.finished_run import finished_run, model_and_adapter
@@ -103,6 +104,11 @@ def lose_a_shard(folder: Path) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": names}))
 
 
+def cards_of(page: ModelsPage, folder: Path) -> list[ModelCard]:
+    """What the page shows of a model."""
+    return [card for card in page.cards if card.model.path == str(folder)]
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
@@ -153,11 +159,12 @@ def test_a_bad_model_folder_is_told_on_its_card_and_the_model_in_use_stays(
     window.show_page("models")
     page = window.page("models")
     assert isinstance(page, ModelsPage)
-    with qtbot.waitSignal(workplace.models_changed, timeout=WAIT):
-        qtbot.mouseClick(seen_button(page, "Add from folder or USB stick…"), Qt.MouseButton.LeftButton)
-        if not page.source.isHidden():  # it has a config.json, so it was found
-            qtbot.mouseClick(seen_button(page.source, "Add"), Qt.MouseButton.LeftButton)
-    (card,) = (card for card in page.cards if card.model.path == str(folder))
+    qtbot.mouseClick(seen_button(page, "Add from folder or USB stick…"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not page.source.isHidden() or bool(cards_of(page, folder)), timeout=WAIT)
+    if not page.source.isHidden():  # it has a config.json, so it was found
+        qtbot.mouseClick(seen_button(page.source, "Add"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(cards_of(page, folder)) and "Checking" not in seen_words(page), timeout=WAIT)
+    (card,) = cards_of(page, folder)
     words = seen_words(card)
     for part in told:
         assert part in words
