@@ -8,13 +8,10 @@ A fresh home folder and small files of our own; run it where there is a screen (
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,23 +23,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "packaging")]
 
 
 def main() -> int:
-    """Makes all pictures: one process a size, since Qt reads the scale when it starts."""
-    parser = argparse.ArgumentParser(description="pictures of the Data page")
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "data-page")
-    parser.add_argument("--sizes", default="100,150", help="scales in per cent")
-    parser.add_argument("--take", type=int, default=0, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.take:
-        return take(arguments.out, arguments.take)
-    for percent in (int(size) for size in arguments.sizes.split(",")):
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="apprentice-pictures-") as home:
-            command = [sys.executable, "-P", __file__, "--take", str(percent), "--out", str(arguments.out.resolve())]
-            own = {"APPRENTICE_HOME": home, "HOME": home, "QT_SCALE_FACTOR": str(percent / 100)}
-            done = subprocess.run(command, env={**os.environ, **own}, timeout=900)
-        if done.returncode:
-            return done.returncode
-    return 0
+    """Makes all pictures."""
+    from screenshots import take_each_size
+
+    return take_each_size(__file__, "pictures of the Data page", ROOT / "out" / "data-page", take)
 
 
 def take(out: Path, percent: int) -> int:

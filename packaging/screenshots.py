@@ -42,44 +42,48 @@ Who can see my data?,Nobody but you.
 
 
 def main() -> int:
-    """Makes all pictures: one process a size, since Qt reads the scale when it starts."""
-    parser = argparse.ArgumentParser(description="pictures of every page")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
+    """Makes all pictures."""
+    return take_each_size(__file__, "pictures of every page", ROOT / "docs" / "screenshots", take)
+
+
+def take_each_size(script: str, what: str, out: Path, take: Callable[[Path, int], int]) -> int:
+    """The command line of a script of pictures: `take` in an own home folder and process for each size.
+
+    Qt reads the scale only when it starts.
+    """
+    parser = argparse.ArgumentParser(description=what)
+    parser.add_argument("--out", type=Path, default=out)
     parser.add_argument("--sizes", default="100,150", help="scales in per cent")
     parser.add_argument("--take", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.take:
         return take(arguments.out, arguments.take)
-    with tempfile.TemporaryDirectory(prefix="apprentice-pictures-") as home:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        sizes = [int(size) for size in arguments.sizes.split(",")]
-        remove_stale(arguments.out, sizes)
-        for percent in sizes:
-            command = [sys.executable, "-P", __file__, "--take", str(percent), "--out", str(arguments.out.resolve())]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for percent in (int(size) for size in arguments.sizes.split(",")):
+        with tempfile.TemporaryDirectory(prefix="apprentice-pictures-") as home:
+            command = [sys.executable, "-P", script, "--take", str(percent), "--out", str(arguments.out.resolve())]
             # HOME too: no picture shows a folder of the person who takes it.
             own = {"APPRENTICE_HOME": home, "HOME": home, "QT_SCALE_FACTOR": str(percent / 100)}
-            environment = {**os.environ, **own}
-            done = subprocess.run(command, env=environment, timeout=3 * PATIENCE_SECONDS)
-            if done.returncode:
-                return done.returncode
+            done = subprocess.run(command, env={**os.environ, **own}, timeout=3 * PATIENCE_SECONDS)
+        if done.returncode:
+            return done.returncode
     return 0
 
 
-def remove_stale(out: Path, sizes: list[int]) -> None:
-    """Delete earlier pictures of these sizes: one that is no longer taken would be shown for ever."""
-    for percent in sizes:
-        for theme in ("light", "dark"):
-            for path in out.glob(f"*-{theme}-{percent}.png"):
-                path.unlink()
+def remove_stale(out: Path, percent: int) -> None:
+    """Delete earlier pictures of this size: one that is no longer taken would be shown for ever."""
+    for theme in ("light", "dark"):
+        for path in out.glob(f"*-{theme}-{percent}.png"):
+            path.unlink()
 
 
 def take(out: Path, percent: int) -> int:
     """All pictures at the scale that this process was started with."""
+    remove_stale(out, percent)
     with open_window() as window:
         camera = Camera(window, out, percent)
         try:
-            if not window.workplace.runs():
-                camera.take("home-first-start", "home")
+            camera.take("home-first-start", "home")
             train_sample(window, camera)
             pictures_of_pages(window, camera)
             picture_of_a_failure(window, camera)

@@ -14,7 +14,7 @@ def test_earlier_pictures_of_a_size_are_removed_before_new_ones_are_taken(tmp_pa
     spec.loader.exec_module(screenshots)
     for name in ("gone-light-100.png", "gone-dark-100.png", "other-light-150.png", "logo.png", "notes-100.txt"):
         (tmp_path / name).touch()
-    screenshots.remove_stale(tmp_path, [100])
+    screenshots.remove_stale(tmp_path, 100)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["logo.png", "notes-100.txt", "other-light-150.png"]
 
 

@@ -46,7 +46,10 @@ def put_aside(path: Path) -> Path:
 
 
 def sync_names(folder: Path) -> None:
-    """Have the names in a folder written to the disk; Windows knows no such thing."""
+    """Have the names in a folder written to the disk: a new name is safe from a power cut only then.
+
+    Windows knows no such thing.
+    """
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

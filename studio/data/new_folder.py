@@ -11,6 +11,7 @@ from pathlib import Path
 
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import MARKER, make_folder
+from studio.contract.whole_file import sync_names
 from studio.data.dataset import TRANSIENT, bears_marker, delete
 from studio.data.wording import shown
 
@@ -68,7 +69,7 @@ def _put_in_place(temporary: Path, destination: Path) -> None:
         delete(old)
     else:
         temporary.rename(destination)
-    sync_folder(destination.parent)
+    sync_names(destination.parent)
 
 
 def _sweep(parent: Path) -> None:
@@ -76,17 +77,6 @@ def _sweep(parent: Path) -> None:
     for folder in parent.glob(f"{TRANSIENT}importing-*"):
         if (folder / MARKER).is_file() and time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
             delete(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """A new name is safe from a power cut only when its folder is written, too; Windows does that by itself."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unwritable(destination: Path, error: OSError) -> StudioError:

@@ -18,7 +18,7 @@ from studio.contract.errors import StudioError
 from studio.contract.events import Exported
 from studio.contract.parity import Parity
 from studio.contract.run_folder import MARKER
-from studio.data.new_folder import sync_folder
+from studio.contract.whole_file import sync_names
 from studio.engine.weights_file import Damaged
 
 RESERVED = frozenset({"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))})
@@ -55,7 +55,7 @@ def new_export(destination: Path) -> Iterator[Path]:
             # The marker goes last: a folder without it would never be swept away after a kill before the rename.
             with contextlib.suppress(OSError):
                 (destination / MARKER).unlink()
-            sync_folder(destination.parent)
+            sync_names(destination.parent)
         finally:
             if temporary.exists():
                 shutil.rmtree(temporary)
@@ -157,11 +157,11 @@ def _sweep(parent: Path) -> None:
 def _sync(folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir():
-            sync_folder(path)
+            sync_names(path)
             continue
         with path.open("rb+") as file:
             os.fsync(file.fileno())
-    sync_folder(folder)
+    sync_names(folder)
 
 
 def _unwritable(destination: Path, error: OSError) -> StudioError:

@@ -15,8 +15,8 @@ from studio.contract.errors import StudioError
 from studio.contract.events import ModelChecked, Progress
 from studio.contract.job import AddModelJob
 from studio.contract.run_folder import MARKER, make_folder, models_folder
+from studio.contract.whole_file import sync_names
 from studio.data.base_identity import fingerprint
-from studio.data.new_folder import sync_folder
 from studio.data.own_files import is_own, own_files
 from studio.engine import model_folder
 from studio.engine.model_files import USED
@@ -116,13 +116,13 @@ def _copied(
     temporary = make_folder(place / f"{PARTIAL}{os.getpid()}-{secrets.token_hex(4)}")
     try:
         hashes = {path.name: _hashed(path, temporary / path.name, told) for path in files}
-        sync_folder(temporary)
+        sync_names(temporary)
         again = model_folder.check(temporary)
         if again.problems:
             raise StudioError.of(again.problems[0])
         destination = free_name(place, checked.name)
         temporary.rename(destination)
-        sync_folder(place)
+        sync_names(place)
     finally:
         if temporary.exists():
             shutil.rmtree(temporary)
