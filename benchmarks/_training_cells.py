@@ -24,7 +24,7 @@ PEERS = (*FAIR, "hf", "stock")
 WARM_UP = 2
 """Steps that are not counted."""
 KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_TOP_PAD_": str(64 * 2**20)}
-"""glibc keeps freed memory: without it stock TRL is a third slower. Ours says so by itself (engine/allocator.py)."""
+"""glibc keeps freed memory: without it stock TRL is a third slower. Ours says so by itself (data/allocator.py)."""
 ALONE = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFORMERS_OFFLINE": "1"}
 

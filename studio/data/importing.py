@@ -11,7 +11,7 @@ from studio.contract.errors import Problem, StudioError
 from studio.contract.event import Event
 from studio.contract.events import Imported, Inspected
 from studio.contract.job import ImportJob, Mapping
-from studio.data import parts
+from studio.data import allocator, parts
 from studio.data.arrow_file import RowWriter
 from studio.data.choosing import choose_mapping, for_further_file, keep_choice, unread_rating
 from studio.data.dataset import ROWS_FILE, DatasetInfo, write_info
@@ -27,6 +27,8 @@ from studio.data.wording import count, shown
 _CHECKED_ROWS = 20
 """Of every file after the first: enough to see its columns."""
 _MOST_OF_A_KIND = 5
+_LARGE_BYTES = 64 * 1024 * 1024
+"""From here on it is worth changing how the process treats its memory."""
 
 
 def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
@@ -72,7 +74,10 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
         if mapping is not chosen
     ]
     with_tests = any(file.chosen.test for file in files)
-    pace = Pace(emit, control, sum(file.seen.packed_bytes for file in files))
+    size = sum(file.seen.packed_bytes for file in files)
+    if size >= _LARGE_BYTES:
+        allocator.keep_freed_memory()
+    pace = Pace(emit, control, size)
     hashes = Hashes()
     with new_folder(destination) as folder:
         with RowWriter(folder / ROWS_FILE, split_by.names) as writer:

@@ -120,7 +120,7 @@ class Rows:
 def _converted(batches: Iterator[Batch], lane: Lane) -> Iterator[tuple[Batch, tuple[Plain, Any] | None]]:
     with closing(ahead(batches)) as reading:
         for batch in reading:
-            yield batch, lane.convert(batch.table, batch.numbers)
+            yield batch, lane.convert(batch.table, batch.numbers, batch.is_sound)
 
 
 def read(file: Path | Part) -> Iterator[dict[str, object]]:

@@ -18,9 +18,8 @@ from studio.contract.methods import LoraSettings
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
 from studio.contract.together import check_together
-from studio.data import base_identity
+from studio.data import allocator, base_identity
 from studio.engine import (
-    allocator,
     base_model,
     continuing,
     energy,

@@ -12,7 +12,8 @@ from studio.contract.events import Planned, Progress
 from studio.contract.job import PlanJob, TrainJob
 from studio.contract.memory_plan import MemoryPlan, estimate
 from studio.contract.run_folder import RunFolder
-from studio.engine import allocator, base_model, continuing, memory, method_fit, model_folder, planner, tokens, train
+from studio.data import allocator
+from studio.engine import base_model, continuing, memory, method_fit, model_folder, planner, tokens, train
 from studio.engine.batches import Rows
 from studio.engine.evaluate import Tester
 from studio.engine.examples import Ended, Examples, read_examples

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
 from studio.contract import events, job
@@ -16,6 +16,7 @@ from studio.data.importing import import_dataset
 from studio.supervisor import chats
 from studio.supervisor.chats import Reply
 from studio.supervisor.workplace import Workplace
+from studio.ui import theme
 from studio.ui.pages.chat import ChatPage
 from studio.ui.widgets.reply_view import GrowingText, ReplyView
 from tests.ui.finished_run import checked_model, finished_run, model_and_adapter
@@ -267,6 +268,21 @@ def test_a_deleted_chat_is_gone_from_disk_and_list(qtbot: QtBot, page: ChatPage)
         page.saved.delete.click()
     assert list(chats_folder().iterdir()) == []
     assert page.saved.list.count() == 0
+
+
+def test_saved_chats_keep_room_for_two_lines_and_tell_a_long_title_in_full(page: ChatPage, qapp: QApplication) -> None:
+    title = "Which of the <b>returns</b> of last week were refunded in full?"
+    replies = (Reply(side="", name="m", text="All."),)
+    asked = chats.Exchange(question=title, replies=replies, sampling=Sampling())
+    chats.save(chats.Chat(id=chats.new_id(), model="/m", model_name="m", exchanges=[asked]))
+    page._list_saved()
+    shown = page.saved.list.item(0)
+    assert "&lt;b&gt;returns&lt;/b&gt; of last week were refunded in full?" in shown.toolTip()
+    small = shown.sizeHint().height()
+    theme.apply(qapp, "light", 150)
+    assert shown.sizeHint().height() >= 1.3 * small
+    theme.apply(qapp, "light", 100)
+    assert shown.sizeHint().height() == small
 
 
 def test_markup_in_a_reply_is_shown_and_not_obeyed(qtbot: QtBot) -> None:

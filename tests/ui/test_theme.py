@@ -9,6 +9,7 @@ from pytestqt.qtbot import QtBot
 from studio.contract.run_folder import resources_folder
 from studio.ui import icons, theme
 from studio.ui.widgets import buttons
+from studio.ui.widgets.labels import IconLabel
 
 
 def _luminance(color: str) -> float:
@@ -130,3 +131,13 @@ def test_icons_of_buttons_grow_with_the_text_and_keep_their_distance_from_it(qtb
     assert later.iconSize() == worded.iconSize()
     theme.apply(qapp, "light", 100)
     assert (later.iconSize(), bare.iconSize()) == (QSize(18, 18), QSize(14, 14))
+
+
+def test_icons_beside_sentences_grow_with_the_text(qtbot: QtBot, qapp: QApplication) -> None:
+    mark = IconLabel("check", "success", 16)
+    qtbot.addWidget(mark)
+    assert mark.size() == QSize(16, 16)
+    theme.apply(qapp, "light", 150)
+    assert mark.size() == QSize(21, 21)
+    theme.apply(qapp, "light", 100)
+    assert mark.size() == QSize(16, 16)

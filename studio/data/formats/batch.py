@@ -18,11 +18,13 @@ class Batch(msgspec.Struct, frozen=True):
         table: pyarrow record batch of the rows, or None where they could not be read at once.
         numbers: (rows,) int64, the file's numbers.
         row: Reads the row at a place (from 0) carefully; None where it is damaged and damaged rows are left out.
+        is_sound: The table was checked when it was read: offsets, and texts that are UTF-8.
     """
 
     table: Any
     numbers: Any
     row: Callable[[int], dict[str, object] | None]
+    is_sound: bool = False
 
 
 def count_byte(data: bytes, byte: bytes) -> int:

@@ -66,7 +66,7 @@ def _batches(
         table = _table(block, columns, delimiter)
         if table is not None:
             numbers = np.arange(rows + 1, rows + 1 + table.num_rows, dtype=np.int64)
-            yield Batch(table, numbers, _row_of(table))
+            yield Batch(table, numbers, _row_of(table), is_sound=True)
             rows += table.num_rows
         else:
             counter = itertools.count(rows + 1)

@@ -123,13 +123,18 @@ def plain_tip(text: str) -> str:
 
 
 class IconLabel(QWidget):
-    """An icon that is no button; crisp at any scale, recoloured with the theme."""
+    """An icon that is no button; crisp at any scale, recoloured with the theme, growing with the text."""
 
     def __init__(self, name: str, token: str = "text", size: int = 20) -> None:
         super().__init__()
         self._size = size
         self.set_icon(name, token)
-        self.setFixedSize(size, size)
+        self._suit()
+        theme.changes().theme_changed.connect(self._suit)
+
+    def _suit(self) -> None:
+        side = theme.icon_size(self._size)
+        self.setFixedSize(side, side)
 
     def set_icon(self, name: str, token: str = "text") -> None:
         """Show another icon."""

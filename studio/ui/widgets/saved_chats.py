@@ -1,13 +1,13 @@
 """The list of saved chats: open, delete."""
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from studio.supervisor.chats import Chat
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
-from studio.ui.widgets.labels import label
+from studio.ui.widgets.labels import label, plain_tip
 from studio.ui.widgets.section import row
 
 
@@ -47,14 +47,27 @@ class SavedChats(QWidget):
         for chat in chats:
             who = chat.name_of(chat.run) if chat.run else chat.model_name
             item = QListWidgetItem(f"{chat.title}\n{who} · {wording.moment(chat.changed)}")
-            item.setSizeHint(QSize(0, 2 * self.fontMetrics().lineSpacing() + 2 * GRID))
+            item.setToolTip(plain_tip(f"{chat.title}\n{who}"))  # either may be longer than the list is wide
             self.list.addItem(item)
+        self._suit()
         places = [place for place, chat in enumerate(chats) if chat.id == open_id]
         self.list.setCurrentRow(places[0] if places else -1)
         self.list.blockSignals(False)
         self.none.setVisible(not chats)
         self.list.setVisible(bool(chats))
         self._on_row_changed()
+
+    def _suit(self) -> None:
+        """Two lines and some air for each, at today's size of text."""
+        height = 2 * self.fontMetrics().lineSpacing() + 2 * GRID
+        for place in range(self.list.count()):
+            self.list.item(place).setSizeHint(QSize(0, height))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another size of text needs other heights."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._suit()
 
     def _chosen(self) -> Chat | None:
         place = self.list.currentRow()

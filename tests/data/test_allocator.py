@@ -1,4 +1,4 @@
-"""Memory that is given back stays with the process, so that a step does not touch all its pages anew."""
+"""Memory that is given back stays with the process: a step, or a block of rows, does not touch all its pages anew."""
 
 import platform
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 CHILD = """
 import ctypes, resource, sys
-from studio.engine.allocator import keep_freed_memory
+from studio.data.allocator import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory() and keep_freed_memory()
 library = ctypes.CDLL(None)
