@@ -213,6 +213,24 @@ def _mend(wanted: list[str], found: diagnosis.Diagnosed, folder: Path, operation
         log_of(folder, opened.table.num_rows).apply(operation(opened, offered[fix]))
 
 
+def data_delete(arguments: argparse.Namespace) -> int:
+    """Delete an imported copy where that is wanted; the file that it was made from stays.
+
+    Raises:
+        StudioError: There is no such dataset, or the system refuses.
+    """
+    info = places.find_imported(arguments.data)
+    if arguments.for_good:
+        dataset.delete(info)
+    if arguments.json:
+        output.print_json({"name": info.name, "folder": info.folder, "deleted": arguments.for_good})
+    elif arguments.for_good:
+        output.say(f"Deleted {info.name}. The original file stays.")
+    else:
+        output.say(f"{info.name} has {info.usable:,} usable rows. --for-good deletes this copy, with all its edits.")
+    return 0
+
+
 def data_restore(arguments: argparse.Namespace) -> int:
     """Take all changes of a dataset back: rows left out, texts rewritten, others held back by another seed.
 

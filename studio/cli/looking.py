@@ -15,9 +15,9 @@ from studio.contract.plain_text import one_line
 from studio.contract.run_folder import RunFolder
 from studio.data import dataset, support_report
 from studio.data.compared import compared
-from studio.data.run_history import RunSummary, list_runs
+from studio.data.run_history import RunSummary, delete_for_good, list_runs, rename, require_deletable
 from studio.data.run_label import Label, write_label
-from studio.data.run_room import clean, spare
+from studio.data.run_room import clean, size_of, spare
 
 _MOST_SHOWN = 20_000
 """Characters of a row; a terminal is no place for a book."""
@@ -137,21 +137,23 @@ def _run_row(summary: RunSummary) -> dict[str, Any]:
 
 
 def runs_label(arguments: argparse.Namespace) -> int:
-    """Show or change the tags and the note of a run.
+    """Show or change the name, the tags and the note of a run.
 
     Raises:
         StudioError: There is no such run, or they cannot be kept.
     """
     summary = places.find_run(arguments.run)
-    label = summary.label
+    label, name = summary.label, summary.job.name
+    if arguments.name is not None:
+        name = rename(RunFolder(summary.folder), arguments.name)
     if arguments.tag is not None or arguments.note is not None:
         tags = label.tags if arguments.tag is None else tuple(arguments.tag)
         note = label.note if arguments.note is None else arguments.note
         label = write_label(RunFolder(summary.folder), Label(tags, note))
     if arguments.json:
-        output.print_json({"tags": list(label.tags), "note": label.note})
+        output.print_json({"name": name, "tags": list(label.tags), "note": label.note})
     else:
-        output.say(f"Tags: {', '.join(label.tags) or 'none'}\n{label.note}".rstrip())
+        output.say(f"{one_line(name)}\nTags: {', '.join(label.tags) or 'none'}\n{label.note}".rstrip())
     return 0
 
 
@@ -174,6 +176,39 @@ def runs_clean(arguments: argparse.Namespace) -> int:
         output.say(f"Freed {freed / 1e6:.1f} MB. Adapters, curves and settings stay.")
     else:
         output.say(f"{total:.1f} MB can be freed: --delete does it." if spares else "There is nothing to clean up.")
+    return 0
+
+
+def runs_delete(arguments: argparse.Namespace) -> int:
+    """Say what a run takes on the disk, and delete it where that is wanted.
+
+    Raises:
+        StudioError: There is no such run, several bear that name, it goes on, or the system refuses.
+    """
+    found = [one for one in list_runs() if arguments.run in (one.id, one.job.name)]
+    if not found:
+        raise StudioError(
+            "run.missing", f"There is no run {arguments.run}.", fix="`apprentice runs list` shows all of them."
+        )
+    if len(found) > 1:
+        several = ", ".join(one.id for one in found)
+        raise StudioError(
+            "run.several", f"{len(found)} runs are called {arguments.run}.", fix=f"Name one by its id: {several}."
+        )
+    folder = RunFolder(found[0].folder)
+    require_deletable(folder)
+    size = size_of(folder.path)
+    if arguments.for_good:
+        delete_for_good(folder)
+    if arguments.json:
+        output.print_json({"run": found[0].id, "size_bytes": size, "deleted": arguments.for_good})
+    elif arguments.for_good:
+        output.say(f"Deleted {found[0].id}: {size / 1e6:.1f} MB.")
+    else:
+        output.say(
+            f"{found[0].id} takes {size / 1e6:.1f} MB with its adapter, curves and settings. "
+            "--for-good deletes it, and there is no way back; the window can move it to the trash instead."
+        )
     return 0
 
 

@@ -250,8 +250,11 @@ def _read_whole(folder: RunFolder) -> Told:
     )
 
 
-def rename(folder: RunFolder, name: str) -> None:
+def rename(folder: RunFolder, name: str) -> str:
     """Give a run another shown name; its folder keeps its own.
+
+    Returns:
+        The name as it is shown: on one line, of at most 80 characters.
 
     Raises:
         StudioError: There is no training job in the folder, the name is empty, or the file cannot be written.
@@ -270,6 +273,7 @@ def rename(folder: RunFolder, name: str) -> None:
             "Check the folder.",
             where=str(folder.path),
         ) from error
+    return name
 
 
 def require_deletable(folder: RunFolder) -> None:

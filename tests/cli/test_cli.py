@@ -16,7 +16,7 @@ from studio.contract.method_choice import values_of
 from studio.contract.methods import METHODS
 from studio.contract.presets import load_preset
 from studio.contract.records import Message, Record
-from studio.contract.run_folder import make_folder, starter_folder
+from studio.contract.run_folder import MARKER, make_folder, starter_folder
 from studio.contract.setting_facts import IDLE_WITH
 from studio.contract.settings import TrainSettings
 from studio.data import run_queue
@@ -559,7 +559,8 @@ def test_runs_bear_tags_and_their_spare_checkpoints_are_freed_on_request(
     make_folder(folder.checkpoints)
     (folder.checkpoints / "x").write_bytes(bytes(1000))
     assert main(["runs", "label", "mine", "--tag", "invoices", "--tag", "old", "--note", "It works.", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"tags": ["invoices", "old"], "note": "It works."}
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"name": "mine", "tags": ["invoices", "old"], "note": "It works."}
     assert main(["runs", "list", "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)
     assert told["tags"] == ["invoices", "old"]
@@ -569,6 +570,27 @@ def test_runs_bear_tags_and_their_spare_checkpoints_are_freed_on_request(
     assert main(["runs", "clean", "--delete", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["freed_bytes"] == 1000
     assert not folder.checkpoints.exists()
+
+
+def test_a_run_is_renamed_and_deleted_only_on_explicit_request(
+    capsys: pytest.CaptureFixture[str], own_home: Path
+) -> None:
+    folder = run_stream.write_run("mine", list(run_stream.run()), seed=1)
+    other = run_stream.write_run("other", list(run_stream.run()), seed=2)
+    assert main(["runs", "label", "other", "--name", "mine"]) == 0
+    assert capsys.readouterr().out == "mine\nTags: none\n"
+    assert other.id in refused(capsys, "runs", "delete", "mine", "--for-good")["fix"], "two runs bear the name"
+    assert main(["runs", "delete", folder.id]) == 0
+    assert "--for-good deletes it, and there is no way back" in capsys.readouterr().out
+    assert folder.path.is_dir()
+    assert main(["runs", "delete", folder.id, "--for-good", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["deleted"] is True
+    assert not folder.path.exists()
+    assert other.path.is_dir()
+    assert "There is no run" in refused(capsys, "runs", "delete", folder.id)["what"]
+    (other.path / MARKER).unlink()
+    assert refused(capsys, "runs", "delete", other.id, "--for-good")["code"] == "run.missing", "not ours any more"
+    assert other.path.is_dir()
 
 
 def test_a_run_can_be_put_in_line_listed_and_taken_out_again(

@@ -40,6 +40,20 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
     return answer
 
 
+def test_an_imported_copy_is_deleted_only_on_explicit_request_and_the_file_stays(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = jsonl(tmp_path / "rows.jsonl", ROWS)
+    told(capsys, "data", "import", str(file), "--to", "mine")
+    assert told(capsys, "data", "delete", "mine")["deleted"] is False
+    assert len(list_datasets()) == 1
+    assert told(capsys, "data", "delete", "mine", "--for-good")["deleted"] is True
+    assert list_datasets() == []
+    assert file.is_file()
+    assert refused(capsys, "data", "delete", str(file), "--for-good")["code"] == "data.missing"
+    assert file.is_file()
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_inspect_tells_shape_and_counts_and_keeps_nothing(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, shape: str
