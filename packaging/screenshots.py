@@ -262,6 +262,8 @@ def pictures_of_data(window: MainWindow, camera: Camera) -> None:
     wait_until(lambda: any(info.name == source.name for info in window.workplace.datasets()), "the import")
     choose_dataset(window, source.name)
     page.tabs.setCurrentWidget(page.problems)
+    pause(SETTLE_MS)
+    wait_until(lambda: not page.desk.checkup.going, "the check")
     camera.take("data-problems")
     page.tabs.setCurrentIndex(0)
     choose_dataset(window, SAMPLE_NAME)

@@ -75,13 +75,13 @@ class TrainPage(Page):
         for view in (self.empty, self.live):
             self.stack.addWidget(view)
         self.earlier = FailureCard()
-        above = QVBoxLayout()
-        above.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 0)
-        above.addWidget(self.earlier)
+        self._above = QVBoxLayout()
+        self._above.setContentsMargins(0, 0, 0, 0)
+        self._above.addWidget(self.earlier)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
-        outer.addLayout(above)
+        outer.addLayout(self._above)
         outer.addWidget(self.stack, 1)
 
     def _connect(self) -> None:
@@ -208,6 +208,8 @@ class TrainPage(Page):
         """What failed and is not told below anyway."""
         seen = self.feed.folder if self.stack.currentWidget() is self.live else None
         self.earlier.show_failures(self.workplace.failed_runs.newest_first(without=seen))
+        side, top = (0, 0) if self.earlier.isHidden() else (3 * GRID, 2 * GRID)
+        self._above.setContentsMargins(side, top, side, 0)
 
     def new_run(self) -> None:
         """Back to the setup; a run that goes on is not touched, one that failed was seen."""

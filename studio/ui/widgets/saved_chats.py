@@ -10,6 +10,8 @@ from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import label, plain_tip
 from studio.ui.widgets.section import row
 
+_TIP_CHARACTERS = 500
+
 
 class SavedChats(QWidget):
     """Attributes:
@@ -47,7 +49,8 @@ class SavedChats(QWidget):
         for chat in chats:
             who = chat.name_of(chat.run) if chat.run else chat.model_name
             item = QListWidgetItem(f"{chat.title}\n{who} · {wording.moment(chat.changed)}")
-            item.setToolTip(plain_tip(f"{chat.title}\n{who}"))  # either may be longer than the list is wide
+            asked = chat.exchanges[0].question.strip() if chat.exchanges else chat.title
+            item.setToolTip(plain_tip(f"{asked[:_TIP_CHARACTERS]}\n{who}"))  # either may be wider than the list
             self.list.addItem(item)
         self._suit()
         places = [place for place, chat in enumerate(chats) if chat.id == open_id]

@@ -31,7 +31,6 @@ class WaitingRuns(Section):
         self._grid.setVerticalSpacing(4)
         self._grid.setColumnStretch(1, 1)
         self.add(self._grid)
-        self.names: list[ElidedLabel] = []
         self.hide()
 
     def show_line(self, line: Sequence[Waiting]) -> None:
@@ -39,7 +38,6 @@ class WaitingRuns(Section):
         focused = self.focusWidget()
         again = (focused.property("run"), focused.property("act")) if isinstance(focused, QToolButton) else None
         clear_layout(self._grid)
-        self.names = []
         self.setVisible(bool(line))
         for place, one in enumerate(line):
             self._add_row(place, one, last=place + 1 == len(line))
@@ -54,17 +52,19 @@ class WaitingRuns(Section):
     def _add_row(self, place: int, one: Waiting, last: bool) -> None:
         work = one.work
         words = self.tr("{name} goes on") if one.run else "{name}"
-        name = ElidedLabel(f"{words.format(name=work.name)}: {wording.learns(work.model_name, work.dataset_name)}")
-        self.names.append(name)
-        self._grid.addWidget(label(wording.number(place + 1), "muted"), place, 0)
-        self._grid.addWidget(name, place, 1)
+        name = ElidedLabel(words.format(name=work.name))
+        about = ElidedLabel(wording.learns(work.model_name, work.dataset_name), "muted")
+        line = 2 * place
+        self._grid.addWidget(label(wording.number(place + 1), "muted"), line, 0)
+        self._grid.addWidget(name, line, 1)
+        self._grid.addWidget(about, line + 1, 1)
         up = self._button("chevron-up", self.tr("Start {name} earlier"), one, self._mover(one, -1))
         down = self._button("chevron-down", self.tr("Start {name} later"), one, self._mover(one, 1))
         gone = self._button("close", self.tr("Take {name} out of the line"), one, self._remover(one))
         up.setEnabled(place > 0)
         down.setEnabled(not last)
         for column, button in enumerate((up, down, gone)):
-            self._grid.addWidget(button, place, 2 + column)
+            self._grid.addWidget(button, line, 2 + column, 2, 1)
 
     def _mover(self, one: Waiting, by: int) -> Callable[[], None]:
         return lambda: self.move_wanted.emit(one.id, by)
