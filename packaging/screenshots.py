@@ -232,8 +232,9 @@ def pictures_of_planning(page: TrainPage, camera: Camera) -> None:
     wait_until(lambda: not planning.measuring.going, "the dry step")
     settings = before.setup.form.settings()
     assert settings is not None
-    os.environ["APPRENTICE_MEMORY_GB"] = "1.5"
+    os.environ["APPRENTICE_MEMORY_GB"] = "0.9"
     before.setup.form.set_settings(replace_at(settings, "batch_size", 512))
+    wait_until(panels.memory.make_fit.isVisible, "that it does not fit")
     panels.memory.make_fit.click()
     camera.take("train-make-it-fit")
     del os.environ["APPRENTICE_MEMORY_GB"]
