@@ -228,6 +228,7 @@ def _looking(commands: "Subparsers") -> None:
     label.add_argument("--note", metavar="TEXT", help="its note from now on")
     line = _add(runs, "queue", "waiting:runs_queue", "runs that wait for the device, in their order")
     line.add_argument("--remove", metavar="NAME", help="take a run out of the line")
+    line.add_argument("--first", metavar="NAME", help="let a run start before the others")
     tidy = _add(runs, "clean", "looking:runs_clean", "what checkpoints of finished runs take on the disk")
     tidy.add_argument("--delete", action="store_true", help="delete them; adapters, curves and settings stay")
     deleting = _add(runs, "delete", "looking:runs_delete", "delete a run with its adapter, curves and settings")

@@ -60,10 +60,13 @@ def train(arguments: argparse.Namespace) -> int:
         StudioError: Bad input, or the run failed.
     """
     if arguments.queue:
-        for other in ("resume", "beside"):
+        for other in ("beside", "start_over"):
             if getattr(arguments, other):
-                words = f"--queue cannot be combined with --{other}."
+                words = f"--queue cannot be combined with --{other.replace('_', '-')}."
                 raise StudioError("train.options", words, fix="Leave one of them out.")
+        if arguments.resume:
+            summary = _resumable(arguments)
+            return waiting.put_in_line(summary.job, arguments.json, summary.id)
         return waiting.put_in_line(_job(arguments), arguments.json)
     if arguments.start_over and not arguments.resume:
         raise StudioError("train.options", "--start-over needs --resume RUN.", fix="Say which run is to start over.")
@@ -105,7 +108,7 @@ def _require_free(arguments: argparse.Namespace) -> None:
         StudioError: One goes on; it is named.
     """
     if not arguments.beside:
-        line = "Add --queue to put it in line" if "queue" in arguments and not arguments.resume else "Wait for its end"
+        line = "Add --queue to put it in line" if "queue" in arguments else "Wait for its end"
         waiting.require_free(f"{line}, or add --beside to train beside it all the same.")
 
 

@@ -17,7 +17,7 @@ from studio.worker.failures import explain
 
 
 def runs_queue(arguments: argparse.Namespace) -> int:
-    """Show the line, its head first; or take a run out of it.
+    """Show the line, its head first; or change it.
 
     Raises:
         StudioError: There is no such run in line, or the line cannot be changed.
@@ -25,6 +25,8 @@ def runs_queue(arguments: argparse.Namespace) -> int:
     _tell_damage()
     if arguments.remove:
         run_queue.remove(_find(arguments.remove).id)
+    if arguments.first:
+        run_queue.move(_find(arguments.first).id, -len(run_queue.waiting()))
     line = run_queue.waiting()
     if arguments.json:
         output.print_json([_row(place, one) for place, one in enumerate(line, 1)])
@@ -37,21 +39,25 @@ def runs_queue(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def put_in_line(work: job.TrainJob, as_json: bool) -> int:
+def put_in_line(work: job.TrainJob, as_json: bool, run: str = "") -> int:
     """Put a run at the end of the line.
+
+    Args:
+        work: What it will do.
+        as_json: Tell it as one JSON object.
+        run: Id of the run that is to go on; empty: a new one.
 
     Raises:
         StudioError: The line cannot be changed.
     """
     _tell_damage()
-    run_queue.add(work)
-    line = run_queue.waiting()
+    added = run_queue.add(work, run)
+    line = [one.id for one in run_queue.waiting()]
+    place = line.index(added.id) + 1 if added.id in line else 1  # a window may have taken it out already
     if as_json:
-        output.print_json(_row(len(line), line[-1]))
+        output.print_json(_row(place, added))
     else:
-        output.say(
-            f"{one_line(work.name)} waits in line, at place {len(line)}. An open window starts it when it is its turn."
-        )
+        output.say(f"{one_line(work.name)} waits in line, at place {place}. An open window starts it in its turn.")
     return 0
 
 

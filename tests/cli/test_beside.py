@@ -117,7 +117,7 @@ def test_a_run_is_not_taken_up_beside_another(
 ) -> None:
     problem = problem_of(capsys, "train", "--resume", interrupted.id)
     assert (problem["code"], problem["what"]) == ("train.busy", "The run night-1 is going on.")
-    assert "--queue" not in problem["fix"]
+    assert "Add --queue" in problem["fix"]
     assert main(["train", "--resume", interrupted.id, "--beside"]) == 0
     assert len(begun) == 1
 

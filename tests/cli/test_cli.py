@@ -10,6 +10,7 @@ import pytest
 
 from studio.cli import main, training
 from studio.cli.options import settings_from
+from studio.contract import events
 from studio.contract.errors import StudioError
 from studio.contract.fields import build, fields, flatten
 from studio.contract.method_choice import values_of
@@ -607,8 +608,25 @@ def test_a_run_can_be_put_in_line_listed_and_taken_out_again(
     assert "There is no run never in line." in refused(capsys, "runs", "queue", "--remove", "never")["what"]
     assert main(["runs", "queue", "--remove", "later"]) == 0
     assert capsys.readouterr().out == "No run waits in line.\n"
-    assert refused(capsys, "train", "--resume", "x", "--queue")["code"] == "train.options"
+    assert refused(capsys, "train", "--resume", "x", "--queue")["code"] == "run.missing"
+    assert refused(capsys, "train", "--resume", "x", "--queue", "--beside")["code"] == "train.options"
     assert refused(capsys, "train", "--start-over")["code"] == "train.options"
+
+
+def test_a_run_that_was_stopped_can_go_on_in_line_and_go_first(
+    capsys: pytest.CaptureFixture[str], rows: Path, own_home: Path
+) -> None:
+    folder = run_stream.write_run("half", [one for one in run_stream.run() if not isinstance(one, events.Finished)])
+    assert main(["train", str(rows), "--name", "later", "--max-steps", "3", "--queue"]) == 0
+    capsys.readouterr()
+    assert main(["train", "--resume", "half", "--queue", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["place"] == 2
+    assert main(["train", "--resume", "half", "--queue", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["place"] == 2, "it stands there once"
+    assert [one.run for one in run_queue.waiting()] == ["", folder.id]
+    assert main(["runs", "queue", "--first", "half"]) == 0
+    assert capsys.readouterr().out.startswith("1. half (goes on)")
+    assert [one.run for one in run_queue.waiting()] == [folder.id, ""]
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "lines.json", "nested.json"])
