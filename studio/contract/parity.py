@@ -81,12 +81,12 @@ def sentences(parity: Parity) -> list[tuple[str, str]]:
     if not parity.prompts:
         return [("Compared with the adapter", f"no: {parity.skipped}")]
     share = parity.same_top1 / parity.places if parity.places else 1.0
-    wanted = f"at least {parity.bound.top1:.1%}"
+    wanted = f"at least {100 * parity.bound.top1:.1f} %"
     rows = [
         ("Prompts tried", f"{parity.prompts}"),
         ("Cut into the same tokens", f"{parity.same_ids} of {parity.prompts}"),
         ("Chat template", "the same" if parity.same_template else "ANOTHER"),
-        ("The same next token is likeliest", f"{share:.2%} of {parity.places:,} places ({wanted})"),
+        ("The same next token is likeliest", f"{100 * share:.2f} % of {parity.places:,} places ({wanted})"),
         (
             "Largest difference of logits",
             f"{parity.difference:.2g}"

@@ -127,7 +127,7 @@ def test_a_parity_says_what_it_counted() -> None:
                    ended=4, ended_alike=4)  # fmt: skip
     assert found.holds
     told = dict(sentences(found))
-    assert told["The same next token is likeliest"] == "99.50% of 200 places (at least 98.0%)"
+    assert told["The same next token is likeliest"] == "99.50 % of 200 places (at least 98.0 %)"
     assert told[f"The first {GREEDY} tokens of greedy answers are the same"] == "7 of 8"
     assert not msgspec.structs.replace(found, same_top1=150).holds
     assert not msgspec.structs.replace(found, same_ids=7).holds

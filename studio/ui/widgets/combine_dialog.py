@@ -21,6 +21,7 @@ from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.labels import label
+from studio.ui.widgets.number_box import indent
 from studio.ui.widgets.section import ScrollColumn, row
 
 
@@ -45,11 +46,13 @@ class CombineDialog(QDialog):
             self.how.addItem(wording.told(combination.label), name)
         self.about = label("", "muted", wrap=True)
         self.density = QSpinBox()
+        indent(self.density)
         self.density.setRange(1, 100)
         self.density.setValue(50)
         self.density.setSuffix(" %")
         self.density.setAccessibleName(self.tr("Share of each adapter that is kept"))
         self.rank = QSpinBox()
+        indent(self.rank)
         self.rank.setRange(0, 1024)
         self.rank.setSpecialValueText(self.tr("the largest of theirs"))
         self.rank.setAccessibleName(self.tr("Size of the new adapter"))
@@ -78,6 +81,7 @@ class CombineDialog(QDialog):
         for run in self._runs:
             box = QCheckBox(f"{run.job.name} · {run.job.model_name} · {run.job.dataset_name}")
             weight = QDoubleSpinBox()
+            indent(weight)
             weight.setRange(0.01, LARGEST_WEIGHT)
             weight.setSingleStep(0.1)
             weight.setValue(0.5)

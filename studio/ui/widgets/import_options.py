@@ -18,6 +18,7 @@ from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.labels import ElidedLabel, label
+from studio.ui.widgets.number_box import indent
 from studio.ui.widgets.section import clear_layout, column, row
 
 MOST_COUNTED = 20_000
@@ -98,7 +99,7 @@ class ImportOptions(QWidget):
         self.seed.setRange(0, 999_999)
         self.seed.setAccessibleName(self.tr("Seed of the held-back rows"))
         self.seed.setKeyboardTracking(False)
-        self.seed.lineEdit().setTextMargins(6, 0, 0, 0)
+        indent(self.seed)
         self.seed.valueChanged.connect(self._on_seed_changed)
         self.share = label("", "muted")
         self.share_button = buttons.flat(self.tr("Change in Train"), self.settings_wanted.emit)
@@ -207,7 +208,7 @@ class ImportOptions(QWidget):
             spin.setDecimals(2)
             spin.setSingleStep(0.5)
             spin.setValue(weight)
-            spin.lineEdit().setTextMargins(6, 0, 0, 0)
+            indent(spin)
             spin.setAccessibleName(self.tr("How often the rows of {name} count").format(name=Path(path).name))
             spin.valueChanged.connect(lambda _: self.weights_button.setEnabled(True))
             name = ElidedLabel(Path(path).name)

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QSpinBox, QWidget
 
 from studio.data.dataset import Dataset
 from studio.ui import wording
+from studio.ui.widgets.number_box import indent
 
 
 class RowNumberBox(QSpinBox):
@@ -15,7 +16,7 @@ class RowNumberBox(QSpinBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._numbers: NDArray[np.int64] = np.ones(1, np.int64)
-        self.lineEdit().setTextMargins(6, 0, 0, 0)
+        indent(self)
         self.setKeyboardTracking(False)
 
     def show_dataset(self, dataset: Dataset | None) -> None:

@@ -23,6 +23,7 @@ from studio.ui.setting_words import told_fields
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import label, plain_tip
+from studio.ui.widgets.number_box import indent
 from studio.ui.widgets.section import row
 
 
@@ -145,7 +146,7 @@ def _limits(path: str) -> tuple[float, float]:
 
 def _decimal(path: str, step: float) -> QDoubleSpinBox:
     made = QDoubleSpinBox()
-    made.lineEdit().setTextMargins(6, 0, 0, 0)  # the style sheet's padding does not reach it
+    indent(made)
     made.setDecimals(2)
     made.setRange(*_limits(path))
     made.setSingleStep(step)
@@ -155,7 +156,7 @@ def _decimal(path: str, step: float) -> QDoubleSpinBox:
 
 def _whole(path: str) -> QSpinBox:
     made = QSpinBox()
-    made.lineEdit().setTextMargins(6, 0, 0, 0)
+    indent(made)
     made.setRange(*(int(limit) for limit in _limits(path)))
     _narrow(made)
     return made

@@ -12,6 +12,7 @@ from studio.contract.events import DeviceReport
 from studio.contract.fields import Field
 from studio.ui import wording
 from studio.ui.widgets.combo_box import ComboBox
+from studio.ui.widgets.number_box import indent
 
 _LADDER = (1.0, 2.0, 5.0)
 
@@ -53,7 +54,7 @@ class NumberEditor(QAbstractSpinBox):
         self._whole = field.kind == "int"
         self._factor = 100 if field.unit == "share" else 1
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.lineEdit().setTextMargins(6, 0, 0, 0)
+        indent(self)
         self.lineEdit().textEdited.connect(self.edited)
         self.setMinimumWidth(112)
 
