@@ -161,7 +161,8 @@ def data_doctor(arguments: argparse.Namespace) -> int:
     from studio.data.edits import EditLog
     from studio.worker import doctor
 
-    info = places.find_dataset(arguments.data)
+    with output.Reporter(arguments.json) as reporter:
+        info = places.find_dataset(arguments.data, show=reporter.show)
     if arguments.fix and Path(arguments.data).expanduser().exists():
         raise StudioError(
             "doctor.fix_of_file",
@@ -274,7 +275,8 @@ def data_export(arguments: argparse.Namespace) -> int:
     from studio.data.exporting_rows import export
 
     _check_given(arguments.to, "a file needs a name", "the dataset's name is taken then")
-    info = places.find_dataset(arguments.data)
+    with output.Reporter(arguments.json) as reporter:
+        info = places.find_dataset(arguments.data, show=reporter.show)
     path = Path(arguments.to or f"{info.name.rsplit('.', 1)[0]}.jsonl").expanduser()
     if path.exists() and not arguments.replace:
         raise StudioError("data.export_exists", f"There is a file {path} already.", fix="Choose another, or --replace.")

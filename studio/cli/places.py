@@ -1,6 +1,7 @@
 """What a word on the command line may mean: a model, a dataset, a run."""
 
 import hashlib
+import shlex
 import shutil
 from pathlib import Path
 
@@ -64,6 +65,12 @@ def find_dataset(
         )
     test = str(((beside or Path()) / Path(held_back).expanduser()).resolve()) if held_back else ""
     imported = import_file(path.resolve(), name=path.name, held_back=test, show=show)
+    kept = Problem(
+        code="data.copy_kept",
+        what=f"Its rows are kept as the dataset {imported.name}.",
+        fix=f"`apprentice data delete {shlex.quote(imported.name)} --for-good` takes that copy away.",
+    )
+    show(events.Notice(problem=kept))
     return _with_choice_told(dataset.open_dataset(Path(imported.folder)).info, show)
 
 

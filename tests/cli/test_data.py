@@ -273,3 +273,15 @@ def test_an_empty_name_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert list_datasets() == []
     told(capsys, "data", "import", file)
     assert refused(capsys, "data", "export", "few.jsonl", "--to", name)["code"] == "data.no_name"
+
+
+def test_a_command_given_a_file_says_once_that_a_copy_is_kept(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = jsonl(tmp_path / "patients.jsonl", ROWS)
+    said = []
+    for _ in range(2):
+        assert main(["data", "doctor", str(file)]) == 0
+        printed = capsys.readouterr()
+        said.append("data delete patients.jsonl --for-good" in printed.out + printed.err)
+    assert said == [True, False], "the same file is not copied twice"

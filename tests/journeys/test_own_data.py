@@ -15,7 +15,7 @@ from tests.ui.seen import seen_words
 
 
 @pytest.mark.timeout(600)
-def test_five_clicks_lead_from_a_dropped_file_to_a_chat_with_a_run_that_was_stopped(
+def test_four_clicks_map_a_dropped_file_and_five_lead_on_to_a_chat_with_a_run_that_was_stopped(
     qtbot: QtBot, window: MainWindow, person: Person
 ) -> None:
     workplace = window.workplace
