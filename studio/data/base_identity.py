@@ -1,7 +1,8 @@
 """Which base model a run was trained on: a fingerprint that tells two models of the same shape apart, in a moment.
 
 Hashing every byte of a large model takes minutes; this reads the headers of its weight files and the first bytes of
-every tensor. Other weights give another fingerprint; the same files copied elsewhere give the same.
+every tensor. Other weights give another fingerprint; the same files copied elsewhere give the same. Weights alone are
+not the whole model: what its config.json says is kept beside the fingerprint.
 """
 
 import hashlib
@@ -10,12 +11,24 @@ from pathlib import Path
 
 import msgspec
 
+from studio.contract.plain_text import one_line
 from studio.contract.run_folder import RunFolder
 from studio.contract.whole_file import write_whole
 from studio.data.own_files import own_files
 
 BYTES_A_TENSOR = 4096
 FILE = "base.json"
+LARGEST_CONFIG = 1_000_000
+MOST_TOLD = 5
+NO_MATTER = frozenset(
+    {
+        "_attn_implementation_autoset", "_commit_hash", "_flash_attn_2_enabled", "_name_or_path", "architectures",
+        "auto_map", "dtype", "id2label", "initializer_range", "label2id", "output_attentions", "output_hidden_states",
+        "problem_type", "return_dict", "torch_dtype", "transformers_version", "use_cache",
+    }
+)  # fmt: skip
+"""Keys of config.json that may change: none says what a model that is there computes (how its numbers are stored,
+stands in the weight files)."""
 
 
 class BaseIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,11 +38,13 @@ class BaseIdentity(msgspec.Struct, frozen=True, kw_only=True):
         name: By which people know the model.
         path: Where it lay.
         sha256: Of the weight files' headers and the first bytes of each tensor.
+        config: What its config.json says, without `NO_MATTER`, as JSON; "": not kept yet, or it could not be read.
     """
 
     name: str
     path: str
     sha256: str
+    config: str = ""
 
 
 def fingerprint(model: Path) -> str:
@@ -65,13 +80,49 @@ def fingerprint(model: Path) -> str:
     return digest.hexdigest()
 
 
+def config_of(model: Path) -> str:
+    """What a model's config.json says of what it computes, in order, as JSON; "" where it cannot be read."""
+    try:
+        (path,) = own_files(model, ["config.json"])
+        with path.open("rb") as file:
+            told = json.loads(file.read(LARGEST_CONFIG))
+        return json.dumps({key: told[key] for key in sorted(told.keys() - NO_MATTER)}, sort_keys=True)
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return ""
+
+
 def identify(model: Path, name: str) -> BaseIdentity:
     """The identity of the model in a folder.
 
     Raises:
         OSError, ValueError: Its weights cannot be read.
     """
-    return BaseIdentity(name=name, path=str(model), sha256=fingerprint(model))
+    return BaseIdentity(name=name, path=str(model), sha256=fingerprint(model), config=config_of(model))
+
+
+def differences(model: Path, identity: BaseIdentity) -> list[str]:
+    """In which respects the model in a folder is another one, in sentences; none: it is the very one."""
+    try:
+        same = fingerprint(model) == identity.sha256
+    except (OSError, ValueError):  # no model, or a damaged one
+        same = False
+    if not same:
+        return [f"Its weights are not those of SHA-256 {identity.sha256[:16]}…"]
+    here = config_of(model)
+    if here == identity.config or not identity.config:
+        return []
+    if not here:
+        return ["Its config.json cannot be read."]
+    now, then = json.loads(here), json.loads(identity.config)
+    keys = [key for key in sorted(now.keys() | then.keys()) if now.get(key) != then.get(key)]
+    told = [_short(key, now.get(key), then.get(key)) for key in keys[:MOST_TOLD]]
+    more = [f"and {len(keys) - MOST_TOLD:,} more"] if len(keys) > MOST_TOLD else []
+    return [f"Its config.json was changed: {', '.join(told + more)}."] if keys else []
+
+
+def _short(key: str, now: object, then: object) -> str:
+    """One value that was changed, fit to be read: it is a stranger's text."""
+    return one_line(f"{key[:40]} is {json.dumps(now)[:40]} and was {json.dumps(then)[:40]}")
 
 
 def remember(folder: RunFolder, identity: BaseIdentity) -> None:

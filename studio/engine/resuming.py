@@ -13,6 +13,7 @@ from studio.contract.plan import planned_steps
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
 from studio.contract.taking_up import lasting
+from studio.data.base_identity import BaseIdentity
 from studio.data.dataset import ROWS_FILE
 from studio.data.edits import EDITS_FILE
 from studio.engine import checkpoint
@@ -27,39 +28,47 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         fingerprint: SHA-256 of all that decides the result.
-        earlier: The same as checkpoints were given it before settings could be changed on the way.
-        source: SHA-256 of the same, but for the longest text: of the rows as they lie on the disk.
+        earlier: The same as checkpoints of before were given it: by where the base model lay, not by what it is, or
+            by settings that may be changed on the way by now.
+        source: SHA-256 of the same as `fingerprint`, but for the longest text: of the rows as they lie on the disk.
+        earlier_sources: The same by where the base model lay.
         quantisation, max_tokens: How model and examples are read.
     """
 
     fingerprint: str = ""
-    earlier: str = ""
+    earlier: frozenset[str] = frozenset()
     source: str = ""
+    earlier_sources: frozenset[str] = frozenset()
     quantisation: str = ""
     max_tokens: int = 0
 
 
-def identify(job: TrainJob, examples: Examples, quantisation: str) -> Identity:
+def identify(job: TrainJob, examples: Examples, quantisation: str, base: BaseIdentity) -> Identity:
     """The identity of a run.
 
     Args:
         job: It.
         examples: Its encoded rows.
         quantisation: What the model's became in the end.
+        base: The model that it is trained on, wherever it lies; its weights alone count here, as its config is
+            compared before a run goes on (`base_search.follow`).
     """
     settings = lasting(job.settings)
     any_length = msgspec.structs.replace(settings, max_tokens=TrainSettings().max_tokens)
+    rows, source = examples.fingerprint, _rows_digest(job)
+    places = {job.model, base.path}
     return Identity(
-        fingerprint=_digest(job, examples.fingerprint, settings),
-        earlier=_digest(job, examples.fingerprint, job.settings),
-        source=_digest(job, _rows_digest(job), any_length),
+        fingerprint=_digest(job, base.sha256, rows, settings),
+        earlier=frozenset(_digest(job, place, rows, told) for place in places for told in (settings, job.settings)),
+        source=_digest(job, base.sha256, source, any_length),
+        earlier_sources=frozenset(_digest(job, place, source, any_length) for place in places),
         quantisation=quantisation,
         max_tokens=job.settings.max_tokens,
     )
 
 
-def _digest(job: TrainJob, rows: str, settings: TrainSettings) -> str:
-    told = [job.model, rows, msgspec.json.encode(settings).decode()]
+def _digest(job: TrainJob, base: str, rows: str, settings: TrainSettings) -> str:
+    told = [base, rows, msgspec.json.encode(settings).decode()]
     told += [job.start_from] if job.start_from else []
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
@@ -107,8 +116,9 @@ def take_up(path: Path | None, identity: Identity, emit: Emit) -> Snapshot | Non
     emit(Progress(stage="Taking up the last checkpoint"))
     snapshot = checkpoint.load(path)
     state = snapshot.state
-    same = state.fingerprint in (identity.fingerprint, identity.earlier)
-    shorter = state.source == identity.source and 0 < identity.max_tokens < state.max_tokens
+    same = state.fingerprint in {identity.fingerprint, *identity.earlier}
+    same_source = state.source in {identity.source, *identity.earlier_sources}
+    shorter = same_source and 0 < identity.max_tokens < state.max_tokens
     if not (same or shorter):
         raise StudioError(
             "checkpoint.other_job",

@@ -18,7 +18,7 @@ from studio.contract.methods import LoraSettings
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
 from studio.contract.together import check_together
-from studio.data import allocator, base_identity
+from studio.data import allocator, base_identity, base_search
 from studio.engine import (
     base_model,
     continuing,
@@ -63,6 +63,9 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     sow(settings.seed)
 
     emit(Progress(stage="Checking the model"))
+    whole = resuming.newest_checkpoint(folder, emit)  # before anything is loaded: it may be that none is left
+    if whole is not None:
+        job = base_search.follow(job, folder, emit)
     checked = model_folder.require_usable(Path(job.model))
     placement = base_model.resolve(settings)
     device = torch.device(placement.device)
@@ -70,9 +73,8 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     if device.type == "cpu":
         allocator.keep_freed_memory()
 
-    whole = resuming.newest_checkpoint(folder, emit)  # before anything is loaded: it may be that none is left
-    if base_identity.recall(folder) is None:
-        base_identity.remember(folder, base_identity.identify(Path(job.model), job.model_name))
+    known_base = base_identity.recall(folder) if whole is not None else None
+    base_is = known_base or base_identity.identify(Path(job.model), job.model_name)
     if job.start_from and whole is None:  # a run that goes on has its own
         continuing.require(Path(job.start_from), settings.method, job.model)
 
@@ -91,8 +93,10 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     base = base_model.load(Path(job.model), placement)
     method_fit.require(base, settings, examples.longest)
     base_parameters = base_model.parameter_count(base)
-    identity = resuming.identify(job, examples, placement.quantisation)
+    identity = resuming.identify(job, examples, placement.quantisation, base_is)
     snapshot = resuming.take_up(whole, identity, emit)
+    if known_base is None:
+        base_identity.remember(folder, base_is)
     known = snapshot.state.before if snapshot and resuming.is_read_alike(snapshot.state, identity) else None
     tester = Tester(examples, job.probes, tokenizer, device, emit)
     test_began = time.monotonic()
