@@ -57,7 +57,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("studio/engine/download_failures.py", "network"): "names the errors of that download",
     ("studio/engine/model_download.py", "delete-tree"): "its own folder; `_sweep` asks for the marker, refuses links",
     ("studio/cli/downloading.py", "delete-tree"): "a short job's own folder, made a moment ago",
-    ("studio/engine/combining.py", "delete-tree"): "a run's folder made a moment ago",
+    ("studio/engine/new_run.py", "delete-tree"): "a folder made a moment ago; `_sweep` asks for the marker",
     ("studio/engine/export_folder.py", "delete-tree"): "a folder made a moment ago; `_sweep` asks for the marker",
     ("studio/engine/model_adding.py", "delete-tree"): "a folder made a moment ago; `_sweep` asks for the marker",
     ("studio/supervisor/import_jobs.py", "delete-tree"): "`delete_ours`, which asks for the marker and refuses links",

@@ -20,3 +20,8 @@ def read_ancestry(folder: RunFolder) -> Ancestry | None:
         return msgspec.json.decode((folder.path / FILE).read_bytes(), type=Ancestry)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def is_combined(folder: RunFolder) -> bool:
+    """Whether a run was made of others: it has learned nothing by itself, and there is no training to go on with."""
+    return (folder.path / FILE).is_file()

@@ -12,6 +12,7 @@ import msgspec
 from studio.contract import events, job
 from studio.contract.errors import Problem, StudioError
 from studio.contract.run_folder import MARKER, RunFolder, runs_folder
+from studio.data.ancestry import is_combined
 from studio.data.run_index import Key, RunIndex
 from studio.data.run_label import Label, read_label
 from studio.data.worker_lock import Lock as Lock
@@ -39,7 +40,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the Runs page.
 
     `state` "interrupted": the worker is gone and left no final event; such a run can be resumed. "unreadable": its
-    job.json cannot be read, `problem` says why; of `job` only what names the run is true.
+    job.json cannot be read, or it was being combined of others; `problem` says why; of `job` only what names the run
+    is true.
     """
 
     folder: Path
@@ -73,7 +75,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def can_resume(self) -> bool:
-        return self.state in ("interrupted", "failed", "stopped")
+        return self.state in ("interrupted", "failed", "stopped") and not is_combined(RunFolder(self.folder))
 
 
 def has_checkpoint(folder: RunFolder) -> bool:
@@ -159,13 +161,25 @@ def summarise(folder: RunFolder, index: RunIndex | None = None) -> RunSummary | 
 
 def _summary(folder: RunFolder, work: job.TrainJob, index: RunIndex | None) -> RunSummary:
     told = _told(folder, index)
+    state = _state(folder, told.finished, told.failed)
+    problem = _HALF_COMBINED if state in ("interrupted", "failed") and is_combined(folder) else None
     return RunSummary(
         folder=folder.path,
         job=work,
-        state=_state(folder, told.finished, told.failed),
+        state=state if problem is None else "unreadable",
         label=read_label(folder),
+        problem=problem,
         **msgspec.structs.asdict(told),
     )
+
+
+_HALF_COMBINED = Problem(
+    code="run.half_combined",
+    what="Combining the adapters broke off here, so this run holds nothing that can be used.",
+    why="It was to be made of others and has learned nothing by itself: there is no training that could go on.",
+    fix="Delete it, and combine the adapters again.",
+)
+"""Earlier builds left such runs where the disk was full. Their job is the first parent's: it would be trained anew."""
 
 
 _SETTLED_NS = 10 * 10**9

@@ -116,7 +116,7 @@ def save(folder: Path, snapshot: Snapshot) -> Path:
         partial.rename(final)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise _as_os_error(error, partial) from error
+        raise as_os_error(error, partial) from error
     flush(folder)
     if not is_whole(final):
         raise OSError(f"{final.name} reads back differently from what was written; the disk may be failing")
@@ -127,7 +127,7 @@ def save(folder: Path, snapshot: Snapshot) -> Path:
 _CODE = re.compile(r"\(os error (\d+)\)")
 
 
-def _as_os_error(error: Exception, place: Path) -> OSError:
+def as_os_error(error: Exception, place: Path) -> OSError:
     """What the system said, also where safetensors tells it in a text of its own."""
     if isinstance(error, OSError):
         return error
@@ -318,7 +318,7 @@ def replace_folder(final: Path, write: Callable[[Path], None]) -> None:
         flush(partial)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise _as_os_error(error, partial) from error
+        raise as_os_error(error, partial) from error
     if final.exists():
         final.rename(old)
     partial.rename(final)

@@ -1,12 +1,13 @@
 """One adapter made of several (PEFT's add_weighted_adapter), kept as a run of its own that remembers its parents."""
 
+import errno
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import torch
+from safetensors import SafetensorError
 
 from studio.contract import job
 from studio.contract.combinations import COMBINATIONS, LARGEST_WEIGHT, MOST, Ancestry, Parent
@@ -17,8 +18,9 @@ from studio.contract.methods import LoraSettings
 from studio.contract.run_folder import RunFolder
 from studio.data import base_identity
 from studio.data.ancestry import write_ancestry
-from studio.engine import adapter_folder, adapter_size, export_folder, merging, peft_models
+from studio.engine import adapter_folder, adapter_size, checkpoint, export_folder, merging, peft_models
 from studio.engine.export_source import Source, find_base, open_source
+from studio.engine.new_run import new_run
 
 
 def combine(work: job.CombineJob, emit: Emit, control: Control) -> Combined:
@@ -148,29 +150,35 @@ def _keep(work: job.CombineJob, sources: list[Source], base: Path, made: Any) ->
     name = work.name or " + ".join(source.work.name for source in sources)[:80]
     data = " + ".join(dict.fromkeys(source.work.dataset_name for source in sources))[:200]
     new = msgspec.structs.replace(first, name=name, dataset_name=data, settings=settings, start_from="")
-    folder = RunFolder.create(Path(work.runs_folder), "combined")
+    runs = Path(work.runs_folder)
     try:
-        job.save(new, folder.job)
-        parents = tuple(
-            Parent(run=source.folder.id, name=source.work.name, weight=weight)
-            for source, (_, weight) in zip(sources, work.runs, strict=True)
-        )
-        density = work.density if COMBINATIONS[work.how].thins else None
-        write_ancestry(folder, Ancestry(how=work.how, parents=parents, density=density, seed=work.seed))
-        base_identity.remember(folder, base_identity.identify(base, first.model_name))
-        _save_adapter(made, folder.adapter, str(base))
-        ended = Finished(adapter=str(folder.adapter), reason="done", steps=0, seconds=0.0)
-        folder.events.write_bytes(msgspec.json.encode(ended) + b"\n")
-    except OSError as error:
-        shutil.rmtree(folder.path, ignore_errors=True)
-        raise StudioError(
-            "combine.unwritable",
-            "The new adapter could not be saved.",
-            error.strerror or str(error),
-            "Free some space, and combine them again.",
-            where=str(folder.path),
-        ) from error
-    return Combined(run=str(folder.path), name=name, rank=int(config.r))
+        with new_run(runs, "combined") as folder:
+            job.save(new, folder.job)
+            parents = tuple(
+                Parent(run=source.folder.id, name=source.work.name, weight=weight)
+                for source, (_, weight) in zip(sources, work.runs, strict=True)
+            )
+            density = work.density if COMBINATIONS[work.how].thins else None
+            write_ancestry(folder, Ancestry(how=work.how, parents=parents, density=density, seed=work.seed))
+            base_identity.remember(folder, base_identity.identify(base, first.model_name))
+            _save_adapter(made, folder.adapter, str(base))
+            final = RunFolder(runs / folder.id)
+            ended = Finished(adapter=str(final.adapter), reason="done", steps=0, seconds=0.0)
+            folder.events.write_bytes(msgspec.json.encode(ended) + b"\n")
+    except (OSError, SafetensorError) as error:
+        raise _unwritable(checkpoint.as_os_error(error, runs)) from error
+    return Combined(run=str(final.path), name=name, rank=int(config.r))
+
+
+def _unwritable(error: OSError) -> StudioError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return StudioError(
+        "combine.disk_full" if full else "combine.unwritable",
+        "The new adapter could not be saved.",
+        "The disk is full; nothing of it was kept." if full else f"{error.strerror or error}; nothing of it was kept.",
+        "Free some space, and combine them again." if full else "Check the disk, and combine them again.",
+        where=str(error.filename or ""),
+    )
 
 
 def _save_adapter(made: Any, folder: Path, base: str) -> None:

@@ -49,7 +49,7 @@ def new_export(destination: Path) -> Iterator[Path]:
         try:
             (temporary / MARKER).touch()
             yield temporary
-            _sync(temporary)
+            sync_all(temporary)
             require_free(destination)  # again: time has passed
             temporary.rename(destination)
             # The marker goes last: a folder without it would never be swept away after a kill before the rename.
@@ -154,7 +154,12 @@ def _sweep(parent: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _sync(folder: Path) -> None:
+def sync_all(folder: Path) -> None:
+    """Have every file below a folder, and every name, written to the disk now.
+
+    Raises:
+        OSError: The disk refuses.
+    """
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir():
             sync_names(path)

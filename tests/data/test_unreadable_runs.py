@@ -8,11 +8,13 @@ import msgspec
 import pytest
 
 from studio.contract import events, job
+from studio.contract.combinations import Ancestry
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder, runs_folder
 from studio.contract.settings import VERSION
 from studio.contract.whole_file import write_whole
 from studio.data import base_identity, run_history, run_record, run_room, support_report
+from studio.data.ancestry import write_ancestry
 from studio.data.run_label import Label, read_label, write_label
 
 GOOD = job.TrainJob(name="nightly", model="/m", model_name="tiny", dataset="/d", dataset_name="faq")
@@ -75,6 +77,21 @@ def test_damaged_files_beside_the_job_hide_no_run(content: bytes, run: RunFolder
     (found,) = run_history.list_runs()
     assert (found.job, found.state, found.label) == (GOOD, "interrupted", Label())
     assert base_identity.recall(run) is None
+
+
+def test_a_combination_that_broke_off_is_told_as_such_and_can_never_be_trained(run: RunFolder) -> None:
+    write_ancestry(run, Ancestry(how="svd", parents=()))
+    run.adapter.mkdir()
+    (run.adapter / "adapter_config.json").write_text("{}")
+    (found,) = run_history.list_runs()
+    assert (found.state, found.can_resume, found.has_adapter) == ("unreadable", False, False)
+    assert found.problem is not None
+    assert found.problem.code == "run.half_combined"
+    run_record.append(run, events.Finished(adapter="", reason="stopped", steps=1, seconds=1.0))
+    (trained,) = run_history.list_runs()
+    assert (trained.state, trained.can_resume) == ("stopped", False)
+    run_history.delete_for_good(run)
+    assert run_history.list_runs() == []
 
 
 def test_a_folder_that_has_neither_job_nor_events_yet_is_no_run(own_home: Path) -> None:

@@ -1,23 +1,30 @@
 """A combined adapter is what its way of combining says, remembers its parents, and is a run like any other."""
 
+import errno
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from studio.contract import job
 from studio.contract.combinations import COMBINATIONS
 from studio.contract.errors import StudioError
-from studio.contract.run_folder import RunFolder
+from studio.contract.run_folder import RunFolder, make_folder
 from studio.data.ancestry import read_ancestry
 from studio.data.model_card import card_text
 from studio.data.run_history import summarise
-from studio.engine import base_model
+from studio.engine import base_model, combining, export_folder
 from studio.engine.combining import combine
 from studio.engine.export_source import Wish
 from studio.engine.exports import merged
+from studio.engine.new_run import PARTIAL
 from tests.engine.exported_run import CPU, learned_run, said_by, said_with_adapter
 from tests.engine.ground import Person
 from tests.helpers.tiny_models import tiny_model
@@ -139,6 +146,100 @@ def test_what_is_no_plain_lora_is_refused(
         made_of(tmp_path, ((two[0], 1.0), (other, 1.0)))
     assert caught.value.problem.code == "combine.cannot"
     assert not list(tmp_path.glob("combined-*"))
+
+
+def listed(runs: Path) -> list[str]:
+    """Runs as everyone sees them: folders with a job."""
+    return sorted(path.parent.name for path in runs.glob("*/job.json"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no limit of a file's size")
+def test_a_disk_that_takes_no_more_is_told_in_words_and_leaves_no_run(
+    two: tuple[RunFolder, RunFolder], tmp_path: Path
+) -> None:
+    import resource
+
+    runs = tmp_path / "runs"
+    before, usual = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))  # less than the weights, more than the small files
+    try:
+        with pytest.raises(StudioError) as caught:
+            made_of(runs, ((two[0], 1.0), (two[1], 1.0)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, usual)
+    assert caught.value.problem.code == "combine.unwritable"
+    assert os.strerror(errno.EFBIG) in caught.value.problem.why
+    assert list(runs.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (SafetensorError("I/O error: No space left on device (os error 28)"), "combine.disk_full"),
+        (OSError(errno.ENOSPC, "No space left on device"), "combine.disk_full"),
+        (OSError(errno.EIO, "Input/output error"), "combine.unwritable"),
+    ],
+)
+@pytest.mark.parametrize("step", ["_save_adapter", "write_ancestry"])
+def test_whatever_cannot_be_written_leaves_nothing(
+    step: str, fault: Exception, code: str, two: tuple[RunFolder, RunFolder], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def fail(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(combining, step, fail)
+    with pytest.raises(StudioError) as caught:
+        made_of(tmp_path / "runs", ((two[0], 1.0), (two[1], 1.0)))
+    assert caught.value.problem.code == code
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_process_killed_while_it_saves_leaves_no_run_and_the_next_one_sweeps_up(
+    two: tuple[RunFolder, RunFolder], tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    script = (
+        "import os, signal, sys; from studio.engine import new_run; from pathlib import Path\n"
+        "with new_run.new_run(Path(sys.argv[1]), 'combined') as folder:\n"
+        "    folder.job.write_text('{}'); folder.events.write_text('')\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(runs)], check=False).returncode != 0
+    assert len(list(runs.iterdir())) == 1
+    assert listed(runs) == []
+    new = made_of(runs, ((two[0], 1.0), (two[1], 1.0)))
+    assert listed(runs) == [path.name for path in runs.iterdir()] == [new.id]
+
+
+def test_what_another_process_is_combining_is_left_alone(two: tuple[RunFolder, RunFolder], tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    foreign, busy = runs / f"{PARTIAL}999999999-ab", runs / f"{PARTIAL}{os.getppid()}-ab"
+    foreign.mkdir(parents=True)  # bears no marker of ours
+    make_folder(busy)
+    made_of(runs, ((two[0], 1.0), (two[1], 1.0)))
+    assert foreign.is_dir()
+    assert busy.is_dir()
+
+
+def test_a_new_run_is_on_the_disk_before_it_is_among_the_runs(
+    two: tuple[RunFolder, RunFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+    sync_all = export_folder.sync_all
+
+    def sync(folder: Path) -> None:
+        sync_all(folder)
+        seen.append([*listed(tmp_path / "runs"), *sorted(path.name for path in folder.rglob("*.safetensors"))])
+
+    monkeypatch.setattr(export_folder, "sync_all", sync)
+    new = made_of(tmp_path / "runs", ((two[0], 1.0), (two[1], 1.0)))
+    assert seen == [["adapter_model.safetensors"]]
+    summary = summarise(new)
+    assert summary is not None
+    assert summary.finished is not None
+    assert Path(summary.finished.adapter) == new.adapter
 
 
 def test_every_way_has_words() -> None:
