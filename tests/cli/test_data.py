@@ -273,3 +273,32 @@ def test_an_empty_name_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert list_datasets() == []
     told(capsys, "data", "import", file)
     assert refused(capsys, "data", "export", "few.jsonl", "--to", name)["code"] == "data.no_name"
+
+
+@pytest.mark.parametrize("with_sums", [True, False])
+@pytest.mark.parametrize("command", [("data", "doctor", "mine"), ("data", "export", "mine", "--to", "out.jsonl")])
+def test_damaged_rows_are_named_in_one_message(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    with_sums: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "import", str(jsonl(tmp_path / "rows.jsonl", ROWS)), "--to", "mine"]) == 0
+    (info,) = list_datasets()
+    rows = Path(info.folder) / "rows.arrow"
+    content = rows.read_bytes()
+    question = str(ROWS[0]["prompt"]).encode()
+    assert question in content
+    rows.unlink()
+    rows.write_bytes(content.replace(question, b"\xff" * len(question)))
+    if not with_sums:
+        (rows.parent / "rows.sums").unlink()
+    capsys.readouterr()
+    assert main(command) == 2
+    said = capsys.readouterr()
+    assert "The rows of this dataset are damaged and cannot be read." in said.err
+    assert "Import the original file again." in said.err
+    assert "Traceback" not in said.err
+    assert not (tmp_path / "out.jsonl").exists()
