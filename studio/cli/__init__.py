@@ -41,6 +41,14 @@ def main(argv: list[str] | None = None) -> int:
     warnings.simplefilter("ignore", FutureWarning)  # a library's note to its developers is no news for a user
     words = _joined(sys.argv[1:] if argv is None else argv)
     try:
+        return _run(words)
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        output.go_silent()
+        return 0
+
+
+def _run(words: list[str]) -> int:
+    try:
         arguments = build_parser().parse_args(words)
     except StudioError as error:  # bad options are bad input like any other
         output.report_error(error, "--json" in words)
@@ -53,9 +61,8 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Ended.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
-        sys.stderr.close()
-        return 0
+    except BrokenPipeError:
+        raise
     except Exception as error:  # noqa: BLE001 - the last line of defence: one message, never a traceback
         output.report_error(StudioError.of(explain(error)), arguments.json)
         return 1

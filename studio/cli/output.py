@@ -1,5 +1,7 @@
 """How the command line speaks: one JSON object, or lines for a person with a progress bar on a terminal."""
 
+import contextlib
+import os
 import shutil
 import sys
 from typing import Any
@@ -45,8 +47,24 @@ def hint(problem: Problem) -> str:
     return _HINTS.get(problem.code, "")
 
 
+def go_silent() -> None:
+    """Nobody reads any more: what is said from now on goes nowhere; the end of the process does not trip over it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # a stream without a descriptor of its own
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def report_error(error: StudioError, as_json: bool) -> None:
-    """One clear message, without a traceback."""
+    """One clear message, without a traceback; where nobody reads it, the exit code is left to speak."""
+    try:
+        _report(error, as_json)
+    except BrokenPipeError:
+        go_silent()
+
+
+def _report(error: StudioError, as_json: bool) -> None:
     problems = error.problems if isinstance(error, SettingsError) else (error.problem,)
     if as_json:
         print_json({"error": msgspec.to_builtins(problems[0]), "problems": msgspec.to_builtins(problems)})
@@ -75,9 +93,13 @@ class Reporter:
         self.end()
 
     def show(self, event: events.Event) -> None:
-        """Show one event, where it concerns a person."""
+        """Show one event, where it concerns a person; where nobody reads any more, the job goes on silently."""
         if self._quiet:
             return
+        with contextlib.suppress(BrokenPipeError):
+            self._show(event)
+
+    def _show(self, event: events.Event) -> None:
         match event:
             case events.Progress():
                 self._progress(event)
@@ -126,8 +148,9 @@ class Reporter:
     def end(self) -> None:
         """Leave the terminal's line clean."""
         if self._drawn:
-            sys.stderr.write("\n")
             self._drawn = False
+            with contextlib.suppress(BrokenPipeError):
+                sys.stderr.write("\n")
 
 
 def data_report(report: events.DataReport) -> str:

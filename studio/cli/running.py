@@ -1,5 +1,6 @@
 """Runs a job in this very process, as a worker would: same folder, same events, no window."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -24,7 +25,7 @@ def run(
     Args:
         work: What is to be done.
         folder: Where.
-        show: Called with each event.
+        show: Called with each event. Where nobody reads what it prints any more (`| head`), the job goes on silently.
         begun: Called once the folder's lock says who works there.
 
     Raises:
@@ -48,7 +49,8 @@ def resume(
 
         def emit(event: events.Event) -> None:
             line.emit(event)
-            show(event)
+            with contextlib.suppress(OSError):  # a broken pipe: the record has it all the same
+                show(event)
             if isinstance(event, events.Paused) and event.problem is not None:
                 control.wish("stop")  # nobody is there to press Resume: keep what there is and end
 
@@ -85,7 +87,8 @@ def _stop_gently(control: CommandReader) -> Callable[[int, FrameType | None], No
     def on_interrupt(number: int, frame: FrameType | None) -> None:
         if control.poll() == "stop":
             raise KeyboardInterrupt
-        print("\nFinishing this step and saving; Ctrl+C again ends at once.", file=sys.stderr)
         control.wish("stop")
+        with contextlib.suppress(OSError):  # nobody may be there to read it
+            print("\nFinishing this step and saving; Ctrl+C again ends at once.", file=sys.stderr)
 
     return on_interrupt

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from studio.contract.errors import StudioError
 from studio.contract.records import Message, Record
 from studio.data.quick_lane import ROLE_NAMES, Plain
+from studio.data.row_sums import SummedFile, read_sums, write_sums
+from studio.data.stored_rows import ALWAYS, StoredRows, damaged
 
 _TURN_FIELDS = Message.__struct_fields__
 _TURNS = pa.list_(pa.struct([pa.field(name, pa.string()) for name in _TURN_FIELDS]))
@@ -32,7 +33,6 @@ SCHEMA = pa.schema(
 )
 """What is written. Datasets of version 0.1 have the first four columns and turns of the first two fields only; what a
 file lacks is empty."""
-_ALWAYS = ("messages", "key", "source_row", "side")
 OPTIONAL = {"group": pa.field("group", pa.string()), "time": pa.field("time", pa.float64())}
 """Columns that only some datasets have, behind the others: what rows are split by (see data/split.py)."""
 _BATCH_ROWS = 1000
@@ -89,7 +89,10 @@ class _TurnColumn:
 
 
 class RowWriter:
-    """Writes records in batches: memory for one batch, whatever the number of rows. Use as a context manager."""
+    """Writes records in batches, and their checksums: memory for one batch, whatever the number of rows.
+
+    Use as a context manager.
+    """
 
     def __init__(self, path: Path, optional: Sequence[str] = ()) -> None:
         """Begin a file.
@@ -101,13 +104,15 @@ class RowWriter:
         Raises:
             OSError: It cannot be made.
         """
+        self._path = path
         self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _binary(), 0o600), "wb")
+        self._summed = SummedFile(self._file)
         self._settling: threading.Thread | None = None
         self._settled_bytes = 0
         self._fault: OSError | None = None
         self._optional = tuple(optional)
         self._schema = pa.schema([*SCHEMA, *(OPTIONAL[name] for name in self._optional)])
-        self._writer = pa.ipc.new_stream(self._file, self._schema)
+        self._writer = pa.ipc.new_stream(self._summed, self._schema)
         self._start_batch()
 
     def __enter__(self) -> "RowWriter":
@@ -120,9 +125,11 @@ class RowWriter:
             if error is None:
                 self._flush()
                 self._writer.close()
+                self._summed.end_stretch()
                 self._file.flush()
                 self._wait_until_settled()
                 os.fsync(self._file.fileno())
+                write_sums(self._path, self._summed.sums())
         finally:
             if self._settling is not None:
                 self._settling.join()
@@ -181,7 +188,8 @@ class RowWriter:
     def _write(self, batch: Any) -> None:
         """Write a batch, and let the disk begin with what was written before: at the end all would have to wait."""
         self._writer.write_batch(batch)
-        written = self._file.tell()
+        self._summed.end_stretch()
+        written = self._summed.tell()
         if written - self._settled_bytes >= _SETTLE_BYTES and (self._settling is None or not self._settling.is_alive()):
             self._settled_bytes = written
             self._settling = threading.Thread(target=self._settle, name="settle")
@@ -298,26 +306,29 @@ def _is_blank(texts: Any) -> bool:
     return bool(ends[0] == ends[-1])
 
 
-def open_table(path: Path) -> Any:
-    """The rows as a pyarrow table that reads from the mapped file.
+def open_table(path: Path) -> StoredRows:
+    """The rows, mapped from the disk; each is checked when it is first read.
 
     Raises:
         StudioError: Missing, damaged, or no rows of ours.
     """
     try:
-        table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+        mapped = pa.memory_map(str(path)).read_buffer()
+        with pa.ipc.open_stream(mapped) as reader:
+            table = reader.read_all()
         table.validate()
-    except (OSError, pa.ArrowException) as error:
-        raise _damaged(path, str(error)) from error
-    if not _fits(table.schema):
-        raise _damaged(path, "Its columns are not those of a dataset.")
-    return table
+        is_ours = _fits(table.schema)
+    except (OSError, pa.ArrowException, ValueError) as error:  # names of columns may be no text
+        raise damaged(path, str(error)) from error
+    if not is_ours:
+        raise damaged(path, "Its columns are not those of a dataset.")
+    return StoredRows(path, mapped, table, read_sums(path))
 
 
 def _fits(schema: Any) -> bool:
     """Whether a file's columns are ours, or those of an older version: some of ours."""
     known = {**{field.name: field for field in SCHEMA}, **OPTIONAL}
-    if not set(_ALWAYS) <= set(schema.names) <= set(known):
+    if not set(ALWAYS) <= set(schema.names) <= set(known):
         return False
     return all(
         field.type == known[field.name].type or (field.name in ("messages", "rejected") and _are_turns(field.type))
@@ -331,16 +342,6 @@ def _are_turns(kind: Any) -> bool:
     fields = list(kind.value_type)
     known = tuple(field.name for field in fields) == _TURN_FIELDS[: len(fields)]
     return known and len(fields) >= 2 and all(field.type == pa.string() for field in fields)
-
-
-def _damaged(path: Path, reason: str) -> StudioError:
-    return StudioError(
-        "data.damaged",
-        "The rows of this dataset cannot be read.",
-        reason.splitlines()[0] if reason else "",
-        "Import the original file again.",
-        where=str(path.parent.name),
-    )
 
 
 def _binary() -> int:

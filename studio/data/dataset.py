@@ -92,8 +92,8 @@ class Dataset:
     Attributes:
         folder: Where it lies.
         info: What is known about it.
-        table: Memory-mapped pyarrow table of the stored rows, before any edit; its columns are those of
-            `arrow_file.SCHEMA`, or an older version's.
+        table: The stored rows, before any edit (`stored_rows.StoredRows`: what is read of them is checked first); its
+            columns are those of `arrow_file.SCHEMA`, or an older version's.
         edits: What a person changed.
     """
 
@@ -102,7 +102,6 @@ class Dataset:
         self.info = info
         self.table = table
         self.edits = edits if edits is not None else Edits(table.num_rows)
-        self._sides = table.column("side")
         self._positions: list[float] | None = None
         self._listed: list[int] | None = None
 
@@ -161,7 +160,8 @@ class Dataset:
         """One stored row as it reads now, also where it is left out."""
         from studio.data.arrow_file import records_of
 
-        (record,) = records_of(self.table.slice(row, 1).to_batches()[0])
+        (batch,) = self.table.batches(row, row + 1)
+        (record,) = records_of(batch)
         return self.edits.edited(row, record)
 
     def records(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
@@ -173,7 +173,7 @@ class Dataset:
             return
         first, last = self.stored_row(start), self.stored_row(stop - 1)
         row = first
-        for batch in self.table.slice(first, last - first + 1).to_batches(max_chunksize=1000):
+        for batch in self.table.batches(first, last + 1):
             for record in records_of(batch):
                 if row not in self.edits.excluded:
                     yield self.edits.edited(row, record)
@@ -207,7 +207,7 @@ class Dataset:
         """Whether a stored row is held back; one that is left out would be, were it in."""
         if self._positions is None and self.info.split.by == "hash":  # one row is quick, a million are not
             key = self.stored_record(row).key if row in self.edits.texts else self.table.column("key")[row].as_py()
-            return positions(self.info.split, [key], (), (), [self._sides[row].as_py()])[0] < share
+            return positions(self.info.split, [key], (), (), [self.table.column("side")[row].as_py()])[0] < share
         return self._stored_positions()[row] < share
 
     def batches(self) -> Iterator[tuple[list[int], Any]]:
@@ -215,7 +215,7 @@ class Dataset:
         from studio.data.edited_batch import edit_batch
 
         row = 0
-        for batch in self.table.to_batches(max_chunksize=1000):
+        for batch in self.table.batches():
             rows = range(row, row + batch.num_rows)
             row += batch.num_rows
             if self.edits:
@@ -245,7 +245,7 @@ class Dataset:
 
 
 def open_dataset(folder: Path) -> Dataset:
-    """Open an imported dataset, with what a person changed in it.
+    """Open an imported dataset, with what a person changed in it. Damage in its rows is told when they are read.
 
     Raises:
         StudioError: It is missing or damaged.

@@ -158,10 +158,11 @@ def _compared(info: DatasetInfo) -> StudioError:
 def _records(opened: Opened) -> Iterator[Record]:
     """All rows in order as they read now, some hundreds in memory at a time.
 
-    `datasets` maps them into memory; nothing is copied or cached elsewhere.
+    `datasets` maps them into memory; nothing is copied or cached elsewhere. It checks nothing: all is checked before.
     """
     from datasets import Dataset
 
+    opened.table.check()
     edits, row = opened.edits, 0
     rows = Dataset.from_file(str(opened.folder / ROWS_FILE)).with_format("arrow")
     for table in rows.iter(ROWS_AT_ONCE):

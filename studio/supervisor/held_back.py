@@ -30,7 +30,7 @@ def questions_of(run: RunSummary) -> list[Question]:
 
 
 def questions(folder: Path, share: float, first: Sequence[str] = (), most: int = 60) -> list[Question]:
-    """Held-back questions of a dataset, spread over it; none where the dataset is gone.
+    """Held-back questions of a dataset, spread over it; none where the dataset is gone or damaged.
 
     Only rows of one question and one answer: a longer conversation cannot be asked with one click.
 
@@ -40,15 +40,14 @@ def questions(folder: Path, share: float, first: Sequence[str] = (), most: int =
         first: Texts of questions that are wanted at the front: those that the run's own test saw become right.
         most: Largest number of questions.
     """
+    found: dict[str, Question] = {}
     try:
-        dataset = open_dataset(folder)
+        for record in _held_back(open_dataset(folder), share):
+            question = _single(record)
+            if question is not None:
+                found.setdefault(question.text, question)
     except StudioError:
         return []
-    found: dict[str, Question] = {}
-    for record in _held_back(dataset, share):
-        question = _single(record)
-        if question is not None:
-            found.setdefault(question.text, question)
     wanted = [found.pop(text) for text in first if text in found]
     every = list(found.values())
     step = max(1, len(every) // most)

@@ -24,10 +24,12 @@ class RowChoice(QObject):
     Attributes:
         rows_changed: Stored rows in the order wanted, or None: all of them in the file's.
         looking: Share of the rows seen by a look that is going on.
+        failed: `Problem`: the rows cannot be read.
     """
 
     rows_changed = Signal(object)
     looking = Signal(float)
+    failed = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -40,6 +42,7 @@ class RowChoice(QObject):
         self._scan = RowScan(self)
         self._scan.progressed.connect(self.looking)
         self._scan.finished.connect(self._on_scanned)
+        self._scan.failed.connect(self.failed)
 
     def show_dataset(self, dataset: Dataset | None) -> None:
         """Another dataset: all its rows in the file's order."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from studio.contract.errors import StudioError
 from studio.data.dataset import Dataset
 from studio.data.row_scan import lengths, matching, record_length, record_matches
 
@@ -20,10 +21,12 @@ class RowScan(QObject):
     Attributes:
         progressed: Share of the rows seen, at most once a slice.
         finished: An array with one value a stored row: whether it was found, or how long it is.
+        failed: `Problem`: the rows cannot be read; the look has ended.
     """
 
     progressed = Signal(float)
     finished = Signal(object)
+    failed = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -61,7 +64,12 @@ class RowScan(QObject):
         until = time.monotonic() + SLICE_SECONDS
         share = 0.0
         while self._steps is not None and time.monotonic() < until:
-            found = next(self._steps, None)
+            try:
+                found = next(self._steps, None)
+            except StudioError as error:
+                self.stop()
+                self.failed.emit(error.problem)
+                return
             if found is None:
                 return  # told, and perhaps started anew from there
             share = found
@@ -73,7 +81,7 @@ class RowScan(QObject):
     ) -> Iterator[float]:
         found: list[Any] = []
         total, seen = dataset.table.num_rows, 0
-        for batch in dataset.table.to_batches(max_chunksize=500):
+        for batch in dataset.table.batches(most=500):
             found.append(of_batch(batch))
             seen += batch.num_rows
             yield seen / total

@@ -24,6 +24,8 @@ from studio.ui.edit_history import EditHistory
 
 MOST_CHECKED_UNASKED = 20_000
 """Larger datasets are checked after an import and on request; smaller ones after every change, too."""
+SEEN_ROWS = 100
+"""First rows, which are shown at once: whether they are damaged is told before. Of others, when they come into view."""
 _CALM_MS = 600
 """Changes that follow each other so closely are checked once."""
 
@@ -38,11 +40,13 @@ class DataDesk(QObject):
         edited: Its rows read otherwise now.
         found_changed: The doctor said something, or what he said is out of date now.
         failed: `Problem`.
+        gave_up: The dataset was closed, for it turned out to be damaged; `failed` says so.
     """
 
     edited = Signal()
     found_changed = Signal()
     failed = Signal(object)
+    gave_up = Signal()
 
     def __init__(self, workplace: Workplace, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -78,6 +82,8 @@ class DataDesk(QObject):
             return
         try:
             dataset = open_dataset(Path(info.folder))
+            dataset.table.check(0, SEEN_ROWS)
+            dataset.table.column("source_row")  # rows are called by it, wherever they are
             (self.history.reopen if is_same else self.history.open)(dataset)
         except StudioError as error:
             self.failed.emit(error.problem)
@@ -87,6 +93,14 @@ class DataDesk(QObject):
         self.test = self.found.test if self.found is not None else ""
         for note in dataset.edits.notes:
             self.failed.emit(note)
+
+    def give_up(self, problem: Problem) -> None:
+        """Close a dataset whose rows cannot be read."""
+        if self.dataset is None:
+            return
+        self.open(None)
+        self.gave_up.emit()
+        self.failed.emit(problem)
 
     def close(self) -> None:
         """End the doctor."""
@@ -209,6 +223,9 @@ class DataDesk(QObject):
         if problem.code.startswith("model."):  # the verdict says it; the doctor looks once more, without the model
             self.found_changed.emit()
             return
+        if problem.code == "data.damaged" and self.dataset is not None and problem.where == self.dataset.folder.name:
+            self.give_up(problem)
+            return
         self.test = self.found.test if self.found is not None and self.test != self.found.test else ""
         self.failed.emit(problem)
 
@@ -237,7 +254,11 @@ class DataDesk(QObject):
         """Hold back other rows, where chance took none."""
         assert self.dataset is not None
         before, share = self.dataset.info.split, self._workplace.settings_for(self.dataset.info).held_back_share
-        other = seed_that_holds_back(self.dataset, share) if not any(self.dataset.sides(share)) else None
+        try:
+            other = seed_that_holds_back(self.dataset, share) if not any(self.dataset.sides(share)) else None
+        except StudioError as error:
+            self.give_up(error.problem)
+            return ""
         if other is None:
             return self.tr("Nothing is left to mend there.")
         after = msgspec.structs.replace(before, seed=other[0])

@@ -285,3 +285,32 @@ def test_a_command_given_a_file_says_once_that_a_copy_is_kept(
         printed = capsys.readouterr()
         said.append("data delete patients.jsonl --for-good" in printed.out + printed.err)
     assert said == [True, False], "the same file is not copied twice"
+
+
+@pytest.mark.parametrize("with_sums", [True, False])
+@pytest.mark.parametrize("command", [("data", "doctor", "mine"), ("data", "export", "mine", "--to", "out.jsonl")])
+def test_damaged_rows_are_named_in_one_message(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    with_sums: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "import", str(jsonl(tmp_path / "rows.jsonl", ROWS)), "--to", "mine"]) == 0
+    (info,) = list_datasets()
+    rows = Path(info.folder) / "rows.arrow"
+    content = rows.read_bytes()
+    question = str(ROWS[0]["prompt"]).encode()
+    assert question in content
+    rows.unlink()
+    rows.write_bytes(content.replace(question, b"\xff" * len(question)))
+    if not with_sums:
+        (rows.parent / "rows.sums").unlink()
+    capsys.readouterr()
+    assert main(command) == 2
+    said = capsys.readouterr()
+    assert "The rows of this dataset are damaged and cannot be read." in said.err
+    assert "Import the original file again." in said.err
+    assert "Traceback" not in said.err
+    assert not (tmp_path / "out.jsonl").exists()

@@ -64,6 +64,7 @@ def test_a_dataset_of_an_older_version_still_opens(tmp_path: Path, folder: Path)
     """rows_0_1.arrow was written before records knew more than roles and contents."""
     old = Path(__file__).resolve().parents[1] / "samples" / "datasets" / "rows_0_1.arrow"
     (folder / dataset.ROWS_FILE).write_bytes(old.read_bytes())
+    (folder / "rows.sums").unlink()
     dataset.write_info(folder, msgspec.structs.replace(dataset.read_info(folder), usable=2))
     opened = dataset.open_dataset(folder)
     assert opened.record(0).messages == (Message("user", "Hi"), Message("assistant", "Hello"))
@@ -109,7 +110,13 @@ def test_a_new_name_stays_and_the_folder_too(folder: Path) -> None:
     dataset.rename(renamed, "Again")
     assert dataset.read_info(folder).name == "Again"
     assert refused(lambda: dataset.rename(folder, " \n")).code == "data.no_name"
-    assert sorted(path.name for path in folder.iterdir()) == [MARKER, "dataset.json", "import.json", "rows.arrow"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        MARKER,
+        "dataset.json",
+        "import.json",
+        "rows.arrow",
+        "rows.sums",
+    ]
 
 
 def test_deleting_takes_the_copy_and_leaves_the_file(folder: Path, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def outcome(path: Path, mapping: Mapping, quick: bool) -> Outcome:
             done = import_dataset(work, lambda event: None, Going())
         except StudioError as error:
             return error.problem.sentence()
-        return open_dataset(Path(f"{parent}/set")).table.to_pylist(), list(done.problems)
+        return open_dataset(Path(f"{parent}/set")).table.whole().to_pylist(), list(done.problems)
 
 
 def check_same(path: Path, mapping: Mapping) -> None:

@@ -243,8 +243,8 @@ def test_records_come_back_from_disk_as_they_were(records: list[Record]) -> None
             for record in records:
                 writer.add(record, record.key)
         table = open_table(path)
-        assert [record for batch in table.to_batches() for record in records_of(batch)] == records
+        assert [record for batch in table.batches() for record in records_of(batch)] == records
         for start in range(len(records)):  # a slice must not read its neighbours
-            (batch,) = table.slice(start, 1).to_batches()
+            (batch,) = table.batches(start, start + 1)
             assert list(records_of(batch)) == [records[start]]
         assert table.column("key").to_pylist() == [record.key for record in records]

@@ -78,12 +78,24 @@ def test_a_dataset_of_an_older_version_is_learned_from(model: Path, tmp_path: Pa
     dataset = make_dataset(tmp_path / "data", COMPARED[:2])
     old = Path(__file__).resolve().parents[1] / "samples" / "datasets" / "rows_0_1.arrow"
     (dataset / ROWS_FILE).write_bytes(old.read_bytes())
+    (dataset / "rows.sums").unlink()
     info = read_info(dataset)
     chat = Mapping(shape="chat", messages="messages")
     write_info(dataset, msgspec.structs.replace(info, mapping=chat, usable=2))
     examples = read(make_job(model, dataset))
     assert (examples.train_rows, len(examples.held)) == (1, 1)
     assert examples.held[0].question[-1] == Message("user", "Was ist 2 + 2?")
+
+
+def test_damaged_rows_are_refused_before_the_engines_library_maps_them(model: Path, tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data", [{"question": f"Is it {n}?", "answer": f"It is {n}."} for n in range(30)])
+    rows = dataset / ROWS_FILE
+    content = rows.read_bytes()
+    rows.unlink()
+    rows.write_bytes(content.replace(b"It is 7.", b"It is 8."))
+    with pytest.raises(StudioError) as caught:
+        read(make_job(model, dataset))
+    assert caught.value.problem.code == "data.damaged"
 
 
 def test_held_back_questions_that_need_tools_or_reasoning_are_tested_by_loss_and_never_asked(

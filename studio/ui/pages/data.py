@@ -153,6 +153,8 @@ class DataPage(Page):
         desk.edited.connect(self._on_edited)
         desk.found_changed.connect(self._show_found)
         desk.failed.connect(self.message.show_problem)
+        desk.gave_up.connect(self._on_gave_up)
+        self.rows.failed.connect(desk.give_up, Qt.ConnectionType.QueuedConnection)
         desk.checkup.started.connect(lambda: self.verdict.show_checking(True))
         desk.checkup.progressed.connect(self.verdict.show_progress)
         desk.checkup.ended.connect(self._on_checkup_ended)
@@ -262,11 +264,17 @@ class DataPage(Page):
         if self.isVisible():
             self.desk.check_unasked()
 
+    def _on_gave_up(self) -> None:
+        self.rows.show_dataset(None)
+        self.preview.show_dataset(None)
+        self._show_info(self._info)
+        self._show_found()
+
     def _show_info(self, info: DatasetInfo | None) -> None:
         self.verdict.setVisible(info is not None)
         self.mapping_form.setVisible(info is not None and bool(info.columns))
         self.options.setVisible(info is not None)
-        self.continue_button.setEnabled(info is not None and info.usable > 0)
+        self.continue_button.setEnabled(info is not None and info.usable > 0 and self.desk.dataset is not None)
         if info is not None:
             self.mapping_form.show_mapping(info.columns, info.mapping if info.columns else None)
         self._show_options()

@@ -9,6 +9,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import QWidget
 
+from studio.contract.errors import StudioError
 from studio.contract.records import Record
 from studio.data.dataset import Dataset
 from studio.data.edits import Cell
@@ -40,9 +41,11 @@ class RecordsModel(QAbstractTableModel):
 
     Attributes:
         cell_edited: `Cell`: the user typed another text.
+        failed: `Problem`: rows cannot be read; told once for a dataset. They are shown empty.
     """
 
     cell_edited = Signal(object)
+    failed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,11 +53,12 @@ class RecordsModel(QAbstractTableModel):
         self._shown: Rows | None = None
         self._records: OrderedDict[int, Record] = OrderedDict()
         self._columns: tuple[Column, ...] = ()
+        self._has_failed = False
 
     def show_dataset(self, dataset: Dataset | None) -> None:
         """Start anew with all rows of a dataset, or with nothing."""
         self.beginResetModel()
-        self._dataset, self._shown = dataset, None
+        self._dataset, self._shown, self._has_failed = dataset, None, False
         self._records.clear()
         self._columns = _columns_of(dataset) if dataset is not None else ()
         self.endResetModel()
@@ -100,7 +104,13 @@ class RecordsModel(QAbstractTableModel):
         """The record at a place, as it reads now."""
         stored = self.stored(place)
         if stored not in self._records:
-            self._read(stored)
+            try:
+                self._read(stored)
+            except StudioError as error:  # Qt asks while it paints: nothing may be raised into that
+                self._records[stored] = Record()
+                if not self._has_failed:
+                    self._has_failed = True
+                    self.failed.emit(error.problem)
         self._records.move_to_end(stored)
         return self._records[stored]
 
@@ -111,7 +121,7 @@ class RecordsModel(QAbstractTableModel):
 
             first = stored - stored % BLOCK_ROWS
             row = first
-            for batch in self._dataset.table.slice(first, BLOCK_ROWS).to_batches():
+            for batch in self._dataset.table.batches(first, first + BLOCK_ROWS):
                 for record in records_of(batch):
                     self._records[row] = self._dataset.edits.edited(row, record)
                     row += 1

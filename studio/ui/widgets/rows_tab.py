@@ -8,6 +8,7 @@ from PySide6.QtGui import QResizeEvent, QUndoStack
 from PySide6.QtWidgets import QPlainTextEdit, QSplitter, QVBoxLayout, QWidget
 
 from studio.contract.diagnosis import Finding
+from studio.contract.errors import StudioError
 from studio.contract.records import Record
 from studio.data.dataset import Dataset
 from studio.data.edits import Cell, Exclude, Include, Replace
@@ -34,11 +35,13 @@ class RowsTab(QWidget):
     Attributes:
         row_chosen, row_opened: A stored row has the focus; it is to be shown as the model sees it.
         operation_wanted: An operation of studio/data/edits.py, and what it is called.
+        failed: `Problem`: rows cannot be read. Rows may be painted meanwhile: to be answered after that (queued).
     """
 
     row_chosen = Signal(int)
     row_opened = Signal(int)
     operation_wanted = Signal(object, str)
+    failed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -86,6 +89,8 @@ class RowsTab(QWidget):
         self.tools.preview_wanted.connect(lambda: self.row_opened.emit(self.table.current_row()))
         self.choice.rows_changed.connect(self._on_rows_changed)
         self.choice.looking.connect(self._on_looking)
+        self.choice.failed.connect(self.failed)
+        self.table.records.failed.connect(self.failed)
 
     def show_dataset(self, dataset: Dataset | None) -> None:
         """Show the rows of a dataset, or nothing."""
@@ -202,7 +207,12 @@ class RowsTab(QWidget):
         if self._dataset is None or stored < 0:
             self.detail.clear()
             return
-        record = self._dataset.stored_record(stored)
+        try:
+            record = self._dataset.stored_record(stored)
+        except StudioError as error:
+            self.detail.clear()
+            self.failed.emit(error.problem)
+            return
         head = wording.row(record.source_row, file_of(self._dataset.info, stored))
         self.detail.setPlainText("\n\n".join([head, *self._paragraphs(record)]))
 

@@ -119,7 +119,7 @@ def test_what_was_found_is_kept_and_knows_when_it_is_out_of_date(dataset: Datase
     examine(open_dataset(dataset.folder))
     assert refused(lambda: found_rows(dataset.folder, "doctor.exact_duplicates")).code == "doctor.no_finding"
     names = {path.name for path in dataset.folder.iterdir()}
-    assert names == {".apprentice-studio", "dataset.json", "rows.arrow", FOLDER, EDITS_FILE}
+    assert names == {".apprentice-studio", "dataset.json", "rows.arrow", "rows.sums", FOLDER, EDITS_FILE}
 
 
 def test_a_damaged_diagnosis_counts_as_none(dataset: Dataset) -> None:
