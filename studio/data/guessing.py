@@ -19,8 +19,17 @@ from studio.data.column_content import (
 )
 from studio.data.conversation import is_turn_list, turn_keys, unpacked
 from studio.data.number_columns import number_columns, worded_columns
+from studio.data.retelling import retold
 from studio.data.transcript import is_transcript
 from studio.data.wording import listed, shown
+
+_BY_CONTENT = "Guessed from the content, because"
+_BY_LENGTH = "one column is longer"
+
+
+def is_by_length(mapping: Mapping) -> bool:
+    """Whether nothing but their length told question and answer apart."""
+    return mapping.reason.startswith(f"{_BY_CONTENT} {_BY_LENGTH}")
 
 
 def guess(columns: Sequence[str], rows: Rows) -> Mapping:
@@ -64,6 +73,8 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
     completion = completion or column_names.find_whole(numbers, column_names.COMPLETIONS, (prompt,))
     if prompt and completion:
         return _pair(names, named, prompt, completion, rows)
+    if not completion and (again := retold(texts, prompt, rows)).completion:
+        return _pair(names, named, again.prompt, again.completion, rows, again.text)
     return (
         _prompt_of_turns(names, rows)
         or _text(names, texts, numbers, prompt, completion, rows)
@@ -196,9 +207,9 @@ def _prompt_of_turns(names: list[str], rows: Rows) -> Mapping | None:
     return Mapping(shape="prompt_completion", prompt=prompt, completion=completion, reason=reason)
 
 
-def _pair(names: list[str], texts: list[str], prompt: str, completion: str, rows: Rows) -> Mapping:
+def _pair(names: list[str], texts: list[str], prompt: str, completion: str, rows: Rows, further: str = "") -> Mapping:
     alpaca = column_names.plain(prompt) in column_names.INSTRUCTIONS
-    context = _context(texts, prompt, (completion,))
+    context = further or _context(texts, prompt, (completion,))
     history = ""
     for name in _named(names, column_names.HISTORIES):
         if name not in (prompt, completion, context) and any(_is_history(row.get(name)) for row in rows):
@@ -318,13 +329,12 @@ def _by_content(texts: list[str], prompt: str, completion: str, rows: Rows, name
         if abs(first.questions - second.questions) > 0.3:
             asks_first, why = first.questions > second.questions, "one column asks questions"
         elif not 2 / 3 < (first.mean_length + 1) / (second.mean_length + 1) < 3 / 2:
-            asks_first, why = first.mean_length < second.mean_length, "one column is longer"
+            asks_first, why = first.mean_length < second.mean_length, _BY_LENGTH
         else:
             asks_first, why = True, "one column comes first"
         prompt, completion = (first.name, second.name) if asks_first else (second.name, first.name)
     reason = (
-        f'Guessed from the content, because {why}: "{shown(prompt)}" is the question and "{shown(completion)}" the '
-        "answer. Please check."
+        f'{_BY_CONTENT} {why}: "{shown(prompt)}" is the question and "{shown(completion)}" the answer. Please check.'
     )
     return Mapping(shape="prompt_completion", prompt=prompt, completion=completion, reason=reason)
 

@@ -317,3 +317,20 @@ def test_a_comparison_that_was_not_made_is_not_told_and_one_that_was_stays_with_
 
 def checked_anew(qtbot: QtBot, page: DataPage) -> None:
     qtbot.waitUntil(lambda: not page.desk.stale and not page.desk.checkup.going, timeout=WAIT)
+
+
+def test_columns_told_apart_by_length_alone_are_a_warning_that_one_click_on_swap_mends(
+    qtbot: QtBot, page: DataPage, tmp_path: Path
+) -> None:
+    path = tmp_path / "clauses.csv"
+    rows = [f'"{f"The tenant shall pay in month {n}. " * 6}","Clause {n} is a risk"' for n in range(40)]
+    path.write_text("clause,note\n" + "\n".join(rows), encoding="utf-8")
+    import_file(qtbot, page, path)
+    assert "Only their length tells" in page.verdict.text.text()
+    assert page.mapping_form.swap_button.isVisible()
+    with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        page.mapping_form.swap_button.click()
+    info = page.workplace.dataset
+    assert info is not None
+    assert (info.mapping.prompt, info.mapping.completion) == ("clause", "note")
+    assert "Only their length tells" not in page.verdict.text.text()

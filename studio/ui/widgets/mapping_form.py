@@ -9,8 +9,9 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWi
 
 from studio.contract.job import Mapping, Shape
 from studio.ui import theme
+from studio.ui.widgets import buttons
 from studio.ui.widgets.combo_box import ComboBox
-from studio.ui.widgets.labels import label, set_role
+from studio.ui.widgets.labels import label, plain_tip, set_role
 
 _FIELDS: dict[Shape, tuple[str, ...]] = {
     "prompt_completion": ("prompt", "completion", "system"),
@@ -80,6 +81,10 @@ class MappingForm(QWidget):
             combo.setMinimumContentsLength(10)
             self._combos[field] = combo
             self._labels[field] = self._add(place, name, combo)
+        self.swap_button = buttons.flat(self.tr("Swap"), self._swap)
+        self.swap_button.setAccessibleName(self.tr("Swap the columns of question and answer"))
+        self.swap_button.setToolTip(plain_tip(self.tr("Swap the columns of question and answer")))
+        self._grid.addWidget(self.swap_button, 1, len(names) + 1)
         self._title = label(self.tr("Rows are"), "muted")
         self._title.setBuddy(self._shape)
         self._top = QHBoxLayout()
@@ -144,6 +149,10 @@ class MappingForm(QWidget):
             visible = field in _FIELDS[shape]
             combo.setVisible(visible)
             self._labels[field].setVisible(visible)
+        before = self._mapping
+        is_pair = shape in ("prompt_completion", "alpaca") and (before is None or not before.instances)
+        both = all(self._combos[field].currentData() for field in ("prompt", "completion"))
+        self.swap_button.setVisible(is_pair and both)
         self._arrange()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -161,7 +170,7 @@ class MappingForm(QWidget):
             for field, combo in self._combos.items()
             if not combo.isHidden()
         ]
-        return sum(widths)
+        return sum(widths) + (0 if self.swap_button.isHidden() else self.swap_button.sizeHint().width() + theme.GRID)
 
     def _arrange(self) -> None:
         in_one_line = self._shape.sizeHint().width() + self._width_of_columns() <= self.width()
@@ -180,6 +189,14 @@ class MappingForm(QWidget):
             self._top.addWidget(self._title)
             self._top.addWidget(self._shape)
             self._top.addWidget(self.note, 1)
+
+    def _swap(self) -> None:
+        """The question's column for the answer, and the other way round."""
+        prompt, completion = self._combos["prompt"], self._combos["completion"]
+        places = prompt.currentIndex(), completion.currentIndex()
+        completion.setCurrentIndex(places[0])
+        prompt.setCurrentIndex(places[1])
+        self._on_chosen()
 
     def _on_chosen(self) -> None:
         self._show_fields()
