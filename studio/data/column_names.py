@@ -126,6 +126,18 @@ CLASSES = (
 """One of a few words, for each text: an answer that is learned as it stands."""
 SPEAKERS = ("role", "speaker", "sender", "from", "author_role", "rolle", "sprecher", "absender")
 """Who says what the row holds: one turn a row."""
+TURN_TEXTS = (
+    *("content", "text", "message", "value", "utterance", "body", "message_text", "said", "nachricht", "inhalt"),
+    *("text_der_nachricht", "mensaje", "contenido", "texte", "contenu", "texto", "testo", "messaggio", "mensagem"),
+)
+"""What is said in a turn, where each row is one."""
+CONVERSATIONS = (
+    *("conversation_id", "conversation", "conv_id", "dialogue_id", "dialog_id", "chat_id", "thread_id", "session_id"),
+    *("dialogue", "dialog", "chat", "thread", "session", "ticket_id", "ticket", "ticket_number", "case_id", "case"),
+    *("call_id", "gesprach", "gesprach_id", "gespraech", "gespraech_id", "unterhaltung", "unterhaltung_id", "vorgang"),
+    *("vorgangsnummer", "ticketnummer", "fall", "fall_id", "conversacion", "conversacion_id", "conversazione", "id"),
+)
+"""To which conversation a turn belongs, where each row is one."""
 TOOLS = ("tools", "functions", "available_tools", "tool_definitions", "tool_list")
 HISTORIES = ("history", "chat_history", "previous_turns", "verlauf", "historique", "historial", "cronologia")
 INSTANCES = ("instances", "instanzen")

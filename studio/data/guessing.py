@@ -21,6 +21,7 @@ from studio.data.conversation import is_turn_list, turn_keys, unpacked
 from studio.data.number_columns import number_columns, worded_columns
 from studio.data.retelling import retold
 from studio.data.transcript import is_transcript
+from studio.data.turn_rows import find_speaker, find_turn_rows
 from studio.data.wording import listed, shown
 
 _BY_CONTENT = "Guessed from the content, because"
@@ -57,7 +58,7 @@ def guess(columns: Sequence[str], rows: Rows) -> Mapping:
 
 
 def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
-    found = _conversations(names, rating, rows) or _instances(names, rows)
+    found = _conversations(names, rating, rows) or _instances(names, rows) or find_turn_rows(names, rows)
     if found is not None:
         return found
     texts = [name for name in names if name not in (system, rating) and is_text(name, rows)]
@@ -75,6 +76,8 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
         return _pair(names, named, prompt, completion, rows)
     if not completion and (again := retold(texts, prompt, rows)).completion:
         return _pair(names, named, again.prompt, again.completion, rows, again.text)
+    if not prompt and not completion and (speaker := find_speaker(names, rows)):
+        raise _one_turn_a_row(names, speaker)
     return (
         _prompt_of_turns(names, rows)
         or _text(names, texts, numbers, prompt, completion, rows)
@@ -88,14 +91,16 @@ def _with_more(found: Mapping, system: str, tools: str, rating: str) -> Mapping:
     if found.shape == "text":
         return found
     reason, shape = found.reason, found.shape
-    if rating:
+    if rating and not found.speaker:
         shape = "label"
         reason += f' "{shown(rating)}" says whether the answer is good.'
     if system:
         reason += f' "{shown(system)}" is the system prompt.'
     if tools:
         reason += f' "{shown(tools)}" holds the tools that may be called.'
-    return msgspec.structs.replace(found, shape=shape, label=rating, system=system, tools=tools, reason=reason)
+    return msgspec.structs.replace(
+        found, shape=shape, label=rating if shape == "label" else "", system=system, tools=tools, reason=reason
+    )
 
 
 def _named(names: list[str], wanted: Sequence[str]) -> list[str]:
@@ -282,10 +287,7 @@ def _classified(
     """
     spoken = column_names.find_whole([name for name in texts if name != prompt], column_names.SPEAKERS)
     if spoken and not completion and not prompt:
-        what = f'Each row seems to hold one turn of a conversation: "{shown(spoken)}" says who speaks.'
-        raise _no_mapping(
-            names, what, "Put each conversation into one row: a list of turns, or a question and its answer."
-        )
+        raise _one_turn_a_row(names, spoken)
     unread = column_names.find_whole(
         [name for name in names if name not in (*texts, *numbers)], column_names.COMPLETIONS
     )
@@ -337,6 +339,15 @@ def _by_content(texts: list[str], prompt: str, completion: str, rows: Rows, name
         f'{_BY_CONTENT} {why}: "{shown(prompt)}" is the question and "{shown(completion)}" the answer. Please check.'
     )
     return Mapping(shape="prompt_completion", prompt=prompt, completion=completion, reason=reason)
+
+
+def _one_turn_a_row(names: list[str], speaker: str) -> StudioError:
+    return _no_mapping(
+        names,
+        f'Each row seems to hold one turn of a conversation: "{shown(speaker)}" says who speaks.',
+        "Add a column conversation_id that is the same in all rows of a conversation, and write user or assistant in "
+        f'"{shown(speaker)}"; or put each conversation into one row.',
+    )
 
 
 def _nested(names: list[str], rows: Rows) -> StudioError | None:

@@ -91,6 +91,13 @@ def check(mapping: Mapping, columns: Sequence[str]) -> None:
                 f"The file has the columns {listed(list(columns))}.",
                 "Choose one.",
             )
+    if mapping.speaker and len({mapping.messages, mapping.speaker, mapping.conversation}) < 3:
+        raise StudioError(
+            "data.mapping_same",
+            "The same column is chosen twice.",
+            "Who speaks, what is said and in which conversation stand in three columns.",
+            "Choose three columns.",
+        )
     if mapping.messages:
         return
     for one, other, words in (
@@ -111,6 +118,12 @@ def check(mapping: Mapping, columns: Sequence[str]) -> None:
 def _needed(mapping: Mapping) -> dict[str, str]:
     """The columns without which no row can be read, by the word for what they hold."""
     match mapping.shape:
+        case "chat" | "sharegpt" if mapping.speaker or mapping.conversation:
+            return {
+                "turns": mapping.messages,
+                "speaker": mapping.speaker,
+                "conversation that a turn belongs to": mapping.conversation,
+            }
         case "chat" | "sharegpt":
             return {"turns": mapping.messages}
         case "text":

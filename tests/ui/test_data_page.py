@@ -334,3 +334,21 @@ def test_columns_told_apart_by_length_alone_are_a_warning_that_one_click_on_swap
     assert info is not None
     assert (info.mapping.prompt, info.mapping.completion) == ("clause", "note")
     assert "Only their length tells" not in page.verdict.text.text()
+
+
+def test_a_table_with_one_turn_a_row_shows_who_speaks_and_keeps_it_when_something_else_is_chosen(
+    qtbot: QtBot, page: DataPage, tmp_path: Path
+) -> None:
+    path = tmp_path / "turns.csv"
+    rows = [f"{n},{who},{text} {n}.,Be kind" for n in range(40) for who, text in (("user", "Where"), ("bot", "There"))]
+    path.write_text("conversation_id,role,content,remark\n" + "\n".join(rows), encoding="utf-8")
+    import_file(qtbot, page, path)
+    form = page.mapping_form
+    assert [form._combos[field].currentData() for field in ("speaker", "conversation")] == ["role", "conversation_id"]
+    assert form._combos["speaker"].isVisible()
+    assert not form.swap_button.isVisible()
+    with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        choose(form, "system", "remark")
+    info = page.workplace.dataset
+    assert info is not None
+    assert (info.usable, info.mapping.speaker, info.mapping.system) == (40, "role", "remark")

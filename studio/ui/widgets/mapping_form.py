@@ -16,14 +16,16 @@ from studio.ui.widgets.labels import label, plain_tip, set_role
 _FIELDS: dict[Shape, tuple[str, ...]] = {
     "prompt_completion": ("prompt", "completion", "system"),
     "alpaca": ("prompt", "context", "completion", "system"),
-    "chat": ("messages", "system"),
+    "chat": ("messages", "speaker", "conversation", "system"),
     "sharegpt": ("messages", "system"),
     "text": ("text",),
     "preference": ("prompt", "completion", "rejected", "system"),
     "label": ("messages", "prompt", "completion", "label", "system"),
 }
 """The columns that each shape asks for. Others (tools, history, instances, reasoning) stay as they were guessed."""
-_OPTIONAL = ("context", "system")
+_OPTIONAL = ("context", "speaker", "conversation", "system")
+_OF_TURNS = ("speaker", "conversation")
+"""Asked for where each row is a turn, or where nothing is known of the rows yet."""
 
 
 class MappingForm(QWidget):
@@ -65,6 +67,8 @@ class MappingForm(QWidget):
         self._grid.setVerticalSpacing(theme.GRID // 2)
         names = {
             "messages": self.tr("Messages"),
+            "speaker": self.tr("Who speaks (one turn a row)"),
+            "conversation": self.tr("Conversation (one turn a row)"),
             "prompt": self.tr("Question"),
             "context": self.tr("Context (below the question)"),
             "completion": self.tr("Answer"),
@@ -145,8 +149,9 @@ class MappingForm(QWidget):
         self._shape.setMinimumContentsLength(
             metrics.horizontalAdvance(self._shapes[shape]) // metrics.horizontalAdvance("X") + 2
         )
+        with_turns = self._mapping is None or bool(self._mapping.speaker)
         for field, combo in self._combos.items():
-            visible = field in _FIELDS[shape]
+            visible = field in _FIELDS[shape] and (with_turns or field not in _OF_TURNS)
             combo.setVisible(visible)
             self._labels[field].setVisible(visible)
         before = self._mapping
@@ -218,8 +223,12 @@ class MappingForm(QWidget):
 
     def _missing(self, mapping: Mapping) -> str:
         match mapping.shape:
+            case "chat" if bool(mapping.speaker) != bool(mapping.conversation):
+                return self.tr("Choose who speaks and which conversation a row belongs to, or neither.")
+            case "chat" | "sharegpt" if not mapping.messages:
+                return self.tr("Choose the column that holds the conversations.")
             case "chat" | "sharegpt":
-                return "" if mapping.messages else self.tr("Choose the column that holds the conversations.")
+                pass
             case "text":
                 return "" if mapping.text else self.tr("Choose the column that holds the texts.")
             case "label" if not mapping.label:
@@ -232,9 +241,10 @@ class MappingForm(QWidget):
                 pass
             case _ if not mapping.prompt or not mapping.completion:
                 return self.tr("Choose the column of the question and the column of the answer.")
+        turns = (mapping.messages, mapping.speaker, mapping.conversation)
         chosen = [
             name
-            for name in (mapping.prompt, mapping.completion, mapping.rejected, mapping.context, mapping.system)
+            for name in (mapping.prompt, mapping.completion, mapping.rejected, mapping.context, mapping.system, *turns)
             if name
         ]
         if len(set(chosen)) < len(chosen):
