@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from studio.contract.errors import StudioError
-from studio.contract.job import Mapping
+from studio.contract.job import COLUMN_FIELDS, Mapping
 from studio.data import column_names
 from studio.data.column_content import (
     Rows,
@@ -14,6 +14,7 @@ from studio.data.column_content import (
     is_rating,
     is_text,
     measure,
+    tells_much,
     text_column,
     turns_columns,
 )
@@ -48,13 +49,21 @@ def guess(columns: Sequence[str], rows: Rows) -> Mapping:
     tools = column_names.find_whole(names, column_names.TOOLS)
     compared = _preference(names, system, tools, rows)
     if compared is not None:
-        return compared
+        return _with_unused(compared, names, rows)
     rating = next((name for name in _named(names, column_names.LABELS) if is_rating(name, rows)), "")
     found = _found(names, rating, system, rows)
     if rating and found.shape == "text":  # no answer to be rated: it is the answer itself
         rating = ""
         found = _found(names, rating, system, rows)
-    return _with_more(found, system, tools if found.shape != "text" else "", rating)
+    return _with_unused(_with_more(found, system, tools if found.shape != "text" else "", rating), names, rows)
+
+
+def _with_unused(found: Mapping, names: list[str], rows: Rows) -> Mapping:
+    """The guess with the columns that it leaves out, in words: those that may hold something to learn first."""
+    used = {getattr(found, field) for field in COLUMN_FIELDS}
+    unused = sorted((name for name in names if name not in used), key=lambda name: not tells_much(name, rows))
+    told = f" Not used: {listed(unused, 4)}." if unused else ""
+    return msgspec.structs.replace(found, reason=found.reason + told)
 
 
 def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
@@ -271,9 +280,6 @@ def _text(
     if not text or rest:
         return None
     reason = f'"{shown(text)}" holds texts without questions: the model learns to write such texts.'
-    others = [name for name in names if name != text]
-    if others:
-        reason += f" Not used: {listed(others, 4)}."
     return Mapping(shape="text", text=text, reason=reason)
 
 

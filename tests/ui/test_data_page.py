@@ -352,3 +352,13 @@ def test_a_table_with_one_turn_a_row_shows_who_speaks_and_keeps_it_when_somethin
     info = page.workplace.dataset
     assert info is not None
     assert (info.usable, info.mapping.speaker, info.mapping.system) == (40, "role", "remark")
+
+
+def test_a_question_with_its_answer_can_be_given_further_input(qtbot: QtBot, page: DataPage, faq: Path) -> None:
+    import_file(qtbot, page, faq)
+    assert 'Not used: "remark".' in page.mapping_form.note.text()
+    with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        choose(page.mapping_form, "context", "remark")
+    info = page.workplace.dataset
+    assert info is not None
+    assert (info.mapping.context, info.usable) == ("remark", 500)

@@ -14,7 +14,7 @@ from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.labels import label, plain_tip, set_role
 
 _FIELDS: dict[Shape, tuple[str, ...]] = {
-    "prompt_completion": ("prompt", "completion", "system"),
+    "prompt_completion": ("prompt", "context", "completion", "system"),
     "alpaca": ("prompt", "context", "completion", "system"),
     "chat": ("messages", "speaker", "conversation", "system"),
     "sharegpt": ("messages", "system"),
@@ -70,7 +70,7 @@ class MappingForm(QWidget):
             "speaker": self.tr("Who speaks (one turn a row)"),
             "conversation": self.tr("Conversation (one turn a row)"),
             "prompt": self.tr("Question"),
-            "context": self.tr("Context (below the question)"),
+            "context": self.tr("Further input (below the question)"),
             "completion": self.tr("Answer"),
             "rejected": self.tr("Worse answer"),
             "label": self.tr("Rating"),
