@@ -301,7 +301,7 @@ def _do(work: job.ImportJob, arguments: argparse.Namespace) -> events.Imported:
 def _say(imported: events.Imported) -> None:
     output.say(f"{imported.rows} rows, {imported.usable} usable. {imported.mapping.reason}")
     for problem in imported.problems:
-        output.say(problem.sentence().replace("\n", " "))
+        output.say(f"{problem.sentence()} {output.hint(problem)}".rstrip().replace("\n", " "))
 
 
 def _import_job(arguments: argparse.Namespace, destination: Path, name: str) -> job.ImportJob:

@@ -331,6 +331,8 @@ COLUMN_HELP = {
     "history": "earlier exchanges",
     "instances": "list of inputs and answers of one instruction",
     "reasoning": "what was thought before the answer",
+    "speaker": "who speaks, where each row is one turn (--messages is then what is said)",
+    "conversation": "which conversation a row belongs to, where each row is one turn",
 }
 """What each field of a mapping holds, for --help."""
 

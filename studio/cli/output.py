@@ -33,6 +33,7 @@ def print_json(value: Any) -> None:
 _HINTS: dict[str, str] = {
     "data.no_mapping": "Columns are chosen by `apprentice data import FILE --prompt COLUMN --completion COLUMN` "
     "(or --messages COLUMN).",
+    "data.guessed_by_length": "Swapped: `apprentice data import FILE --prompt ONE --completion THE_OTHER`.",
     "data.preference_not_supported": "Columns are chosen by `apprentice data import FILE --prompt COLUMN "
     "--completion COLUMN`.",
     "data.mapping_incomplete": "The options are --messages, or --prompt and --completion.",

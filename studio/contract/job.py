@@ -45,6 +45,8 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
         history: Optional column of earlier exchanges, `[["question", "answer"], …]`.
         instances: Optional column of a list of `{context: …, completion: …}` that share one instruction.
         reasoning: Optional column of what was thought before the answer.
+        speaker: Where each row is one turn (chat): column of who speaks; `messages` is then what is said.
+        conversation: With `speaker`: column that is the same in all rows of a conversation.
         reason: Why this was guessed, in words.
     """
 
@@ -61,6 +63,8 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     history: str = ""
     instances: str = ""
     reasoning: str = ""
+    speaker: str = ""
+    conversation: str = ""
     reason: str = ""
 
     @property

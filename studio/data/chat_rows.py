@@ -10,6 +10,7 @@ from studio.data.conversation import to_messages
 from studio.data.inspecting import look
 from studio.data.mapping import guess, rows_of, to_record
 from studio.data.rows import Rows
+from studio.data.turn_rows import conversations
 from studio.data.wording import shown
 
 
@@ -49,11 +50,11 @@ def read_chat_rows(path: Path, left_out: list[Problem] | None = None) -> list[Re
         )
     records: list[Record] = []
     with Rows(path) as rows:
-        for row in rows:
+        for number, row in conversations(rows.numbered(), mapping):
             try:
-                records += [to_record(part, mapping, rows.number) for part in rows_of(row, mapping, rows.number)]
+                records += [to_record(part, mapping, number) for part in rows_of(row, mapping, number)]
             except StudioError as error:
-                problem = rows.source.at(error.problem, rows.number)
+                problem = rows.source.at(error.problem, number)
                 if left_out is None:
                     raise StudioError.of(problem) from error
                 left_out.append(problem)

@@ -10,6 +10,7 @@ from studio.contract.events import Inspected
 from studio.contract.job import COLUMN_FIELDS, ImportJob, Mapping, Reading
 from studio.data import column_names, known_mappings
 from studio.data import mapping as mappings
+from studio.data.guessing import is_by_length
 from studio.data.inspecting import Look
 from studio.data.wording import listed, shown
 
@@ -68,6 +69,21 @@ def unread_rating(mapping: Mapping, seen: Look) -> list[Problem]:
                 )
             ]
     return []
+
+
+def guessed_by_length(mapping: Mapping) -> list[Problem]:
+    """A warning where nothing but their length told question and answer apart: a summary would be read backwards."""
+    if not is_by_length(mapping):
+        return []
+    return [
+        Problem(
+            code="data.guessed_by_length",
+            what=f'Only their length tells that "{shown(mapping.prompt)}" is the question and '
+            f'"{shown(mapping.completion)}" the answer.',
+            why="The longer column was taken for the answer; with summaries or titles it is the other way round.",
+            fix="Look at the first rows; if they read the wrong way round, swap the two columns.",
+        )
+    ]
 
 
 def _known(seen: Look) -> Mapping | None:

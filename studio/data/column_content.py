@@ -73,6 +73,12 @@ def has_words(name: str, rows: Rows) -> bool:
     return measure(name, rows) is not None
 
 
+def tells_much(name: str, rows: Rows) -> bool:
+    """Whether a column may hold something to learn: texts, lists or objects."""
+    is_deep = any(isinstance(row.get(name), list | dict) for row in rows)
+    return not column_names.is_side_matter(name) and (is_deep or has_words(name, rows))
+
+
 def is_class(name: str, rows: Rows) -> bool:
     """Whether a column of many rows holds two or a few short texts again and again."""
     values = [value.strip() for row in rows if isinstance(value := row.get(name), str) and value.strip()]

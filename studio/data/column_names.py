@@ -33,6 +33,25 @@ COMPLETIONS = (
     *("الإجابة", "תשובה", "उत्तर", "απαντηση", "tra_loi", "cau_tra_loi", "jawaban"),
 )
 
+DIGESTS = (
+    *("summary", "summaries", "highlights", "tldr", "tl_dr", "synopsis", "gist", "abstractive_summary", "key_points"),
+    *("impression", "impressions", "minutes"),
+    *("zusammenfassung", "kurzfassung", "beurteilung", "protokoll", "resumen", "sintesis", "résumé", "synthese"),
+    *("resumo", "riassunto", "sommario", "sintesi", "samenvatting", "streszczenie", "podsumowanie", "sammanfattning"),
+    *("sammendrag", "tiivistelma", "ozet", "shrnuti", "osszefoglalo", "rezumat", "краткое_содержание", "резюме"),
+    *("摘要", "总结", "概要", "要約", "요약", "ملخص", "תקציר", "सारांश"),
+)
+"""What is shorter than the text that it tells again: the answer, with that text as the question."""
+RETELLINGS = (
+    *("simplified", "simplification", "rewritten", "rewrite", "paraphrase", "corrected", "correction", "translation"),
+    *("translated", "vereinfacht", "vereinfachung", "umformuliert", "umschreibung", "korrigiert", "korrektur"),
+    *("ubersetzung", "uebersetzung", "traduction", "simplifie", "traduccion", "simplificado", "traduzione", "traducao"),
+    *("vertaling", "tlumaczenie", "перевод", "翻译", "翻訳", "번역"),
+)
+"""Another text said anew, as long as it: the answer, with that text as the question."""
+_ANSWER_PARTS = ("antwort", "zusammenfassung", "kurzfassung", "antwoord", "samenvatting")
+_NO_ANSWER = ("datum", "zeit", "nr", "nummer", "id", "typ", "art", "status", "kanal", "von", "laenge", "lange")
+
 CONTEXTS = (
     *("context", "input", "passage", "background", "document", "paragraph", "article", "reference", "contexts"),
     *("kontext", "hintergrund", "eingabe", "contexte", "entree", "passage", "contexto", "entrada", "contesto"),
@@ -90,11 +109,35 @@ TITLES = (
 """What goes with a text and is not learned."""
 CLASSES = (
     *("label", "labels", "label_text", "class", "category", "sentiment", "topic", "emotion", "intent", "department"),
-    *("is_spam", "spam", "priority", "klasse", "kategorie", "abteilung", "stimmung", "thema", "categorie", "categoria"),
+    *(
+        "is_spam",
+        "spam",
+        "priority",
+        "classification",
+        "klasse",
+        "kategorie",
+        "abteilung",
+        "stimmung",
+        "thema",
+        "categorie",
+        "categoria",
+    ),
 )
 """One of a few words, for each text: an answer that is learned as it stands."""
 SPEAKERS = ("role", "speaker", "sender", "from", "author_role", "rolle", "sprecher", "absender")
 """Who says what the row holds: one turn a row."""
+TURN_TEXTS = (
+    *("content", "text", "message", "value", "utterance", "body", "message_text", "said", "nachricht", "inhalt"),
+    *("text_der_nachricht", "mensaje", "contenido", "texte", "contenu", "texto", "testo", "messaggio", "mensagem"),
+)
+"""What is said in a turn, where each row is one."""
+CONVERSATIONS = (
+    *("conversation_id", "conversation", "conv_id", "dialogue_id", "dialog_id", "chat_id", "thread_id", "session_id"),
+    *("dialogue", "dialog", "chat", "thread", "session", "ticket_id", "ticket", "ticket_number", "case_id", "case"),
+    *("call_id", "gesprach", "gesprach_id", "gespraech", "gespraech_id", "unterhaltung", "unterhaltung_id", "vorgang"),
+    *("vorgangsnummer", "ticketnummer", "fall", "fall_id", "conversacion", "conversacion_id", "conversazione", "id"),
+)
+"""To which conversation a turn belongs, where each row is one."""
 TOOLS = ("tools", "functions", "available_tools", "tool_definitions", "tool_list")
 HISTORIES = ("history", "chat_history", "previous_turns", "verlauf", "historique", "historial", "cronologia")
 INSTANCES = ("instances", "instanzen")
@@ -157,7 +200,31 @@ def find(columns: list[str], names: tuple[str, ...], taken: tuple[str, ...] = ()
     return ""
 
 
-_ROLES = (MESSAGES, INSTRUCTIONS, PROMPTS, COMPLETIONS, SYSTEMS, CHOSEN, REJECTED, LABELS, TEXTS, CLASSES, HISTORIES)
+def find_compound(columns: list[str], taken: tuple[str, ...] = ()) -> str:
+    """The column in whose name an answer is part of a longer word, as in "Antwortmail"; "" where there is none."""
+    for column in columns:
+        for word in () if column in taken else plain(column).split("_"):
+            for part in _ANSWER_PARTS:
+                _, found, after = word.partition(part)
+                if found and not after.removeprefix("en").removeprefix("s").startswith(_NO_ANSWER):
+                    return column
+    return ""
+
+
+_ROLES = (
+    MESSAGES,
+    INSTRUCTIONS,
+    PROMPTS,
+    COMPLETIONS,
+    SYSTEMS,
+    CHOSEN,
+    REJECTED,
+    LABELS,
+    TEXTS,
+    CLASSES,
+    HISTORIES,
+    DIGESTS,
+)
 _KNOWN = frozenset(plain(name) for names in _ROLES for name in names)
 
 

@@ -17,6 +17,8 @@ ROLES: dict[str, Role] = {
     **dict.fromkeys(("system", "developer", "system_prompt"), "system"),
     **dict.fromkeys(("user", "human", "prompter", "customer", "client", "student", "usuario", "nutzer"), "user"),
     **dict.fromkeys(("assistant", "gpt", "chatgpt", "bot", "model", "ai", "agent", "chatbot", "bing"), "assistant"),
+    **dict.fromkeys(("kunde", "kundin", "benutzer", "anwender", "cliente", "utilisateur", "caller", "visitor"), "user"),
+    **dict.fromkeys(("berater", "mitarbeiter", "support", "operator", "assistent", "asistente", "agente"), "assistant"),
     **dict.fromkeys(("tool", "function", "observation", "ipython", "environment"), "tool"),
     **dict.fromkeys(("tool_response", "function_response", "tool_result", "tool_output", "function_result"), "tool"),
 }
@@ -27,6 +29,12 @@ _ORDINARY = ("user", "assistant", "system", "human", "gpt")
 _EXTRAS = frozenset((*tool_calls.CALL_KEYS, *REASONING_KEYS))
 _TEXT_PARTS = ("text", "input_text", "output_text")
 _REASONING_PARTS = ("thinking", "reasoning")
+
+
+def role_of(spelled: object) -> str:
+    """Who speaks, by what a file calls it; "" for what is no known role."""
+    name = _plain_role(spelled)
+    return "assistant" if name in CALL_ROLES else ROLES.get(name, "")
 
 
 def is_turn_list(value: object) -> bool:

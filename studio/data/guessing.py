@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from studio.contract.errors import StudioError
-from studio.contract.job import Mapping
+from studio.contract.job import COLUMN_FIELDS, Mapping
 from studio.data import column_names
 from studio.data.column_content import (
     Rows,
@@ -14,13 +14,24 @@ from studio.data.column_content import (
     is_rating,
     is_text,
     measure,
+    tells_much,
     text_column,
     turns_columns,
 )
 from studio.data.conversation import is_turn_list, turn_keys, unpacked
 from studio.data.number_columns import number_columns, worded_columns
+from studio.data.retelling import retold
 from studio.data.transcript import is_transcript
+from studio.data.turn_rows import find_speaker, find_turn_rows
 from studio.data.wording import listed, shown
+
+_BY_CONTENT = "Guessed from the content, because"
+_BY_LENGTH = "one column is longer"
+
+
+def is_by_length(mapping: Mapping) -> bool:
+    """Whether nothing but their length told question and answer apart."""
+    return mapping.reason.startswith(f"{_BY_CONTENT} {_BY_LENGTH}")
 
 
 def guess(columns: Sequence[str], rows: Rows) -> Mapping:
@@ -38,17 +49,25 @@ def guess(columns: Sequence[str], rows: Rows) -> Mapping:
     tools = column_names.find_whole(names, column_names.TOOLS)
     compared = _preference(names, system, tools, rows)
     if compared is not None:
-        return compared
+        return _with_unused(compared, names, rows)
     rating = next((name for name in _named(names, column_names.LABELS) if is_rating(name, rows)), "")
     found = _found(names, rating, system, rows)
     if rating and found.shape == "text":  # no answer to be rated: it is the answer itself
         rating = ""
         found = _found(names, rating, system, rows)
-    return _with_more(found, system, tools if found.shape != "text" else "", rating)
+    return _with_unused(_with_more(found, system, tools if found.shape != "text" else "", rating), names, rows)
+
+
+def _with_unused(found: Mapping, names: list[str], rows: Rows) -> Mapping:
+    """The guess with the columns that it leaves out, in words: those that may hold something to learn first."""
+    used = {getattr(found, field) for field in COLUMN_FIELDS}
+    unused = sorted((name for name in names if name not in used), key=lambda name: not tells_much(name, rows))
+    told = f" Not used: {listed(unused, 4)}." if unused else ""
+    return msgspec.structs.replace(found, reason=found.reason + told)
 
 
 def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
-    found = _conversations(names, rating, rows) or _instances(names, rows)
+    found = _conversations(names, rating, rows) or _instances(names, rows) or find_turn_rows(names, rows)
     if found is not None:
         return found
     texts = [name for name in names if name not in (system, rating) and is_text(name, rows)]
@@ -64,6 +83,10 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
     completion = completion or column_names.find_whole(numbers, column_names.COMPLETIONS, (prompt,))
     if prompt and completion:
         return _pair(names, named, prompt, completion, rows)
+    if not completion and (again := retold(texts, prompt, rows)).completion:
+        return _pair(names, named, again.prompt, again.completion, rows, again.text)
+    if not prompt and not completion and (speaker := find_speaker(names, rows)):
+        raise _one_turn_a_row(names, speaker)
     return (
         _prompt_of_turns(names, rows)
         or _text(names, texts, numbers, prompt, completion, rows)
@@ -77,14 +100,16 @@ def _with_more(found: Mapping, system: str, tools: str, rating: str) -> Mapping:
     if found.shape == "text":
         return found
     reason, shape = found.reason, found.shape
-    if rating:
+    if rating and not found.speaker:
         shape = "label"
         reason += f' "{shown(rating)}" says whether the answer is good.'
     if system:
         reason += f' "{shown(system)}" is the system prompt.'
     if tools:
         reason += f' "{shown(tools)}" holds the tools that may be called.'
-    return msgspec.structs.replace(found, shape=shape, label=rating, system=system, tools=tools, reason=reason)
+    return msgspec.structs.replace(
+        found, shape=shape, label=rating if shape == "label" else "", system=system, tools=tools, reason=reason
+    )
 
 
 def _named(names: list[str], wanted: Sequence[str]) -> list[str]:
@@ -196,9 +221,9 @@ def _prompt_of_turns(names: list[str], rows: Rows) -> Mapping | None:
     return Mapping(shape="prompt_completion", prompt=prompt, completion=completion, reason=reason)
 
 
-def _pair(names: list[str], texts: list[str], prompt: str, completion: str, rows: Rows) -> Mapping:
+def _pair(names: list[str], texts: list[str], prompt: str, completion: str, rows: Rows, further: str = "") -> Mapping:
     alpaca = column_names.plain(prompt) in column_names.INSTRUCTIONS
-    context = _context(texts, prompt, (completion,))
+    context = further or _context(texts, prompt, (completion,))
     history = ""
     for name in _named(names, column_names.HISTORIES):
         if name not in (prompt, completion, context) and any(_is_history(row.get(name)) for row in rows):
@@ -255,9 +280,6 @@ def _text(
     if not text or rest:
         return None
     reason = f'"{shown(text)}" holds texts without questions: the model learns to write such texts.'
-    others = [name for name in names if name != text]
-    if others:
-        reason += f" Not used: {listed(others, 4)}."
     return Mapping(shape="text", text=text, reason=reason)
 
 
@@ -271,10 +293,7 @@ def _classified(
     """
     spoken = column_names.find_whole([name for name in texts if name != prompt], column_names.SPEAKERS)
     if spoken and not completion and not prompt:
-        what = f'Each row seems to hold one turn of a conversation: "{shown(spoken)}" says who speaks.'
-        raise _no_mapping(
-            names, what, "Put each conversation into one row: a list of turns, or a question and its answer."
-        )
+        raise _one_turn_a_row(names, spoken)
     unread = column_names.find_whole(
         [name for name in names if name not in (*texts, *numbers)], column_names.COMPLETIONS
     )
@@ -318,15 +337,23 @@ def _by_content(texts: list[str], prompt: str, completion: str, rows: Rows, name
         if abs(first.questions - second.questions) > 0.3:
             asks_first, why = first.questions > second.questions, "one column asks questions"
         elif not 2 / 3 < (first.mean_length + 1) / (second.mean_length + 1) < 3 / 2:
-            asks_first, why = first.mean_length < second.mean_length, "one column is longer"
+            asks_first, why = first.mean_length < second.mean_length, _BY_LENGTH
         else:
             asks_first, why = True, "one column comes first"
         prompt, completion = (first.name, second.name) if asks_first else (second.name, first.name)
     reason = (
-        f'Guessed from the content, because {why}: "{shown(prompt)}" is the question and "{shown(completion)}" the '
-        "answer. Please check."
+        f'{_BY_CONTENT} {why}: "{shown(prompt)}" is the question and "{shown(completion)}" the answer. Please check.'
     )
     return Mapping(shape="prompt_completion", prompt=prompt, completion=completion, reason=reason)
+
+
+def _one_turn_a_row(names: list[str], speaker: str) -> StudioError:
+    return _no_mapping(
+        names,
+        f'Each row seems to hold one turn of a conversation: "{shown(speaker)}" says who speaks.',
+        "Add a column conversation_id that is the same in all rows of a conversation, and write user or assistant in "
+        f'"{shown(speaker)}"; or put each conversation into one row.',
+    )
 
 
 def _nested(names: list[str], rows: Rows) -> StudioError | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,11 +19,12 @@ from studio.data.inspecting import Look
 from studio.data.markers import MarkTally
 from studio.data.number_columns import NumberTally, in_use, turns_opened, written_out
 from studio.data.parts import Chosen
-from studio.data.quick_lane import Plain, lane_for
+from studio.data.quick_lane import Lane, Plain, lane_for
 from studio.data.repeats import FileRows
 from studio.data.row_faults import FaultTally
 from studio.data.rows import Rows
 from studio.data.split import SplitColumns
+from studio.data.turn_rows import conversations
 from studio.data.weights import copies
 from studio.data.wording import count, shown
 
@@ -142,12 +143,7 @@ def read_file(
         taker = _Taker(mapping, side, weight, writer, tally, marks, numbers, usable, split_by)
         is_plain = weight == 1 and not split_by.names
         lane = lane_for(mapping, file.seen.rows) if is_plain else None
-        for item in rows.sorted_by(lane):
-            if isinstance(item, Plain):
-                taker.take_plain(item)
-            else:
-                taker.take(item, rows.number)
-            pace.row(source.bytes_read)
+        _take_all(rows, taker, lane, mapping, pace)
         source.read_to_end()
         sha256 = source.sha256 or hashes.of(part.path)
         source.check_unchanged()
@@ -177,6 +173,26 @@ def read_file(
             left_out=tally.total,
             problems=problems,
         )
+
+
+def _take_all(rows: Rows, taker: "_Taker", lane: Lane | None, mapping: Mapping, pace: Pace) -> None:
+    if mapping.speaker:
+        for number, row in conversations(_paced(rows, pace), mapping):
+            taker.take(row, number)
+            pace.row(rows.source.bytes_read)
+        return
+    for item in rows.sorted_by(lane):
+        if isinstance(item, Plain):
+            taker.take_plain(item)
+        else:
+            taker.take(item, rows.number)
+        pace.row(rows.source.bytes_read)
+
+
+def _paced(rows: Rows, pace: Pace) -> Iterator[tuple[int, dict[str, object]]]:
+    for row in rows:
+        yield rows.number, row
+        pace.row(rows.source.bytes_read)
 
 
 class _Taker:

@@ -10,7 +10,7 @@ from studio.contract.records import Message, Record
 from studio.data.column_content import BAD, GOOD
 from studio.data.conversation import check_order, is_turn_list, kind_of, text_of, to_messages, unpacked
 from studio.data.guessing import guess
-from studio.data.number_columns import in_use, turns_opened, written_out
+from studio.data.number_columns import in_use, number_text, turns_opened, written_out
 from studio.data.row_faults import row_error
 from studio.data.tool_calls import tools_text
 from studio.data.transcript import is_transcript
@@ -91,6 +91,13 @@ def check(mapping: Mapping, columns: Sequence[str]) -> None:
                 f"The file has the columns {listed(list(columns))}.",
                 "Choose one.",
             )
+    if mapping.speaker and len({mapping.messages, mapping.speaker, mapping.conversation}) < 3:
+        raise StudioError(
+            "data.mapping_same",
+            "The same column is chosen twice.",
+            "Who speaks, what is said and in which conversation stand in three columns.",
+            "Choose three columns.",
+        )
     if mapping.messages:
         return
     for one, other, words in (
@@ -111,6 +118,12 @@ def check(mapping: Mapping, columns: Sequence[str]) -> None:
 def _needed(mapping: Mapping) -> dict[str, str]:
     """The columns without which no row can be read, by the word for what they hold."""
     match mapping.shape:
+        case "chat" | "sharegpt" if mapping.speaker or mapping.conversation:
+            return {
+                "turns": mapping.messages,
+                "speaker": mapping.speaker,
+                "conversation that a turn belongs to": mapping.conversation,
+            }
         case "chat" | "sharegpt":
             return {"turns": mapping.messages}
         case "text":
@@ -168,10 +181,20 @@ def _question(row: dict[str, object], mapping: Mapping, number: int) -> list[Mes
         return before + to_messages(prompt, number)
     question = text_of(prompt, number, "row.empty_question")
     context = row.get(mapping.context) if mapping.context else None
-    extra = text_of(context, number, "row.content_not_text") if context is not None else ""
+    extra = text_of(_in_lines(context), number, "row.content_not_text") if context is not None else ""
     if question.strip() and extra.strip():
         question = f"{question}\n\n{extra}"
     return [*before, Message("user", question)]
+
+
+def _in_lines(value: object) -> object:
+    """Further input that is a list of texts, or texts by name (the options of a question), one a line."""
+    inside = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else []
+    if not inside or not all(isinstance(one, str | int | float) for one in inside):
+        return value
+    told = [one if isinstance(one, str) else number_text(one) or "" for one in inside]
+    named = value if isinstance(value, dict) else ()
+    return "\n".join(f"{name}: {one}" for name, one in zip(named, told, strict=True)) if named else "\n".join(told)
 
 
 def _history(value: object, number: int) -> list[Message]:

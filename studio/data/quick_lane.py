@@ -159,7 +159,7 @@ def lane_for(mapping: Mapping, rows: Sequence[dict[str, object]]) -> Lane | None
         mapping: Which columns hold what.
         rows: The first rows; they tell how turns spell their role and content.
     """
-    more = (mapping.system, mapping.tools, mapping.history, mapping.instances, mapping.reasoning)
+    more = (mapping.system, mapping.tools, mapping.history, mapping.instances, mapping.reasoning, mapping.speaker)
     if mapping.kind not in ("chat", "prompt_completion") or any(more):
         return None
     role_key = content_key = ""

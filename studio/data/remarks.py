@@ -13,6 +13,14 @@ _REMARKS = frozenset(
 )  # fmt: skip
 
 
+_FIRST_OF_ALL = ("data.guessed_by_length",)
+
+
+def first_of_all(problems: tuple[Problem, ...]) -> Problem | None:
+    """What a person has to see before the rows are used: all of them may have been read in the wrong way."""
+    return next((problem for problem in problems if problem.code in _FIRST_OF_ALL), None)
+
+
 def is_remark(problem: Problem) -> bool:
     """Whether nothing is wrong: a person need not do anything about it."""
     return problem.code in _REMARKS

@@ -65,6 +65,11 @@ class Rows:
                 self.number = number
                 yield row
 
+    def numbered(self) -> Iterator[tuple[int, dict[str, object]]]:
+        """Yield each row with its number; errors as iterating has them."""
+        for row in self:
+            yield self.number, row
+
     def sorted_by(self, lane: Lane | None) -> Iterator[Plain | dict[str, object]]:
         """Yield the rows in order: plain ones many at once, each other one as iterating would.
 

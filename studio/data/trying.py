@@ -5,6 +5,7 @@ from studio.contract.job import Mapping
 from studio.contract.records import Record
 from studio.data.json_text import JsonFault, decode
 from studio.data.mapping import check, rows_of, to_record
+from studio.data.turn_rows import conversations
 
 MOST = 8
 
@@ -29,7 +30,7 @@ def tried(sample: str, mapping: Mapping, columns: tuple[str, ...]) -> list[Recor
     except JsonFault:
         return []
     read: list[Record | Problem] = []
-    for number, row in enumerate(rows if isinstance(rows, list) else (), 1):
+    for number, row in conversations(enumerate(rows if isinstance(rows, list) else (), 1), mapping):
         try:
             read += [to_record(piece, mapping, number) for piece in rows_of(row, mapping, number)]
         except StudioError as error:

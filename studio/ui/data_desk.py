@@ -15,7 +15,7 @@ from studio.data.doctor.fixes import operation
 from studio.data.edits import Replace
 from studio.data.holding_back import seed_that_holds_back
 from studio.data.made_from import Origin, file_of, origin_of
-from studio.data.remarks import is_remark
+from studio.data.remarks import first_of_all, is_remark
 from studio.data.row_split import change_split
 from studio.supervisor.checkup import Checkup, kept_diagnosis, longest_text, up_to_date
 from studio.supervisor.workplace import Workplace
@@ -193,6 +193,9 @@ class DataDesk(QObject):
         if self.refused is not None:
             told = wording.told_problem(self.refused)
             return f"{sentence} {told.what} {told.fix}", "warning"
+        misread = first_of_all(dataset.info.problems)
+        if misread is not None and usable:
+            return f"{sentence} {misread.what}", "warning"
         findings = self.found.findings if self.found is not None else ()
         bad = usable < rows or any(finding.level != "hint" for finding in findings)
         return sentence, "error" if not usable else "warning" if bad else "good"

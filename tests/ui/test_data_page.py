@@ -317,3 +317,48 @@ def test_a_comparison_that_was_not_made_is_not_told_and_one_that_was_stays_with_
 
 def checked_anew(qtbot: QtBot, page: DataPage) -> None:
     qtbot.waitUntil(lambda: not page.desk.stale and not page.desk.checkup.going, timeout=WAIT)
+
+
+def test_columns_told_apart_by_length_alone_are_a_warning_that_one_click_on_swap_mends(
+    qtbot: QtBot, page: DataPage, tmp_path: Path
+) -> None:
+    path = tmp_path / "clauses.csv"
+    rows = [f'"{f"The tenant shall pay in month {n}. " * 6}","Clause {n} is a risk"' for n in range(40)]
+    path.write_text("clause,note\n" + "\n".join(rows), encoding="utf-8")
+    import_file(qtbot, page, path)
+    assert "Only their length tells" in page.verdict.text.text()
+    assert page.mapping_form.swap_button.isVisible()
+    with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        page.mapping_form.swap_button.click()
+    info = page.workplace.dataset
+    assert info is not None
+    assert (info.mapping.prompt, info.mapping.completion) == ("clause", "note")
+    assert "Only their length tells" not in page.verdict.text.text()
+
+
+def test_a_table_with_one_turn_a_row_shows_who_speaks_and_keeps_it_when_something_else_is_chosen(
+    qtbot: QtBot, page: DataPage, tmp_path: Path
+) -> None:
+    path = tmp_path / "turns.csv"
+    rows = [f"{n},{who},{text} {n}.,Be kind" for n in range(40) for who, text in (("user", "Where"), ("bot", "There"))]
+    path.write_text("conversation_id,role,content,remark\n" + "\n".join(rows), encoding="utf-8")
+    import_file(qtbot, page, path)
+    form = page.mapping_form
+    assert [form._combos[field].currentData() for field in ("speaker", "conversation")] == ["role", "conversation_id"]
+    assert form._combos["speaker"].isVisible()
+    assert not form.swap_button.isVisible()
+    with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        choose(form, "system", "remark")
+    info = page.workplace.dataset
+    assert info is not None
+    assert (info.usable, info.mapping.speaker, info.mapping.system) == (40, "role", "remark")
+
+
+def test_a_question_with_its_answer_can_be_given_further_input(qtbot: QtBot, page: DataPage, faq: Path) -> None:
+    import_file(qtbot, page, faq)
+    assert 'Not used: "remark".' in page.mapping_form.note.text()
+    with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        choose(page.mapping_form, "context", "remark")
+    info = page.workplace.dataset
+    assert info is not None
+    assert (info.mapping.context, info.usable) == ("remark", 500)

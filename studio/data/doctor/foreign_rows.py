@@ -16,6 +16,7 @@ from studio.data.inspecting import look
 from studio.data.mapping import rows_of, to_record
 from studio.data.number_columns import written_out
 from studio.data.rows import Rows
+from studio.data.turn_rows import conversations
 from studio.data.wording import shown
 
 _AT_ONCE = 1000
@@ -84,8 +85,9 @@ class ForeignRows:
     def _records(self) -> Iterator[Record]:
         found = False
         with Rows(self._path) as rows:
-            for row in rows:
-                for record in self._of_row(row, rows.number):
+            whole = conversations(rows.numbered(), self._mapping) if self._mapping is not None else rows.numbered()
+            for number, row in whole:
+                for record in self._of_row(row, number):
                     found = True
                     yield record
         if not found:

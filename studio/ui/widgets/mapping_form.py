@@ -9,20 +9,23 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWi
 
 from studio.contract.job import Mapping, Shape
 from studio.ui import theme
+from studio.ui.widgets import buttons
 from studio.ui.widgets.combo_box import ComboBox
-from studio.ui.widgets.labels import label, set_role
+from studio.ui.widgets.labels import label, plain_tip, set_role
 
 _FIELDS: dict[Shape, tuple[str, ...]] = {
-    "prompt_completion": ("prompt", "completion", "system"),
+    "prompt_completion": ("prompt", "context", "completion", "system"),
     "alpaca": ("prompt", "context", "completion", "system"),
-    "chat": ("messages", "system"),
+    "chat": ("messages", "speaker", "conversation", "system"),
     "sharegpt": ("messages", "system"),
     "text": ("text",),
     "preference": ("prompt", "completion", "rejected", "system"),
     "label": ("messages", "prompt", "completion", "label", "system"),
 }
 """The columns that each shape asks for. Others (tools, history, instances, reasoning) stay as they were guessed."""
-_OPTIONAL = ("context", "system")
+_OPTIONAL = ("context", "speaker", "conversation", "system")
+_OF_TURNS = ("speaker", "conversation")
+"""Asked for where each row is a turn, or where nothing is known of the rows yet."""
 
 
 class MappingForm(QWidget):
@@ -64,8 +67,10 @@ class MappingForm(QWidget):
         self._grid.setVerticalSpacing(theme.GRID // 2)
         names = {
             "messages": self.tr("Messages"),
+            "speaker": self.tr("Who speaks (one turn a row)"),
+            "conversation": self.tr("Conversation (one turn a row)"),
             "prompt": self.tr("Question"),
-            "context": self.tr("Context (below the question)"),
+            "context": self.tr("Further input (below the question)"),
             "completion": self.tr("Answer"),
             "rejected": self.tr("Worse answer"),
             "label": self.tr("Rating"),
@@ -80,6 +85,10 @@ class MappingForm(QWidget):
             combo.setMinimumContentsLength(10)
             self._combos[field] = combo
             self._labels[field] = self._add(place, name, combo)
+        self.swap_button = buttons.flat(self.tr("Swap"), self._swap)
+        self.swap_button.setAccessibleName(self.tr("Swap the columns of question and answer"))
+        self.swap_button.setToolTip(plain_tip(self.tr("Swap the columns of question and answer")))
+        self._grid.addWidget(self.swap_button, 1, len(names) + 1)
         self._title = label(self.tr("Rows are"), "muted")
         self._title.setBuddy(self._shape)
         self._top = QHBoxLayout()
@@ -140,10 +149,15 @@ class MappingForm(QWidget):
         self._shape.setMinimumContentsLength(
             metrics.horizontalAdvance(self._shapes[shape]) // metrics.horizontalAdvance("X") + 2
         )
+        with_turns = self._mapping is None or bool(self._mapping.speaker)
         for field, combo in self._combos.items():
-            visible = field in _FIELDS[shape]
+            visible = field in _FIELDS[shape] and (with_turns or field not in _OF_TURNS)
             combo.setVisible(visible)
             self._labels[field].setVisible(visible)
+        before = self._mapping
+        is_pair = shape in ("prompt_completion", "alpaca") and (before is None or not before.instances)
+        both = all(self._combos[field].currentData() for field in ("prompt", "completion"))
+        self.swap_button.setVisible(is_pair and both)
         self._arrange()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -161,7 +175,7 @@ class MappingForm(QWidget):
             for field, combo in self._combos.items()
             if not combo.isHidden()
         ]
-        return sum(widths)
+        return sum(widths) + (0 if self.swap_button.isHidden() else self.swap_button.sizeHint().width() + theme.GRID)
 
     def _arrange(self) -> None:
         in_one_line = self._shape.sizeHint().width() + self._width_of_columns() <= self.width()
@@ -180,6 +194,14 @@ class MappingForm(QWidget):
             self._top.addWidget(self._title)
             self._top.addWidget(self._shape)
             self._top.addWidget(self.note, 1)
+
+    def _swap(self) -> None:
+        """The question's column for the answer, and the other way round."""
+        prompt, completion = self._combos["prompt"], self._combos["completion"]
+        places = prompt.currentIndex(), completion.currentIndex()
+        completion.setCurrentIndex(places[0])
+        prompt.setCurrentIndex(places[1])
+        self._on_chosen()
 
     def _on_chosen(self) -> None:
         self._show_fields()
@@ -201,8 +223,12 @@ class MappingForm(QWidget):
 
     def _missing(self, mapping: Mapping) -> str:
         match mapping.shape:
+            case "chat" if bool(mapping.speaker) != bool(mapping.conversation):
+                return self.tr("Choose who speaks and which conversation a row belongs to, or neither.")
+            case "chat" | "sharegpt" if not mapping.messages:
+                return self.tr("Choose the column that holds the conversations.")
             case "chat" | "sharegpt":
-                return "" if mapping.messages else self.tr("Choose the column that holds the conversations.")
+                pass
             case "text":
                 return "" if mapping.text else self.tr("Choose the column that holds the texts.")
             case "label" if not mapping.label:
@@ -215,9 +241,10 @@ class MappingForm(QWidget):
                 pass
             case _ if not mapping.prompt or not mapping.completion:
                 return self.tr("Choose the column of the question and the column of the answer.")
+        turns = (mapping.messages, mapping.speaker, mapping.conversation)
         chosen = [
             name
-            for name in (mapping.prompt, mapping.completion, mapping.rejected, mapping.context, mapping.system)
+            for name in (mapping.prompt, mapping.completion, mapping.rejected, mapping.context, mapping.system, *turns)
             if name
         ]
         if len(set(chosen)) < len(chosen):
