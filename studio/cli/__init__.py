@@ -137,6 +137,12 @@ def _training(commands: "Subparsers") -> None:
     for parser in (demo, train):
         parser.add_argument("--beside", action="store_true", help="start at once, even while another run goes on")
     train.add_argument("--queue", action="store_true", help="put it in line: an open window starts it in its turn")
+    train.add_argument(
+        "--suggested",
+        action="store_true",
+        default=None,
+        help="use the values that `plan` suggests for this model and data, but for those given here",
+    )
     train.add_argument("--data", help=f"{KINDS} file, or an imported dataset")
     _sources(train)
     plan = _add(commands, "plan", "planning:plan", "memory of a run before it starts, what makes it fit, and advice")

@@ -180,13 +180,16 @@ def verdict(result: events.Verdict) -> list[str]:
     new, unseen = ("test", "test") if result.also_learned else ("new", "unseen")
     if result.asked:
         lines.append(
-            f"Answers {result.right_after} of {result.asked} {new} questions right, before: {result.right_before}."
+            f"Answers {result.right_after} of {result.asked} {new} questions right, word for word; "
+            f"before: {result.right_before}."
         )
     if result.rows:
         lines.append(
             f"Better on {result.rows_better} of {result.rows} {unseen} examples; "
             f"loss on them {result.loss_base:.3f} before, {result.loss_tuned:.3f} now."
         )
+    if result.settled:
+        lines.append("That had stopped getting better before the end: longer training would hardly help.")
     if result.also_learned:
         lines.append(f"{result.also_learned} test examples were also learned from: that shows memory, not learning.")
     if result.known_before:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from studio.cli import output, places, running, waiting
+from studio.cli import output, places, running, suggestions, waiting
 from studio.cli.options import JobFile, is_job_file, job_file_settings, read_job_file, settings_from
 from studio.contract import events, installed, job
 from studio.contract.errors import Problem, SettingsError, StudioError
@@ -26,8 +26,8 @@ from studio.data.run_history import RunSummary, living_worker
 from studio.data.source import KINDS
 from studio.engine.model_folder import model_name
 
-JOB_OPTIONS = ("data", "held_back", "general", "probes", "name", "from_adapter")
-"""Options of `train` that a job file has its own keys for."""
+JOB_OPTIONS = ("data", "held_back", "general", "probes", "name", "from_adapter", "suggested")
+"""Options of `train` that a job file has its own keys for, or answers by what it says."""
 
 
 class Watcher:
@@ -59,6 +59,7 @@ def train(arguments: argparse.Namespace) -> int:
     Raises:
         StudioError: Bad input, or the run failed.
     """
+    watcher = Watcher(arguments.json)
     if arguments.queue:
         for other in ("beside", "start_over"):
             if getattr(arguments, other):
@@ -67,14 +68,13 @@ def train(arguments: argparse.Namespace) -> int:
         if arguments.resume:
             summary = _resumable(arguments)
             return waiting.put_in_line(summary.job, arguments.json, summary.id)
-        return waiting.put_in_line(_job(arguments), arguments.json)
+        return waiting.put_in_line(_suggested(arguments, _job(arguments), watcher), arguments.json)
     if arguments.start_over and not arguments.resume:
         raise StudioError("train.options", "--start-over needs --resume RUN.", fix="Say which run is to start over.")
-    watcher = Watcher(arguments.json)
     began = time.monotonic()
     if not arguments.resume:
         _require_free(arguments)  # before anything is imported, too
-        work = _job(arguments)
+        work = _suggested(arguments, _job(arguments), watcher)
     try:
         with waiting.starting() as lock:
             if arguments.resume:
@@ -99,6 +99,19 @@ def train(arguments: argparse.Namespace) -> int:
     if watcher.problem is not None and not arguments.json:
         raise StudioError.of(watcher.problem)
     return 0 if watcher.problem is None else 2
+
+
+def _suggested(arguments: argparse.Namespace, work: job.TrainJob, watcher: Watcher) -> job.TrainJob:
+    """With the suggested values where they are wanted; else it is said where they would matter.
+
+    Raises:
+        StudioError: They are wanted, and model or examples cannot be used.
+    """
+    if arguments.suggested:
+        return suggestions.take(arguments, work, watcher)
+    if arguments.job is None or not _is_job(arguments.job):  # a job file says how by itself
+        suggestions.tell(arguments, work, watcher)
+    return work
 
 
 def _require_free(arguments: argparse.Namespace) -> None:

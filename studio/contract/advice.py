@@ -24,6 +24,8 @@ EXPONENT = 0.781
 (0.0775): https://tinker-docs.thinkingmachines.ai/supervised-learning/sl-hyperparams. The starter (width 256) is far
 outside of what was fitted; there it says 2.5e-3, and 3.5e-3 was found best by trying."""
 HIGHEST_RATE = 5e-3
+RATE_APART = 2.0
+"""A rate that is so many times too low teaches little, one too high may spoil it; nearer ones are a matter of taste."""
 RATE_SOURCE = "Thinking Machines, 'LoRA Without Regret' (2025) and its formula by width"
 
 
@@ -168,6 +170,24 @@ def advised_rate(settings: TrainSettings, shape: ModelShape) -> float:
     if settings.optimiser == "lion":
         rate /= 3  # arXiv 2302.06675: three to ten times smaller than AdamW's
     return float(f"{rate:.2g}")
+
+
+def is_far(rate: float, advised: float) -> bool:
+    """Whether a learning rate is so far from the advised one that a run should not start unsaid."""
+    return max(rate, advised) >= RATE_APART * min(rate, advised)
+
+
+def unused_rate(advice: tuple[Advice, ...], settings: TrainSettings, preset: TrainSettings) -> Advice | None:
+    """The advised learning rate where it is far from the settings' own, which nobody chose.
+
+    Args:
+        advice: For these settings.
+        settings: As they stand.
+        preset: What they are where the user has changed nothing.
+    """
+    if settings != preset:
+        return None
+    return next((one for one in advice if one.path == "learning_rate" and is_far(one.now, one.value)), None)
 
 
 def _longest_text(settings: TrainSettings, planner: Planner) -> Advice:

@@ -14,7 +14,6 @@ from studio.contract.errors import Problem, StudioError
 from studio.contract.events import DataReport, Progress
 from studio.contract.job import TrainJob
 from studio.contract.records import Message, Record
-from studio.contract.settings import TrainSettings
 from studio.data.arrow_file import records_of
 from studio.data.chat_rows import read_chat_rows
 from studio.data.dataset import ROWS_FILE, DatasetInfo, open_dataset
@@ -108,7 +107,8 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
         for number, record in enumerate(_polled(extra, len(extra), "Reading the general examples", emit, control)):
             general.add(record, number)
     most = tokens.limit(tokenizer, rules)
-    _refuse(train, held, most, settings)
+    at_end = tokens.is_models_limit(tokenizer, rules)
+    _refuse(train, held, most, at_end)
     tested = held.sample()
     rows = train.rows.joined(general.rows)
     return Examples(
@@ -117,7 +117,7 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
         held=tested,
         asked=_asked(tested, MOST_ASKED_OWN if own_test_file else MOST_ASKED),
         report=_report(train, held, general, tokenizer),
-        notices=(*tokenizer.notices, *_notices(job, train, held, most)),
+        notices=(*tokenizer.notices, *_notices(job, train, held, most, at_end)),
         fingerprint=rows.digest(),
     )
 
@@ -238,7 +238,17 @@ def _polled(records: Iterable[Record], total: int, stage: str, emit: Emit, contr
         yield record
 
 
-def _refuse(train: _Side, held: _Side, most: int, settings: TrainSettings) -> None:
+def _refuse(train: _Side, held: _Side, most: int, at_end: bool) -> None:
+    """Refuse where nothing can be learned.
+
+    Args:
+        train, held: The rows of both sides.
+        most: Longest text in tokens.
+        at_end: The model itself reads no longer ones.
+
+    Raises:
+        StudioError: There is nothing to learn from, and why.
+    """
     total = train.fates.total()
     if total + held.fates.total() < 2:
         raise StudioError(
@@ -265,10 +275,10 @@ def _refuse(train: _Side, held: _Side, most: int, settings: TrainSettings) -> No
         raise StudioError(
             "train.all_too_long",
             f"All {train.fates['left_out']} examples with something to learn are longer than {most} tokens"
-            + (", the most that this model can read." if most < settings.max_tokens else "."),
+            + (", the most that this model can read." if at_end else "."),
             "Examples that are too long are left out, so nothing would be learned.",
             "Choose a model with a longer context, shorten the examples, or let longer ones be cut."
-            if most < settings.max_tokens
+            if at_end
             else "Raise the longest text, or let longer examples be cut.",
             where="max_tokens",
         )
@@ -310,7 +320,7 @@ def _report(train: _Side, held: _Side, general: _Side, tokenizer: Any) -> DataRe
     )
 
 
-def _notices(job: TrainJob, train: _Side, held: _Side, most: int) -> Iterator[Problem]:
+def _notices(job: TrainJob, train: _Side, held: _Side, most: int, at_end: bool) -> Iterator[Problem]:
     settings = job.settings
     if settings.replay_share > 0 and not job.general:
         yield Problem(
@@ -336,10 +346,9 @@ def _notices(job: TrainJob, train: _Side, held: _Side, most: int) -> Iterator[Pr
                 code=f"train.rows_{fate}",
                 where="max_tokens",
                 what=f"{train.fates[fate]} of {total} examples are {word}.",
-                why=f"The longest text is {most} tokens"
-                + (": more the model cannot read." if most < settings.max_tokens else "."),
+                why=f"The longest text is {most} tokens" + (": more the model cannot read." if at_end else "."),
                 fix="Choose a model with a longer context, or shorten the examples."
-                if most < settings.max_tokens
+                if at_end
                 else "Raise the longest text if the memory allows it.",
             )
     if train.fates["nothing_to_learn"]:

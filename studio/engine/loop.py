@@ -15,6 +15,8 @@ from studio.contract.events import CheckpointSaved, Evaluated, Finished, Paused,
 from studio.contract.job import TrainJob
 from studio.contract.plan import planned_steps
 from studio.contract.run_folder import RunFolder
+from studio.contract.verdict import has_settled
+from studio.data.run_history import read_events
 from studio.engine import checkpoint, methods, resuming, room, sound_weights
 from studio.engine.batches import Feed, Plan, collate
 from studio.engine.checkpoint import Snapshot, State
@@ -378,12 +380,15 @@ class Run:
             reason=reason,
             steps=self.step,
             seconds=self.pace.train_seconds,
-            verdict=None if found == Verdict() else msgspec.structs.replace(found, also_learned=self._also_learned()),
+            verdict=None if found == Verdict() else self._told(found),
             best_step=self.best_step if self.best else 0,
         )
 
-    def _also_learned(self) -> int:
-        return self.ready.examples.report.overlap
+    def _told(self, found: Verdict) -> Verdict:
+        """With what the rows and the run's own tests tell; the tests of earlier parts of a resumed run, too."""
+        tests = {told.step: told.loss for told in read_events(self.folder) if isinstance(told, Evaluated)}
+        overlap = self.ready.examples.report.overlap
+        return msgspec.structs.replace(found, also_learned=overlap, settled=has_settled(tests, self.step))
 
     def _save_adapter(self) -> tuple[Any, float] | None:
         def write(folder: Path) -> None:

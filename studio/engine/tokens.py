@@ -52,6 +52,12 @@ def limit(tokenizer: Any, rules: Rules) -> int:
     return min(rules.max_tokens, getattr(tokenizer, "context", rules.max_tokens))
 
 
+def is_models_limit(tokenizer: Any, rules: Rules) -> bool:
+    """Whether the model itself reads no longer texts: a higher setting would change nothing."""
+    context = getattr(tokenizer, "context", None)
+    return context is not None and context <= rules.max_tokens
+
+
 def has_room(example: Example, tokenizer: Any) -> bool:
     """Whether an answer still fits into the model's context behind these messages."""
     most = getattr(tokenizer, "context", None)

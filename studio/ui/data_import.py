@@ -30,17 +30,22 @@ class DataImport(QObject):
         dataset_wanted: Show the chosen dataset (again).
         by_hand_wanted: Show the choosing of columns.
         busy_changed: An import began or ended.
+        question_changed: Whether changes may be dropped is being asked, or was answered.
+        asking: It is being asked: what is chosen above the rows is not what they were made by.
     """
 
     dataset_wanted = Signal()
     by_hand_wanted = Signal()
     busy_changed = Signal()
+    question_changed = Signal()
 
     def __init__(self, workplace: Workplace, desk: DataDesk, page: QWidget) -> None:
         super().__init__(page)
         self._workplace, self._desk, self._page = workplace, desk, page
         self._inspected: Inspected | None = None
+        self.asking = False
         self.message = MessageBar()
+        self.message.changed.connect(self._on_message_changed)
         self.progress = ImportProgress()
         self.by_hand = HandMapping()
         self._earlier: Mapping | None = None  # of the window before, for the file that is being read anew
@@ -138,9 +143,18 @@ class DataImport(QObject):
             self.tr("Export the rows first if you want to keep them."),
             [
                 (self.tr("Import anew"), lambda: self._workplace.start_import(work)),
-                (self.tr("Keep the changes"), self.dataset_wanted.emit),
+                (self.tr("Keep the changes"), self.message.clear),
             ],
         )
+        self.asking = True
+        self.question_changed.emit()
+
+    def _on_message_changed(self) -> None:
+        """The question was answered, closed or gave way to another message: what is chosen is what is used again."""
+        if self.asking:
+            self.asking = False
+            self.question_changed.emit()
+            self.dataset_wanted.emit()
 
     # --- an import that goes on -------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ def measure(model: Path, settings: TrainSettings) -> tuple[Measure, int]:
     """How a model and these settings see a row; in a process that has chosen no model, none of this is imported.
 
     Returns:
-        What counts a row's tokens, and the longest text in tokens.
+        What counts a row's tokens, and the longest text in tokens where it is the model that reads no more; else 0.
 
     Raises:
         StudioError: The model cannot be used.
@@ -50,4 +50,4 @@ def measure(model: Path, settings: TrainSettings) -> tuple[Measure, int]:
             left_out=left_out,
         )
 
-    return measured, tokens.limit(tokenizer, rules)
+    return measured, tokens.limit(tokenizer, rules) if tokens.is_models_limit(tokenizer, rules) else 0

@@ -10,6 +10,7 @@ from studio.cli import main, places
 from studio.cli.options import require_method
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import jobs_folder, runs_folder, starter_folder
+from studio.data import run_queue
 from studio.data.host_memory import LIMIT
 from studio.engine import base_model
 from tests.cli.test_cli import refused
@@ -111,6 +112,42 @@ def test_a_run_that_cannot_fit_is_refused_and_leaves_nothing(
         assert "205 MB are free" in problem["what"]
         assert problem["fix"].startswith("Choose a smaller model, or close other programs")
     assert list(runs_folder().iterdir()) == []
+
+
+def test_a_run_on_own_data_says_that_the_suggested_speed_is_not_used_and_suggested_takes_it(
+    capsys: pytest.CaptureFixture[str], rows: Path
+) -> None:
+    assert main(["train", str(rows), "--name", "plain", "--queue"]) == 0
+    said = capsys.readouterr().err
+    assert "Note: The suggested values are not used. At a learning speed of 0.0002 this model may learn next to" in said
+    assert "0.0025 is suggested" in said
+    assert "--suggested" in said
+
+    assert main(["train", str(rows), "--name", "advised", "--suggested", "--epochs", "4", "--queue"]) == 0
+    said = capsys.readouterr().err
+    assert "not used" not in said
+    assert "Suggested values are used: --batch-size 4 --learning-rate 0.0025 --max-tokens 128." in said
+    plain, advised = (one.work.settings for one in run_queue.waiting())
+    assert plain.learning_rate == 2e-4
+    assert (advised.learning_rate, advised.batch_size, advised.max_tokens) == (2.5e-3, 4, 128)
+    assert advised.epochs == 4.0  # what was said counts
+
+
+@pytest.mark.parametrize("words", [("--learning-rate", "2e-4"), ("--method", "ia3")])
+def test_a_learning_speed_that_was_chosen_is_not_spoken_against(
+    capsys: pytest.CaptureFixture[str], rows: Path, words: tuple[str, ...]
+) -> None:
+    assert main(["train", str(rows), *words, "--queue"]) == 0
+    assert "suggested" not in capsys.readouterr().err
+
+
+def test_suggestions_and_a_job_file_exclude_each_other(
+    capsys: pytest.CaptureFixture[str], rows: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "job.toml").write_text(f'data = "{rows.name}"\n')
+    problem = refused(capsys, "train", str(tmp_path / "job.toml"), "--suggested")
+    assert problem["code"] == "train.options"
+    assert "--suggested" in problem["what"]
 
 
 def test_a_range_test_prints_its_curve_and_suggests_a_rate(capsys: pytest.CaptureFixture[str], rows: Path) -> None:

@@ -14,6 +14,7 @@ from studio.contract.errors import StudioError
 from studio.contract.metrics import METRICS
 from studio.contract.records import Message
 from studio.contract.settings import TrainSettings
+from studio.contract.verdict import has_settled
 from studio.engine import base_model, generate, metrics, verdict
 from studio.engine.batches import Rows, collate
 from studio.engine.loss import row_losses
@@ -133,3 +134,22 @@ def test_a_base_model_that_computes_nonsense_is_refused(loss: float) -> None:
         require_finite(Measured(loss=loss))
     require_finite(Measured(loss=3.0))
     assert verdict.compare(Measured(loss=3.0), Measured(loss=1.0)).loss_tuned == 1.0
+
+
+@pytest.mark.parametrize(
+    ("losses", "steps", "settled"),
+    [
+        ({0: 9.48, 25: 2.0, 50: 0.93, 100: 0.92, 150: 0.91}, 150, True),
+        ({0: 3.0, 50: 1.0, 100: 1.4}, 100, True),  # it rose again
+        ({0: 3.0, 50: 2.5, 100: 2.0}, 100, False),
+        ({0: 3.0, 50: 2.2, 100: 2.1}, 100, False),
+        ({0: 3.0, 100: 2.0}, 100, None),  # one test says nothing of the way
+        ({50: 2.5, 100: 2.0}, 100, None),
+        ({0: 1.0, 50: 1.5, 100: 2.0}, 100, None),  # nothing fell
+        ({}, 100, None),
+    ],
+)
+def test_a_loss_has_settled_where_the_second_half_brought_hardly_any_of_its_fall(
+    losses: dict[int, float], steps: int, settled: bool | None
+) -> None:
+    assert has_settled(losses, steps) is settled

@@ -14,6 +14,7 @@ from studio.contract.records import Message
 from studio.data.dataset import ROWS_FILE, open_dataset, read_info, write_info
 from studio.engine import tokens, train
 from studio.engine.examples import Examples, read_examples
+from studio.worker import doctor
 from studio.worker.preview import RowReader
 from tests.engine.ground import Person, make_dataset, make_job, make_model, new_run
 from tests.helpers.conversations import edit_tokenizer
@@ -164,3 +165,20 @@ def test_the_better_answers_of_real_pairs_are_learned_on_request(model: Path, tm
     examples = read(make_job(model, tmp_path / "dpo", max_tokens=4096))
     assert examples.report.kept > 0
     assert int(np.sum(examples.rows.learned_counts)) > 0
+
+
+@pytest.mark.parametrize(("chosen", "advice"), [(64, "Choose a model"), (65, "Choose a model"), (63, "Raise the")])
+def test_a_longer_text_is_advised_only_where_the_model_could_read_it(
+    model: Path, tmp_path: Path, chosen: int, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "It is the number that you said. "
+    rows = [{"prompt": f"What is {n}?", "completion": long * (1 + 9 * (n % 2))} for n in range(40)]
+    job = make_job(model, make_dataset(tmp_path / "data", rows), max_tokens=chosen)
+    tokenizer = tokens.load_tokenizer(model)
+    tokenizer.context = 64
+    person = Person()
+    (told,) = [one for one in read_examples(job, tokenizer, person, person).notices if one.where == "max_tokens"]
+    assert told.fix.startswith(advice)
+    monkeypatch.setattr(tokens, "load_tokenizer", lambda _: tokenizer)
+    _, limit = doctor.measure(model, job.settings)
+    assert limit == (0 if chosen < 64 else 64)

@@ -69,6 +69,23 @@ def test_a_run_reports_its_data_starts_steps_and_leaves_an_adapter(llama: Path, 
     assert all(tensor.dtype == torch.float32 for tensor in adapter_of(folder).values())
 
 
+@pytest.mark.parametrize(("rates", "settled"), [("cosine", False), ("standing still", True)])
+def test_the_verdict_says_whether_unseen_loss_had_stopped_falling(
+    rates: str, settled: bool, llama: Path, sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if settled:  # nothing is learned in the second half
+        monkeypatch.setattr(loop, "learning_rate", lambda settings, step, total: 5e-3 if 2 * step <= total else 0.0)
+    folder = new_run(tmp_path)
+
+    def record(event: events.Event) -> None:  # as the wire does
+        with folder.events.open("ab") as file:
+            file.write(msgspec.json.encode(event) + b"\n")
+
+    finished, _ = run(make_job(llama, sums, max_steps=12, evaluations=4), folder, Person(record))
+    assert finished.verdict is not None
+    assert finished.verdict.settled is settled, rates
+
+
 def test_two_runs_with_one_seed_are_the_same_and_another_seed_is_another(
     llama: Path, sums: Path, tmp_path: Path
 ) -> None:

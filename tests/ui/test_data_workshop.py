@@ -276,6 +276,33 @@ def test_importing_anew_asks_before_it_drops_changes(
     assert len(open_dataset(Path(faq.folder))) == 8
 
 
+@pytest.mark.parametrize("answer", ["keep", "close", "escape", "another message"])
+def test_while_it_is_asked_whether_changes_may_go_nothing_leads_on_and_afterwards_the_columns_are_those_in_use(
+    page: DataPage, faq: DatasetInfo, answer: str
+) -> None:
+    page.desk.history.do(Exclude((0,)), "x")
+    assert page.continue_button.isEnabled()
+    used = faq.mapping
+    swapped = msgspec.structs.replace(used, prompt=used.completion, completion=used.prompt)
+    page.mapping_form.show_mapping(faq.columns, swapped)  # as if it were chosen there
+    page.importing.change(mapping=swapped)
+    assert not page.continue_button.isEnabled()
+    assert "question" in page.continue_button.toolTip()
+    assert not page.start()
+    if answer == "keep":
+        seen_button(page, "Keep the changes").click()
+    elif answer == "close":
+        page.message.dismiss()
+    elif answer == "escape":
+        assert page.escape()
+    else:
+        page.message.show_text("info", "Something else.")
+    assert page.continue_button.isEnabled()
+    chosen = page.mapping_form.chosen()
+    assert (chosen.prompt, chosen.completion) == (used.prompt, used.completion)
+    assert not page.workplace.importing
+
+
 def test_the_rows_as_they_read_now_are_exported(
     qtbot: QtBot, page: DataPage, faq: DatasetInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,7 +92,9 @@ def test_an_old_run_is_replayed_through_the_live_plot(page: RunsPage, three: lis
     qtbot.waitUntil(lambda: plot.main.drawn_points == 100)
     assert page.detail.view.answers.answer.text() == "Marta Quill keeps them."
     assert page.detail.view.report.sentences[0][1].startswith("300 examples")
-    assert page.detail.said.text().startswith("Answers 55 of 58 new questions right, before: 0. Still answers 174")
+    assert page.detail.said.text().startswith(
+        "Answers 55 of 58 new questions right, word for word; before: 0. Still answers 174"
+    )
 
 
 def test_the_settings_tab_shows_what_differs_from_the_defaults(page: RunsPage, three: list[RunFolder]) -> None:

@@ -331,7 +331,7 @@ def test_the_end_says_what_was_learned_and_compare_is_first(
     follow.end()
     assert page.verdict.isVisible()
     assert page.verdict.text().splitlines()[:2] == [
-        "Answers 55 of 58 new questions right, before: 0.",
+        "Answers 55 of 58 new questions right, word for word; before: 0.",
         "Still answers 174 of 180 that it could before.",
     ]
     compare = page.verdict.compare

@@ -138,7 +138,7 @@ def test_suggestions_have_reasons_and_one_click_takes_them(before: BeforeRun, qt
     assert "Learning speed: 0.0014" in advice.line.text()
     press(qtbot, before, "Why?")
     assert advice.reasons.isVisible()
-    press(qtbot, before, "Use these")
+    qtbot.mouseClick(advice.use, Qt.MouseButton.LeftButton)
     settings = before.setup.form.settings()
     assert settings is not None
     assert settings.learning_rate == 0.0014
@@ -155,6 +155,46 @@ def test_suggestions_have_reasons_and_one_click_takes_them(before: BeforeRun, qt
     assert not any(one.isVisible() for one in advice.findChildren(ChangedLine))
 
 
+def test_beside_the_start_it_is_said_that_the_suggestions_are_not_used_and_one_click_uses_them(
+    before: BeforeRun, qtbot: QtBot
+) -> None:
+    unused = before.setup.unused
+    assert before.form()["touched"] is False
+    assert unused.words.text() == (
+        "The suggested values are not used: at a learning speed of 0.0002 it may learn next to nothing. "
+        "Suggested: 0.0014."
+    )
+    qtbot.mouseClick(unused.use, Qt.MouseButton.LeftButton)
+    settings = before.setup.form.settings()
+    assert settings is not None
+    assert settings.learning_rate == 0.0014
+    assert not unused.line.isVisible()
+    (line,) = before.setup.findChildren(ChangedLine)  # said where it was clicked, in sight, and only there
+    assert unused.isAncestorOf(line)
+    assert "Learning speed: 0.0014" in line.findChildren(QLabel)[0].text()
+    assert "Longest text: 64 tokens" in line.findChildren(QLabel)[0].text()
+    press(qtbot, before, "Undo")
+    assert before.setup.form.settings() == load_preset("balanced").settings()
+    assert unused.line.isVisible()
+
+
+@pytest.mark.parametrize("path", ["learning_rate", "epochs"])
+def test_settings_that_the_user_made_his_own_are_not_spoken_against(before: BeforeRun, path: str) -> None:
+    assert before.setup.unused.isVisible()
+    edit(before, path, 1e-4 if path == "learning_rate" else 7.0)
+    assert not before.setup.unused.isVisible()
+
+
+def test_a_learning_speed_near_the_suggested_one_is_fine(
+    before: BeforeRun, workplace: Workplace, tmp_path: Path
+) -> None:
+    model = add_model(tmp_path / "wide")
+    (tmp_path / "wide" / "config.json").write_text(json.dumps(CONFIG | {"hidden_size": 4096}))
+    workplace.choose_model(model)
+    assert "Learning speed: 0.00029" in before.setup.advice.line.text()
+    assert not before.setup.unused.isVisible()
+
+
 def test_the_sample_keeps_the_settings_that_were_found_for_it(before: BeforeRun, workplace: Workplace) -> None:
     add_dataset(SAMPLE)
     workplace.choose_model(add_model(starter_folder()))
@@ -162,6 +202,7 @@ def test_the_sample_keeps_the_settings_that_were_found_for_it(before: BeforeRun,
     assert before.setup.form.settings() == load_preset(SAMPLE).settings()
     assert "were tuned" in before.setup.advice.line.text()
     assert not before.setup.advice.use.isVisible()
+    assert not before.setup.unused.isVisible()
 
 
 def test_the_result_of_a_range_test_is_drawn_and_one_click_uses_it(

@@ -18,7 +18,7 @@ LONG = Verdict(rows=119, rows_better=84, loss_base=3.2, loss_tuned=1.1)
 
 def test_right_answers_are_counted_and_so_is_what_was_kept() -> None:
     said = judge(run_stream.VERDICT)
-    assert said.headline == "Answers 55 of 58 new questions right, before: 0."
+    assert said.headline == "Answers 55 of 58 new questions right, word for word; before: 0."
     assert said.sentences == ("Still answers 174 of 180 that it could before.",)
     assert (said.mood, said.short) == ("success", "55 of 58 right")
 
@@ -34,7 +34,7 @@ LIKELIER = Verdict(asked=5, right_before=0, right_after=0, rows=5, rows_better=5
 
 def test_a_lower_loss_without_a_right_answer_is_no_success() -> None:
     said = judge(LIKELIER)
-    assert said.headline == "Answers 0 of 5 new questions right, before: 0."
+    assert said.headline == "Answers 0 of 5 new questions right, word for word; before: 0."
     assert said.sentences == (
         (
             "A little more likely, but no new question is answered right yet: train longer or with a higher "
@@ -47,23 +47,55 @@ def test_a_lower_loss_without_a_right_answer_is_no_success() -> None:
 
 def test_a_few_right_answers_that_may_be_luck_are_called_so() -> None:
     said = judge(msgspec.structs.replace(LIKELIER, asked=58, right_before=20, right_after=21, rows=58, rows_better=58))
-    assert said.headline == "Answers 21 of 58 new questions right, before: 20."
+    assert said.headline == "Answers 21 of 58 new questions right, word for word; before: 20."
     assert "may be luck" in said.sentences[0]
     assert said.mood == "info"
 
 
+FREE_TEXT = Verdict(asked=28, right_before=0, right_after=0, rows=28, rows_better=28, loss_base=9.48, loss_tuned=0.91)
+
+
+def test_free_text_that_got_much_better_is_told_by_its_loss_and_word_for_word_is_explained() -> None:
+    said = judge(msgspec.structs.replace(FREE_TEXT, settled=True))
+    assert said.headline == "Better on 28 of 28 unseen examples; loss on them fell from 9.48 to 0.91."
+    assert said.sentences == (
+        "Answers 0 of 28 new questions right, word for word; before: 0.",
+        (
+            "The same in other words counts as wrong there: read some answers in Compare. It had stopped getting "
+            "better before the end: longer training would hardly help."
+        ),
+    )
+    assert (said.mood, said.short) == ("info", "better on 28 of 28")
+
+
+@pytest.mark.parametrize("verdict", [FREE_TEXT, LIKELIER])
+def test_longer_training_is_advised_only_where_unseen_loss_was_still_falling(verdict: Verdict) -> None:
+    falling = " ".join(judge(msgspec.structs.replace(verdict, settled=False)).sentences)
+    settled = " ".join(judge(msgspec.structs.replace(verdict, settled=True)).sentences)
+    assert "train longer" in falling or "longer training may help" in falling
+    assert "longer training would hardly help" in settled
+    assert "train longer" not in settled
+
+
+def test_an_old_run_of_free_text_without_tests_on_the_way_gets_no_advice_to_train_longer() -> None:
+    assert "longer" not in " ".join(judge(FREE_TEXT).sentences)
+
+
 @pytest.mark.parametrize("after", [0, 1, 2, 5, 58, None])
 @pytest.mark.parametrize("better", [0, 29, 58, None])
-def test_what_was_asked_is_told_before_any_other_figure_and_success_needs_right_answers(
-    after: int | None, better: int | None
+@pytest.mark.parametrize("tuned", [1.0, 2.9])
+def test_what_was_asked_is_always_told_and_first_where_the_loss_is_not_far_lower(
+    after: int | None, better: int | None, tuned: float
 ) -> None:
     verdict = Verdict(
-        asked=58, right_before=1, right_after=after, rows=58, rows_better=better, loss_base=3.0, loss_tuned=1.0
+        asked=58, right_before=1, right_after=after, rows=58, rows_better=better, loss_base=3.0, loss_tuned=tuned
     )
     said = judge(verdict)
     told = [words for words in (said.headline, *said.sentences) if any(letter.isdigit() for letter in words)]
     if after is not None:
-        assert told[0] == f"Answers {after} of 58 new questions right, before: 1."
+        exact = f"Answers {after} of 58 new questions right, word for word; before: 1."
+        assert exact in told
+        assert told[0] == exact or (tuned < 2 and better == 58 and after <= 2)
         assert said.mood != "success" or after > 1
 
 

@@ -41,7 +41,7 @@ def diagnose(
         emit: Gets `Progress` in rows, at most ten a second.
         control: Asked meanwhile; any wish to end ends it, and what was found before stays.
         measure: Counts the tokens of a row as the trainer will; None: characters are counted.
-        limit: Longest text in tokens where the model allows less than the settings; 0: as the settings say.
+        limit: Longest text in tokens where the model reads no longer ones; 0: as the settings say.
 
     Returns:
         The final event; the caller emits it.
@@ -59,7 +59,7 @@ def diagnose(
         asked=Similar(common_runs(_sample(dataset), ASKED), ASKED) if work.test else None,
         measure=measure,
         limit=limit or work.settings.max_tokens,
-        is_models_limit=0 < limit < work.settings.max_tokens,
+        is_models_limit=limit > 0,
         share=work.settings.held_back_share,
         tick=pace.tick,
     )

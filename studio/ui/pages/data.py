@@ -111,6 +111,7 @@ class DataPage(Page):
         importing.dataset_wanted.connect(self._on_datasets_changed)
         importing.by_hand_wanted.connect(lambda: self.stack.setCurrentIndex(2))
         importing.busy_changed.connect(self._show_busy)
+        importing.question_changed.connect(self._show_continue)
         self.empty.paths_chosen.connect(importing.import_files)
         self.empty.sample_wanted.connect(self.workplace.import_sample)
         self.verdict.problems_wanted.connect(self._show_problems)
@@ -274,10 +275,17 @@ class DataPage(Page):
         self.verdict.setVisible(info is not None)
         self.mapping_form.setVisible(info is not None and bool(info.columns))
         self.options.setVisible(info is not None)
-        self.continue_button.setEnabled(info is not None and info.usable > 0 and self.desk.dataset is not None)
+        self._show_continue()
         if info is not None:
             self.mapping_form.show_mapping(info.columns, info.mapping if info.columns else None)
         self._show_options()
+
+    def _show_continue(self) -> None:
+        """Not while a question is open: Train would take the rows as they are, not as it is chosen above them."""
+        asking = self.importing.asking
+        usable = self._info is not None and self._info.usable > 0 and self.desk.dataset is not None
+        self.continue_button.setEnabled(usable and not asking)
+        self.continue_button.setToolTip(self.tr("First answer the question above.") if asking else "")
 
     def _show_options(self) -> None:
         if self._info is not None:

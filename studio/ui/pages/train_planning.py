@@ -1,11 +1,12 @@
 """Train, before a run: memory, suggestions and the range test, wired to the workplace and to the form."""
 
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject
 
 from studio.contract import events, job
-from studio.contract.advice import advise, is_tested, sets_of
+from studio.contract.advice import advise, is_tested, sets_of, unused_rate
 from studio.contract.errors import Problem, StudioError
 from studio.contract.memory_fit import Fit, changed
 from studio.contract.presets import load_preset
@@ -17,6 +18,9 @@ from studio.supervisor.forecast import Forecast
 from studio.supervisor.short_job import ShortJob
 from studio.supervisor.workplace import Workplace
 from studio.ui.widgets.train_setup import TrainSetup
+
+Tell = Callable[[dict[str, Any], Callable[[], object]], None]
+"""Says what was changed, and takes what puts it back."""
 
 
 class TrainPlanning(QObject):
@@ -39,10 +43,11 @@ class TrainPlanning(QObject):
         memory.measure_wanted.connect(lambda: self._start(self.measuring))
         memory.cancel_wanted.connect(self.measuring.cancel)
         memory.changes_wanted.connect(self._take_changes)
-        advice.advice_wanted.connect(self._take_advice)
+        advice.advice_wanted.connect(lambda: self._take_advice(advice.show_changed))
+        setup.unused.use_wanted.connect(lambda: self._take_advice(setup.unused.show_changed))
         advice.test_wanted.connect(lambda: self._start(self.testing))
         advice.cancel_wanted.connect(self.testing.cancel)
-        advice.rate_wanted.connect(lambda rate: self._take_told({"learning_rate": rate}))
+        advice.rate_wanted.connect(lambda rate: self._take_told({"learning_rate": rate}, advice.show_changed))
         memory.problem_wanted.connect(self._show_problem)
         advice.problem_wanted.connect(self._show_problem)
         for short, panel in ((self.measuring, memory), (self.testing, advice)):
@@ -60,6 +65,7 @@ class TrainPlanning(QObject):
             train_rows: The user's rows that are learned from; 0: not counted yet.
         """
         self._settings, self._train_rows = settings, train_rows
+        self.setup.unused.show_unused(None)
         model, data = self.workplace.model, self.workplace.dataset
         about = (model.path if model is not None else "", data.folder if data is not None else "")
         if about != self._about:
@@ -86,7 +92,10 @@ class TrainPlanning(QObject):
         if self._is_tuned(settings):
             self.setup.advice.show_tuned(tested)
         else:
-            self.setup.advice.show_advice(advise(settings, planner, tested))
+            told = advise(settings, planner, tested)
+            self.setup.advice.show_advice(told)
+            preset = load_preset(self.setup.form.preset).settings()
+            self.setup.unused.show_unused(unused_rate(told, settings, preset))
 
     def _forget_test(self) -> None:
         """The range test was about something else."""
@@ -150,7 +159,7 @@ class TrainPlanning(QObject):
         if before is not None:
             self.setup.memory.show_changed(fit.sets, lambda: self.setup.form.set_settings(before))
 
-    def _take_advice(self) -> None:
+    def _take_advice(self, tell: Tell) -> None:
         settings = self._settings
         if settings is None:
             return
@@ -158,14 +167,14 @@ class TrainPlanning(QObject):
         planner = self.forecast.planner(model, data, settings, self._train_rows, self.workplace.device)
         if planner is not None:
             tested = self._tested[0] if self._tested is not None else None
-            self._take_told(sets_of(advise(settings, planner, tested)))
+            self._take_told(sets_of(advise(settings, planner, tested)), tell)
 
-    def _take_told(self, sets: dict[str, Any]) -> None:
-        """Take suggested values over, say which, and offer the way back."""
+    def _take_told(self, sets: dict[str, Any], tell: Tell) -> None:
+        """Take suggested values over, say which where it was asked for, and offer the way back."""
         before = self._settings
         self._apply(sets)
         if before is not None:
-            self.setup.advice.show_changed(sets, lambda: self.setup.form.set_settings(before))
+            tell(sets, lambda: self.setup.form.set_settings(before))
 
     def _apply(self, sets: dict[str, Any]) -> None:
         """Take values over into the form; it tells everyone."""

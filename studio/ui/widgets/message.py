@@ -25,9 +25,11 @@ class MessageBar(QFrame):
 
     Attributes:
         dismissed: The user closed it.
+        changed: It says something else now, or nothing.
     """
 
     dismissed = Signal()
+    changed = Signal()
 
     def __init__(self, parent: QWidget | None = None, closable: bool = True) -> None:
         super().__init__(parent)
@@ -103,11 +105,13 @@ class MessageBar(QFrame):
         self.setAccessibleName(what)
         self.setAccessibleDescription(" ".join(text for text in (why, fix) if text))
         self.show()
+        self.changed.emit()
 
     def clear(self) -> None:
         """Hide without telling anyone."""
         self._problem = None
         self.hide()
+        self.changed.emit()
 
     def dismiss(self) -> None:
         """The user has read it."""

@@ -19,6 +19,7 @@ from studio.ui.widgets.labels import label, plain_tip
 from studio.ui.widgets.memory_panel import MemoryPanel
 from studio.ui.widgets.section import ScrollColumn, Section, row
 from studio.ui.widgets.settings_form import SettingsForm
+from studio.ui.widgets.unused_advice import UnusedAdvice
 
 
 class Choice(NamedTuple):
@@ -63,6 +64,7 @@ class TrainSetup(QWidget):
         start_clicked: [Start training], or the button that says what is missing.
         form: All settings.
         memory, advice: Whether it fits, and what is suggested.
+        unused: Beside the start: that a suggestion which matters is not used.
     """
 
     model_picked = Signal(str)  # path
@@ -150,10 +152,15 @@ class TrainSetup(QWidget):
         self.summary = label("", wrap=True)  # large text in a small window: two lines rather than half of one
         self.start_button = buttons.primary(self.tr("Start training"), self.start_clicked.emit, "play")
         self.start_button.setToolTip(plain_tip(self.tr("Ctrl+Enter")))
+        self.unused = UnusedAdvice()
+        said = QVBoxLayout()
+        said.setSpacing(GRID // 2)
+        said.addWidget(self.unused)
+        said.addWidget(self.summary)
         layout = QHBoxLayout(bar)
         layout.setContentsMargins(3 * GRID, GRID, 3 * GRID, GRID)
         layout.setSpacing(2 * GRID)
-        layout.addWidget(self.summary, 1)
+        layout.addLayout(said, 1)
         layout.addWidget(self.start_button)
         return bar
 

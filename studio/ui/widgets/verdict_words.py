@@ -18,6 +18,9 @@ _FEWEST_ASKED = 3
 
 _KEPT_ENOUGH = 0.9
 
+_FAR = 0.1
+"""Share of the loss: what fell by less may have learned too slowly, whatever the answers are."""
+
 
 class Judgement(NamedTuple):
     """What a verdict says.
@@ -66,6 +69,8 @@ def judge(verdict: Verdict | None) -> Judgement:
         return Judgement(headline, tuple(figures), _tr("no real improvement"), "warning")
     if not exact:  # answers too long to be compared word for word: the loss is all there is to go by
         return Judgement(loss, tuple(kept), _short(verdict), _mood(verdict))
+    if fell_far(verdict):  # of free text hardly any answer is the expected one to the letter
+        return Judgement(loss, (exact, _other_words_sentence(verdict), *kept), _better(verdict), "info")
     return Judgement(exact, (_likelier_sentence(verdict), loss, *kept), _short(verdict), "info")
 
 
@@ -98,6 +103,12 @@ def improved_loss(verdict: Verdict) -> bool:
     return verdict.loss_tuned < verdict.loss_base and verdict.rows_better >= by_luck
 
 
+def fell_far(verdict: Verdict) -> bool:
+    """The loss on held-back rows is clearly another, not merely a little lower."""
+    base, tuned = verdict.loss_base, verdict.loss_tuned
+    return base is not None and tuned is not None and tuned <= (1 - _FAR) * base
+
+
 def kept_share(verdict: Verdict) -> float:
     """Share of what it knew that it still knows; 1 where nothing was asked."""
     return (verdict.known_after or 0) / verdict.known_before if verdict.known_before else 1.0
@@ -116,8 +127,8 @@ def kept_sentence(verdict: Verdict) -> list[str]:
 def _exact_sentence(verdict: Verdict) -> str:
     if not verdict.asked or verdict.right_after is None:
         return ""
-    new = _tr("Answers {after} of {asked} new questions right, before: {before}.")
-    test = _tr("Answers {after} of {asked} test questions right, before: {before}.")
+    new = _tr("Answers {after} of {asked} new questions right, word for word; before: {before}.")
+    test = _tr("Answers {after} of {asked} test questions right, word for word; before: {before}.")
     return (test if verdict.also_learned else new).format(
         after=wording.number(verdict.right_after),
         asked=wording.number(verdict.asked),
@@ -127,6 +138,11 @@ def _exact_sentence(verdict: Verdict) -> str:
 
 def _likelier_sentence(verdict: Verdict) -> str:
     """A lower loss alone is no right answer: say so, and what helps."""
+    if verdict.settled:
+        return _tr(
+            "A little more likely, and no longer getting better at the end: longer training would hardly help; more "
+            "and clearer examples may."
+        )
     if not verdict.right_after:
         return _tr(
             "A little more likely, but no new question is answered right yet: train longer or with a higher "
@@ -136,6 +152,16 @@ def _likelier_sentence(verdict: Verdict) -> str:
         "A little more likely, but that more of them are answered right may be luck: train longer or with a higher "
         "learning speed."
     )
+
+
+def _other_words_sentence(verdict: Verdict) -> str:
+    """What to make of much better answers of which hardly any is the expected one to the letter."""
+    words = _tr("The same in other words counts as wrong there: read some answers in Compare.")
+    if verdict.settled:
+        return words + " " + _tr("It had stopped getting better before the end: longer training would hardly help.")
+    if verdict.settled is False:
+        return words + " " + _tr("It was still getting better at the end: longer training may help.")
+    return words
 
 
 def _loss_sentence(verdict: Verdict) -> str:
@@ -171,6 +197,10 @@ def _short(verdict: Verdict) -> str:
         return _tr("{after} of {asked} right").format(
             after=wording.number(verdict.right_after), asked=wording.number(verdict.asked)
         )
+    return _better(verdict)
+
+
+def _better(verdict: Verdict) -> str:
     return _tr("better on {better} of {rows}").format(
         better=wording.number(verdict.rows_better or 0), rows=wording.number(verdict.rows or 0)
     )
