@@ -61,9 +61,9 @@ def _run(words: list[str]) -> int:
     except KeyboardInterrupt:
         print("Ended.", file=sys.stderr)
         return 130
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit, GeneratorExit):
         raise
-    except Exception as error:  # noqa: BLE001 - the last line of defence: one message, never a traceback
+    except BaseException as error:  # noqa: BLE001 - the last line of defence: one message, never a traceback
         output.report_error(StudioError.of(explain(error)), arguments.json)
         return 1
 

@@ -59,12 +59,12 @@ def resume(
         before = signal.signal(signal.SIGINT, _stop_gently(control))
         try:
             final = jobs.run_job(work, folder, emit, control)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
         except StudioError as error:
             emit(failures.failed(error))
             raise
-        except Exception as error:
+        except BaseException as error:  # a library in Rust that breaks down raises no Exception
             problem = agreeing(failures.explain(error), has_checkpoint(folder))
             emit(events.Failed(problem=problem))
             raise StudioError.of(problem) from error

@@ -319,7 +319,8 @@ def open_table(path: Path) -> StoredRows:
         table.validate()
         is_ours = _fits(table.schema)
     except (OSError, pa.ArrowException, ValueError) as error:  # names of columns may be no text
-        raise damaged(path, str(error)) from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "The file's form is broken"
+        raise damaged(path, f"{reason}.", error) from error
     if not is_ours:
         raise damaged(path, "Its columns are not those of a dataset.")
     return StoredRows(path, mapped, table, read_sums(path))

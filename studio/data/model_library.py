@@ -3,14 +3,19 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from studio.contract.errors import Problem
+from studio.contract.errors import Problem, StudioError
 from studio.contract.events import ModelChecked
 from studio.contract.run_folder import home_folder, starter_folder
 from studio.contract.whole_file import put_aside, write_whole
+from studio.data.file_lock import FileLock
+
+WAIT_SECONDS = 2.0
+"""Others hold the lock for a moment only, to change the file."""
 
 
 class _Shelf(msgspec.Struct):
@@ -26,42 +31,88 @@ def _shelf_file() -> Path:
 def list_models() -> list[ModelChecked]:
     """What was found at the last check, the starter first; folders that are gone are left out."""
     starter = str(starter_folder())
-    known = [model for model in _read().models if Path(model.path).is_dir()]
+    try:
+        models = _read().models
+    except OSError:
+        models = []
+    known = [model for model in models if Path(model.path).is_dir()]
     return sorted(known, key=lambda model: (model.path != starter, model.name.lower()))
 
 
 def put_model(model: ModelChecked) -> None:
-    """Add a model, or replace what was known of its folder; a mere check keeps what was noted when it was added."""
-    shelf = _read()
-    before = next((known for known in shelf.models if known.path == model.path), None)
-    if before is not None and not model.sha256:
-        name = before.name if before.copied else model.name
-        model = msgspec.structs.replace(
-            model, name=name, sha256=before.sha256, fingerprint=before.fingerprint, copied=before.copied
-        )
-    shelf.models = [known for known in shelf.models if known.path != model.path] + [model]
-    _write(shelf)
+    """Add a model, or replace what was known of its folder; a mere check keeps what was noted when it was added.
+
+    Raises:
+        StudioError: The list cannot be changed.
+    """
+    with _changing() as shelf:
+        before = next((known for known in shelf.models if known.path == model.path), None)
+        if before is not None and not model.sha256:
+            name = before.name if before.copied else model.name
+            model = msgspec.structs.replace(
+                model, name=name, sha256=before.sha256, fingerprint=before.fingerprint, copied=before.copied
+            )
+        shelf.models = [known for known in shelf.models if known.path != model.path] + [model]
 
 
 def remove_model(path: str) -> None:
-    """Forget a folder; its files stay untouched."""
-    shelf = _read()
-    shelf.models = [known for known in shelf.models if known.path != path]
-    _write(shelf)
+    """Forget a folder; its files stay untouched.
+
+    Raises:
+        StudioError: The list cannot be changed.
+    """
+    with _changing() as shelf:
+        shelf.models = [known for known in shelf.models if known.path != path]
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """While it lasts nobody else changes the list, of whatever window or terminal."""
+    lock = FileLock(home_folder() / "models.lock")
+    try:
+        if not lock.take(WAIT_SECONDS):
+            raise _unchanged("Another window is busy with it.")
+        yield
+    except OSError as error:
+        raise _unchanged(f"{error.strerror or error}.") from error
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _changing() -> Iterator[_Shelf]:
+    """The list as it is, to be written as it will be."""
+    with _held():
+        shelf = _read()
+        yield shelf
+        _write(shelf)
+
+
+def _unchanged(why: str) -> StudioError:
+    return StudioError(
+        "model.list_unchanged", "The list of models could not be changed.", why, "Try it again.", where="models.json"
+    )
 
 
 def _read() -> _Shelf:
+    """The list; of a damaged one what can be read of it.
+
+    Raises:
+        OSError: It is there and the disk does not give it: what is not known must not be written over.
+    """
     try:
-        return msgspec.json.decode(_shelf_file().read_bytes(), type=_Shelf)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Shelf(list(_salvaged()))
-    except OSError:
+        content = _shelf_file().read_bytes()
+    except FileNotFoundError:
         return _Shelf()
+    try:
+        return msgspec.json.decode(content, type=_Shelf)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Shelf(list(_salvaged(content)))
 
 
-def _salvaged() -> Iterator[ModelChecked]:
+def _salvaged(content: bytes) -> Iterator[ModelChecked]:
     """Models of a damaged file that can still be read."""
-    text, decoder = _shelf_file().read_bytes().decode("utf-8", errors="replace"), json.JSONDecoder()
+    text, decoder = content.decode("utf-8", errors="replace"), json.JSONDecoder()
     for place in re.finditer(r'\{"event":\s*"model_checked"', text):
         try:
             row, _ = decoder.raw_decode(text, place.start())
@@ -77,22 +128,30 @@ def mend() -> Problem | None:
     """Put a damaged list of models aside and keep what can be read of it; what is to be said of it, once.
 
     Raises:
-        OSError: The disk refuses.
+        StudioError: The list cannot be changed.
     """
-    found = _mended()
-    if found is not None:
-        _untold.append(found)
+    if _is_damaged():
+        with _held():
+            found = _mended()  # None where another window was quicker, and tells it
+        if found is not None:
+            _untold.append(found)
     return _untold.pop() if _untold else None
 
 
-def _mended() -> Problem | None:
+def _is_damaged() -> bool:
     try:
         msgspec.json.decode(_shelf_file().read_bytes(), type=_Shelf)
-        return None
     except OSError:
-        return None
+        return False
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        shelf = _read()
+        return True
+    return False
+
+
+def _mended() -> Problem | None:
+    if not _is_damaged():
+        return None
+    shelf = _read()
     aside = put_aside(_shelf_file())
     write_whole(_shelf_file(), msgspec.json.encode(shelf))
     return Problem(
@@ -104,7 +163,11 @@ def _mended() -> Problem | None:
 
 
 def _write(shelf: _Shelf) -> None:
-    """Whole, or not at all; a damaged file that is there is kept aside, and told with the next `mend`."""
+    """Whole, or not at all; a damaged file that is there is kept aside, and told with the next `mend`.
+
+    Raises:
+        OSError: The disk refuses.
+    """
     found = _mended()
     if found is not None:
         _untold.append(found)

@@ -16,6 +16,7 @@ from studio.contract.errors import Problem, StudioError
 from studio.contract.run_folder import RunFolder, home_folder, runs_folder
 from studio.contract.whole_file import put_aside, write_whole
 from studio.data.file_lock import FileLock
+from studio.data.run_history import summarise
 from studio.data.worker_lock import living_worker
 
 WAIT_SECONDS = 2.0
@@ -212,7 +213,8 @@ def take_first() -> tuple[RunFolder, job.TrainJob] | None:
     leaves a run that is begun once, in that folder, and never twice or not at all.
 
     Raises:
-        StudioError: The run's folder or job cannot be read or made; it is out of the line.
+        StudioError: The run's folder or job cannot be read or made, or the run has ended meanwhile, so that there is
+            nothing to go on with; it is out of the line.
         OSError: The disk refuses; the line is as it was.
     """
     line = waiting()
@@ -229,6 +231,15 @@ def take_first() -> tuple[RunFolder, job.TrainJob] | None:
     if living_worker(folder) is not None:
         return None
     work = job.load(folder.job)
+    run = summarise(folder)
+    if run is not None and not run.can_resume:  # gone on with by hand, and to its end
+        raise StudioError(
+            "queue.ended",
+            f"The run {work.name if isinstance(work, job.TrainJob) else folder.id} waited in line to go on, "
+            "but it has ended meanwhile.",
+            "There is nothing to go on with; it was taken out of the line.",
+            "Nothing to do: the next run in line has its turn.",
+        )
     return (folder, work) if isinstance(work, job.TrainJob) else None
 
 

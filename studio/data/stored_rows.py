@@ -62,7 +62,7 @@ class StoredRows:
             try:
                 column.validate(full=True)
             except pa.ArrowException as error:
-                raise damaged(self._path, str(error)) from error
+                raise damaged(self._path, f"The column {name} is not in the form it was written in.", error) from error
             if name in ALWAYS and column.null_count:
                 raise damaged(self._path, f"Rows lack their {name}.")
             self._columns[name] = column
@@ -111,26 +111,31 @@ class StoredRows:
     def _check(self, number: int) -> None:
         if self._is_checked[number]:
             return
+        first, last = self._starts[number] + 1, self._starts[number + 1]
+        reason = f"Rows {first:,} to {last:,} are not what was written there."
         if self._sums is not None:
             start = self._sums.ends[number - 1] if number else 0
             if digest(self._mapped.slice(start, self._sums.ends[number] - start)) != self._sums.digests[number]:
-                first, last = self._starts[number] + 1, self._starts[number + 1]
-                raise damaged(self._path, f"Rows {first:,} to {last:,} are not what was written there.")
+                raise damaged(self._path, reason)
         else:
             start = int(self._starts[number])
             for batch in self._table.slice(start, int(self._starts[number + 1]) - start).to_batches():
-                _look_through(self._path, batch)
+                try:
+                    _look_through(batch)
+                except (pa.ArrowException, ValueError) as error:
+                    raise damaged(self._path, reason, error) from error
         self._is_checked[number] = True
 
 
-def damaged(path: Path, reason: str) -> StudioError:
-    """The error of rows that cannot be read."""
+def damaged(path: Path, reason: str, error: BaseException | None = None) -> StudioError:
+    """The error of rows that cannot be read; a library's own words go into the details."""
     return StudioError(
         "data.damaged",
         "The rows of this dataset are damaged and cannot be read.",
-        reason.splitlines()[0] if reason else "",
+        reason,
         "Import the original file again.",
         where=str(path.parent.name),
+        details=str(error)[:2000] if error is not None else "",
     )
 
 
@@ -144,19 +149,20 @@ def _fit(sums: Sums, mapped: Any, batches: int) -> bool:
     return digest(mapped.slice(start)) == sums.digests[-1]
 
 
-def _look_through(path: Path, batch: Any) -> None:
-    """Check rows that have no checksum: whatever reads them may rely on their form, though not on their words."""
-    try:
-        batch.validate(full=True)
-        for name in ALWAYS:
-            if batch.column(name).null_count:
-                raise damaged(path, f"Rows lack their {name}.")
-        for name in {"messages", "rejected"} & set(batch.schema.names):
-            turns = batch.column(name).values
-            texts = turns.flatten()
-            if turns.null_count or any(part.null_count for part in texts):
-                raise damaged(path, "Turns lack their text.")
-            if not pc.all(pc.is_in(texts[0], _ROLES), min_count=0).as_py():
-                raise damaged(path, "Turns are of nobody who can speak.")
-    except (pa.ArrowException, ValueError) as error:
-        raise damaged(path, str(error)) from error
+def _look_through(batch: Any) -> None:
+    """Check rows that have no checksum: whatever reads them may rely on their form, though not on their words.
+
+    Raises:
+        pyarrow.ArrowException, ValueError: They are damaged.
+    """
+    batch.validate(full=True)
+    for name in ALWAYS:
+        if batch.column(name).null_count:
+            raise ValueError(f"Rows lack their {name}.")
+    for name in {"messages", "rejected"} & set(batch.schema.names):
+        turns = batch.column(name).values
+        texts = turns.flatten()
+        if turns.null_count or any(part.null_count for part in texts):
+            raise ValueError("Turns lack their text.")
+        if not pc.all(pc.is_in(texts[0], _ROLES), min_count=0).as_py():
+            raise ValueError("Turns are of nobody who can speak.")

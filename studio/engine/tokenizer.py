@@ -51,7 +51,9 @@ def load_tokenizer(folder: Path) -> Any:
         tokenizer = _load(folder)
     except StudioError:
         raise
-    except Exception as error:  # foreign files: Rust and Python parsers raise whatever they like
+    except BaseException as error:  # foreign files: Rust and Python parsers raise whatever they like
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         raise StudioError(
             "model.tokenizer_unreadable",
             "The model's tokenizer cannot be read.",
@@ -225,6 +227,9 @@ def tokenise(tokenizer: Any, text: str, contents: Sequence[Span] = ()) -> tuple[
 
     Returns:
         Ids and (start, end) in characters, (tokens) each.
+
+    Raises:
+        StudioError: The tokenizer breaks down over the text.
     """
     machine = tokenizer.backend_tokenizer
     if machine.truncation is not None:
@@ -232,7 +237,7 @@ def tokenise(tokenizer: Any, text: str, contents: Sequence[Span] = ()) -> tuple[
     if machine.padding is not None:
         machine.no_padding()
     machine.encode_special_tokens = False
-    read = machine.encode(text, add_special_tokens=False)
+    read = _encoded(machine, text, tokenizer)
     ids, offsets = list(read.ids), list(read.offsets)
     controls = [i for i, id_ in enumerate(ids) if id_ in tokenizer.control_ids]
     own = [i for i in controls if not _is_typed(tokenizer, ids[i], offsets[i], text, contents)]
@@ -244,10 +249,35 @@ def tokenise(tokenizer: Any, text: str, contents: Sequence[Span] = ()) -> tuple[
         if any(before < i < after for i in controls):
             start = offsets[before][1] if before >= 0 else 0
             end = offsets[after][0] if after < len(ids) else len(text)
-            plain = _plain_machine(tokenizer, start > 0).encode(text[start:end], add_special_tokens=False)
+            plain = _encoded(_plain_machine(tokenizer, start > 0), text[start:end], tokenizer)
             ids[before + 1 : after] = plain.ids
             offsets[before + 1 : after] = [(start + a, start + b) for a, b in plain.offsets]
     return ids, offsets
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether a library written in Rust broke down: no `Exception`, and of a class that cannot be imported."""
+    return type(error).__name__ == "PanicException"
+
+
+def _encoded(machine: Any, text: str, tokenizer: Any) -> Any:
+    """A text as the tokenizer's machine reads it.
+
+    Raises:
+        StudioError: It breaks down, as over a pattern that takes too long for this text.
+    """
+    try:
+        return machine.encode(text, add_special_tokens=False)
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
+        raise StudioError(
+            "model.tokenizer_failed",
+            "The model's tokenizer cannot read this text.",
+            f"The tokenizer of {Path(str(tokenizer.name_or_path)).name or 'the model'} broke down over a text of "
+            f"{len(text):,} characters that begins with {text.strip()[:60]!r}: {str(error)[:300]}",
+            "Leave the row out or shorten it; if it happens with other texts, too, get the model's files again.",
+        ) from error
 
 
 def _is_typed(tokenizer: Any, id_: int, offset: Span, text: str, contents: Sequence[Span]) -> bool:

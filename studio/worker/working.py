@@ -33,7 +33,9 @@ def work_on(folder: RunFolder, descriptor: int | None) -> int:
         line.emit(hello)
         try:
             final = _do(job.load(folder.job), folder, line)
-        except Exception as error:  # noqa: BLE001 - the last line of defence: said in words, never lost
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the last line of defence: said in words, never lost
             line.emit(failures.failed(error))
             return 1
         if final is not None:

@@ -148,7 +148,10 @@ def test_without_sound_checksums_the_rows_are_looked_at_instead(folder: Path, co
     broken = path.read_bytes().replace(b"What is 7 plus", b"What is \xff plus")
     path.unlink()
     path.write_bytes(broken)
-    assert refused(lambda: read_all(folder)).code == "data.damaged"
+    problem = refused(lambda: read_all(folder))
+    assert problem.code == "data.damaged"
+    assert problem.why.startswith("Rows 1 to ")
+    assert "UTF" in problem.details
 
 
 def test_checksums_with_a_wrong_digit_are_not_believed(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from studio.contract import job
+from studio.contract import events, job
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder, runs_folder
 from studio.data import run_queue
@@ -255,3 +255,33 @@ def test_two_windows_never_begin_the_same_run(own_home: Path) -> None:
         begun = [line.strip() for window in (one, two) for line in window.stdout or ()]
     assert sorted(begun) == sorted(f"run-{number}" for number in range(40))
     assert len(list(runs_folder().iterdir())) == 40
+
+
+def test_a_run_that_ended_meanwhile_is_not_begun_again_and_the_next_has_its_turn() -> None:
+    folder = RunFolder.create(runs_folder(), "run")
+    job.save(work("ended"), folder.job)
+    run_queue.add(work("ended"), folder.id)
+    run_queue.add(work("next"))
+    folder.events.write_bytes(events.encode(events.Finished(reason="done", adapter="", steps=3, seconds=1.0, at=1.0)))
+    with pytest.raises(StudioError) as caught:
+        take()
+    assert caught.value.problem.code == "queue.ended"
+    assert "ended" in caught.value.problem.what
+    assert names() == ["next"]
+    taken = take()
+    assert taken is not None
+    assert taken[1].name == "next"
+
+
+@pytest.mark.parametrize("was_stopped", [True, False])
+def test_a_run_that_was_stopped_or_cut_off_is_gone_on_with(was_stopped: bool) -> None:
+    folder = RunFolder.create(runs_folder(), "run")
+    job.save(work("stopped"), folder.job)
+    if was_stopped:
+        folder.events.write_bytes(
+            events.encode(events.Finished(reason="stopped", adapter="", steps=3, seconds=1.0, at=1.0))
+        )
+    run_queue.add(work("stopped"), folder.id)
+    taken = take()
+    assert taken is not None
+    assert taken[0].path == folder.path
