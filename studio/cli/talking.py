@@ -33,6 +33,8 @@ class _Replies:
 
     def __call__(self, event: events.Event) -> None:
         match event:
+            case events.Notice():
+                sys.stderr.write("Note: " + event.problem.sentence().replace("\n", " ") + "\n")
             case events.ReplyPiece() if not self._quiet:
                 if self.named and event.side != self._side:
                     self._side = event.side
