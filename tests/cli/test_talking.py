@@ -22,5 +22,7 @@ def test_an_adapter_of_unknown_origin_is_used_with_a_note(
         said = capsys.readouterr()
         assert "Note: It cannot be verified that the adapter in adapter belongs to the model Starter." in said.err
         assert "trained on meta-llama/Llama-2-7b-hf" in said.err
-        assert "verified" not in said.out
-    assert json.loads(said.out)["reply"]
+        assert words[-1] == "--json" or "verified" not in said.out
+    told = json.loads(said.out)
+    assert told["reply"]
+    assert [note["code"] for note in told["notes"]] == ["adapter.unverified"]
