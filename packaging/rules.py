@@ -26,6 +26,7 @@ NETWORK = {
 }  # fmt: skip
 SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "pty.spawn"}
 PICKLED_FILES = {"torch.load", "torch.save", "pandas.read_pickle", "numpy.load", "np.load", "torch.serialization.load"}
+CONFIG_READERS = {"from_pretrained", "get_config_dict", "from_json_file"}
 CODE_FROM_TEXT = {"eval", "exec", "compile", "__import__"}
 SLEEPS = {"time.sleep"}
 QTCORE = re.compile(r"PySide6(\.QtCore(\..*)?)?$")
@@ -147,6 +148,9 @@ def _call_rules(node: ast.Call, names: dict[str, str], path: str) -> Iterator[tu
         yield "shell", f"{called} hands text to a shell; use subprocess with a list of arguments."
     if "trust_remote_code" in keywords and not _is(keywords["trust_remote_code"], False):
         yield "remote-code", "a model's own code is never run."
+    holder, _, method = called.rpartition(".")
+    if method in CONFIG_READERS and holder.endswith("Config") and not holder.endswith("GenerationConfig"):
+        yield "unchecked-config", f"{called} reads a stranger's config.json as it is; use model_config.read."
     if called in PICKLED_FILES or ("allow_pickle" in keywords and not _is(keywords["allow_pickle"], False)):
         yield "pickle", f"{called} reads or writes pickles; use safetensors and JSON."
     if called in CODE_FROM_TEXT:

@@ -7,7 +7,7 @@ from studio.cli import output, places
 from studio.contract import job
 from studio.contract.control import Going
 from studio.contract.errors import StudioError
-from studio.contract.parity import sentences
+from studio.contract.parity import outcome, sentences
 from studio.contract.run_folder import runs_folder
 
 
@@ -42,7 +42,7 @@ def export(arguments: argparse.Namespace) -> int:
         for name, told in sentences(done.parity):
             output.say(f"  {name}: {told}")
         if done.parity.prompts:
-            output.say("It behaves as the adapter did." if done.parity.holds else "IT DIFFERS FROM THE ADAPTER.")
+            output.say(outcome(done.parity))
     return 0
 
 

@@ -5,11 +5,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from studio.cli import output, places
 from studio.cli.options import values_from
 from studio.contract import commands, events, job
-from studio.contract.errors import StudioError
+from studio.contract.errors import Problem, StudioError
 from studio.contract.fields import build
+from studio.contract.plain_text import harmless
 from studio.contract.records import Message
 from studio.contract.sampling import Sampling
 from studio.contract.settings import TrainSettings
@@ -26,6 +29,7 @@ class _Replies:
         self.named = False  # whether a line says who answers
         self._side: str | None = None
         self.done: dict[str, events.ReplyDone] = {}
+        self.notes: list[Problem] = []
 
     def reply_stopped(self, request: int) -> bool:
         """Nothing stops a reply here but Ctrl+C."""
@@ -33,6 +37,9 @@ class _Replies:
 
     def __call__(self, event: events.Event) -> None:
         match event:
+            case events.Notice():
+                self.notes.append(event.problem)
+                print("Note: " + harmless(event.problem.sentence().replace("\n", " ")), file=sys.stderr, flush=True)
             case events.ReplyPiece() if not self._quiet:
                 if self.named and event.side != self._side:
                     self._side = event.side
@@ -77,7 +84,8 @@ def chat(arguments: argparse.Namespace) -> int:
         replies.named = len(sides) > 1
         talker.answer(command, replies)
         if arguments.json:
-            output.print_json(_result(replies.done, str(model), str(adapter or "")))
+            told = _result(replies.done, str(model), str(adapter or ""))
+            output.print_json(told | {"notes": msgspec.to_builtins(replies.notes)})
         return 0
     if not sys.stdin.isatty():
         raise StudioError("chat.no_prompt", "There is no prompt.", fix="Give --prompt TEXT, or start it on a terminal.")

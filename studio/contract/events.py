@@ -44,6 +44,10 @@ class Progress(Event, frozen=True, kw_only=True, tag="progress"):
     unit: str = ""
 
 
+UNVERIFIED = "adapter.unverified"
+"""Code of the notice that nobody can tell whether an adapter belongs to the base model it was put beside."""
+
+
 class Notice(Event, frozen=True, kw_only=True, tag="notice"):
     """Risky but allowed: shown, the run goes on."""
 

@@ -6,32 +6,44 @@ GREEDY = 32
 """Tokens of each answer that are compared."""
 
 
+ALIKE = 0.995
+"""Share of places with the same likeliest token from which on a model counts as behaving the same (promise P16)."""
+
+
 class Bound(msgspec.Struct, frozen=True):
     """What a number format promises.
 
     Attributes:
         difference: Largest difference of logits, None where none is promised.
-        top1: Share of places where the likeliest token must be the same.
+        top1: Share of places where the likeliest token must be the same, and of answers that must end where they did.
+        answers: Share of greedy answers that must be the same.
     """
 
     difference: float | None
     top1: float
+    answers: float
 
 
 BOUNDS: dict[str, Bound] = {
-    "f32": Bound(1e-3, 1.0),
-    "f16": Bound(None, 0.995),
-    "bf16": Bound(None, 0.98),
-    "q8_0": Bound(None, 0.97),
-    "q5_1": Bound(None, 0.9),
-    "q5_0": Bound(None, 0.9),
-    "q4_1": Bound(None, 0.8),
-    "q4_0": Bound(None, 0.8),
-    "q6_k": Bound(None, 0.95),
-    "q5_k_m": Bound(None, 0.9),
-    "q4_k_m": Bound(None, 0.85),
+    "f32": Bound(1e-3, 1.0, 1.0),
+    "f16": Bound(None, 0.995, 0.75),
+    "bf16": Bound(None, 0.98, 0.5),
+    "q8_0": Bound(None, 0.97, 0.5),
+    "q5_1": Bound(None, 0.9, 0.0),
+    "q5_0": Bound(None, 0.9, 0.0),
+    "q4_1": Bound(None, 0.8, 0.0),
+    "q4_0": Bound(None, 0.8, 0.0),
+    "q6_k": Bound(None, 0.95, 0.0),
+    "q5_k_m": Bound(None, 0.9, 0.0),
+    "q4_k_m": Bound(None, 0.85, 0.0),
 }
-"""Number format of the weights -> what must hold on the prompts that are tried."""
+"""Number format of the weights -> what must hold on the prompts that are tried; what does not is no rounding.
+
+Only F32 can promise the same answers. Any other rounds the weights, and where two words were nearly as likely, the
+other one may win, which changes the rest of the answer: in F16 that befell 1 of 202 places of the starter with a random
+adapter, in BF16 99.93 % of many places stayed the same on the starter and 97.9 % on random models. With some 200 places
+tried, two such ties make 99.0 %: so BF16 is not called different before 98 %, and not called the same below `ALIKE`.
+"""
 
 
 class Parity(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,10 +82,52 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def holds(self) -> bool:
         """Whether it behaves as the adapter does, as nearly as its number format promises."""
-        near = self.bound.difference is None or self.difference <= self.bound.difference
-        often = self.same_top1 >= self.bound.top1 * self.places
+        bound = self.bound
+        near = bound.difference is None or self.difference <= bound.difference
+        often = self.same_top1 >= bound.top1 * self.places and self.ended_alike >= bound.top1 * self.ended
+        answers = self.same_answers >= bound.answers * self.prompts
         exact = self.same_ids == self.prompts and self.same_template
-        return bool(self.prompts) and near and often and exact
+        return bool(self.prompts) and near and often and answers and exact
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing that a user would see differs: it holds, and every answer and its end are the same."""
+        whole = self.same_answers == self.prompts and self.ended_alike == self.ended
+        return self.holds and whole and self.same_top1 >= ALIKE * self.places
+
+
+def differences(parity: Parity) -> str:
+    """What is not as the adapter did it, in words, to be put into a sentence; "" where nothing is."""
+    said = []
+    if not parity.same_template:
+        said.append("the chat template is another")
+    if cut := parity.prompts - parity.same_ids:
+        said.append(f"{cut} of {parity.prompts} prompts {_is(cut)} cut into other tokens")
+    if other := parity.prompts - parity.same_answers:
+        said.append(f"{other} of {parity.prompts} answers {_is(other)} not the same")
+    if endless := parity.ended - parity.ended_alike:
+        said.append(f"{endless} of {parity.ended} answers {'does' if endless == 1 else 'do'} not end where they did")
+    if places := parity.places - parity.same_top1:
+        said.append(f"another next token is likeliest at {100 * places / parity.places:.2f} % of the places")
+    if parity.bound.difference is not None and parity.difference > parity.bound.difference:
+        said.append(f"logits differ by up to {parity.difference:.2g}")
+    return ", ".join(said)
+
+
+def outcome(parity: Parity) -> str:
+    """How it came out, in one sentence; "" where nothing was compared."""
+    if not parity.prompts:
+        return ""
+    if parity.same:
+        return "These files behave as the adapter did."
+    if parity.holds:
+        rounding = f"as rounding to {parity.numbers.upper()} can make them"
+        return f"These files differ from the adapter, {rounding}: {differences(parity)}."
+    return f"THESE FILES DIFFER FROM THE ADAPTER: {differences(parity)}."
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def sentences(parity: Parity) -> list[tuple[str, str]]:

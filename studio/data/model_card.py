@@ -13,7 +13,7 @@ from studio.contract.combinations import COMBINATIONS
 from studio.contract.exports import EXPORTS
 from studio.contract.fields import Field, fields, flatten
 from studio.contract.methods import METHODS, tag_of
-from studio.contract.parity import Parity, sentences
+from studio.contract.parity import Parity, outcome, sentences
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
 from studio.data.ancestry import read_ancestry
@@ -157,8 +157,7 @@ def _compared(parity: Parity | None) -> str:
     if parity is None:
         return ""
     rows = [f"| {name} | {told} |" for name, told in sentences(parity)]
-    verdict = "These files behave as the adapter did." if parity.holds else "THESE FILES DIFFER FROM THE ADAPTER."
-    said = [verdict, ""] if parity.prompts else []
+    said = [outcome(parity), ""] if parity.prompts else []
     return "\n".join(["## Compared with the adapter", "", *said, "| | |", "| --- | --- |", *rows])
 
 

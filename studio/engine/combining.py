@@ -18,7 +18,7 @@ from studio.contract.methods import LoraSettings
 from studio.contract.run_folder import RunFolder
 from studio.data import base_identity
 from studio.data.ancestry import write_ancestry
-from studio.engine import adapter_folder, adapter_size, checkpoint, export_folder, merging, peft_models
+from studio.engine import adapter_folder, adapter_size, checkpoint, export_folder, fingerprint, merging, peft_models
 from studio.engine.export_source import Source, find_base, open_source
 from studio.engine.new_run import new_run
 
@@ -162,6 +162,7 @@ def _keep(work: job.CombineJob, sources: list[Source], base: Path, made: Any) ->
             write_ancestry(folder, Ancestry(how=work.how, parents=parents, density=density, seed=work.seed))
             base_identity.remember(folder, base_identity.identify(base, first.model_name))
             _save_adapter(made, folder.adapter, str(base))
+            fingerprint.write(folder.adapter, base)
             final = RunFolder(runs / folder.id)
             ended = Finished(adapter=str(final.adapter), reason="done", steps=0, seconds=0.0)
             folder.events.write_bytes(msgspec.json.encode(ended) + b"\n")

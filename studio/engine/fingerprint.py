@@ -1,13 +1,18 @@
 """Which base model an adapter was trained on, kept beside it: a hash that renaming or re-sharding does not change."""
 
+import contextlib
 from pathlib import Path
 
 import msgspec
 
-from studio.contract.errors import StudioError
+from studio.contract.errors import Problem, StudioError
+from studio.contract.events import UNVERIFIED
+from studio.contract.plain_text import one_line
 from studio.data import base_identity
 from studio.data.own_files import is_own
+from studio.engine.adapter_folder import LARGEST_CONFIG
 from studio.engine.model_folder import model_name
+from studio.engine.weights_file import inside, read_json
 
 FILE = "base_model.json"
 LARGEST = 100_000
@@ -74,4 +79,34 @@ def require_same(adapter: Path, model: Path) -> None:
         "whose weights are others.",
         "Choose the base model that it was trained on.",
         where=str(adapter),
+    )
+
+
+def unverified(adapter: Path, model: Path) -> Problem | None:
+    """What is said where nobody can tell whether an adapter belongs to this base model, though its sizes fit.
+
+    Args:
+        adapter: A folder that was read before.
+        model: The base model's folder.
+
+    Returns:
+        None where the adapter knows its base model's fingerprint, or names this very folder.
+
+    Raises:
+        StudioError: What it says cannot be read.
+    """
+    if read(adapter) is not None:
+        return None
+    told = read_json(inside(adapter, "adapter_config.json"), LARGEST_CONFIG).get("base_model_name_or_path")
+    named = one_line(told)[:100] if isinstance(told, str) else ""
+    with contextlib.suppress(OSError, ValueError):
+        if isinstance(told, str) and Path(told).is_absolute() and Path(told).samefile(model):
+            return None
+    name = one_line(model_name(model))
+    return Problem(
+        code=UNVERIFIED,
+        what=f"It cannot be verified that the adapter in {one_line(adapter.name)} belongs to the model {name}.",
+        why=f"It {f'says it was trained on {named}' if named else 'does not say on which model it was trained'}, and "
+        "bears no fingerprint of that model; its sizes fit this one.",
+        fix="If the answers make no sense, choose the base model that it was trained on.",
     )

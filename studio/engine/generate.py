@@ -116,9 +116,19 @@ class Sampler:
         Args:
             logits: Scores, (vocabulary).
             seen: The prompt and what was written, for the repetition penalty.
+
+        Raises:
+            StudioError: The scores are no finite numbers; what would be chosen by them means nothing.
         """
         wish = self._sampling
         scores = logits.detach()[: self._vocabulary].float()
+        if not bool(torch.isfinite(scores).all()):
+            raise StudioError(
+                "chat.not_finite",
+                "The model computes numbers that are not finite, so it has no answer.",
+                "Numbers in its weights, or in the adapter's, are too large.",
+                "Use another adapter, or train it again with a lower learning speed.",
+            )
         if wish.repetition_penalty != 1:
             place = torch.tensor(sorted(set(seen)), device=scores.device)
             old = scores[place]

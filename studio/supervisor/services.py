@@ -273,7 +273,7 @@ class ChatService(Service):
             self.send(command)
 
     def _on_notice(self, problem: Problem) -> None:
-        if self._owed and not problem.code.startswith("worker."):
+        if self._owed and not problem.code.startswith(("worker.", events.UNVERIFIED)):
             request = self._owed[0]  # the worker answers in order, so the fault is this reply's
             self._pay(request)
             self.reply_failed.emit(request, problem)

@@ -8,7 +8,7 @@ from studio.contract import commands, events, job
 from studio.contract.control import Emit
 from studio.contract.errors import StudioError
 from studio.contract.settings import TrainSettings
-from studio.engine import base_model, generate, model_folder, tokens
+from studio.engine import base_model, fingerprint, generate, model_folder, tokens
 from studio.worker import failures
 from studio.worker.commands import CommandReader
 
@@ -52,17 +52,20 @@ class Talker:
         folder = Path(work.model)
         model_folder.require_usable(folder)
         emit(events.Progress(stage="Loading the model"))
-        self._emit = emit
+        self._emit, self._folder = emit, folder
         self._placement = base_model.resolve(TrainSettings(quantisation=work.quantisation, device=work.device))
         self._tokenizer = tokens.load_tokenizer(folder)
         self._model: Any = base_model.load(folder, self._placement)
         self._adapters: list[str] = []
 
     def add(self, name: str, folder: Path) -> None:
-        """Put one more adapter beside the base."""
+        """Put one more adapter beside the base; where nobody can tell whether it belongs there, that is said."""
         if name not in self._adapters:
             self._model = base_model.load_adapter(self._model, folder, name)
             self._adapters.append(name)
+            doubt = fingerprint.unverified(folder, self._folder)
+            if doubt is not None:
+                self._emit(events.Notice(problem=doubt))
 
     def tell_ready(self) -> None:
         """Say what can be asked."""

@@ -9,6 +9,7 @@ from studio.contract.errors import StudioError
 from studio.contract.events import Exported
 from studio.contract.exports import EXPORTS
 from studio.contract.job import ExportJob
+from studio.contract.run_folder import home_folder
 
 
 def export(work: ExportJob, emit: Emit, control: Control) -> Exported:
@@ -20,7 +21,7 @@ def export(work: ExportJob, emit: Emit, control: Control) -> Exported:
         control: May end it.
 
     Raises:
-        StudioError: No such form, the run has no adapter, or the destination cannot be written.
+        StudioError: No such form, the run has no adapter, or the destination is our own or cannot be written.
     """
     if work.export not in EXPORTS:
         raise StudioError(
@@ -30,8 +31,26 @@ def export(work: ExportJob, emit: Emit, control: Control) -> Exported:
     if work.numbers and work.numbers not in numbers:
         known = f"Known for this form: {', '.join(numbers)}." if numbers else "This form has none to choose from."
         raise StudioError("export.unknown_numbers", f"There is no number format {work.numbers!r} here.", fix=known)
+    _require_outside(Path(work.destination))
     from studio.engine.export_source import Watch, Wish
 
     module = importlib.import_module(f"studio.engine.exports.{work.export}")
     wish = Wish(numbers=work.numbers, check=work.check)
     return cast(Exported, module.write(Path(work.run), Path(work.destination), wish, Watch(emit, control)))
+
+
+def _require_outside(destination: Path) -> None:
+    """Keep exports out of the program's own folders, by whatever links or spelling they are reached.
+
+    Raises:
+        StudioError: The destination lies there.
+    """
+    home, place = home_folder(), destination.resolve()
+    if any(folder.exists() and folder.samefile(home) for folder in (place, *place.parents)):
+        raise StudioError(
+            "export.own_folder",
+            "An export does not go into the folders in which the program keeps its own things.",
+            "It would be deleted with the run or model in whose folder it lies.",
+            "Choose a folder elsewhere.",
+            where=str(destination),
+        )

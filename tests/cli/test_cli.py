@@ -10,7 +10,8 @@ import pytest
 
 from studio.cli import main, training
 from studio.cli.options import settings_from
-from studio.contract import events
+from studio.contract import events, job
+from studio.contract.control import Going
 from studio.contract.errors import StudioError
 from studio.contract.fields import build, fields, flatten
 from studio.contract.method_choice import values_of
@@ -23,6 +24,7 @@ from studio.contract.settings import TrainSettings
 from studio.data import run_queue
 from studio.data.split import is_held_back
 from studio.engine.metrics import exact_match
+from studio.worker.exporting import export
 from tests.ui import run_stream
 
 GOOD = "".join(json.dumps({"prompt": f"What is {n}?", "completion": f"It is {n}."}) + "\n" for n in range(6))
@@ -362,6 +364,22 @@ def test_a_short_training_by_options_can_be_listed_shown_previewed_chatted_with_
     assert "adapter_model.safetensors" in " ".join(exported["files"])
     assert refused(capsys, "export", "mine", "--to", str(tmp_path / "out"))["code"].startswith("export.")
     assert refused(capsys, "export", "mine", "--to", " ")["code"] == "export.no_folder"
+
+
+@pytest.mark.parametrize("place", ["home", "home/x", "home/runs/x", "home/models/a/b", "link/x", "out/../home/x"])
+def test_no_export_goes_into_the_programs_own_folders(place: str, tmp_path: Path, own_home: Path) -> None:
+    (tmp_path / "out").mkdir()
+    own_home.mkdir()
+    (own_home / "runs").mkdir()
+    (tmp_path / "link").symlink_to(own_home / "runs", target_is_directory=True)
+    work = job.ExportJob(run=str(tmp_path / "gone"), export="adapter", destination=str(tmp_path / place))
+    with pytest.raises(StudioError) as caught:
+        export(work, lambda event: None, Going())
+    assert caught.value.problem.code == "export.own_folder"
+    beside = msgspec.structs.replace(work, destination=str(tmp_path / "homes" / "x"))
+    with pytest.raises(StudioError) as caught:
+        export(beside, lambda event: None, Going())
+    assert caught.value.problem.code != "export.own_folder"
 
 
 def test_a_file_wins_over_a_dataset_of_its_name_and_is_imported_once_while_it_stays_the_same(

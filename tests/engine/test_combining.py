@@ -20,7 +20,7 @@ from studio.contract.run_folder import RunFolder, make_folder
 from studio.data.ancestry import read_ancestry
 from studio.data.model_card import card_text
 from studio.data.run_history import summarise
-from studio.engine import base_model, combining, export_folder
+from studio.engine import base_model, combining, export_folder, fingerprint
 from studio.engine.combining import combine
 from studio.engine.export_source import Wish
 from studio.engine.exports import merged
@@ -115,6 +115,9 @@ def test_the_new_run_remembers_its_parents_tells_of_them_and_is_exported(
     made = Path(merged.write(new.path, tmp_path / "out", Wish(check=False)).path)
     assert (said_with_adapter(llama, new.adapter) - said_by(made)).abs().max() < 1e-3
     assert json.loads((new.adapter / "adapter_config.json").read_text())["peft_type"] == "LORA"
+    known = fingerprint.read(new.adapter)
+    assert known is not None
+    assert known.fingerprint == fingerprint.of(llama)
 
 
 @pytest.mark.parametrize(

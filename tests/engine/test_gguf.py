@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,62 @@ def test_what_gguf_has_no_words_for_is_refused(
     assert caught.value.problem.code == "export.gguf_unsupported"
     assert why in caught.value.problem.why
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", [gguf_export, gguf_adapter])
+def test_a_base_that_asks_for_code_of_its_own_is_refused_before_transformers_reads_it(
+    form: Any, llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = config_readings(monkeypatch)
+    run = learned_run(tmp_path, edited(llama, tmp_path / "base"))
+    edited(tmp_path / "base", tmp_path / "base", auto_map={"AutoConfig": "modeling_own.Own"})
+    read.clear()
+    with pytest.raises(StudioError) as caught:
+        form.write(run.path, tmp_path / "out", Wish(check=False))
+    assert caught.value.problem.code == "model.auto_map"
+    assert read == []
+
+
+@pytest.mark.parametrize("form", [gguf_export, gguf_adapter])
+def test_keys_that_nobody_knows_reach_no_writer(
+    form: Any, llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = config_readings(monkeypatch)
+    run = learned_run(tmp_path, edited(llama, tmp_path / "base", evil_key=7))
+    form.write(run.path, tmp_path / "out", Wish(check=False))
+    assert len(read) > 1
+    assert not any("evil_key" in told for told in read)
+
+
+def edited(model: Path, folder: Path, **values: object) -> Path:
+    """A copy of a model folder, or the folder itself, with other values in config.json."""
+    if folder != model:
+        shutil.copytree(model, folder)
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    return folder
+
+
+def config_readings(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The keys of every config that transformers is given from now on, or reads by itself."""
+    from transformers import PreTrainedConfig
+
+    read: list[list[str]] = []
+    usual = PreTrainedConfig.from_dict.__func__  # type: ignore[attr-defined]
+    by_itself = PreTrainedConfig.get_config_dict.__func__  # type: ignore[attr-defined]
+
+    def from_dict(kind: Any, told: Any, **options: Any) -> Any:
+        read.append(sorted(told))
+        return usual(kind, told, **options)
+
+    def get_config_dict(kind: Any, *arguments: Any, **options: Any) -> Any:
+        told = by_itself(kind, *arguments, **options)
+        read.append(sorted(told[0]))
+        return told
+
+    monkeypatch.setattr(PreTrainedConfig, "from_dict", classmethod(from_dict))
+    monkeypatch.setattr(PreTrainedConfig, "get_config_dict", classmethod(get_config_dict))
+    return read
 
 
 # --- tokenizers -----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from studio.contract import events
 from studio.contract.exports import EXPORTS
-from studio.contract.parity import GREEDY, Parity, sentences
+from studio.contract.parity import BOUNDS, GREEDY, Parity, outcome, sentences
 from studio.contract.records import Message
 from studio.contract.run_folder import starter_folder
 from studio.engine import go_template, parity
@@ -30,7 +31,7 @@ def test_exact_files_of_every_architecture_behave_as_the_adapter(
     model = tiny_model(tmp_path / "model", architecture)
     run = learned_run(tmp_path, model)
     found = form.write(run.path, tmp_path / "out", Wish(numbers="f32")).parity  # type: ignore[attr-defined]
-    assert found.holds, found
+    assert found.same, found
     assert found.prompts == found.same_ids == found.same_answers == parity.PROMPTS
     assert found.places == found.same_top1 > 100
     assert found.difference < 1e-3
@@ -132,6 +133,60 @@ def test_a_parity_says_what_it_counted() -> None:
     assert not msgspec.structs.replace(found, same_top1=150).holds
     assert not msgspec.structs.replace(found, same_ids=7).holds
     assert not msgspec.structs.replace(found, numbers="f32").holds
+
+
+SAME = Parity(numbers="f16", prompts=8, same_ids=8, places=300, same_top1=300, same_answers=8, ended=8, ended_alike=8)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"ended_alike": 0}, "8 of 8 answers do not end where they did"),
+        ({"ended_alike": 7}, "1 of 8 answers does not end where they did"),
+        ({"same_answers": 0}, "8 of 8 answers are not the same"),
+        ({"same_answers": 7, "numbers": "f32"}, "1 of 8 answers is not the same"),
+        ({"same_answers": 3, "numbers": "bf16"}, "5 of 8 answers are not the same"),
+        ({"same_top1": 290}, "another next token is likeliest at 3.33 % of the places"),
+        ({"same_ids": 6}, "2 of 8 prompts are cut into other tokens"),
+        ({"same_template": False}, "the chat template is another"),
+        ({"difference": 0.5, "numbers": "f32"}, "logits differ by up to 0.5"),
+        ({"ended_alike": 6, "numbers": "q4_0"}, "2 of 8 answers do not end where they did"),
+    ],
+)
+def test_what_no_rounding_explains_is_called_different_and_said(values: dict[str, Any], words: str) -> None:
+    found = msgspec.structs.replace(SAME, **values)
+    assert not found.holds
+    assert not found.same
+    assert outcome(found) == f"THESE FILES DIFFER FROM THE ADAPTER: {words}."
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"same_answers": 7}, "F16 can make them: 1 of 8 answers is not the same"),
+        ({"same_answers": 7, "same_top1": 299},
+         "F16 can make them: 1 of 8 answers is not the same, another next token is likeliest at 0.33 % of the places"),
+        ({"same_top1": 297, "numbers": "bf16"},
+         "BF16 can make them: another next token is likeliest at 1.00 % of the places"),
+        ({"same_answers": 0, "ended_alike": 7, "numbers": "q4_0"},
+         "Q4_0 can make them: 8 of 8 answers are not the same, 1 of 8 answers does not end where they did"),
+    ],
+)  # fmt: skip
+def test_what_rounding_can_do_is_told_and_never_called_the_same(values: dict[str, Any], words: str) -> None:
+    found = msgspec.structs.replace(SAME, **values)
+    assert found.holds
+    assert not found.same
+    assert outcome(found) == f"These files differ from the adapter, as rounding to {words}."
+
+
+@pytest.mark.parametrize("numbers", BOUNDS)
+def test_only_the_same_answers_and_ends_are_called_the_same(numbers: str) -> None:
+    found = msgspec.structs.replace(SAME, numbers=numbers)
+    assert found.same
+    assert outcome(found) == "These files behave as the adapter did."
+    for one in ({"same_answers": 7}, {"ended_alike": 7}, {"same_top1": 298}, {"same_template": False}):
+        assert not msgspec.structs.replace(found, **one).same
+    assert outcome(Parity(numbers=numbers, skipped="no room")) == ""
 
 
 # --- Ollama and LM Studio -------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from studio.contract.exports import EXPORTS, K_QUANTS
 from studio.contract.parity import Parity
 from studio.data.licence import licence
 from studio.data.model_card import write_card
-from studio.engine import export_folder, gguf_file, gguf_model, gguf_tokenizer, k_quants, parity
+from studio.engine import export_folder, gguf_file, gguf_model, gguf_tokenizer, k_quants, model_config, parity
 from studio.engine.export_source import Source, Watch, Wish, find_base, open_source
 from studio.engine.gguf_model import Array
 from studio.engine.merging import Merging
@@ -99,15 +99,14 @@ def _fill(
         StudioError: See `write`.
     """
     import gguf
-    from transformers import AutoConfig
 
     written = k_quants.ROUNDED_FROM if numbers in K_QUANTS else numbers
     watch.emit(Progress(stage="Reading the base model"))
-    config = AutoConfig.from_pretrained(str(base), local_files_only=True)
+    merging = Merging(base, source.adapter, "f32")  # first: it looks at the base's files before anything reads them
+    config = model_config.read(base)
     arch = gguf_model.require_supported(config)
     tokenizer = load_tokenizer(base)
     pieces = gguf_tokenizer.read_pieces(tokenizer, config.vocab_size)
-    merging = Merging(base, source.adapter, "f32")
     names = gguf_model.Names(config)
     extra = list(gguf_model.extra_tensors(config))
     planned = [gguf_file.plan(name, value.shape, "f32") for name, value in extra]

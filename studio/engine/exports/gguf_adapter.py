@@ -11,7 +11,7 @@ from studio.contract.errors import StudioError
 from studio.contract.events import Exported
 from studio.contract.exports import EXPORTS
 from studio.data.model_card import write_card
-from studio.engine import export_folder, gguf_file, gguf_model
+from studio.engine import export_folder, gguf_file, gguf_model, model_config
 from studio.engine.export_source import Watch, Wish, find_base, open_source
 from studio.engine.gguf_model import Array
 from studio.engine.merging import Merging
@@ -30,17 +30,17 @@ def write(run: Path, destination: Path, wish: Wish = Wish(), watch: Watch = Watc
         StudioError: What was learned is no plain LoRA, the base is gone, or the disk fails.
     """
     import gguf
-    from transformers import AutoConfig
 
     source = open_source(run, "gguf_adapter")
     destination = Path(os.path.abspath(destination))
     export_folder.require_free(destination)
     base = find_base(source)
-    config = AutoConfig.from_pretrained(str(base), local_files_only=True)
+    merging = Merging(base, source.adapter)  # first: it looks at the base's files before anything reads them
+    config = model_config.read(base)
     arch = gguf_model.require_supported(config)
     numbers = wish.numbers or next(iter(EXPORTS["gguf_adapter"].numbers))
     with export_folder.new_export(destination) as temporary:
-        pairs = list(_pairs(Merging(base, source.adapter), config))
+        pairs = list(_pairs(merging, config))
         alpha = pairs[0][3]
         tensors = [(name, a, b * np.float32(own / alpha)) for name, a, b, own in pairs]
         planned = [

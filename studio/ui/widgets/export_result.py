@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QProgressBar, QVBoxLayout, QWidget
 
 from studio.contract.events import Progress
-from studio.contract.parity import Parity, sentences
+from studio.contract.parity import Parity, differences, sentences
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -90,11 +90,18 @@ class ParityCard(QFrame):
             return
         if not parity.prompts:
             kind, words = ("info", "accent"), self.tr("The files were not compared with the adapter.")
-        elif parity.holds:
+        elif parity.same:
             kind, words = ("check", "success"), self.tr("The files behave as the adapter did.")
+        elif parity.holds:
+            kind = ("info", "accent")
+            words = self.tr(
+                "The files differ from the adapter, as rounding to {numbers} can make them: {what}."
+            ).format(numbers=parity.numbers.upper(), what=differences(parity))
         else:
             kind = ("warning", "warning")
-            words = self.tr("The files differ from the adapter: try another number format, or look at the rows below.")
+            words = self.tr(
+                "The files differ from the adapter: {what}. Try another number format, or look at the rows below."
+            ).format(what=differences(parity))
         self._icon.set_icon(*kind)
         self.headline.setText(words)
         self.setAccessibleName(words)
