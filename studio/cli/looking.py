@@ -13,7 +13,7 @@ from studio.contract.errors import Problem, StudioError, agreeing
 from studio.contract.fields import fields, flatten
 from studio.contract.plain_text import one_line
 from studio.contract.run_folder import RunFolder
-from studio.data import dataset, support_report
+from studio.data import adapter_choice, dataset, support_report
 from studio.data.compared import compared
 from studio.data.run_history import RunSummary, delete_for_good, list_runs, rename, require_deletable
 from studio.data.run_label import Label, write_label
@@ -157,6 +157,26 @@ def runs_label(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def runs_use(arguments: argparse.Namespace) -> int:
+    """Use a run's best adapter, or that of its last step; the other one is kept.
+
+    Raises:
+        StudioError: There is no such run, it goes on, or it has but one adapter.
+    """
+    summary = places.find_run(arguments.run)
+    folder = RunFolder(summary.folder)
+    adapter_choice.use(folder, arguments.which)
+    finished = summary.finished
+    step = 0 if finished is None else finished.best_aside if arguments.which == "best" else finished.steps
+    if arguments.json:
+        output.print_json({"run": summary.id, "adapter": arguments.which, "step": step, "folder": str(folder.adapter)})
+        return 0
+    kept = {"best": "last", "last": "best"}[arguments.which]
+    output.say(f"{one_line(summary.job.name)} uses the adapter of step {step:,} from now on. The other one is kept:")
+    output.say(f"  apprentice runs use {summary.id} {kept}")
+    return 0
+
+
 def runs_clean(arguments: argparse.Namespace) -> int:
     """Say what checkpoints of finished runs take, and delete them where that is wanted.
 
@@ -232,6 +252,11 @@ def runs_show(arguments: argparse.Namespace) -> int:
             output.say(f"{name:<12} {value:.4g}" if isinstance(value, float) else f"{name:<12} {words}")
     for line in output.verdict(summary.finished.verdict) if summary.finished and summary.finished.verdict else []:
         output.say(line)
+    other = adapter_choice.other(RunFolder(summary.folder))
+    if other is not None and summary.finished is not None:
+        told = {"best": "Kept beside its adapter is the best one", "last": "Its adapter is the best one"}[other]
+        output.say(f"{told} on unseen examples, of step {summary.finished.best_aside:,}.")
+        output.say(f"The other one can be used: apprentice runs use {summary.id} {other}")
     if summary.failed is not None:
         output.say(agreeing(summary.failed.problem, summary.has_checkpoint).sentence())
     for path, value in changed.items():

@@ -186,6 +186,8 @@ class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
     loss: float
     best: bool
     rows: int
+    kept: bool | None = None
+    """Whether what the model had learned by then is kept until a better test; None: a run of before it was told."""
 
 
 class SampleAnswer(Event, frozen=True, kw_only=True, tag="sample_answer"):
@@ -240,6 +242,9 @@ class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     seconds: float
     verdict: Verdict | None = None
     best_step: int = 0
+    """Of the adapter, where it is the best one; 0: it is that of the last step."""
+    best_aside: int = 0
+    """Step of the best adapter where it is kept beside that of the last step (`data.adapter_choice`); 0: it is not."""
     peak_bytes: int = 0
     """Memory at its peak over the whole run: the process's on a CPU, what was allocated on a GPU; 0: not known."""
     energy_wh: float | None = None

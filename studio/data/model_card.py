@@ -16,6 +16,7 @@ from studio.contract.methods import METHODS, tag_of
 from studio.contract.parity import Parity, outcome, sentences
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
+from studio.data import adapter_choice
 from studio.data.ancestry import read_ancestry
 from studio.data.card_use import plain, use
 from studio.data.licence import licence
@@ -41,6 +42,7 @@ def card_text(folder: RunFolder, summary: RunSummary, form: str = "adapter", par
         _combined(folder),
         _data(summary, _last(told, events.DataReport)),
         _figures(summary, _last(told, events.Evaluated)),
+        _chosen(folder, summary),
         _compared(parity),
         _settings(summary.job.settings, _last(told, events.Started), _last(told, events.Hello)),
         _limits(summary),
@@ -150,6 +152,16 @@ def _figures(summary: RunSummary, last: events.Evaluated | None) -> str:
     if finished is not None and finished.verdict is not None:
         rows += list(_verdict_rows(finished.verdict))
     return "\n".join(["## Figures", "", "| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def _chosen(folder: RunFolder, summary: RunSummary) -> str:
+    """Said where another adapter is used than the one that the figures of the end are of."""
+    if adapter_choice.other(folder) != "last" or summary.finished is None:
+        return ""
+    return (
+        f"The adapter is that of step {summary.finished.best_aside:,}, which was best on held-back examples; what was "
+        "asked and compared at the end was asked of the last step's."
+    )
 
 
 def _compared(parity: Parity | None) -> str:

@@ -297,6 +297,11 @@ def _delete(path: Path) -> None:
         shutil.rmtree(path)
 
 
+def discard(folder: Path) -> None:
+    """Delete a folder of ours, if it is there; links are not followed."""
+    _delete(folder)
+
+
 def replace_folder(final: Path, write: Callable[[Path], None]) -> None:
     """Have `write` fill a new folder, then put it under its final name in one step.
 

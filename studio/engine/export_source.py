@@ -9,9 +9,9 @@ from studio.contract.compatibility import export_problem
 from studio.contract.control import Control, Emit, Going
 from studio.contract.errors import StudioError
 from studio.contract.event import Event
-from studio.contract.run_folder import RunFolder, starter_folder
-from studio.data.base_identity import BaseIdentity, fingerprint, recall
-from studio.data.model_library import list_models
+from studio.contract.run_folder import RunFolder
+from studio.data import base_identity, base_search
+from studio.data.base_identity import BaseIdentity, recall
 from studio.data.run_history import RunSummary, summarise
 from studio.engine.weights_file import Damaged, read_header
 
@@ -98,30 +98,22 @@ def find_base(source: Source) -> Path:
     """
     identity = recall(source.folder)
     there = Path(source.work.model)
-    places = dict.fromkeys([there, *(Path(model.path) for model in list_models()), starter_folder()])
     if identity is None:
         if there.is_dir():
             return there
         raise _missing(source, None)
-    for place in places:
-        if place.is_dir() and _is(place, identity):
-            return place
+    place = base_search.find(identity, there)
+    if place is not None:
+        return place
     if there.is_dir():
         raise StudioError(
             "export.other_base",
             f"The folder of {source.work.model_name} holds another model than the adapter was trained on.",
-            f"Its weights are not those of SHA-256 {identity.sha256[:16]}…",
+            " ".join(base_identity.differences(there, identity)),
             f"Bring back {identity.name} as it was then: add its folder on the Models page.",
             where=str(there),
         )
     raise _missing(source, identity)
-
-
-def _is(place: Path, identity: BaseIdentity) -> bool:
-    try:
-        return fingerprint(place) == identity.sha256
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False  # no model, or a damaged one: surely not the one that is looked for
 
 
 def _missing(source: Source, identity: BaseIdentity | None) -> StudioError:

@@ -17,7 +17,7 @@ from studio.contract.plan import planned_steps
 from studio.contract.run_folder import RunFolder
 from studio.contract.verdict import has_settled
 from studio.data.run_history import read_events
-from studio.engine import checkpoint, methods, resuming, room, sound_weights
+from studio.engine import best_weights, checkpoint, methods, resuming, room, sound_weights
 from studio.engine.batches import Feed, Plan, collate
 from studio.engine.checkpoint import Snapshot, State
 from studio.engine.evaluate import Tester, UntilDiscarded
@@ -241,9 +241,10 @@ class Run:
         self.worse = 0 if best else self.worse + 1
         if best:
             self.best_loss, self.best_step = losses.mean, self.step
-            if self.settings.early_stopping:
-                self.best = {n: p.detach().to("cpu", copy=True) for n, p in self.adapter.items()}
-        self.emit(Evaluated(step=self.step, loss=losses.mean, best=best, rows=self.tester.rows))
+            if best_weights.are_kept(self.parameters, self.settings):
+                self.best = best_weights.copied(self.adapter)
+        kept = best and bool(self.best)
+        self.emit(Evaluated(step=self.step, loss=losses.mean, best=best, rows=self.tester.rows, kept=kept))
         # A sample is worth little time: on a slow machine it is shown more rarely.
         if self.sample_seconds <= 0.05 * self.pace.train_seconds:
             sample_began = time.monotonic()
@@ -334,7 +335,7 @@ class Run:
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to where a snapshot was taken."""
         state = snapshot.state
-        self._use_weights(snapshot.tensors["adapter"])
+        self.use_weights(snapshot.tensors["adapter"])
         self.optimiser.load_state_dict(checkpoint.put_together(state.optimiser, snapshot.tensors["optimiser"]))
         place = resuming.place(state, self.settings, self.feed.plan.steps_per_epoch)
         self.feed = Feed(self.feed.plan, place.epoch, place.batch)
@@ -348,7 +349,8 @@ class Run:
         checkpoint.set_generators(checkpoint.put_together(state.generators, snapshot.tensors["generators"]))
 
     @torch.no_grad()
-    def _use_weights(self, weights: dict[str, torch.Tensor]) -> None:
+    def use_weights(self, weights: dict[str, torch.Tensor]) -> None:
+        """Put other weights in the place of what was learned."""
         for name, parameter in self.adapter.items():
             parameter.copy_(weights[name])
 
@@ -357,20 +359,19 @@ class Run:
     def finish(self, reason: Reason) -> Finished:
         """Save the adapter, test it, and say how the run ended."""
         seconds = self.pace.train_seconds
-        if reason == "discarded":
+        if reason == "discarded" or self.step == 0:
             return Finished(adapter="", reason=reason, steps=self.step, seconds=seconds)
-        if self.step == 0:
-            return Finished(adapter="", reason=reason, steps=0, seconds=seconds)
         self._leave_broken_weights()
         self.emit(Progress(stage="Saving the adapter"))
         if reason == "stopped":
             self._save_checkpoint()
         settle(self.optimiser)
-        kept_best = bool(self.best) and self.best_step != self.step
-        if kept_best:
-            self._use_weights(self.best)
+        uses_best = bool(self.settings.early_stopping and self.best)
+        if uses_best and self.best_step != self.step:
+            self.use_weights(self.best)
         if self._save_adapter() is None:
             return Finished(adapter="", reason="discarded", steps=self.step, seconds=seconds)
+        aside = best_weights.save_aside(self)
         self.noise.remove()
         self.model.eval()
         after = self.tester.measure(self.model, "after", UntilDiscarded(self.control))
@@ -381,7 +382,8 @@ class Run:
             steps=self.step,
             seconds=self.pace.train_seconds,
             verdict=None if found == Verdict() else self._told(found),
-            best_step=self.best_step if self.best else 0,
+            best_step=self.best_step if uses_best else 0,
+            best_aside=aside,
         )
 
     def _told(self, found: Verdict) -> Verdict:

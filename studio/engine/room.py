@@ -10,6 +10,7 @@ import torch
 
 from studio.contract.errors import Problem, StudioError
 from studio.contract.settings import TrainSettings
+from studio.engine import best_weights
 from studio.engine.checkpoint import KEEP_LATEST
 
 MARGIN = 1.1
@@ -21,15 +22,16 @@ _BLOCK = 256
 
 
 def checkpoint_bytes(parameters: Iterable[torch.Tensor], settings: TrainSettings) -> int:
-    """Size of one checkpoint: weights, the best ones where it may stop early, and the optimiser's state.
+    """Size of one checkpoint: weights, the best ones where they are kept, and the optimiser's state.
 
     Args:
         parameters: The trainable ones, stored in fp32.
         settings: Optimiser and tests.
     """
-    copies = 2 if settings.early_stopping else 1
+    tensors = list(parameters)
+    copies = 2 if best_weights.are_kept(tensors, settings) else 1
     return _OVERHEAD_BYTES + sum(
-        4 * copies * tensor.numel() + _state_bytes(tensor, settings.optimiser) for tensor in parameters
+        4 * copies * tensor.numel() + _state_bytes(tensor, settings.optimiser) for tensor in tensors
     )
 
 
@@ -47,10 +49,11 @@ def _state_bytes(tensor: torch.Tensor, optimiser: str) -> int:
 
 
 def needed_bytes(parameters: Iterable[torch.Tensor], settings: TrainSettings) -> int:
-    """The most that a run's folder holds at once: the checkpoints that are kept, the next one, and the adapter."""
+    """The most that a run's folder holds at once: the checkpoints that are kept, the next one, and the adapters."""
     tensors = list(parameters)
     kept = KEEP_LATEST + 1 + (1 if settings.evaluations else 0)
-    return kept * checkpoint_bytes(tensors, settings) + 4 * sum(tensor.numel() for tensor in tensors)
+    adapters = 2 if best_weights.are_kept(tensors, settings) and not settings.early_stopping else 1
+    return kept * checkpoint_bytes(tensors, settings) + 4 * adapters * sum(tensor.numel() for tensor in tensors)
 
 
 def require(folder: Path, parameters: Iterable[torch.Tensor], settings: TrainSettings) -> None:

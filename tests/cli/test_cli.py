@@ -612,6 +612,27 @@ def test_a_run_is_renamed_and_deleted_only_on_explicit_request(
     assert other.path.is_dir()
 
 
+def test_the_best_adapter_of_a_run_can_be_used_and_the_last_one_again(
+    capsys: pytest.CaptureFixture[str], own_home: Path
+) -> None:
+    folder = run_stream.write_run("mine", list(run_stream.run()), seed=1)
+    assert refused(capsys, "runs", "use", "mine", "best")["code"] == "run.one_adapter"
+    run_stream.give_best(folder, 25)
+    assert main(["runs", "show", "mine"]) == 0
+    assert f"of step 25.\nThe other one can be used: apprentice runs use {folder.id} best" in capsys.readouterr().out
+    assert main(["runs", "use", "mine", "best", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["adapter"], told["step"]) == ("best", 25)
+    assert json.loads((folder.adapter / "adapter_config.json").read_text()) == {"was": "adapter-best"}
+    assert main(["runs", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["state"] == "done"
+    assert main(["runs", "use", "mine", "last"]) == 0
+    assert f"step 100 from now on. The other one is kept:\n  apprentice runs use {folder.id} best" in (
+        capsys.readouterr().out
+    )
+    assert json.loads((folder.adapter / "adapter_config.json").read_text()) == {"was": "adapter"}
+
+
 def test_a_run_can_be_put_in_line_listed_and_taken_out_again(
     capsys: pytest.CaptureFixture[str], rows: Path, own_home: Path
 ) -> None:

@@ -150,6 +150,17 @@ def test_another_model_in_the_place_of_the_base_is_refused(tmp_path: Path) -> No
     assert code(run, tmp_path / "out") == "export.other_base"
 
 
+def test_a_base_whose_config_was_changed_is_refused_with_what_was_changed(tmp_path: Path) -> None:
+    model = tiny_model(tmp_path / "model")
+    run = learned_run(tmp_path, model)
+    config = model / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"rms_norm_eps": 0.5}))
+    with pytest.raises(StudioError) as caught:
+        merged.write(run.path, tmp_path / "out")
+    assert caught.value.problem.code == "export.other_base"
+    assert "rms_norm_eps is 0.5 and was 1e-06" in caught.value.problem.why
+
+
 def test_runs_of_earlier_versions_export_from_where_their_base_lies(llama: Path, tmp_path: Path) -> None:
     run = learned_run(tmp_path, llama)
     (run.path / "base.json").unlink()

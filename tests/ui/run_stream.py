@@ -121,6 +121,15 @@ def finished(steps: int = 100, verdict: events.Verdict | None = VERDICT) -> even
     return events.Finished(at=2000.0, adapter="adapter", reason="done", steps=steps, seconds=10.0, verdict=verdict)
 
 
+def give_best(folder: RunFolder, step: int) -> None:
+    """Let a run of `run()` have ended beside a better adapter, of an earlier step."""
+    for name in ("adapter", "adapter-best"):
+        (make_folder(folder.path / name) / "adapter_config.json").write_text(f'{{"was": "{name}"}}', encoding="utf-8")
+    lines = folder.events.read_bytes().splitlines(keepends=True)
+    end = msgspec.structs.replace(finished(), best_aside=step)
+    folder.events.write_bytes(b"".join(lines[:-1]) + events.encode(end))
+
+
 def write_run(name: str, stream: list[events.AnyEvent], seed: int = 0, data: str = "Sample") -> RunFolder:
     """A run's folder as the worker leaves it; `seed` also orders the folders."""
     folder = RunFolder(make_folder(runs_folder() / f"run-20260101-0000{seed:02d}-{seed:04x}"))

@@ -4,6 +4,7 @@ import re
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyqtgraph as pg
 import pytest
@@ -349,6 +350,21 @@ def test_notes_say_whether_it_still_improves() -> None:
         curves.feed(run_stream.held_back(number, 2.5, best=False))
     assert notes(curves)[0].text.startswith("No better on unseen examples for 3 tests: it may be memorising.")
     assert notes(curves)[0].mood == "warning"
+    assert notes(curves)[0].text.endswith("Best was step 10."), "a run of before: what was kept is not known"
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [(True, "What it had learned by then is kept."), (False, '"Stop when it gets no better" keeps it.')],
+)
+def test_the_note_of_the_best_step_says_whether_it_can_be_had(kept: bool, said: str) -> None:
+    curves = RunCurves()
+    for number, loss, best in ((0, 3.0, False), (10, 2.0, True), (20, 2.5, False), (30, 2.5, False)):
+        curves.feed(run_stream.step(number, 1.0))
+        curves.feed(msgspec.structs.replace(run_stream.held_back(number, loss, best), kept=kept and best))
+    (note,) = notes(curves)
+    assert "Best was step 10." in note.text
+    assert note.text.endswith(said)
 
 
 @pytest.mark.parametrize(

@@ -386,3 +386,25 @@ def test_cleaning_up_follows_no_link_and_touches_no_folder_of_others(three: list
     (three[0].checkpoints / "thesis.txt").write_text("x" * 1000)
     assert run_room.clean(run_room.spare(summaries)) == 0
     assert (three[0].checkpoints / "thesis.txt").is_file()
+
+
+def test_a_run_that_was_best_before_its_end_lets_its_best_adapter_be_used_and_the_last_again(
+    page: RunsPage, three: list[RunFolder], qtbot: QtBot
+) -> None:
+    run = three[0]
+    page.show_run(run)
+    assert not page.detail.adapter.isVisible()
+    run_stream.give_best(run, 25)
+    page.refill()
+    assert page.detail.adapter.text() == "Use step 25"
+    assert "better on unseen examples at step 25: that adapter is kept, too" in page.detail.said.text()
+    qtbot.mouseClick(page.detail.adapter, Qt.MouseButton.LeftButton)
+    assert "adapter-best" in (run.adapter / "adapter_config.json").read_text()
+    assert page.detail.adapter.text() == "Use step 100"
+    assert "Used is the adapter of step 25" in page.detail.said.text()
+    qtbot.mouseClick(page.detail.adapter, Qt.MouseButton.LeftButton)
+    assert "adapter-best" not in (run.adapter / "adapter_config.json").read_text()
+    assert page.detail.adapter.text() == "Use step 25"
+    (run.path / "adapter-best" / MARKER).unlink()
+    qtbot.mouseClick(page.detail.adapter, Qt.MouseButton.LeftButton)
+    assert "has but one adapter" in page.message.text()

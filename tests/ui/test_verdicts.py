@@ -150,6 +150,13 @@ def test_a_discarded_run_offers_nothing_to_compare(qtbot: QtBot) -> None:
     assert card.text().splitlines()[-1] == "Done: 100 steps in 10 s with tests."
 
 
+def test_a_better_adapter_that_is_kept_aside_is_named_with_where_it_can_be_had(qtbot: QtBot) -> None:
+    card = VerdictCard()
+    qtbot.addWidget(card)
+    card.show_end(msgspec.structs.replace(run_stream.finished(), best_aside=25))
+    assert card.text().endswith("The best one on unseen examples, of step 25, is kept, too: Runs offers it.")
+
+
 def test_the_data_report_warns_of_what_is_not_learned(qtbot: QtBot) -> None:
     card = DataReportCard()
     qtbot.addWidget(card)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QInputDialog, QMessageBox, QSplitter, QStackedWidg
 from studio.contract.errors import StudioError
 from studio.contract.memory_fit import Change
 from studio.contract.run_folder import RunFolder
-from studio.data import run_history, run_room, starting_over
+from studio.data import adapter_choice, run_history, run_room, starting_over
 from studio.data.run_history import RunSummary
 from studio.data.run_label import Label, write_label
 from studio.supervisor import relief_of_run, run_trash
@@ -53,6 +53,7 @@ class RunsPage(Page):
         detail.start_over_wanted.connect(self._start_over)
         detail.changes_wanted.connect(self._take_changes)
         detail.watch_wanted.connect(self._watch)
+        detail.adapter_wanted.connect(self._use_adapter)
         detail.rename_wanted.connect(self._ask_name)
         detail.label_wanted.connect(self._ask_label)
         detail.folder_wanted.connect(self._show_folder)
@@ -264,6 +265,13 @@ class RunsPage(Page):
             self.message.show_problem(error.problem)
             return
         self._resume()
+
+    def _use_adapter(self, which: adapter_choice.Which) -> None:
+        try:
+            self._with_chosen(lambda folder: adapter_choice.use(folder, which))
+        except StudioError as error:
+            self.message.show_problem(error.problem)
+        self.refill()
 
     def _watch(self) -> None:
         if self.workplace.active is None:  # another window started it: it is followed from here, too

@@ -63,6 +63,7 @@ class RunCurves:
     _watch: _Watch = field(default_factory=_Watch)
     _best: list[tuple[int, float]] = field(default_factory=list)
     _tests: list[int] = field(default_factory=list)
+    _kept: dict[int, bool | None] = field(default_factory=dict)
 
     def feed(self, event: object) -> bool:
         """Take in one event at a cost that does not grow with the run. True where it changed a curve."""
@@ -117,11 +118,17 @@ class RunCurves:
         self._tests.append(event.step)
         if math.isfinite(event.loss) and (not self._best or event.loss < self._best[-1][1]):
             self._best.append((event.step, event.loss))
+            self._kept[event.step] = event.kept
 
     @property
     def best(self) -> tuple[int, float] | None:
         """Step and loss of the best test on held-back rows."""
         return self._best[-1] if self._best else None
+
+    @property
+    def best_is_kept(self) -> bool | None:
+        """Whether what was learned at the best test is kept; None where that is not known."""
+        return self._kept.get(self._best[-1][0]) if self._best else None
 
     @property
     def tests_without_gain(self) -> int:

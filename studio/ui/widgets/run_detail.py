@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QTabWidget, QVBoxLayout, QWidget
 
+from studio.contract import events
 from studio.contract.errors import agreeing
 from studio.contract.relief import Relief
+from studio.contract.run_folder import RunFolder
 from studio.contract.taking_up import NONE_WHOLE
+from studio.data import adapter_choice
 from studio.data.run_history import RunSummary
 from studio.ui import wording
 from studio.ui.theme import GRID
@@ -28,6 +31,7 @@ class RunDetail(QWidget):
     chat_wanted = Signal()
     export_wanted = Signal()
     resume_wanted = Signal()
+    adapter_wanted = Signal(str)
     start_over_wanted = Signal()
     changes_wanted = Signal(object)
     watch_wanted = Signal()
@@ -43,6 +47,8 @@ class RunDetail(QWidget):
         self.label = label("", "muted", wrap=True, selectable=True)
         self.chat = buttons.primary(self.tr("Chat"), self.chat_wanted.emit, "chat")
         self.export = buttons.secondary(self.tr("Export"), self.export_wanted.emit, "export")
+        self.adapter = buttons.secondary("", self._swap, "undo")
+        self._other: adapter_choice.Which | None = None
         self.resume = buttons.secondary(self.tr("Resume"), self.resume_wanted.emit, "play")
         self.watch = buttons.primary(self.tr("Watch it"), self.watch_wanted.emit, "train")
         self.more = buttons.icon_button("more", self.tr("Rename, tags and note, show folder, delete"))
@@ -54,7 +60,7 @@ class RunDetail(QWidget):
         self.delete_action = menu.addAction(self.tr("Delete"), self.delete_wanted.emit)
         self.more.setMenu(menu)
         self.more.setPopupMode(self.more.ToolButtonPopupMode.InstantPopup)
-        acts = held(row(self.resume, self.export, self.chat, self.watch, self.more, 1))
+        acts = held(row(self.resume, self.adapter, self.export, self.chat, self.watch, self.more, 1))
         head = row(Folding(self.title, acts, stretch=(1, 0), whole=True))
         self.message = MessageBar(closable=False)
         self._told: object = None
@@ -104,6 +110,7 @@ class RunDetail(QWidget):
         running = summary.state == "running"
         for widget in (self.chat, self.export):
             widget.setVisible(not several and summary.has_adapter and not running)
+        self._show_other(None if several or running else summary)
         lost = not several and summary.state in ("failed", "interrupted", "unreadable")
         self._show_message(summary if lost else None, relief)
         self.resume.setVisible(not several and summary.can_resume and not lost)
@@ -128,6 +135,25 @@ class RunDetail(QWidget):
         self.said.setVisible(bool(self.said.text()))
         self.label.setText("" if several else self._label(summary))
         self.label.setVisible(bool(self.label.text()))
+
+    def _show_other(self, summary: RunSummary | None) -> None:
+        """The button that has the run's other adapter used, where it has one."""
+        known = summary is not None and summary.finished is not None
+        self._other = adapter_choice.other(RunFolder(summary.folder)) if summary is not None and known else None
+        self.adapter.setVisible(self._other is not None)
+        if self._other is None or summary is None or summary.finished is None:
+            return
+        step = summary.finished.best_aside if self._other == "best" else summary.finished.steps
+        self.adapter.setText(self.tr("Use step {step}").format(step=wording.number(step)))
+        self.adapter.setToolTip(
+            self.tr("Have chat and export use the adapter that was best on unseen examples; the last one is kept")
+            if self._other == "best"
+            else self.tr("Have chat and export use the adapter of the last step again; the best one is kept")
+        )
+
+    def _swap(self) -> None:
+        if self._other is not None:
+            self.adapter_wanted.emit(self._other)
 
     def _show_message(self, summary: RunSummary | None, relief: Relief | None) -> None:
         """Why a run ended before its time, and the button that goes on with it."""
@@ -187,8 +213,20 @@ class RunDetail(QWidget):
         if summary.finished is not None:
             if not summary.finished.adapter:
                 return self.tr("Nothing was kept of this run.")
-            return " ".join((judge(summary.finished.verdict).headline, *judge(summary.finished.verdict).sentences))
+            said = [judge(summary.finished.verdict).headline, *judge(summary.finished.verdict).sentences]
+            return " ".join([*said, *self._about_best(summary.finished)])
         return self.tr("The run goes on.")
+
+    def _about_best(self, finished: events.Finished) -> list[str]:
+        """Which of two adapters is used."""
+        words = {
+            "best": self.tr("It was better on unseen examples at step {step}: that adapter is kept, too."),
+            "last": self.tr(
+                "Used is the adapter of step {step}, the best on unseen examples; this was said of the last."
+            ),
+        }
+        step = wording.number(finished.best_aside)
+        return [words[self._other].format(step=step)] if self._other is not None else []
 
 
 def _said(summary: RunSummary) -> str:

@@ -45,6 +45,12 @@ def _about_tests(curves: RunCurves, ended: bool) -> list[Note]:
     without = curves.tests_without_gain
     if without >= 2:
         text = _tr("No better on unseen examples for {count} tests: it may be memorising. Best was step {step}.")
+        if curves.best_is_kept is not None:
+            text += " " + (
+                _tr("What it had learned by then is kept.")
+                if curves.best_is_kept
+                else _tr('What it had learned by then is not kept; "Stop when it gets no better" keeps it.')
+            )
         return [Note(text.format(count=without, step=best[0]), "warning")]
     if without == 1:
         return [Note(_tr("The last test on unseen examples was no better than the one before."), "neutral")]

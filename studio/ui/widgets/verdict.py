@@ -91,4 +91,8 @@ class VerdictCard(QFrame):
             words += " " + self.tr("Kept: the best adapter, of step {step}.").format(
                 step=wording.number(finished.best_step)
             )
+        if finished.best_aside:
+            words += " " + self.tr(
+                "The best one on unseen examples, of step {step}, is kept, too: Runs offers it."
+            ).format(step=wording.number(finished.best_aside))
         return words
