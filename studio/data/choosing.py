@@ -10,7 +10,7 @@ from studio.contract.events import Inspected
 from studio.contract.job import COLUMN_FIELDS, ImportJob, Mapping, Reading
 from studio.data import column_names, known_mappings
 from studio.data import mapping as mappings
-from studio.data.guessing import is_by_length
+from studio.data.guessing import CUT_ADVICE, is_by_length
 from studio.data.inspecting import Look
 from studio.data.wording import listed, shown
 
@@ -46,7 +46,7 @@ def choose_mapping(job: ImportJob, seen: Look, splits: tuple[str, ...], emit: Em
         mapping = mappings.guess(seen.columns, seen.rows)
     except StudioError as error:
         emit(inspected(None))
-        raise _placed(error, shown(Path(job.source).name, 120)) from error
+        raise _of_sheet(_placed(error, shown(Path(job.source).name, 120)), seen) from error
     emit(inspected(mapping))
     return mapping
 
@@ -144,6 +144,19 @@ def for_further_file(mapping: Mapping, seen: Look, name: str) -> Mapping:
             raise _placed(error, name) from error
         return own
     return mapping
+
+
+def _of_sheet(error: StudioError, seen: Look) -> StudioError:
+    """The error with the sheets that might be chosen instead, where it is about a sheet."""
+    if seen.format != "xlsx":
+        return error
+    problem = error.problem
+    fix, why = problem.fix.replace(CUT_ADVICE, ""), problem.why
+    others = [sheet for sheet in seen.sheets if sheet != seen.reading.sheet]
+    if others:
+        why = f"{why} This is the sheet {listed([seen.reading.sheet])}; there is also {listed(others)}.".strip()
+        fix = f"{fix} Or choose another sheet."
+    return StudioError(problem.code, problem.what, why, fix, problem.where, problem.details)
 
 
 def _placed(error: StudioError, name: str) -> StudioError:

@@ -1,6 +1,7 @@
 """Excel (.xlsx): one sheet of a workbook, its cells as text. The file is measured before the native parser sees it.
 
-The sheet is the one that was chosen, else the first visible one with a header and rows. The parser (calamine) lays a
+The sheet is the one that was chosen, else the first (visible ones before hidden ones) with rows that can be
+learned from, else the first with a header and rows. The parser (calamine) lays a
 sheet out as a full rectangle: two cells far apart would take all memory, so the rectangle is measured first.
 """
 
@@ -8,6 +9,7 @@ import datetime
 import io
 import re
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -16,6 +18,7 @@ from studio.contract.errors import StudioError
 from studio.data import archive
 from studio.data.formats.csv import header_names, numbered_names
 from studio.data.formats.csv_layout import is_header, note_first_line
+from studio.data.guessing import guess
 from studio.data.number_columns import number_text
 from studio.data.source import Source
 from studio.data.streams import open_member
@@ -26,6 +29,11 @@ MAX_UNPACKED_BYTES = 1024**3
 MAX_CELLS = 8_000_000
 """Of a sheet's rectangle, 32 bytes each. A million rows of eight columns is what Excel itself can hold."""
 _HEADER_WITHIN = 20
+_FITTED_ROWS = 20
+_MOST_FITTED_COLUMNS = 100
+_PAIRS = 3
+_COMPARED_BYTES = 2 * 1024**2
+"""Packed; in a larger workbook the sheets that are not read are named, not looked into: that would take too long."""
 _CHUNK = 4 * 1024 * 1024
 # `r="B7"` of a cell, unless its tag closes itself: such a cell has a format only, no value.
 _CELL = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{1,3})([0-9]{1,10})["'](?!(?:[^<>"'/]|"[^"<]*"|'[^'<]*'|/(?!>))*+/>)""")
@@ -34,6 +42,7 @@ _ROW = re.compile(rb"""\br\s*=\s*["']([0-9]{1,10})["']""")
 _TAG = re.compile(rb"<(?:\w+:)?(row|c)[\s/>]")
 
 _Cell = object
+_Table = Iterator[tuple[int, dict[str, object]]]
 
 
 def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
@@ -50,12 +59,16 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
         if source.reading.sheet not in sheets:
             raise _no_sheet(source, sheets)
         name = source.reading.sheet
-        table = _table(workbook, name, source)
+        table, alike = _table(workbook, name, source), []
     else:
-        name, table = _first_filled(workbook, sheets, source)
+        name, table = _chosen_sheet(workbook, sheets, source)
+        first = next(table)
+        table = chain((first,), table)
+        is_named = source.reading.first_line == "names"
+        alike = _alike(workbook, name, tuple(first[1]), sheets, source) if is_named else []
     source.choices = tuple(sheets)
     source.reading = msgspec.structs.replace(source.reading, sheet=name)
-    _say_sheet(source, name, sheets)
+    _say_sheet(source, name, sheets, alike)
     yield from table
 
 
@@ -79,23 +92,28 @@ def as_text(cell: object) -> str:
     return str(cell)
 
 
-def _first_filled(
-    workbook: Any, sheets: list[str], source: Source
-) -> tuple[str, Iterator[tuple[int, dict[str, object]]]]:
-    """The first sheet that yields a row, and its rows; its notes are kept, those of the sheets before it are not."""
+def _chosen_sheet(workbook: Any, sheets: list[str], source: Source) -> tuple[str, _Table]:
+    """The first sheet with rows to learn from, else the first with rows; the notes of the others are not kept."""
     refused: StudioError | None = None
+    best, best_fit = "", 0
     for name in sheets:
         noted, asked = len(source.notes), source.reading
-        table = _table(workbook, name, source)
+        table, first, fit = _table(workbook, name, source), list[tuple[int, dict[str, object]]](), 0
         try:
-            first = next(table, None)
+            for pair in islice(table, _FITTED_ROWS):
+                first.append(pair)
+            fit = _fit([row for _, row in first]) if len(sheets) > 1 else min(1, len(first))
         except StudioError as error:  # a sheet that is no table does not end the search
-            refused = refused or error
-            first = None
-        if first is not None:
-            return name, _chained(first, table)
+            refused, fit = refused or error, min(1, len(first))
+        else:
+            if fit == _PAIRS or (fit and len(sheets) == 1):
+                return name, chain(first, table)
         del source.notes[noted:]
         source.reading = asked
+        if fit > best_fit:
+            best, best_fit = name, fit
+    if best:
+        return best, _table(workbook, best, source)
     if refused is not None:
         raise refused
     raise source.error(
@@ -105,14 +123,21 @@ def _first_filled(
     )
 
 
-def _chained(
-    first: tuple[int, dict[str, object]], rest: Iterator[tuple[int, dict[str, object]]]
-) -> Iterator[tuple[int, dict[str, object]]]:
-    yield first
-    yield from rest
+def _fit(rows: list[dict[str, object]]) -> int:
+    """How well a sheet's first rows do: 0 without rows, _PAIRS with questions and answers (or whole conversations)."""
+    if not rows:
+        return 0
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    if len(columns) > _MOST_FITTED_COLUMNS:
+        return 1
+    try:
+        found = guess(columns, rows)
+    except StudioError:
+        return 1
+    return 2 if found.shape == "text" else _PAIRS
 
 
-def _table(workbook: Any, name: str, source: Source) -> Iterator[tuple[int, dict[str, object]]]:
+def _table(workbook: Any, name: str, source: Source) -> _Table:
     sheet = _guarded(source, lambda: workbook.get_sheet_by_name(name))
     lines = _filled(sheet)
     start, columns = 0, list[str]()
@@ -183,8 +208,36 @@ def _without_blank_end(texts: list[str]) -> list[str]:
     return texts[:end]
 
 
-def _say_sheet(source: Source, name: str, sheets: list[str]) -> None:
-    others = [sheet for sheet in sheets if sheet != name]
+def _alike(workbook: Any, name: str, columns: tuple[str, ...], sheets: list[str], source: Source) -> list[str]:
+    """The other sheets that have rows in the same columns as the one that is read."""
+    if source.size > _COMPARED_BYTES:
+        return []
+    others = (sheet for sheet in sheets if sheet != name)
+    return [sheet for sheet in others if set(_columns(workbook, sheet, source)) == set(columns)]
+
+
+def _columns(workbook: Any, name: str, source: Source) -> tuple[str, ...]:
+    """What the first row of a sheet has a value for; nothing of the look stays in the notes."""
+    noted, asked = len(source.notes), source.reading
+    try:
+        first = next(_table(workbook, name, source), None)
+    except StudioError:
+        first = None
+    is_named = source.reading.first_line == "names"
+    del source.notes[noted:]
+    source.reading = asked
+    return tuple(first[1]) if first is not None and is_named else ()
+
+
+def _say_sheet(source: Source, name: str, sheets: list[str], alike: list[str]) -> None:
+    others = [sheet for sheet in sheets if sheet != name and sheet not in alike]
+    if alike:
+        source.note(
+            "sheets_alike",
+            f'Only the sheet "{name}" was read; {listed(alike)}, of the same columns, '
+            f"{'was' if len(alike) == 1 else 'were'} not.",
+            "To learn from all of them, copy their rows into one sheet and import the file again.",
+        )
     if others:
         source.note(
             "read_sheet",
@@ -192,7 +245,7 @@ def _say_sheet(source: Source, name: str, sheets: list[str]) -> None:
             "not.",
             "Choose another sheet if the rows stand there.",
         )
-    elif source.path.suffix.lower() not in (".xlsx", ".xlsm", ".zip"):
+    elif not alike and source.path.suffix.lower() not in (".xlsx", ".xlsm", ".zip"):
         source.note("read_sheet", f'This is an Excel file, whatever its name says; its sheet "{name}" was read.')
 
 
