@@ -18,6 +18,7 @@ from studio.contract.errors import StudioError
 from studio.data import archive
 from studio.data.formats.csv import header_names, numbered_names
 from studio.data.formats.csv_layout import is_header, note_first_line
+from studio.data.formats.xlsx_styles import MOST_BYTES, FormattedCells, telling_styles
 from studio.data.guessing import guess
 from studio.data.number_columns import number_text
 from studio.data.source import Source
@@ -52,7 +53,7 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
         StudioError: The workbook is damaged, locked or too large, there is no such sheet, or no sheet with rows.
     """
     file = source.open_table()
-    _check_size(file, source)
+    formatted = _check_size(file, source)
     workbook = _guarded(source, lambda: _calamine().CalamineWorkbook.from_filelike(file))
     sheets = sheet_names(workbook)
     if source.reading.sheet:
@@ -69,6 +70,8 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
     source.choices = tuple(sheets)
     source.reading = msgspec.structs.replace(source.reading, sheet=name)
     _say_sheet(source, name, sheets, alike)
+    if formatted:
+        _say_formatted(source, formatted)
     yield from table
 
 
@@ -80,11 +83,12 @@ def sheet_names(workbook: Any) -> list[str]:
 
 
 def as_text(cell: object) -> str:
-    """A cell's value as a person would write it: 7 and not 7.0, dates as 2026-11-05."""
+    """A cell's value as stored, in the fewest digits: 7 and not 7.0, dates as 2026-11-05."""
     if isinstance(cell, bool):
         return "TRUE" if cell else "FALSE"
     if isinstance(cell, float):
-        return number_text(cell) or repr(cell)
+        exact = cell if cell.is_integer() else float(f"{cell:.15g}")  # Excel itself knows 15 digits: 0.1 + 0.2 is 0.3
+        return number_text(exact) or repr(cell)
     if isinstance(cell, datetime.datetime):
         return cell.isoformat(" ", "seconds")
     if isinstance(cell, datetime.date | datetime.time):
@@ -249,6 +253,15 @@ def _say_sheet(source: Source, name: str, sheets: list[str], alike: list[str]) -
         source.note("read_sheet", f'This is an Excel file, whatever its name says; its sheet "{name}" was read.')
 
 
+def _say_formatted(source: Source, cells: int) -> None:
+    source.note(
+        "number_formats",
+        f"{count(cells, 'cell')} of this Excel file {'shows its' if cells == 1 else 'show their'} number in a format "
+        "(percent, currency, decimals, leading zeros); the bare numbers were read: 0.035 and not 3.50 %.",
+        "If they are asked or answered, save the sheet as CSV (UTF-8), which keeps what cells show, and import that.",
+    )
+
+
 def _no_sheet(source: Source, sheets: list[str]) -> StudioError:
     return source.error(
         "no_sheet",
@@ -285,22 +298,37 @@ def _damaged(source: Source, error: BaseException) -> StudioError:
     )
 
 
-def _check_size(file: io.BufferedIOBase, source: Source) -> None:
-    """Unpack it once, keeping nothing: neither its members nor its sheets' rectangles may be too large."""
+def _check_size(file: io.BufferedIOBase, source: Source) -> int:
+    """Unpack it once, keeping nothing: neither its members nor its sheets' rectangles may be too large.
+
+    Returns:
+        How many cells show their number otherwise than it is stored.
+    """
     if file.seek(0, io.SEEK_END) > MAX_FILE_BYTES:
         raise _too_large(source, "The file is larger than 256 MB.")
     file.seek(0)
     total = 0
-    for member in archive.read_directory(file, source.name):
+    members = archive.read_directory(file, source.name)
+    styles = next((member for member in members if member.name.lower() == "xl/styles.xml"), None)
+    telling: list[int] = []
+    if styles is not None:
+        telling = telling_styles(io.BufferedReader(open_member(file, styles, source.name)).read(MOST_BYTES))
+    formatted = 0
+    for member in members:
         stream = io.BufferedReader(open_member(file, member, source.name), _CHUNK)
         sheet = _Rectangle() if "/worksheets/" in f"/{member.name.lower()}" else None
+        cells = FormattedCells(telling) if sheet is not None and telling else None
         while chunk := stream.read(_CHUNK):
+            if cells is not None:
+                cells.look(chunk)
             total += len(chunk)
             if total > MAX_UNPACKED_BYTES:
                 raise _too_large(source, "It unpacks to more than 1 GB, the size limit.")
             if sheet is not None and sheet.cells_with(chunk) > MAX_CELLS:
                 raise _too_large(source, f"A sheet spans more than {MAX_CELLS:,} cells, the size limit.")
+        formatted += cells.count if cells is not None else 0
     file.seek(0)
+    return formatted
 
 
 class _Rectangle:
