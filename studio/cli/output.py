@@ -43,6 +43,8 @@ _HINTS: dict[str, str] = {
 
 def hint(problem: Problem) -> str:
     """How to do on the command line what the message advises; empty where it says so itself."""
+    if "choose another sheet" in problem.fix.lower():
+        return f"{_HINTS.get(problem.code, '')} A sheet is chosen by --sheet NAME.".strip()
     if "leave damaged lines out" in problem.fix:
         return "`apprentice data import FILE --skip-damaged` leaves them out."
     return _HINTS.get(problem.code, "")

@@ -10,9 +10,10 @@ from studio.contract.events import Inspected
 from studio.contract.job import COLUMN_FIELDS, ImportJob, Mapping, Reading
 from studio.data import column_names, known_mappings
 from studio.data import mapping as mappings
-from studio.data.guessing import is_by_length
+from studio.data.conversation import role_of, turn_keys, unpacked
+from studio.data.guessing import CUT_ADVICE, is_by_length
 from studio.data.inspecting import Look
-from studio.data.wording import listed, shown
+from studio.data.wording import count, listed, row_numbers, shown
 
 _MOST_RATINGS = 10
 """More different values are no rating."""
@@ -46,7 +47,7 @@ def choose_mapping(job: ImportJob, seen: Look, splits: tuple[str, ...], emit: Em
         mapping = mappings.guess(seen.columns, seen.rows)
     except StudioError as error:
         emit(inspected(None))
-        raise _placed(error, shown(Path(job.source).name, 120)) from error
+        raise _of_sheet(_placed(error, shown(Path(job.source).name, 120)), seen) from error
     emit(inspected(mapping))
     return mapping
 
@@ -69,6 +70,33 @@ def unread_rating(mapping: Mapping, seen: Look) -> list[Problem]:
                 )
             ]
     return []
+
+
+def unread_weights(mapping: Mapping, seen: Look) -> list[Problem]:
+    """A warning on answers that are marked with weight 0 ("do not learn"), which nothing here reads."""
+    if not mapping.messages:
+        return []
+    lists = [unpacked(row.get(mapping.messages)) for row in seen.rows]
+    marked = [number for number, turns in enumerate(lists, start=1) if _has_weightless(turns)]
+    if not marked:
+        return []
+    of_rows = f"{count(len(marked), 'row')} of the first {len(seen.rows):,}"
+    return [
+        Problem(
+            code="data.weights_unread",
+            what=f'{of_rows} {"has an answer" if len(marked) == 1 else "have answers"} with "weight": 0, which asks '
+            "that it is not learned. The weight is not read: such answers are learned, too.",
+            why=f"They are in {row_numbers(marked[:3], len(marked))}.",
+            fix="Leave these rows out, or end each conversation before such an answer and import the file again.",
+        )
+    ]
+
+
+def _has_weightless(turns: object) -> bool:
+    if not isinstance(turns, list):
+        return False
+    marked = [turn for turn in turns if isinstance(turn, dict) and turn.get("weight") in (0, "0")]
+    return any(role_of(turn.get(turn_keys([turn])[0])) == "assistant" for turn in marked)
 
 
 def guessed_by_length(mapping: Mapping) -> list[Problem]:
@@ -144,6 +172,19 @@ def for_further_file(mapping: Mapping, seen: Look, name: str) -> Mapping:
             raise _placed(error, name) from error
         return own
     return mapping
+
+
+def _of_sheet(error: StudioError, seen: Look) -> StudioError:
+    """The error with the sheets that might be chosen instead, where it is about a sheet."""
+    if seen.format != "xlsx":
+        return error
+    problem = error.problem
+    fix, why = problem.fix.replace(CUT_ADVICE, ""), problem.why
+    others = [sheet for sheet in seen.sheets if sheet != seen.reading.sheet]
+    if others:
+        why = f"{why} This is the sheet {listed([seen.reading.sheet])}; there is also {listed(others)}.".strip()
+        fix = f"{fix} Or choose another sheet."
+    return StudioError(problem.code, problem.what, why, fix, problem.where, problem.details)
 
 
 def _placed(error: StudioError, name: str) -> StudioError:

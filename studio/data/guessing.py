@@ -25,6 +25,7 @@ from studio.data.transcript import is_transcript
 from studio.data.turn_rows import find_speaker, find_turn_rows
 from studio.data.wording import listed, shown
 
+CUT_ADVICE = " If this is a table, its columns should be cut by comma, semicolon, tab or bar."
 _BY_CONTENT = "Guessed from the content, because"
 _BY_LENGTH = "one column is longer"
 
@@ -386,7 +387,7 @@ def _no_mapping(names: list[str], what: str = "", way_on: str = "", is_table: bo
     fix = way_on or "Choose the columns yourself, or bring a file with a column of questions and a column of answers."
     if len(names) == 1 and not way_on:
         fix = "A row needs a question and an answer (two columns), a list of turns, or a text."
-        fix += " If this is a table, its columns should be cut by comma, semicolon, tab or bar." * is_table
+        fix += CUT_ADVICE * is_table
     return StudioError(
         "data.no_mapping",
         what or "No columns were found that look like questions and answers.",

@@ -13,7 +13,7 @@ _REMARKS = frozenset(
 )  # fmt: skip
 
 
-_FIRST_OF_ALL = ("data.guessed_by_length",)
+_FIRST_OF_ALL = ("data.guessed_by_length", "data.sheets_alike", "data.weights_unread")
 
 
 def first_of_all(problems: tuple[Problem, ...]) -> Problem | None:

@@ -51,6 +51,7 @@ class DataImport(QObject):
         self._earlier: Mapping | None = None  # of the window before, for the file that is being read anew
         self.progress.cancel_wanted.connect(self._on_cancel_wanted)
         self.by_hand.mapping_chosen.connect(self._on_mapped_by_hand)
+        self.by_hand.sheet_chosen.connect(self._on_sheet_chosen)
         self.by_hand.other_file_wanted.connect(self.browse)
         self.by_hand.left.connect(self._leave_by_hand)
         workplace.import_started.connect(self._on_import_started)
@@ -213,6 +214,12 @@ class DataImport(QObject):
         work = self._workplace.import_work
         if work is not None:
             self._workplace.start_import(msgspec.structs.replace(work, mapping=mapping))
+
+    def _on_sheet_chosen(self, sheet: str) -> None:
+        work = self._workplace.import_work
+        if work is not None:
+            reading = msgspec.structs.replace(work.reading, sheet=sheet)
+            self._workplace.start_import(msgspec.structs.replace(work, reading=reading))
 
     def _leave_by_hand(self) -> None:
         self.message.clear()

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from studio.cli.output import hint
 from studio.contract.job import Reading
 from studio.data.formats import xlsx
 from studio.data.part import Part
+from studio.data.remarks import first_of_all, is_remark
 from studio.data.rows import Rows, read
-from tests.data.files import QA, reading_refused, run_import, write
+from tests.data.files import QA, reading_refused, refused, run_import, write
 from tests.data.samples import DATE, DATE_TIME, sheet, workbook_bytes, xlsx_bytes, zip_bytes
 
 FAQ = [["question", "answer"], ["Who?", "Me."], ["Where?", "Here."]]
@@ -40,10 +42,53 @@ def test_the_first_visible_sheet_with_rows_is_read_and_the_others_are_named(tmp_
         assert [row["answer"] for row in rows] == ["Me.", "Here."]
         assert rows.source.reading.sheet == "FAQ"
         assert rows.source.choices == ("Notes", "FAQ", "More", "Old")
-        (note,) = rows.source.notes
-    assert note.code == "data.read_sheet"
-    assert '"FAQ"' in note.what
-    assert '"Notes", "More", "Old"' in note.what
+        alike, other = rows.source.notes
+    assert (alike.code, other.code) == ("data.sheets_alike", "data.read_sheet")
+    assert 'Only the sheet "FAQ" was read' in alike.what
+    assert '"More", "Old"' in alike.what
+    assert '"Notes" was not' in other.what
+
+
+def test_a_sheet_of_instructions_before_the_rows_is_passed_over(tmp_path: Path) -> None:
+    told = sheet([["How to use this file"], ["Please fill in the second sheet."], ["Thank you!"]])
+    imported = run_import(book(tmp_path / "a.xlsx", {"Read me": told, "Data": sheet(FAQ)}), tmp_path / "out")
+    assert (imported.usable, imported.mapping.prompt) == (2, "question")
+    assert [problem.code for problem in imported.problems] == ["data.read_sheet"]
+
+
+def test_a_sheet_of_texts_is_taken_where_none_holds_questions_and_answers(tmp_path: Path) -> None:
+    texts = sheet([["text"], ["A first chapter of the book."], ["A second chapter of it."]])
+    numbers = sheet([["x", "y"], [1, 2], [3, 4]])
+    imported = run_import(book(tmp_path / "a.xlsx", {"Figures": numbers, "Book": texts}), tmp_path / "out")
+    assert (imported.mapping.shape, imported.mapping.text) == ("text", "text")
+
+
+def test_sheets_of_the_same_columns_that_are_not_read_are_a_warning_unless_one_was_chosen(tmp_path: Path) -> None:
+    path = book(tmp_path / "a.xlsx", {"May": sheet(FAQ), "June": sheet(FAQ), "Sums": sheet([["n"], [3]])})
+    (problem,) = [one for one in run_import(path, tmp_path / "out").problems if not is_remark(one)]
+    assert problem.what == 'Only the sheet "May" was read; "June", of the same columns, was not.'
+    assert first_of_all((problem,)) is problem
+    with Rows(Part(path=path, reading=Reading(sheet="June"))) as rows:
+        assert len(list(rows)) == 2
+        assert [note.code for note in rows.source.notes] == ["data.read_sheet"]
+
+
+def test_a_workbook_that_cannot_be_mapped_names_the_sheet_and_the_others_and_speaks_of_no_commas(
+    tmp_path: Path,
+) -> None:
+    told = sheet([["How to use this big file"], ["Please fill in the second sheet."]])
+    path = book(tmp_path / "a.xlsx", {"Read me": told, "Data": sheet([["x", "y"], [1, 2], [3, 4]])})
+    problem = refused(lambda: run_import(path, tmp_path / "out"))
+    assert problem.code == "data.no_mapping"
+    assert 'This is the sheet "Read me"; there is also "Data".' in problem.why
+    assert "comma" not in problem.fix
+    assert problem.fix.endswith("Or choose another sheet.")
+    assert "--sheet" in hint(problem)
+
+
+def test_rows_behind_a_row_that_is_damaged_are_not_lost_unsaid(tmp_path: Path) -> None:
+    table = [["q", "a"], *([f"Who is {n}?", f"It is {n}."] for n in range(5)), ["x", "y", "."], ["z", "w", None, "."]]
+    assert len(list(read(book(tmp_path / "a.xlsx", {"S": sheet(table), "T": sheet([["x"], [1]])})))) == 7
 
 
 def test_a_sheet_can_be_chosen_a_hidden_one_too(tmp_path: Path) -> None:

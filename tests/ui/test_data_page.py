@@ -16,6 +16,7 @@ from studio.supervisor.workplace import Workplace
 from studio.ui.pages.data import DataPage
 from studio.ui.widgets.mapping_form import MappingForm
 from studio.ui.widgets.records_model import BLOCK_ROWS
+from tests.data.samples import sheet, workbook_bytes
 from tests.ui.finished_run import checked_model, model_and_adapter
 from tests.ui.seen import seen_words
 
@@ -362,3 +363,21 @@ def test_a_question_with_its_answer_can_be_given_further_input(qtbot: QtBot, pag
     info = page.workplace.dataset
     assert info is not None
     assert (info.mapping.context, info.usable) == ("remark", 500)
+
+
+def test_a_workbook_that_could_not_be_mapped_lets_another_sheet_be_chosen(
+    qtbot: QtBot, page: DataPage, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    told = sheet([["How to use this big file"], ["Please look into the second sheet."]])
+    path.write_bytes(workbook_bytes({"Read me": told, "Figures": sheet([["x", "y"], [1, 2], [3, 4]])}))
+    import_file(qtbot, page, path)
+    chooser = page.importing.by_hand.sheet
+    assert chooser.isVisible()
+    assert chooser.currentData() == "Read me"
+    with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        chooser.setCurrentIndex(chooser.findData("Figures"))
+        chooser.activated.emit(chooser.currentIndex())
+    assert page.importing.by_hand.isVisible()
+    assert chooser.currentData() == "Figures"
+    assert '"x", "y"' in page.importing.message.text()

@@ -1,6 +1,7 @@
 """Excel (.xlsx): one sheet of a workbook, its cells as text. The file is measured before the native parser sees it.
 
-The sheet is the one that was chosen, else the first visible one with a header and rows. The parser (calamine) lays a
+The sheet is the one that was chosen, else the first (visible ones before hidden ones) with rows that can be
+learned from, else the first with a header and rows. The parser (calamine) lays a
 sheet out as a full rectangle: two cells far apart would take all memory, so the rectangle is measured first.
 """
 
@@ -8,6 +9,7 @@ import datetime
 import io
 import re
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -16,6 +18,8 @@ from studio.contract.errors import StudioError
 from studio.data import archive
 from studio.data.formats.csv import header_names, numbered_names
 from studio.data.formats.csv_layout import is_header, note_first_line
+from studio.data.formats.xlsx_styles import MOST_BYTES, FormattedCells, telling_styles
+from studio.data.guessing import guess
 from studio.data.number_columns import number_text
 from studio.data.source import Source
 from studio.data.streams import open_member
@@ -26,6 +30,11 @@ MAX_UNPACKED_BYTES = 1024**3
 MAX_CELLS = 8_000_000
 """Of a sheet's rectangle, 32 bytes each. A million rows of eight columns is what Excel itself can hold."""
 _HEADER_WITHIN = 20
+_FITTED_ROWS = 20
+_MOST_FITTED_COLUMNS = 100
+_PAIRS = 3
+_COMPARED_BYTES = 2 * 1024**2
+"""Packed; in a larger workbook the sheets that are not read are named, not looked into: that would take too long."""
 _CHUNK = 4 * 1024 * 1024
 # `r="B7"` of a cell, unless its tag closes itself: such a cell has a format only, no value.
 _CELL = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{1,3})([0-9]{1,10})["'](?!(?:[^<>"'/]|"[^"<]*"|'[^'<]*'|/(?!>))*+/>)""")
@@ -34,6 +43,7 @@ _ROW = re.compile(rb"""\br\s*=\s*["']([0-9]{1,10})["']""")
 _TAG = re.compile(rb"<(?:\w+:)?(row|c)[\s/>]")
 
 _Cell = object
+_Table = Iterator[tuple[int, dict[str, object]]]
 
 
 def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
@@ -43,19 +53,25 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
         StudioError: The workbook is damaged, locked or too large, there is no such sheet, or no sheet with rows.
     """
     file = source.open_table()
-    _check_size(file, source)
+    formatted = _check_size(file, source)
     workbook = _guarded(source, lambda: _calamine().CalamineWorkbook.from_filelike(file))
     sheets = sheet_names(workbook)
     if source.reading.sheet:
         if source.reading.sheet not in sheets:
             raise _no_sheet(source, sheets)
         name = source.reading.sheet
-        table = _table(workbook, name, source)
+        table, alike = _table(workbook, name, source), []
     else:
-        name, table = _first_filled(workbook, sheets, source)
+        name, table = _chosen_sheet(workbook, sheets, source)
+        first = next(table)
+        table = chain((first,), table)
+        is_named = source.reading.first_line == "names"
+        alike = _alike(workbook, name, tuple(first[1]), sheets, source) if is_named else []
     source.choices = tuple(sheets)
     source.reading = msgspec.structs.replace(source.reading, sheet=name)
-    _say_sheet(source, name, sheets)
+    _say_sheet(source, name, sheets, alike)
+    if formatted:
+        _say_formatted(source, formatted)
     yield from table
 
 
@@ -67,11 +83,12 @@ def sheet_names(workbook: Any) -> list[str]:
 
 
 def as_text(cell: object) -> str:
-    """A cell's value as a person would write it: 7 and not 7.0, dates as 2026-11-05."""
+    """A cell's value as stored, in the fewest digits: 7 and not 7.0, dates as 2026-11-05."""
     if isinstance(cell, bool):
         return "TRUE" if cell else "FALSE"
     if isinstance(cell, float):
-        return number_text(cell) or repr(cell)
+        exact = cell if cell.is_integer() else float(f"{cell:.15g}")  # Excel itself knows 15 digits: 0.1 + 0.2 is 0.3
+        return number_text(exact) or repr(cell)
     if isinstance(cell, datetime.datetime):
         return cell.isoformat(" ", "seconds")
     if isinstance(cell, datetime.date | datetime.time):
@@ -79,23 +96,28 @@ def as_text(cell: object) -> str:
     return str(cell)
 
 
-def _first_filled(
-    workbook: Any, sheets: list[str], source: Source
-) -> tuple[str, Iterator[tuple[int, dict[str, object]]]]:
-    """The first sheet that yields a row, and its rows; its notes are kept, those of the sheets before it are not."""
+def _chosen_sheet(workbook: Any, sheets: list[str], source: Source) -> tuple[str, _Table]:
+    """The first sheet with rows to learn from, else the first with rows; the notes of the others are not kept."""
     refused: StudioError | None = None
+    best, best_fit = "", 0
     for name in sheets:
         noted, asked = len(source.notes), source.reading
-        table = _table(workbook, name, source)
+        table, first, fit = _table(workbook, name, source), list[tuple[int, dict[str, object]]](), 0
         try:
-            first = next(table, None)
+            for pair in islice(table, _FITTED_ROWS):
+                first.append(pair)
+            fit = _fit([row for _, row in first]) if len(sheets) > 1 else min(1, len(first))
         except StudioError as error:  # a sheet that is no table does not end the search
-            refused = refused or error
-            first = None
-        if first is not None:
-            return name, _chained(first, table)
+            refused, fit = refused or error, min(1, len(first))
+        else:
+            if fit == _PAIRS or (fit and len(sheets) == 1):
+                return name, chain(first, table)
         del source.notes[noted:]
         source.reading = asked
+        if fit > best_fit:
+            best, best_fit = name, fit
+    if best:
+        return best, _table(workbook, best, source)
     if refused is not None:
         raise refused
     raise source.error(
@@ -105,14 +127,21 @@ def _first_filled(
     )
 
 
-def _chained(
-    first: tuple[int, dict[str, object]], rest: Iterator[tuple[int, dict[str, object]]]
-) -> Iterator[tuple[int, dict[str, object]]]:
-    yield first
-    yield from rest
+def _fit(rows: list[dict[str, object]]) -> int:
+    """How well a sheet's first rows do: 0 without rows, _PAIRS with questions and answers (or whole conversations)."""
+    if not rows:
+        return 0
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    if len(columns) > _MOST_FITTED_COLUMNS:
+        return 1
+    try:
+        found = guess(columns, rows)
+    except StudioError:
+        return 1
+    return 2 if found.shape == "text" else _PAIRS
 
 
-def _table(workbook: Any, name: str, source: Source) -> Iterator[tuple[int, dict[str, object]]]:
+def _table(workbook: Any, name: str, source: Source) -> _Table:
     sheet = _guarded(source, lambda: workbook.get_sheet_by_name(name))
     lines = _filled(sheet)
     start, columns = 0, list[str]()
@@ -183,8 +212,36 @@ def _without_blank_end(texts: list[str]) -> list[str]:
     return texts[:end]
 
 
-def _say_sheet(source: Source, name: str, sheets: list[str]) -> None:
-    others = [sheet for sheet in sheets if sheet != name]
+def _alike(workbook: Any, name: str, columns: tuple[str, ...], sheets: list[str], source: Source) -> list[str]:
+    """The other sheets that have rows in the same columns as the one that is read."""
+    if source.size > _COMPARED_BYTES:
+        return []
+    others = (sheet for sheet in sheets if sheet != name)
+    return [sheet for sheet in others if set(_columns(workbook, sheet, source)) == set(columns)]
+
+
+def _columns(workbook: Any, name: str, source: Source) -> tuple[str, ...]:
+    """What the first row of a sheet has a value for; nothing of the look stays in the notes."""
+    noted, asked = len(source.notes), source.reading
+    try:
+        first = next(_table(workbook, name, source), None)
+    except StudioError:
+        first = None
+    is_named = source.reading.first_line == "names"
+    del source.notes[noted:]
+    source.reading = asked
+    return tuple(first[1]) if first is not None and is_named else ()
+
+
+def _say_sheet(source: Source, name: str, sheets: list[str], alike: list[str]) -> None:
+    others = [sheet for sheet in sheets if sheet != name and sheet not in alike]
+    if alike:
+        source.note(
+            "sheets_alike",
+            f'Only the sheet "{name}" was read; {listed(alike)}, of the same columns, '
+            f"{'was' if len(alike) == 1 else 'were'} not.",
+            "To learn from all of them, copy their rows into one sheet and import the file again.",
+        )
     if others:
         source.note(
             "read_sheet",
@@ -192,8 +249,17 @@ def _say_sheet(source: Source, name: str, sheets: list[str]) -> None:
             "not.",
             "Choose another sheet if the rows stand there.",
         )
-    elif source.path.suffix.lower() not in (".xlsx", ".xlsm", ".zip"):
+    elif not alike and source.path.suffix.lower() not in (".xlsx", ".xlsm", ".zip"):
         source.note("read_sheet", f'This is an Excel file, whatever its name says; its sheet "{name}" was read.')
+
+
+def _say_formatted(source: Source, cells: int) -> None:
+    source.note(
+        "number_formats",
+        f"{count(cells, 'cell')} of this Excel file {'shows its' if cells == 1 else 'show their'} number in a format "
+        "(percent, currency, decimals, leading zeros); the bare numbers were read: 0.035 and not 3.50 %.",
+        "If they are asked or answered, save the sheet as CSV (UTF-8), which keeps what cells show, and import that.",
+    )
 
 
 def _no_sheet(source: Source, sheets: list[str]) -> StudioError:
@@ -232,22 +298,37 @@ def _damaged(source: Source, error: BaseException) -> StudioError:
     )
 
 
-def _check_size(file: io.BufferedIOBase, source: Source) -> None:
-    """Unpack it once, keeping nothing: neither its members nor its sheets' rectangles may be too large."""
+def _check_size(file: io.BufferedIOBase, source: Source) -> int:
+    """Unpack it once, keeping nothing: neither its members nor its sheets' rectangles may be too large.
+
+    Returns:
+        How many cells show their number otherwise than it is stored.
+    """
     if file.seek(0, io.SEEK_END) > MAX_FILE_BYTES:
         raise _too_large(source, "The file is larger than 256 MB.")
     file.seek(0)
     total = 0
-    for member in archive.read_directory(file, source.name):
+    members = archive.read_directory(file, source.name)
+    styles = next((member for member in members if member.name.lower() == "xl/styles.xml"), None)
+    telling: list[int] = []
+    if styles is not None:
+        telling = telling_styles(io.BufferedReader(open_member(file, styles, source.name)).read(MOST_BYTES))
+    formatted = 0
+    for member in members:
         stream = io.BufferedReader(open_member(file, member, source.name), _CHUNK)
         sheet = _Rectangle() if "/worksheets/" in f"/{member.name.lower()}" else None
+        cells = FormattedCells(telling) if sheet is not None and telling else None
         while chunk := stream.read(_CHUNK):
+            if cells is not None:
+                cells.look(chunk)
             total += len(chunk)
             if total > MAX_UNPACKED_BYTES:
                 raise _too_large(source, "It unpacks to more than 1 GB, the size limit.")
             if sheet is not None and sheet.cells_with(chunk) > MAX_CELLS:
                 raise _too_large(source, f"A sheet spans more than {MAX_CELLS:,} cells, the size limit.")
+        formatted += cells.count if cells is not None else 0
     file.seek(0)
+    return formatted
 
 
 class _Rectangle:

@@ -8,6 +8,7 @@ from studio.contract.job import ImportJob, Mapping
 from studio.data.trying import tried
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
+from studio.ui.widgets.combo_box import ComboBox
 from studio.ui.widgets.first_rows import FirstRows
 from studio.ui.widgets.labels import label
 from studio.ui.widgets.mapping_form import MappingForm
@@ -20,10 +21,12 @@ class HandMapping(QWidget):
 
     Attributes:
         mapping_chosen: A whole mapping: [Import] was clicked.
+        sheet_chosen: The name of another sheet of the workbook.
         other_file_wanted, left: The user wants another file, or to go back.
     """
 
     mapping_chosen = Signal(object)
+    sheet_chosen = Signal(str)
     other_file_wanted = Signal()
     left = Signal()
 
@@ -31,6 +34,11 @@ class HandMapping(QWidget):
         super().__init__(parent)
         self._inspected: Inspected | None = None
         self.title = label("", "strong", wrap=True)
+        self.sheet = ComboBox(self)
+        self.sheet.setAccessibleName(self.tr("Sheet"))
+        self.sheet.activated.connect(lambda: self.sheet_chosen.emit(self.sheet.currentData()))
+        self.sheet_title = label(self.tr("Sheet"), "muted")
+        self.sheet_title.setBuddy(self.sheet)
         self.form = MappingForm()
         self.form.edited.connect(self._show_read)
         self.rows = FirstRows()
@@ -54,6 +62,7 @@ class HandMapping(QWidget):
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(GRID)
         inside.addWidget(self.title)
+        inside.addLayout(row(self.sheet_title, self.sheet, 1))
         inside.addWidget(self.form)
         inside.addWidget(split, 1)
         inside.addLayout(row(self.import_button, other, back, 1))
@@ -63,6 +72,12 @@ class HandMapping(QWidget):
         self._inspected = inspected
         self.title.setText(self.tr("Which columns of {name} hold what?").format(name=work.name))
         self.form.show_mapping(inspected.columns, work.mapping)
+        self.sheet.clear()
+        for name in inspected.sheets:
+            self.sheet.addItem(" ".join(name.split())[:60], name)
+        self.sheet.setCurrentIndex(self.sheet.findData(inspected.reading.sheet))
+        for widget in (self.sheet_title, self.sheet):
+            widget.setVisible(len(inspected.sheets) > 1)
         self.rows.show_rows(inspected.columns, inspected.first_rows)
         self._show_read()
 
