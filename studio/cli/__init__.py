@@ -179,7 +179,7 @@ def _talking(commands: "Subparsers") -> None:
     chat.add_argument("--model", help="model folder, or 'starter' (default; with a run: its base)")
     chat.add_argument("--adapter", metavar="RUN", help="a run's id or name, or an adapter folder")
     chat.add_argument("--prompt", help="the question; without it a conversation on the terminal")
-    chat.add_argument("--system", help="system prompt")
+    chat.add_argument("--system", help="system prompt (default: the one that all examples of the run share)")
     chat.add_argument("--compare", action="store_true", help="answer with the base too")
     chat.add_argument("--quantisation", choices=get_args(Quantisation), default="auto", help="compressed loading")
     chat.add_argument("--device", default="auto", help="auto, cpu or cuda:0")

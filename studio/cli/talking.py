@@ -12,10 +12,11 @@ from studio.cli.options import values_from
 from studio.contract import commands, events, job
 from studio.contract.errors import Problem, StudioError
 from studio.contract.fields import build
-from studio.contract.plain_text import harmless
+from studio.contract.plain_text import harmless, one_line
 from studio.contract.records import Message
 from studio.contract.sampling import Sampling
 from studio.contract.settings import TrainSettings
+from studio.data.system_prompt import shared_by
 from studio.worker.chat import BASE, Talker
 
 TUNED = "adapter"
@@ -66,7 +67,11 @@ def chat(arguments: argparse.Namespace) -> int:
         raise StudioError("chat.no_prompt", "There is no prompt.", fix="Give --prompt TEXT with --json.")
     if arguments.compare and not arguments.adapter:
         raise StudioError("chat.nothing_to_compare", "There is nothing to compare with.", fix="Give --adapter RUN too.")
-    adapter, model = _adapter_and_model(arguments)
+    adapter, model, learned = _adapter_and_model(arguments)
+    prompt = learned if arguments.system is None else arguments.system
+    if prompt and arguments.system is None and not arguments.json:
+        about = "The system prompt that all its examples share is sent, too"
+        print(harmless(f'Note: {about}: "{one_line(prompt)[:120]}". --system "" leaves it out.'), file=sys.stderr)
     replies = _Replies(arguments.json)
     talker = Talker(
         job.ChatJob(model=str(model), quantisation=arguments.quantisation, device=arguments.device), replies
@@ -76,7 +81,7 @@ def chat(arguments: argparse.Namespace) -> int:
     sides: tuple[str, ...] = (TUNED,) if adapter is not None else (BASE,)
     if arguments.compare:
         sides = (BASE, TUNED)
-    system = (Message("system", arguments.system),) if arguments.system else ()
+    system = (Message("system", prompt),) if prompt else ()
     if arguments.prompt is not None:
         command = commands.Generate(
             request=1, messages=(*system, Message("user", arguments.prompt)), sides=sides, sampling=sampling
@@ -125,13 +130,13 @@ def _typed() -> str:
         return ""
 
 
-def _adapter_and_model(arguments: argparse.Namespace) -> tuple[Path | None, Path]:
-    """--adapter is a run or a PEFT folder; the run knows its base model."""
+def _adapter_and_model(arguments: argparse.Namespace) -> tuple[Path | None, Path, str]:
+    """--adapter is a run or a PEFT folder; the run knows its base model, and the system prompt it learned with."""
     if not arguments.adapter:
-        return None, places.find_model(arguments.model or "starter")
+        return None, places.find_model(arguments.model or "starter"), ""
     folder = Path(arguments.adapter).expanduser()
     if (folder / "adapter_config.json").is_file():
-        return folder.resolve(), places.find_model(arguments.model or "starter")
+        return folder.resolve(), places.find_model(arguments.model or "starter"), ""
     try:
         summary = places.find_run(arguments.adapter)
     except StudioError as error:
@@ -145,7 +150,8 @@ def _adapter_and_model(arguments: argparse.Namespace) -> tuple[Path | None, Path
         raise StudioError(
             "chat.no_adapter", f"The run {summary.job.name} has left no adapter.", f"It is {summary.state}."
         )
-    return summary.folder / "adapter", places.find_model(arguments.model or summary.job.model)
+    model = places.find_model(arguments.model or summary.job.model)
+    return summary.folder / "adapter", model, shared_by(Path(summary.job.dataset))
 
 
 def _result(done: dict[str, events.ReplyDone], model: str, adapter: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from studio.contract import events, job
 from studio.contract.errors import Problem, StudioError
 from studio.contract.run_folder import RunFolder
+from studio.data import system_prompt
 from studio.data.run_history import RunSummary
 from studio.supervisor import chats
 from studio.supervisor.chats import BASE, Chat, Exchange, Reply
@@ -78,6 +79,7 @@ class Conversation(QObject):
                 quantisation=work.settings.quantisation,
                 device=work.settings.device,
                 sides=(BASE, adapter.id),
+                system=system_prompt.shared_by(Path(work.dataset)),  # as it was learned, so it is asked
             )
         )
 

@@ -77,6 +77,27 @@ def test_without_a_model_the_page_offers_to_make_one(page: ChatPage) -> None:
     assert page.empty.action.isVisible()
 
 
+def test_a_chat_with_a_run_begins_with_the_system_prompt_that_all_its_examples_share(
+    qtbot: QtBot, page: ChatPage, made: Path, tmp_path: Path
+) -> None:
+    turns = '{"role": "user", "content": "What is %d?"}, {"role": "assistant", "content": "It is %d."}'
+    rows = [f'{{"messages": [{{"role": "system", "content": "Be brief."}}, {turns % (n, n)}]}}' for n in range(20)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    target = str(datasets_folder() / "briefly")
+    work = job.ImportJob(source=str(tmp_path / "rows.jsonl"), destination=target, name="Briefly")
+    import_dataset(work, lambda event: None, Going())
+    page.show_run(finished_run(made, target))
+    assert page.sampling.system_prompt() == "Be brief."
+    chat = page.conversation.chat
+    assert chat is not None
+    short(page)
+    page.box.setPlainText("What is 77?")
+    page.send_button.click()
+    answered(qtbot, page)
+    assert chat.exchanges[0].system == "Be brief."
+    ended(qtbot, page)
+
+
 def test_one_click_on_a_held_back_question_is_answered_by_base_and_adapter(
     qtbot: QtBot, page: ChatPage, made: Path, dataset: str
 ) -> None:

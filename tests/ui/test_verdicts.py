@@ -2,12 +2,16 @@
 
 import msgspec
 import pytest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from studio.contract import events
 from studio.contract.events import Verdict
+from studio.ui import theme
 from studio.ui.widgets.data_report import DataReportCard
+from studio.ui.widgets.run_feed import RunFeed
 from studio.ui.widgets.run_progress import RunProgress
+from studio.ui.widgets.run_view import RunView
 from studio.ui.widgets.sample_answer import SampleAnswerCard
 from studio.ui.widgets.verdict import VerdictCard
 from studio.ui.widgets.verdict_words import judge
@@ -155,6 +159,47 @@ def test_a_better_adapter_that_is_kept_aside_is_named_with_where_it_can_be_had(q
     qtbot.addWidget(card)
     card.show_end(msgspec.structs.replace(run_stream.finished(), best_aside=25))
     assert card.text().endswith("The best one on unseen examples, of step 25, is kept, too: Runs offers it.")
+
+
+def test_large_text_in_a_narrow_card_stands_above_the_buttons_instead_of_in_a_tower(
+    qtbot: QtBot, qapp: QApplication
+) -> None:
+    card = VerdictCard()
+    qtbot.addWidget(card)
+    card.show_end(run_stream.finished())
+    try:
+        card.resize(1080, 120)
+        card.show()
+        assert not card.folding.folded
+        theme.apply(qapp, "light", 150)
+        card.resize(860, 300)
+        qtbot.waitUntil(lambda: card.folding.folded)
+        qtbot.waitUntil(lambda: card.headline.width() > 700)
+    finally:
+        theme.apply(qapp, "light", 100)
+
+
+def test_a_plot_in_a_low_window_scrolls_instead_of_becoming_a_strip(qtbot: QtBot, qapp: QApplication) -> None:
+    view = RunView(RunFeed())
+    qtbot.addWidget(view)
+    try:
+        theme.apply(qapp, "light", 150)
+        with qtbot.waitSignal(view.plot_made, timeout=60_000):
+            view.load_plot()
+        view.resize(540, 260)
+        view.show()
+        assert view.plot is not None
+        line = view.fontMetrics().height()
+        bar = view.plot_column.verticalScrollBar()
+        qtbot.waitUntil(lambda: bar.maximum() > 0)
+        assert view.plot.main.height() >= 8 * line
+        assert all(panel.height() >= 4 * line for panel in view.plot.small.values())
+        assert view.plot.controls.axis.height() >= view.plot.controls.axis.minimumSizeHint().height()
+        theme.apply(qapp, "light", 100)
+        view.resize(900, 600)
+        qtbot.waitUntil(lambda: bar.maximum() == 0)
+    finally:
+        theme.apply(qapp, "light", 100)
 
 
 def test_the_data_report_warns_of_what_is_not_learned(qtbot: QtBot) -> None:

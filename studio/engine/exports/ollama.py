@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.contract.events import Exported
+from studio.data.system_prompt import learned_with
 from studio.engine import go_template
 from studio.engine.export_source import Watch, Wish
 from studio.engine.exports import gguf
@@ -28,18 +29,19 @@ def write(run: Path, destination: Path, wish: Wish = Wish(), watch: Watch = Watc
     """
 
     def add_modelfile(path: Path, base: Path) -> None:
-        text = modelfile(path.name, load_tokenizer(base))
+        text = modelfile(path.name, load_tokenizer(base), learned_with(run))
         (path.parent / "Modelfile").write_text(text, encoding="utf-8", newline="\n")
 
     return gguf.write_folder("ollama", run, destination, wish, watch, finish=add_modelfile)
 
 
-def modelfile(file_name: str, tokenizer: Any) -> str:
+def modelfile(file_name: str, tokenizer: Any, system: str = "") -> str:
     """The text of a Modelfile.
 
     Args:
         file_name: Of the GGUF file beside it.
         tokenizer: From `tokens.load_tokenizer`.
+        system: The prompt that all examples shared, or nothing.
     """
     lines = [f"FROM ./{file_name}"]
     turns = go_template.read_turns(tokenizer)
@@ -50,6 +52,8 @@ def modelfile(file_name: str, tokenizer: Any) -> str:
             "# This model's chat template depends on more than the order of the messages, which Ollama's templates",
             "# cannot say. Ollama takes the template inside the GGUF file where it knows it: compare its answers.",
         ]
+    if system and '"""' not in system and not system.endswith('"'):
+        lines.append(f'SYSTEM """{system}"""')
     for id_ in tokenizer.end_ids:
         stop = str(tokenizer.convert_ids_to_tokens(id_))
         if not re.search(r'["\\\n]', stop):

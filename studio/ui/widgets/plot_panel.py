@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QPaintEvent, QPen
 from PySide6.QtWidgets import QGraphicsGridLayout, QWidget
 
@@ -21,6 +21,8 @@ _GRID_OPACITY = 60  # of 255
 _POINTS_PER_PIXEL = 3
 _EDGE_PIXELS = 10
 """Room left and right of what is shown: a mark on the first or the last point must not be cut."""
+_LOWEST, _LOWEST_SMALL = 9.0, 4.5
+"""Heights in lines of text."""
 _FEW_POINTS = 400
 """Up to here edges are smoothed; a thousand zigzags gain nothing from it and cost ten times as long."""
 
@@ -115,7 +117,7 @@ class PlotPanel(pg.GraphicsView):
         self._small = small
         self.setAccessibleName(title)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMinimumHeight(60)
+        self._take_height()
         self._painted_ms = 0.0
         self._items: list[pg.PlotCurveItem] = []
         self._drawn: list[Line] = []
@@ -137,6 +139,14 @@ class PlotPanel(pg.GraphicsView):
         self.box.sigRangeChangedManually.connect(self._on_zoomed)
         self.scene().sigMouseMoved.connect(self._on_mouse_moved)
         self.recolour()
+
+    def _take_height(self) -> None:
+        """Room for the axis below and for a curve that can be read above it, whatever the size of the text."""
+        self.setMinimumHeight(round((_LOWEST_SMALL if self._small else _LOWEST) * self.fontMetrics().height()))
+
+    def sizeHint(self) -> QSize:
+        """No higher than it must be: it takes what room there is."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
 
     def _lay_out(self) -> None:
         centre = pg.GraphicsWidget()
@@ -331,6 +341,7 @@ class PlotPanel(pg.GraphicsView):
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange and hasattr(self, "_best"):
             self.recolour()
+            self._take_height()
 
     def resizeEvent(self, event: object) -> None:
         """Tell that the size changed."""

@@ -8,6 +8,7 @@ from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import IconLabel, label, set_role
+from studio.ui.widgets.section import Folding, held, row
 from studio.ui.widgets.verdict_words import judge
 
 _ICONS = {"success": ("check", "success"), "warning": ("warning", "warning"), "info": ("info", "accent")}
@@ -43,9 +44,9 @@ class VerdictCard(QFrame):
         outer.setContentsMargins(GRID + 4, GRID, GRID + 4, GRID)
         outer.setSpacing(GRID + 4)
         outer.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
-        outer.addLayout(texts, 1)
-        for button in (self.compare, self.export, self.new_run):
-            outer.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
+        acts = held(row(self.compare, self.export, self.new_run, 1))
+        self.folding = Folding(held(texts), acts, stretch=(1, 0), letters=(60, 0))
+        outer.addWidget(self.folding, 1)
 
     def show_end(self, finished: events.Finished) -> None:
         """Say how a run ended."""

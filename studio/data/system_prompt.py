@@ -1,0 +1,43 @@
+"""The system prompt that all examples of a run share: who talks to the run afterwards has to send it, too."""
+
+from pathlib import Path
+
+from studio.contract import job
+from studio.contract.errors import StudioError
+from studio.contract.run_folder import RunFolder
+from studio.data.dataset import open_dataset
+
+SEARCHED_ROWS = 20_000
+"""A window must not stand still for a dataset of a million rows; where prompts differ, the first rows tell."""
+
+
+def shared_by(dataset: Path) -> str:
+    """The one system prompt of all rows; empty where they have none or several, or the dataset is gone.
+
+    Args:
+        dataset: Its folder. Of a very long one the first rows are looked at.
+    """
+    found = ""
+    try:
+        for record in open_dataset(dataset).records(0, SEARCHED_ROWS):
+            first = record.messages[0] if record.messages else None
+            own = first.content if first is not None and first.role == "system" else ""
+            if not own.strip() or (found and own != found):
+                return ""
+            found = own
+    except StudioError:
+        return ""
+    return found
+
+
+def learned_with(run: Path) -> str:
+    """The system prompt that all examples of a run share, or nothing.
+
+    Args:
+        run: The run's folder.
+    """
+    try:
+        work = job.load(RunFolder(run).job)
+    except StudioError:
+        return ""
+    return shared_by(Path(work.dataset)) if isinstance(work, job.TrainJob) else ""
