@@ -70,7 +70,7 @@ class MappingForm(QWidget):
             "speaker": self.tr("Who speaks (one turn a row)"),
             "conversation": self.tr("Conversation (one turn a row)"),
             "prompt": self.tr("Question"),
-            "context": self.tr("Further input (below the question)"),
+            "context": self.tr("Further input"),
             "completion": self.tr("Answer"),
             "rejected": self.tr("Worse answer"),
             "label": self.tr("Rating"),
