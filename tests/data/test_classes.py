@@ -25,14 +25,17 @@ def test_one_of_a_few_words_beside_a_text_is_its_answer(text: str, kind: str, ro
     assert (found.prompt, found.completion) == (text, kind)
 
 
-def test_a_log_of_one_turn_a_row_is_explained() -> None:
+def test_a_log_of_one_turn_a_row_is_put_together_by_its_conversations_or_explained() -> None:
     rows = [
         {"conversation_id": f"c-{n // 4}", "speaker": ("agent", "client")[n % 2], "text": TEXTS[n]} for n in range(40)
     ]
+    found = guess(list(rows[0]), rows)
+    assert (found.conversation, found.speaker) == ("conversation_id", "speaker")
+    rows = [{"speaker": row["speaker"], "text": row["text"]} for row in rows]
     problem = refused(lambda: guess(list(rows[0]), rows))
     assert problem.code == "data.no_mapping"
     assert '"speaker" says who speaks' in problem.what
-    assert "Put each conversation into one row" in problem.fix
+    assert "put each conversation into one row" in problem.fix
 
 
 def test_answers_that_are_no_text_are_named_instead_of_taking_something_else_for_them() -> None:

@@ -170,9 +170,9 @@ def test_what_gguf_has_no_words_for_is_refused(
     architecture: str, change: dict[str, Any], why: str, tmp_path: Path
 ) -> None:
     model = tiny_model(tmp_path / "model", architecture)
-    run = learned_run(tmp_path, model)
     told = json.loads((model / "config.json").read_text()) | change
     (model / "config.json").write_text(json.dumps(told))
+    run = learned_run(tmp_path, model)
     with pytest.raises(StudioError) as caught:
         gguf_export.write(run.path, tmp_path / "out")
     assert caught.value.problem.code == "export.gguf_unsupported"
