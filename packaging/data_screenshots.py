@@ -48,7 +48,7 @@ def pictures(page: DataPage, camera: object) -> None:
     from screenshots import Camera, pause, wait_until
 
     assert isinstance(camera, Camera)
-    folder = Path(os.environ["APPRENTICE_HOME"]) / "files"
+    folder = Path(os.environ["HOME"]) / "files"
     folder.mkdir()
     camera.take("data-empty")
     write_faq(folder / "faq.csv", 1190)
@@ -91,7 +91,7 @@ def pictures(page: DataPage, camera: object) -> None:
     page.import_file(folder / "numbers.csv")
     wait_until(page.by_hand.isVisible, "the columns")
     camera.take("data-by-hand")
-    write_faq(folder / "long.csv", 1_200_000)
+    write_faq(folder / "long.csv", 3_000_000)
     page.import_file(folder / "long.csv")
     wait_until(lambda: page.progress.bar.maximum() == 1000 and page.progress.bar.value() > 50, "the import")
     camera.take("data-importing")

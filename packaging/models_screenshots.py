@@ -46,7 +46,7 @@ def take(out: Path, percent: int) -> int:
         models, export = window.page("models"), window.page("export")
         assert isinstance(models, ModelsPage)
         assert isinstance(export, ExportPage)
-        files = Path(os.environ["APPRENTICE_HOME"]) / "files"
+        files = Path(os.environ["HOME"]) / "files"
         camera.take("export-empty", "export")
         pictures_of_models(models, camera, files)
         pictures_of_downloads(models, camera, files)

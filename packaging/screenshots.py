@@ -63,7 +63,7 @@ def take_each_size(script: str, what: str, out: Path, take: Callable[[Path, int]
         with tempfile.TemporaryDirectory(prefix="apprentice-pictures-") as home:
             command = [sys.executable, "-P", script, "--take", str(percent), "--out", str(arguments.out.resolve())]
             # HOME too: no picture shows a folder of the person who takes it.
-            own = {"APPRENTICE_HOME": home, "HOME": home, "QT_SCALE_FACTOR": str(percent / 100)}
+            own = {"APPRENTICE_HOME": f"{home}/program", "HOME": home, "QT_SCALE_FACTOR": str(percent / 100)}
             done = subprocess.run(command, env={**os.environ, **own}, timeout=3 * PATIENCE_SECONDS)
         if done.returncode:
             return done.returncode
