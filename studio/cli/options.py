@@ -348,7 +348,9 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--held-back", metavar="FILE", help="an own test file")
     parser.add_argument("--skip-damaged", action="store_true", help="leave damaged lines out and count them")
-    parser.add_argument("--sheet", default="", help="sheet of an Excel file (default: the first with rows)")
+    parser.add_argument(
+        "--sheet", default="", help="sheet of an Excel file (default: the first that can be learned from)"
+    )
     parser.add_argument("--documents", choices=["file", "line", "block"], default="", help="what one text is")
     parser.add_argument(
         "--first-line", choices=["names", "row"], default="", help="what a table's first line is (default: guessed)"

@@ -91,7 +91,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     """How files that leave a choice are read; "" leaves it to the import, which says what it chose.
 
     Attributes:
-        sheet: Name of the sheet of an Excel file; "": the first with a header and rows.
+        sheet: Name of the sheet of an Excel file; "": the first that can be learned from.
         documents: What one row of a text file is: the file, a line, or a block between blank lines.
         first_line: What the first line of a CSV or Excel table is: the columns' names, or a row.
         split: The split of a `datasets` folder (or of files named train, test ...) that is learned from.
@@ -116,8 +116,7 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
         weights: None, or one for `source` and each of `more`: how often its rows are learned from. 2 writes every row
             twice, 0.5 every second one; 1 changes nothing.
         remember: Whether a choice of columns against the guess is kept for files of the same columns.
-        group, time: Columns whose values are kept, so that rows can be split by them; where one is given, the dataset
-            is split by it from the start.
+        group, time: Columns to split rows by, or "": their values are kept; of both, the group decides.
     """
 
     source: str
@@ -148,8 +147,7 @@ class DoctorJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     """Look for what is wrong with a dataset. Needs no torch.
 
     `model`: folder whose tokens are counted, or "" for characters. `test`: a dataset folder or a file of rows that must
-    not be among these, or "". `general`: file of the general rows that are mixed in and counted
-    too, or "".
+    not be among these, or "". `general`: file of the general rows that are mixed in and counted too, or "".
     """
 
     dataset: str

@@ -36,6 +36,7 @@ def read_directory(file: io.BufferedIOBase, name: str) -> list[Member]:
     try:
         with zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
+    # NotImplementedError: zipfile says it of a packing or a version of ZIP that it does not know.
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, OverflowError, struct.error) as error:
         raise _damaged(name, str(error)) from error
     if len(infos) > MAX_MEMBERS:

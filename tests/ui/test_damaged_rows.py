@@ -13,7 +13,7 @@ from studio.supervisor.held_back import questions
 from studio.supervisor.workplace import Workplace
 from studio.ui.pages.data import DataPage
 from tests.ui.seen import seen_words
-from tests.ui.workshop import made
+from tests.ui.workshop import made, shown_page
 
 DAMAGED = "The rows of this dataset are damaged and cannot be read."
 LAST = 2999
@@ -25,12 +25,8 @@ ROWS: list[dict[str, object]] = [
 @pytest.fixture
 def page(qtbot: QtBot, workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> Iterator[DataPage]:
     monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 20_000)  # several record batches
-    page = DataPage(workplace)
-    qtbot.addWidget(page)
-    page.resize(1100, 800)
-    page.show()
-    yield page
-    page.close_services()
+    with shown_page(qtbot, workplace) as page:
+        yield page
 
 
 def damage(number: int) -> DatasetInfo:

@@ -24,19 +24,15 @@ from studio.ui.pages.data import DataPage
 from studio.ui.widgets.import_options import ImportOptions
 from studio.ui.widgets.row_link import RowLink
 from tests.ui.seen import seen_button, seen_words
-from tests.ui.workshop import FAQ, check, made
+from tests.ui.workshop import FAQ, check, made, shown_page
 
 WAIT = 60_000
 
 
 @pytest.fixture
 def page(qtbot: QtBot, workplace: Workplace) -> Iterator[DataPage]:
-    page = DataPage(workplace)
-    qtbot.addWidget(page)
-    page.resize(1100, 800)
-    page.show()
-    yield page
-    page.close_services()
+    with shown_page(qtbot, workplace) as page:
+        yield page
 
 
 def choose(page: DataPage, info: DatasetInfo) -> None:

@@ -1,7 +1,11 @@
 """Datasets for the Data page, imported and checked in this process: the same code as the workers', without the wait."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from pytestqt.qtbot import QtBot
 
 from studio.contract.control import Going
 from studio.contract.job import DoctorJob, ImportJob
@@ -9,6 +13,8 @@ from studio.contract.run_folder import datasets_folder
 from studio.data.dataset import DatasetInfo, read_info
 from studio.data.doctor.diagnosing import diagnose
 from studio.data.importing import import_dataset
+from studio.supervisor.workplace import Workplace
+from studio.ui.pages.data import DataPage
 
 FAQ: list[dict[str, object]] = [
     {"question": "Who keeps the keys?", "answer": "Marta Quill keeps the keys of the workshop in her drawer."},
@@ -21,6 +27,17 @@ FAQ: list[dict[str, object]] = [
     {"question": "Who waters the plants?", "answer": "N/A"},
 ]
 """Row 4 repeats row 1; row 6 was read in a wrong encoding."""
+
+
+@contextmanager
+def shown_page(qtbot: QtBot, workplace: Workplace) -> Iterator[DataPage]:
+    """The Data page on the screen, whose workers end with the block."""
+    page = DataPage(workplace)
+    qtbot.addWidget(page)
+    page.resize(1100, 800)
+    page.show()
+    yield page
+    page.close_services()
 
 
 def made(name: str, rows: list[dict[str, object]], checked: bool = True, **how: object) -> DatasetInfo:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QHideEvent, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
@@ -26,15 +26,7 @@ from studio.ui.widgets.mapping_form import MappingForm
 from studio.ui.widgets.preview_panel import PreviewPanel
 from studio.ui.widgets.problems_tab import ProblemsTab
 from studio.ui.widgets.rows_tab import RowsTab
-from studio.ui.widgets.section import ScrollColumn, column, row
-
-
-class _Tabs(QTabWidget):
-    """Takes what room there is; the page scrolls only for less than a tab needs."""
-
-    def sizeHint(self) -> QSize:
-        """No higher than it must be."""
-        return QSize(super().sizeHint().width(), self.minimumSizeHint().height())
+from studio.ui.widgets.section import LowTabs, ScrollColumn, column, row
 
 
 class DataPage(Page):
@@ -93,7 +85,7 @@ class DataPage(Page):
         self.rows = RowsTab()
         self.preview = PreviewPanel(self.workplace)
         self.problems = ProblemsTab()
-        tabs = _Tabs()
+        tabs = LowTabs()
         tabs.setDocumentMode(True)
         tabs.addTab(self.rows, self.tr("Table"))
         tabs.addTab(self.preview, self.tr("As the model sees it"))

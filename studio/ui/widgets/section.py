@@ -4,10 +4,28 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFrame,
+    QHBoxLayout,
+    QLayout,
+    QScrollArea,
+    QSizePolicy,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from studio.ui.theme import GRID
 from studio.ui.widgets.labels import label
+
+
+class LowTabs(QTabWidget):
+    """Tabs that take what room there is; the page scrolls only for less than a tab needs."""
+
+    def sizeHint(self) -> QSize:
+        """No higher than it must be."""
+        return QSize(super().sizeHint().width(), self.minimumSizeHint().height())
 
 
 class Section(QFrame):
