@@ -1,10 +1,12 @@
 """Whether a worker that was killed was killed for want of memory: nobody tells its parent, so traces are read.
 
-Linux counts processes that it ended for want of memory: in each control group, and in /proc/vmstat for the whole
-machine. A count that grew between the last look at the living worker and its death is the proof. Where no count can be
-read, memory that was nearly used up when the worker was last seen makes it likely.
+Linux counts processes that it ended for want of memory: in each control group those that belonged to it, whoever wanted
+the memory, and in /proc/vmstat those of the whole machine. A count that grew between the last look at the living worker
+and its death is the proof; that of the machine is asked only where the group has none, since it also counts others.
+Where no count can be read, memory that was nearly used up when the worker was last seen makes it likely.
 """
 
+import os
 import time
 from collections import deque
 from pathlib import Path
@@ -40,6 +42,24 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     used: int
 
 
+class Kills(msgspec.Struct, frozen=True, kw_only=True):
+    """Processes that were ended for want of memory so far.
+
+    Attributes:
+        group: Of those that belonged to the control group; None where it does not count them.
+        machine: Of all.
+    """
+
+    group: int | None
+    machine: int
+
+    def grew(self, earlier: "Kills", same_group: bool) -> bool:
+        """Whether one was ended since: of the group where both counted the same, else of the machine."""
+        if same_group and self.group is not None and earlier.group is not None:
+            return self.group > earlier.group
+        return self.machine > earlier.machine
+
+
 class MemoryWitness:
     """Looks at a worker about once a second; made before the worker is, asked when it is dead."""
 
@@ -50,8 +70,9 @@ class MemoryWitness:
         self._root = root
         self._group: Path | None = None
         self._looked = 0.0
-        self._earlier: deque[tuple[int, int]] = deque(maxlen=LOOKS)
-        self._before = self._of_machine()
+        self._own_group = self._group_of(os.getpid())
+        self._before = self._kills(self._own_group)
+        self._earlier: deque[Kills] = deque(maxlen=LOOKS)
         self.seen: Sight | None = None
 
     def look(self, pid: int) -> None:
@@ -72,15 +93,16 @@ class MemoryWitness:
         if 0 < most < total:
             total, free = most, min(free, max(0, most - inside))
         self.seen = Sight(free=free, total=total, used=used)
-        self._earlier.append(self._kills())
+        self._earlier.append(self._kills(self._group))
 
     def found(self) -> Found:
         """What can be said now that the worker is dead."""
-        if len(self._earlier) < LOOKS and self._of_machine() > self._before:
+        now = self._kills(self._group)
+        if len(self._earlier) < LOOKS and now.grew(self._before, same_group=self._group == self._own_group):
             return "killed"  # so soon that it was hardly seen, or only when it was being ended already
         if self.seen is None:
             return "no"
-        if any(now > then for now, then in zip(self._kills(), self._earlier[0], strict=True)):
+        if now.grew(self._earlier[0], same_group=True):
             return "killed"
         return "likely" if self.seen.free < min(LOW_BYTES, LOW_SHARE * self.seen.total) else "no"
 
@@ -129,16 +151,11 @@ class MemoryWitness:
                         return folder
         return None
 
-    def _kills(self) -> tuple[int, int]:
-        """Processes ended for want of memory so far, by the worker's control group and by the whole machine."""
-        inside = 0
-        if self._group is not None:
-            for name in ("memory.events", "memory.oom_control"):
-                inside = max(inside, _count(self._group / name))
-        return inside, self._of_machine()
-
-    def _of_machine(self) -> int:
-        return _count(self._root / "proc/vmstat")
+    def _kills(self, group: Path | None) -> Kills:
+        names = ("memory.events", "memory.oom_control")
+        told = [_count(group / name) for name in names] if group is not None else []
+        inside = max((count for count in told if count is not None), default=None)
+        return Kills(group=inside, machine=_count(self._root / "proc/vmstat") or 0)
 
     def _limit(self) -> tuple[int, int]:
         """What the control group allows and what it holds; 0 where it allows everything."""
@@ -161,8 +178,9 @@ def _lines(path: Path) -> list[str]:
         return []
 
 
-def _count(path: Path) -> int:
-    return next((int(line.split()[1]) for line in _lines(path) if line.startswith("oom_kill ")), 0)
+def _count(path: Path) -> int | None:
+    """None where it is not counted."""
+    return next((int(line.split()[1]) for line in _lines(path) if line.startswith("oom_kill ")), None)
 
 
 def _number(path: Path) -> int:

@@ -68,6 +68,28 @@ def test_a_worker_that_was_ended_before_it_was_seen_is_proof_by_what_was_counted
         assert problem.code == "memory.host_killed"
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_program_of_another_group_that_was_ended_meanwhile_is_no_proof(tmp_path: Path, version: int) -> None:
+    group(tmp_path, version, kills=2)
+    put(tmp_path, proc__vmstat="oom_kill 7\n")
+    witness = MemoryWitness(tmp_path)
+    witness.look(ME)
+    put(tmp_path, proc__vmstat="oom_kill 8\n")
+    assert witness.found() == "no"
+    group(tmp_path, version, kills=3)
+    assert witness.found() == "killed"
+
+
+def test_a_worker_that_lives_in_a_group_of_its_own_and_is_seen_dying_is_told_by_the_machine(tmp_path: Path) -> None:
+    group(tmp_path, 2, kills=2)
+    put(tmp_path, proc__vmstat="oom_kill 7\n")
+    witness = MemoryWitness(tmp_path)
+    put(tmp_path, **{f"proc__{ME}__cgroup": "0::/user/worker\n", "proc__vmstat": "oom_kill 8\n"})
+    put(tmp_path, **{"sys__fs__cgroup__user__worker__memory.events": "oom_kill 1\n"})
+    witness.look(ME)
+    assert witness.found() == "killed"
+
+
 def test_what_the_machine_counted_long_before_the_death_is_about_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
