@@ -21,19 +21,30 @@ from studio.contract.trainable import (
     APART,
     goes_apart,
     held_numbers,
+    keeps_best,
     kept_numbers,
     trainable_parameters,
     virtual_tokens,
 )
 
 PartName = Literal[
-    "weights", "adapter", "gradients", "optimiser", "activations", "loss", "dequantisation", "runtime", "overhead"
+    "weights",
+    "adapter",
+    "gradients",
+    "optimiser",
+    "best",
+    "activations",
+    "loss",
+    "dequantisation",
+    "runtime",
+    "overhead",
 ]
 PARTS: dict[PartName, str] = {
     "weights": "The model",
     "adapter": "The add-on",
     "gradients": "Its gradients",
     "optimiser": "Memory of past corrections (optimiser)",
+    "best": "What it knew at its best test",
     "activations": "Texts being read (activations)",
     "loss": "Comparing words (loss)",
     "dequantisation": "Unpacking the compressed model",
@@ -245,6 +256,7 @@ def _estimate(
         "adapter": 4 * (0 if owns else learns) + 4 * held_numbers(settings.method, shape),
         "gradients": 4 * learns,
         "optimiser": learns * _STATE_BYTES[settings.optimiser],
+        "best": 4 * learns if not machine.is_gpu and keeps_best(learns, settings) else 0,  # in the computer's memory
         "activations": _activations(shape, settings, pack, seen.longest, recomputed),
         "loss": _loss(shape, pack * seen.learned_share, settings.precision),
         "dequantisation": _dequantisation(shape, settings),
@@ -292,7 +304,7 @@ def calibrated(
         shape, settings, lengths, machine: Of the dry step.
         pack_tokens: Of its pack.
         settled_bytes: Memory before it, model and adapter loaded.
-        peak_bytes: At its peak, without the optimiser's.
+        peak_bytes: At its peak, without the optimiser's and without what is kept of the best test.
         least_bytes: Peak before it.
         recomputed: Layers that it computed twice; None: as the formula has them.
     """

@@ -12,12 +12,16 @@ import msgspec
 from studio.contract import target_layers
 from studio.contract.methods import METHODS, tag_of
 from studio.contract.model_shape import Linear, ModelShape
+from studio.contract.settings import TrainSettings
 
 APART = 1.4
 """Where layers go PEFT's own way instead of the joined one (dropout, DoRA, int8), activations grow by about this."""
 PAPER_IA3 = ("k_proj", "v_proj", "qkv_proj", "down_proj")
 """As `engine.methods.ia3.PAPER`."""
 INWARD = "down_proj"
+LARGEST_BEST = 1 << 29
+"""Bytes. Without early stopping more is not kept of the best test, as of a whole model that is trained: memory and
+every checkpoint hold it."""
 
 
 class Learned(NamedTuple):
@@ -47,6 +51,20 @@ def kept_numbers(method: msgspec.Struct, shape: ModelShape) -> float:
 def held_numbers(method: msgspec.Struct, shape: ModelShape) -> int:
     """Numbers that it holds besides, however long the texts are."""
     return LEARNED[tag_of(method)].held(method, shape)
+
+
+def keeps_best(numbers: int, settings: TrainSettings) -> bool:
+    """Whether a copy of what was learned at the best test is kept while a run goes on.
+
+    Args:
+        numbers: That are learned, kept in fp32.
+        settings: Of the run.
+    """
+    if settings.early_stopping:
+        return True
+    if settings.evaluations < 2 or settings.held_back_share == 0:  # the only test is that of the end
+        return False
+    return 4 * numbers <= LARGEST_BEST
 
 
 def virtual_tokens(method: msgspec.Struct) -> int:

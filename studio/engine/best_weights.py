@@ -8,28 +8,17 @@ import torch
 from studio.contract.errors import Problem
 from studio.contract.events import Notice
 from studio.contract.settings import TrainSettings
+from studio.contract.trainable import keeps_best
 from studio.data.adapter_choice import best_folder, last_folder
 from studio.engine import checkpoint, methods
 
 if TYPE_CHECKING:
     from studio.engine.loop import Run
 
-LARGEST_BYTES = 1 << 29
-"""Without early stopping more is not kept, as of a whole model that is trained: memory and every checkpoint hold it."""
-
 
 def are_kept(parameters: Iterable[torch.Tensor], settings: TrainSettings) -> bool:
-    """Whether a copy of what was learned at the best test is kept.
-
-    Args:
-        parameters: Those that are trained, stored in fp32.
-        settings: Of the run.
-    """
-    if settings.early_stopping:
-        return True
-    if settings.evaluations < 2 or settings.held_back_share == 0:  # the only test is that of the end
-        return False
-    return 4 * sum(tensor.numel() for tensor in parameters) <= LARGEST_BYTES
+    """Whether a copy of what was learned at the best test is kept; `parameters` are the trained ones."""
+    return keeps_best(sum(tensor.numel() for tensor in parameters), settings)
 
 
 def copied(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -14,6 +14,7 @@ from studio.contract.methods import METHODS
 from studio.contract.model_shape import ModelShape, shape_of
 from studio.contract.range_test import is_over, rates, result_of
 from studio.contract.settings import TrainSettings
+from studio.contract.trainable import trainable_parameters
 
 GB = 2**30
 LLAMA_8B = {
@@ -68,6 +69,19 @@ def test_weights_follow_quantisation_and_number_format() -> None:
     assert weights(gpu(80), quantisation="int8") == pytest.approx(9.1, abs=0.3)
 
 
+def test_what_is_kept_of_the_best_test_is_counted_where_it_lies() -> None:
+    def best(machine: Machine, **values: object) -> int:
+        told = estimate(shape(), build(TrainSettings, values), SKEWED, machine)
+        return next(part.bytes for part in told.parts if part.name == "best")
+
+    numbers = trainable_parameters(TrainSettings().method, shape())
+    assert best(cpu(64)) == 4 * numbers
+    assert best(gpu(80)) == 0  # it lies in the computer's memory, not the card's
+    assert best(cpu(64), evaluations=1) == best(cpu(64), held_back_share=0.0) == 0
+    assert best(cpu(64), **{"method.rank": 64}) == 0  # too large to be kept without being asked for
+    assert best(cpu(64), early_stopping=3, **{"method.rank": 64}) > 512 * 2**20
+
+
 def test_each_setting_that_saves_memory_saves_it() -> None:
     asked = planner(16)
     plain = TrainSettings()
@@ -99,8 +113,8 @@ def test_a_dry_step_is_given_back_exactly_and_moves_other_settings_with_it() -> 
     plain = estimate(model, settings, SKEWED, machine)
     found = calibrated(model, settings, SKEWED, machine, 3000, 900 * 2**20, 2 * GB, 1 * GB)
     told = estimate(model, settings, SKEWED, machine, found)
-    optimiser = next(part.bytes for part in told.parts if part.name == "optimiser")
-    assert told.total == pytest.approx(2 * GB + optimiser, rel=1e-6)
+    later = sum(part.bytes for part in told.parts if part.name in ("optimiser", "best"))  # not there in a dry step
+    assert told.total == pytest.approx(2 * GB + later, rel=1e-6)
     assert told.measured
     assert told.pack_tokens == 3000
     assert told.high - told.low < plain.high - plain.low

@@ -14,6 +14,7 @@ from studio.contract.control import Control
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
+from studio.contract.trainable import LARGEST_BEST
 from studio.data import adapter_choice
 from studio.engine import best_weights, checkpoint, evaluate, train
 from tests.engine.ground import Person, make_job, new_run
@@ -140,7 +141,7 @@ def test_a_disk_that_has_no_room_for_the_best_one_costs_the_run_nothing_else(
 
 
 def test_what_is_very_large_is_kept_only_where_the_run_may_stop_early() -> None:
-    large = [torch.nn.Parameter(torch.empty(best_weights.LARGEST_BYTES // 4 + 1, device="meta"))]
+    large = [torch.nn.Parameter(torch.empty(LARGEST_BEST // 4 + 1, device="meta"))]
     small = [torch.nn.Parameter(torch.empty(4, device="meta"))]
     assert not best_weights.are_kept(large, TrainSettings())
     assert best_weights.are_kept(large, TrainSettings(early_stopping=2))

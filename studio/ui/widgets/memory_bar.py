@@ -12,7 +12,7 @@ from studio.ui import theme, wording
 _HEIGHT = 18
 GROUPS: tuple[tuple[str, tuple[PartName, ...]], ...] = (
     ("model", ("weights",)),
-    ("adapter", ("adapter", "gradients", "optimiser")),
+    ("adapter", ("adapter", "gradients", "optimiser", "best")),
     ("work", ("activations", "loss", "dequantisation")),
     ("program", ("runtime", "overhead")),
 )
