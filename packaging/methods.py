@@ -34,6 +34,7 @@ from studio.contract.events import Event, Finished, Step  # noqa: E402
 from studio.contract.fields import build  # noqa: E402
 from studio.contract.method_choice import values_of  # noqa: E402
 from studio.contract.methods import METHODS, tag_of  # noqa: E402
+from studio.contract.offline import stay_offline  # noqa: E402
 from studio.contract.settings import TrainSettings  # noqa: E402
 
 PAGE, RESULTS = ROOT / "docs" / "methods.md", ROOT / "docs" / "methods.json"
@@ -94,6 +95,7 @@ def main() -> int:
     parser.add_argument("--missing", action="store_true", help="only cells that were not tried yet")
     parser.add_argument("--page", action="store_true", help="only write the page anew")
     arguments = parser.parse_args()
+    stay_offline()
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"cells": {}, "sample": {}}
     wrong = 0
     if arguments.sample is not None:
@@ -111,6 +113,8 @@ def main() -> int:
                 wrong += not told["as_told"]
                 print(f"{key(name, values, architecture):<60} {told['words']}", flush=True)
                 keep(results)
+        if arguments.full and not arguments.missing:
+            results["all"] = str(date.today())
     keep(results)
     PAGE.write_text(page(results), encoding="utf-8")
     return 1 if wrong else 0
@@ -298,7 +302,14 @@ def page(results: dict[str, Any]) -> str:
     for name, row in METHODS.items():
         parts.append(f"- **{row.label}**, `--method {name}`. {row.help} {row.when}")
     parts += ["", "## What each is worth on the sample", "", *sample_table(results["sample"])]
-    parts += ["", "## What goes with what", "", *refusal_table(), "", *cell_table(results["cells"])]
+    parts += [
+        "",
+        "## What goes with what",
+        "",
+        *refusal_table(),
+        "",
+        *cell_table(results["cells"], results.get("all", "")),
+    ]
     return "\n".join(parts) + "\n"
 
 
@@ -309,7 +320,7 @@ def sample_table(sample: dict[str, Any]) -> Iterator[str]:
         return
     yield (
         "The built-in sample (300 examples) on the starter model (3 M numbers), preset Sample with the settings named; "
-        "one run each, on 2 cores that other work kept busy, so times only compare roughly. "
+        "one run each, on 2 cores that other work may share, so times only compare roughly. "
         "Memory is the process's peak."
     )
     yield ""
@@ -346,7 +357,7 @@ def _words(values: tuple[Any, ...]) -> str:
     return ", ".join(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
 
 
-def cell_table(cells: dict[str, Any]) -> Iterator[str]:
+def cell_table(cells: dict[str, Any], whole: str) -> Iterator[str]:
     """What was tried, and whether it did what the table says."""
     if not cells:
         yield "No cell was tried yet."
@@ -354,6 +365,8 @@ def cell_table(cells: dict[str, Any]) -> Iterator[str]:
     good = sum(cell["as_told"] for cell in cells.values())
     yield f"{good} of the {len(cells)} cells that were tried did what the table says. `×`: refused, as told. The first"
     yield "columns are the starter (Llama), the last ones random tiny models whose last layer sees the whole text."
+    if whole:
+        yield f"All of them were last tried in one go on {whole} (`python3 packaging/dev.py methods --full`)."
     yield ""
     heads = [" ".join(f"{k}={v}" for k, v in values.items()) or "as chosen" for values in VARIATIONS]
     yield "| way | " + " | ".join([*heads, *ARCHITECTURES]).replace("_", " ") + " |"
