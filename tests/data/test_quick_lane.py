@@ -112,6 +112,7 @@ def test_tables_are_the_same_both_ways(folder: Path, rows: list[tuple[str, str, 
 CELL = st.one_of(WORDS, st.sampled_from(["a,b", 'say "x"', "two\nlines", "a\r\nb", ";", "'"]))
 TABLE_FAULTS = [
     "", "a,b,c,d\n", "only one\n", '"a"b,c,d\n', 'a"b,c,d\n', "\n", " \n", "a,b,c,\n", "x\ry,b,c\n", '"open,b,c\n',
+    "x,b,c\r",
 ]  # fmt: skip
 
 
@@ -127,6 +128,11 @@ def test_csv_is_the_same_both_ways(folder: Path, rows: list[tuple[str, str, str]
         file.write(fault)
         table.writerows(rows[4:])
     check_same(path, PAIR)
+
+
+@given(text=st.text("\r\na,", max_size=9))
+def test_a_return_alone_is_seen_wherever_it_stands(text: str) -> None:
+    assert csv_blocks._has_lone_return(text.encode()) == ("\r" in text.replace("\r\n", ""))
 
 
 def test_a_plain_table_is_never_read_row_by_row(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
