@@ -5,7 +5,7 @@ from typing import Literal
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem
 from studio.contract.plain_text import redact
@@ -43,6 +43,7 @@ class MessageBar(QFrame):
         self._details.setMaximumHeight(160)
         self._details.setAccessibleName(self.tr("Technical details"))
         self._details.hide()
+        self._offered: list[QPushButton] = []
         self._actions = QHBoxLayout()
         self._actions.setSpacing(GRID)
         self._more = buttons.flat(self.tr("Details"), self._toggle_details)
@@ -107,6 +108,11 @@ class MessageBar(QFrame):
         self.show()
         self.changed.emit()
 
+    def enable_actions(self, enabled: bool) -> None:
+        """Whether what is offered can be done just now."""
+        for button in self._offered:
+            button.setEnabled(enabled)
+
     def clear(self) -> None:
         """Hide without telling anyone."""
         self._problem = None
@@ -137,9 +143,11 @@ class MessageBar(QFrame):
             if widget is not None and widget not in (self._more, self._copy):
                 widget.hide()  # it would be seen until the event loop comes round
                 widget.deleteLater()
+        self._offered = []
         for index, (text, callback) in enumerate(actions):
             make = buttons.primary if index == 0 else buttons.secondary
             button = make(text, _closing(self, callback))
+            self._offered.append(button)
             self._actions.addWidget(button)
             button.show()  # at once, not with the next turn of the event loop
         self._actions.addWidget(self._more)
