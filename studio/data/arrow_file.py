@@ -31,8 +31,8 @@ SCHEMA = pa.schema(
         pa.field("tools", pa.string()),
     ]
 )
-"""What is written. Datasets of version 0.1 have the first four columns and turns of the first two fields only; what a
-file lacks is empty."""
+"""What is written. Older datasets may have the first four columns and turns of the first two fields (or six) only; what
+a file lacks is empty."""
 OPTIONAL = {"group": pa.field("group", pa.string()), "time": pa.field("time", pa.float64())}
 """Columns that only some datasets have, behind the others: what rows are split by (see data/split.py)."""
 _BATCH_ROWS = 1000
@@ -63,7 +63,7 @@ class _TurnColumn:
         """Append the turns of one row; gives the number of their characters."""
         characters = 0
         for turn in turns:
-            if turn.reasoning or turn.tool_calls or turn.name or turn.call_id:
+            if turn.reasoning or turn.tool_calls or turn.name or turn.call_id or turn.weight:
                 self._rich.append((len(self._roles), turn))
                 characters += len(turn.reasoning) + len(turn.tool_calls)
             self._roles.append(turn.role)

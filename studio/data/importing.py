@@ -19,7 +19,6 @@ from studio.data.choosing import (
     guessed_by_length,
     keep_choice,
     unread_rating,
-    unread_weights,
 )
 from studio.data.dataset import ROWS_FILE, DatasetInfo, write_info
 from studio.data.inspecting import SAMPLE_ROWS, look
@@ -76,7 +75,6 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
     chosen = choose_mapping(job, files[0].seen, choice.splits, notice)
     mappings = [chosen, *(for_further_file(chosen, file.seen, file.name) for file in files[1:])]
     notes += [*guessed_by_length(chosen), *unread_rating(chosen, files[0].seen)]
-    notes += unread_weights(chosen, files[0].seen)
     notes += [
         Problem(code="data.own_columns", what=f"Its columns are others. {mapping.reason}", where=file.name)
         for file, mapping in zip(files, mappings, strict=True)

@@ -27,6 +27,7 @@ from studio.data.rows import Rows
 from studio.data.split import SplitColumns
 from studio.data.turn_order import MendTally
 from studio.data.turn_rows import conversations
+from studio.data.unlearned import UnlearnedTally
 from studio.data.weights import copies
 from studio.data.wording import count, shown
 
@@ -165,6 +166,7 @@ def read_file(
             *tally.problems(file.name),
             *marks.problems(file.name),
             *numbers.problems(file.name),
+            *taker.unlearned.problems(file.name),
             *(mended.problems(file.name) if mended is not None else ()),
             *source.notes,
             *_weighted(file.name, weight, taker.good, taker.written),
@@ -218,6 +220,7 @@ class _Taker:
         self._mapping, self._side, self._weight, self._writer = mapping, side, weight, writer
         self._tally, self._marks, self._numbers, self._usable, self._split_by = tally, marks, numbers, usable, split_by
         self._columns, self._mended = in_use(mapping), mended
+        self.unlearned = UnlearnedTally()
         self.good = self.written = 0
 
     def take_plain(self, plain: Plain) -> None:
@@ -244,6 +247,7 @@ class _Taker:
                 continue
             key = record.key
             self._marks.look(record)
+            self.unlearned.look(record)
             self.good += 1
             times = copies(key, self._weight)
             if times:

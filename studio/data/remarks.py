@@ -5,6 +5,7 @@ from studio.contract.errors import Problem
 _REMARKS = frozenset(
     f"data.{name}"
     for name in (
+        "answers_unlearned",
         "byte_order_mark", "files_left_out", "header_row", "json_columns", "json_inside", "json_list_in_jsonl",
         "json_named_rows", "json_pairs", "merged_cells",
         "names_guessed", "no_header", "number_as_text", "own_columns", "read_as_cp1252",
@@ -14,7 +15,7 @@ _REMARKS = frozenset(
 )  # fmt: skip
 
 
-_FIRST_OF_ALL = ("data.guessed_by_length", "data.sheets_alike", "data.weights_unread")
+_FIRST_OF_ALL = ("data.guessed_by_length", "data.sheets_alike")
 
 
 def first_of_all(problems: tuple[Problem, ...]) -> Problem | None:

@@ -56,7 +56,8 @@ def _joined(one: Message, other: Message) -> Message | None:
     """Two neighbours as one, with a blank line between them; None where they stay two."""
     if one.role != other.role or not (_is_said(one, one.role) and _is_said(other, one.role)):
         return None
-    if one.role not in ("user", "assistant") or other.reasoning:  # thought after something was said
+    thought_later = bool(other.reasoning)
+    if one.role not in ("user", "assistant") or thought_later or one.weight != other.weight:
         return None
     told = [message.content for message in (one, other) if message.content and not message.content.isspace()]
     return msgspec.structs.replace(one, content="\n\n".join(told))
