@@ -80,7 +80,10 @@ def offer(rows: int, total: int, otherwise: str) -> str:
         total: All that have this fault.
         otherwise: What else a person can do, a sentence.
     """
-    kept = "It is kept then." if total == 1 else f"{rows:,} of them {'is' if rows == 1 else 'are'} kept then."
+    if rows == total:
+        kept = "It is kept then." if total == 1 else "All of them are kept then."
+    else:
+        kept = f"{rows:,} of them {'is' if rows == 1 else 'are'} kept then."
     return f"{_OFFER} {kept} Or {otherwise[:1].lower()}{otherwise[1:]}"
 
 

@@ -31,8 +31,14 @@ class MessageBar(QFrame):
     dismissed = Signal()
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None, closable: bool = True) -> None:
+    def __init__(self, parent: QWidget | None = None, closable: bool = True, advises: bool = True) -> None:
+        """Args:
+        parent: Qt's.
+        closable: Whether the user can close it.
+        advises: The first of its actions is what a person should do, and looks so.
+        """
         super().__init__(parent)
+        self._advises = advises
         self._problem: Problem | None = None
         self._icon = IconLabel("info")
         self._what = label("", "strong", wrap=True, selectable=True)
@@ -145,7 +151,7 @@ class MessageBar(QFrame):
                 widget.deleteLater()
         self._offered = []
         for index, (text, callback) in enumerate(actions):
-            make = buttons.primary if index == 0 else buttons.secondary
+            make = buttons.primary if index == 0 and self._advises else buttons.secondary
             button = make(text, _closing(self, callback))
             self._offered.append(button)
             self._actions.addWidget(button)

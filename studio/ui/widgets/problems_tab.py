@@ -132,7 +132,7 @@ class ProblemsTab(ScrollColumn):
         forget.setVisible(bool(found.test))
 
     def _add_message(self, problem: Problem, kind: str, actions: Sequence[Action] = ()) -> None:
-        card = MessageBar(closable=False)
+        card = MessageBar(closable=False, advises=kind != "info")
         card.show_problem(problem, actions, kind=kind)  # type: ignore[arg-type]
         card.enable_actions(self._may_import)
         self.cards.append(card)
