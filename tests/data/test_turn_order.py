@@ -219,3 +219,16 @@ def test_a_file_in_order_says_that_nothing_was_to_be_mended(own_home: Path, tmp_
     assert "data.turns_in_order" in {problem.code for problem in mended.problems}
     assert "data.turns_in_order" not in {problem.code for problem in strict.problems}
     assert MendTally().problems("rows.jsonl") == []
+
+
+def test_rows_in_order_between_others_make_no_batch_of_their_own(own_home: Path, tmp_path: Path) -> None:
+    """A batch for each of them made a dataset slow to write and to open."""
+    turns = [CHATS[3] if number % 3 == 0 else [("user", f"Where is {number}?"), A] for number in range(1500)]
+    source = lines(tmp_path / "rows.jsonl", [chat_row(one) for one in turns])
+    for mend_turns, rows in ((False, 1000), (True, 1500)):
+        imported(source, tmp_path, mend_turns)
+        opened = open_dataset(tmp_path / ("mended" if mend_turns else "strict"))
+        assert len(list(opened.table.batches())) <= 3
+        numbers = opened.table.column("source_row").to_pylist()
+        assert (len(numbers), numbers) == (rows, sorted(numbers))
+        assert [record.key for record in opened.records()] == opened.table.column("key").to_pylist()
