@@ -332,6 +332,7 @@ def _import_job(arguments: argparse.Namespace, destination: Path, name: str) -> 
         weights=weights,
         group=arguments.group,
         time=arguments.time,
+        mend_turns=arguments.mend_turns,
     )
 
 

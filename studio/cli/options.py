@@ -349,6 +349,12 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--held-back", metavar="FILE", help="an own test file")
     parser.add_argument("--skip-damaged", action="store_true", help="leave damaged lines out and count them")
     parser.add_argument(
+        "--mend-turns",
+        action="store_true",
+        help="keep conversations whose turns are out of order: join neighbouring messages of one side, leave out a "
+        "greeting before the first question and a last message without an answer",
+    )
+    parser.add_argument(
         "--sheet", default="", help="sheet of an Excel file (default: the first that can be learned from)"
     )
     parser.add_argument("--documents", choices=["file", "line", "block"], default="", help="what one text is")

@@ -11,6 +11,7 @@ import msgspec
 from studio.contract import events
 from studio.contract.errors import Problem, SettingsError, StudioError
 from studio.contract.plain_text import harmless
+from studio.data.turn_order import is_offered
 
 
 def say(text: str) -> None:
@@ -47,6 +48,8 @@ def hint(problem: Problem) -> str:
         return f"{_HINTS.get(problem.code, '')} A sheet is chosen by --sheet NAME.".strip()
     if "leave damaged lines out" in problem.fix:
         return "`apprentice data import FILE --skip-damaged` leaves them out."
+    if is_offered(problem.fix):
+        return "`apprentice data import FILE --mend-turns` does so."
     return _HINTS.get(problem.code, "")
 
 

@@ -115,6 +115,8 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
         reading: How files that leave a choice are read.
         weights: None, or one for `source` and each of `more`: how often its rows are learned from. 2 writes every row
             twice, 0.5 every second one; 1 changes nothing.
+        mend_turns: Keep conversations whose turns are out of order: neighbouring messages of one side are joined, what
+            the assistant says before the first question and a last message without an answer are left out.
         remember: Whether a choice of columns against the guess is kept for files of the same columns.
         group, time: Columns to split rows by, or "": their values are kept; of both, the group decides.
     """
@@ -131,6 +133,7 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
     remember: bool = True
     group: str = ""
     time: str = ""
+    mend_turns: bool = False
 
 
 class PreviewJob(

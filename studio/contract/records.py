@@ -41,6 +41,7 @@ class Message(msgspec.Struct, frozen=True):
         tool_calls: JSON text of what an assistant calls: `[{"id": "…", "name": "…", "arguments": {…}}]`, or "".
         name: Of the tool whose result this is.
         call_id: Which call a tool's result belongs to.
+        weight: "0" where an answer is there to be read and not to be learned; else "".
     """
 
     role: Role
@@ -49,16 +50,18 @@ class Message(msgspec.Struct, frozen=True):
     tool_calls: str = ""
     name: str = ""
     call_id: str = ""
+    weight: Literal["", "0"] = ""
 
     @property
     def is_plain(self) -> bool:
-        """Whether role and content say everything."""
+        """Whether role and content are all that there is to read."""
         return not (self.reasoning or self.tool_calls or self.name or self.call_id)
 
     def _content(self) -> list[str]:
-        if not (self.reasoning or self.tool_calls or self.name or self.call_id):  # is_plain, at a third of the time
+        if not (self.reasoning or self.tool_calls or self.name or self.call_id or self.weight):
             return [self.role, self.content]
-        return [self.role, self.content, self.reasoning, self.tool_calls, self.name, self.call_id]
+        told = [self.role, self.content, self.reasoning, self.tool_calls, self.name, self.call_id]
+        return [*told, self.weight] if self.weight else told
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +113,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         Whatever a later version adds to records must leave the keys of older records as they are: they decide which
         side a row is on.
         """
-        if all(message.is_plain for message in self.messages):  # as `quick_lane.Plain.digests` has it, too
+        if all(turn.is_plain and not turn.weight for turn in self.messages):  # `Plain.digests` has the same
             texts = [message.content.encode("utf-8") for message in self.messages]
             start = turns_number((turn.role, len(text)) for turn, text in zip(self.messages, texts, strict=True))
             digest = xxhash.xxh3_64(b"".join(texts), seed=start)

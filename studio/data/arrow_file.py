@@ -31,11 +31,13 @@ SCHEMA = pa.schema(
         pa.field("tools", pa.string()),
     ]
 )
-"""What is written. Datasets of version 0.1 have the first four columns and turns of the first two fields only; what a
-file lacks is empty."""
+"""What is written. Older datasets may have the first four columns and turns of the first two fields (or six) only; what
+a file lacks is empty."""
 OPTIONAL = {"group": pa.field("group", pa.string()), "time": pa.field("time", pa.float64())}
 """Columns that only some datasets have, behind the others: what rows are split by (see data/split.py)."""
 _BATCH_ROWS = 1000
+_FEW_ROWS = 100
+"""So many plain rows between others go with them into one batch: one of their own costs more than it holds."""
 _BATCH_CHARACTERS = 4_000_000
 _SETTLE_BYTES = 64 * 1024 * 1024
 
@@ -63,7 +65,7 @@ class _TurnColumn:
         """Append the turns of one row; gives the number of their characters."""
         characters = 0
         for turn in turns:
-            if turn.reasoning or turn.tool_calls or turn.name or turn.call_id:
+            if turn.reasoning or turn.tool_calls or turn.name or turn.call_id or turn.weight:
                 self._rich.append((len(self._roles), turn))
                 characters += len(turn.reasoning) + len(turn.tool_calls)
             self._roles.append(turn.role)
@@ -165,6 +167,9 @@ class RowWriter:
             keys: `Plain.digests` of them.
             side: Of all of them.
         """
+        if len(plain) < _FEW_ROWS:
+            self._add_few(plain, keys, side)
+            return
         self._flush()
         rows, turns = len(plain), len(plain.codes)
         blank = pa.repeat(pa.scalar("", _TEXT), turns)
@@ -184,6 +189,13 @@ class RowWriter:
             "tools": nothing,
         }
         self._write(pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA))
+
+    def _add_few(self, plain: Plain, keys: bytes, side: str) -> None:
+        names, contents = [ROLE_NAMES[code] for code in plain.codes.tolist()], plain.contents.to_pylist()
+        for row, (number, (start, stop)) in enumerate(zip(plain.numbers.tolist(), pairwise(plain.ends), strict=True)):
+            turns = tuple(map(Message, names[start:stop], contents[start:stop]))  # type: ignore[arg-type]
+            record = Record(messages=turns, source_row=number, side=side)  # type: ignore[arg-type]
+            self.add(record, keys[8 * row : 8 * row + 8].hex())
 
     def _write(self, batch: Any) -> None:
         """Write a batch, and let the disk begin with what was written before: at the end all would have to wait."""

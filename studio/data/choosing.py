@@ -10,10 +10,9 @@ from studio.contract.events import Inspected
 from studio.contract.job import COLUMN_FIELDS, ImportJob, Mapping, Reading
 from studio.data import column_names, known_mappings
 from studio.data import mapping as mappings
-from studio.data.conversation import role_of, turn_keys, unpacked
 from studio.data.guessing import CUT_ADVICE, is_by_length
 from studio.data.inspecting import Look
-from studio.data.wording import count, listed, row_numbers, shown
+from studio.data.wording import listed, shown
 
 _MOST_RATINGS = 10
 """More different values are no rating."""
@@ -70,33 +69,6 @@ def unread_rating(mapping: Mapping, seen: Look) -> list[Problem]:
                 )
             ]
     return []
-
-
-def unread_weights(mapping: Mapping, seen: Look) -> list[Problem]:
-    """A warning on answers that are marked with weight 0 ("do not learn"), which nothing here reads."""
-    if not mapping.messages:
-        return []
-    lists = [unpacked(row.get(mapping.messages)) for row in seen.rows]
-    marked = [number for number, turns in enumerate(lists, start=1) if _has_weightless(turns)]
-    if not marked:
-        return []
-    of_rows = f"{count(len(marked), 'row')} of the first {len(seen.rows):,}"
-    return [
-        Problem(
-            code="data.weights_unread",
-            what=f'{of_rows} {"has an answer" if len(marked) == 1 else "have answers"} with "weight": 0, which asks '
-            "that it is not learned. The weight is not read: such answers are learned, too.",
-            why=f"They are in {row_numbers(marked[:3], len(marked))}.",
-            fix="Leave these rows out, or end each conversation before such an answer and import the file again.",
-        )
-    ]
-
-
-def _has_weightless(turns: object) -> bool:
-    if not isinstance(turns, list):
-        return False
-    marked = [turn for turn in turns if isinstance(turn, dict) and turn.get("weight") in (0, "0")]
-    return any(role_of(turn.get(turn_keys([turn])[0])) == "assistant" for turn in marked)
 
 
 def guessed_by_length(mapping: Mapping) -> list[Problem]:

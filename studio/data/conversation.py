@@ -1,6 +1,7 @@
 """A list of turns, in the spellings that are about, as messages; what is no conversation is refused."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 from studio.contract.records import Message, Role
 from studio.data import tool_calls
@@ -94,7 +95,8 @@ def to_messages(value: object, number: int) -> list[Message]:
         if is_call and messages and messages[-1].role == "assistant":
             before = messages[-1]  # what was said before the call, or a call made at the same time
             calls = tool_calls.joined(before.tool_calls, message.tool_calls)
-            messages[-1] = Message("assistant", before.content, before.reasoning, calls)
+            weight = before.weight or message.weight
+            messages[-1] = Message("assistant", before.content, before.reasoning, calls, weight=weight)
         else:
             messages.append(message)
     return tool_calls.linked(messages) if with_tools else messages
@@ -165,7 +167,7 @@ def _message(turn: object, number: int) -> tuple[Message, bool]:
         calls = tool_calls.calls_text(turn[content_key], number)
         if not calls:
             raise row_error("row.bad_tool_call", number, "The call is empty.")
-        return Message("assistant", "", tool_calls=calls), True
+        return Message("assistant", "", tool_calls=calls, weight=_weight(turn)), True
     role = ROLES.get(name)
     if role is None:
         told = shown(spelled, 40) if isinstance(spelled, str) else kind_of(spelled)
@@ -176,7 +178,15 @@ def _message(turn: object, number: int) -> tuple[Message, bool]:
         return _answer(turn, content_key, number), False
     if not content_key:
         raise row_error("row.content_not_text", number, "A turn has no content.")
-    return Message(role, text_of(turn[content_key], number, "row.content_not_text")), False
+    text = text_of(turn[content_key], number, "row.content_not_text")
+    if role == "assistant" and "weight" in turn:
+        return Message(role, text, weight=_weight(turn)), False
+    return Message(role, text), False
+
+
+def _weight(turn: dict[str, object]) -> Literal["", "0"]:
+    """Whether an answer is not to be learned: OpenAI's files say so with a weight of 0."""
+    return "0" if turn.get("weight") in (0, "0") else ""
 
 
 def _plain_role(spelled: object) -> str:
@@ -200,6 +210,7 @@ def _answer(turn: dict[str, object], content_key: str, number: int) -> Message:
         text_of(content, number, "row.content_not_text"),
         text_of(reasoning, number, "row.content_not_text"),
         calls,
+        weight=_weight(turn),
     )
 
 

@@ -91,6 +91,8 @@ _NAMES = {"reasoning": "reasoning_content", "name": "name", "call_id": "tool_cal
 def _turn(message: Message) -> dict[str, Any]:
     turn: dict[str, Any] = {"role": message.role, "content": message.content}
     turn |= {theirs: getattr(message, ours) for ours, theirs in _NAMES.items() if getattr(message, ours, "")}
+    if message.weight:
+        turn["weight"] = 0
     if getattr(message, "tool_calls", ""):
         calls = msgspec.json.decode(getattr(message, "tool_calls", ""))
         turn["tool_calls"] = [_call(call) for call in calls]

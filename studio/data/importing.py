@@ -19,7 +19,6 @@ from studio.data.choosing import (
     guessed_by_length,
     keep_choice,
     unread_rating,
-    unread_weights,
 )
 from studio.data.dataset import ROWS_FILE, DatasetInfo, write_info
 from studio.data.inspecting import SAMPLE_ROWS, look
@@ -29,6 +28,7 @@ from studio.data.new_folder import check_destination, new_folder
 from studio.data.parts import Choice
 from studio.data.repeats import overlapping, repeated
 from studio.data.split import SplitColumns
+from studio.data.turn_order import is_offered, nothing_mended
 from studio.data.wording import count, shown
 
 _CHECKED_ROWS = 20
@@ -75,7 +75,6 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
     chosen = choose_mapping(job, files[0].seen, choice.splits, notice)
     mappings = [chosen, *(for_further_file(chosen, file.seen, file.name) for file in files[1:])]
     notes += [*guessed_by_length(chosen), *unread_rating(chosen, files[0].seen)]
-    notes += unread_weights(chosen, files[0].seen)
     notes += [
         Problem(code="data.own_columns", what=f"Its columns are others. {mapping.reason}", where=file.name)
         for file, mapping in zip(files, mappings, strict=True)
@@ -90,12 +89,12 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
     with new_folder(destination) as folder:
         with RowWriter(folder / ROWS_FILE, split_by.names) as writer:
             readings = [
-                read_file(file, mapping, _side(file, with_tests), writer, pace, hashes, job.skip_damaged, split_by)
+                read_file(file, mapping, _side(file, with_tests), writer, pace, hashes, job, split_by)
                 for file, mapping in zip(files, mappings, strict=True)
             ]
         _check_enough(readings)
         split_by.check_found()
-        notes += [*split_by.problems(), *keep_choice(job, files[0].seen)]
+        notes += [*split_by.problems(), *_unmended(job, readings), *keep_choice(job, files[0].seen)]
         info = _describe(job, destination, chosen, files[0].seen.columns, readings, [*choice.notes, *notes])
         info = msgspec.structs.replace(info, split=split_by.split)
         write_info(folder, info)
@@ -205,7 +204,7 @@ def _nothing_usable(reading: FileResult) -> StudioError:
             "Give it a larger weight, or leave the file out.",
             where=reading.file.name,
         )
-    first = reading.problems[0]
+    first = next((problem for problem in reading.problems if is_offered(problem.fix)), reading.problems[0])
     return StudioError(
         "data.no_usable_rows",
         f"None of the {count(reading.file.rows, 'row')} can be learned from.",
@@ -213,6 +212,11 @@ def _nothing_usable(reading: FileResult) -> StudioError:
         first.fix or "Check which columns are chosen.",
         where=reading.file.name,
     )
+
+
+def _unmended(job: ImportJob, readings: list[FileResult]) -> list[Problem]:
+    mended = any(problem.code == "data.turns_mended" for reading in readings for problem in reading.problems)
+    return [nothing_mended(readings[0].file.name)] if job.mend_turns and not mended else []
 
 
 def _describe(

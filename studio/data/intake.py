@@ -10,9 +10,10 @@ import msgspec
 from studio.contract.control import Control, Emit
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import Progress
-from studio.contract.job import Mapping
+from studio.contract.job import ImportJob, Mapping
 from studio.contract.records import Record
 from studio.data import mapping as mappings
+from studio.data import turn_order
 from studio.data.arrow_file import RowWriter
 from studio.data.dataset import SourceFile
 from studio.data.inspecting import Look
@@ -24,7 +25,9 @@ from studio.data.repeats import FileRows
 from studio.data.row_faults import FaultTally
 from studio.data.rows import Rows
 from studio.data.split import SplitColumns
+from studio.data.turn_order import MendTally
 from studio.data.turn_rows import conversations
+from studio.data.unlearned import UnlearnedTally
 from studio.data.weights import copies
 from studio.data.wording import count, shown
 
@@ -118,7 +121,7 @@ def read_file(
     writer: RowWriter,
     pace: Pace,
     hashes: Hashes,
-    skip_damaged: bool,
+    job: ImportJob,
     split_by: SplitColumns,
 ) -> FileResult:
     """Write every usable row of one file, as often as its weight says.
@@ -129,18 +132,19 @@ def read_file(
     tally = FaultTally()
     usable = FileRows(name=file.name)
     marks, numbers = MarkTally(), NumberTally(mapping, file.seen.numbers)
+    mended = MendTally() if job.mend_turns else None
     part, weight = file.chosen.part, file.chosen.weight
 
     def leave_out(problem: Problem) -> None:
         tally.add(problem, _line_of(problem))
 
-    on_fault: Callable[[Problem], None] | None = leave_out if skip_damaged else None
+    on_fault: Callable[[Problem], None] | None = leave_out if job.skip_damaged else None
     with Rows(part, on_fault) as rows:
         source = rows.source
         if source.signature != file.seen.signature:
             source.signature = file.seen.signature  # it changed since it was looked at: this says so
             source.check_unchanged()
-        taker = _Taker(mapping, side, weight, writer, tally, marks, numbers, usable, split_by)
+        taker = _Taker(mapping, side, weight, writer, tally, marks, numbers, usable, split_by, mended)
         is_plain = weight == 1 and not split_by.names
         lane = lane_for(mapping, file.seen.rows) if is_plain else None
         _take_all(rows, taker, lane, mapping, pace)
@@ -162,6 +166,8 @@ def read_file(
             *tally.problems(file.name),
             *marks.problems(file.name),
             *numbers.problems(file.name),
+            *taker.unlearned.problems(file.name),
+            *(mended.problems(file.name) if mended is not None else ()),
             *source.notes,
             *_weighted(file.name, weight, taker.good, taker.written),
         ]
@@ -209,10 +215,12 @@ class _Taker:
         numbers: NumberTally,
         usable: FileRows,
         split_by: SplitColumns,
+        mended: MendTally | None,
     ) -> None:
         self._mapping, self._side, self._weight, self._writer = mapping, side, weight, writer
         self._tally, self._marks, self._numbers, self._usable, self._split_by = tally, marks, numbers, usable, split_by
-        self._columns = in_use(mapping)
+        self._columns, self._mended = in_use(mapping), mended
+        self.unlearned = UnlearnedTally()
         self.good = self.written = 0
 
     def take_plain(self, plain: Plain) -> None:
@@ -233,12 +241,13 @@ class _Taker:
         self._numbers.look(row, number)
         for piece in self._pieces(row, number):
             try:
-                record = mappings.to_record(piece, self._mapping, number)
+                record = mappings.to_record(piece, self._mapping, number, self._mended)
             except StudioError as error:
-                self._tally.add(error.problem, number)
+                self._tally.add(error.problem, number, self._can_be_mended(error.problem, piece, number))
                 continue
             key = record.key
             self._marks.look(record)
+            self.unlearned.look(record)
             self.good += 1
             times = copies(key, self._weight)
             if times:
@@ -246,6 +255,16 @@ class _Taker:
             for _ in range(times):
                 self._writer.add(_with_side(record, self._side), key, optional)
             self.written += times
+
+    def _can_be_mended(self, problem: Problem, row: dict[str, object], number: int) -> bool:
+        """Whether a row would be kept if the order of its turns were mended."""
+        if self._mended is not None or not turn_order.is_fault(problem):
+            return False
+        try:
+            mappings.to_record(row, self._mapping, number, MendTally())
+        except StudioError:
+            return False
+        return True
 
     def _pieces(self, row: dict[str, object], number: int) -> Sequence[dict[str, object]]:
         """The rows that one row of the file stands for; none, and counted, where that cannot be told."""

@@ -14,6 +14,7 @@ from studio.data.number_columns import in_use, number_text, turns_opened, writte
 from studio.data.row_faults import row_error
 from studio.data.tool_calls import tools_text
 from studio.data.transcript import is_transcript
+from studio.data.turn_order import MendTally, mend
 from studio.data.wording import listed, shown
 
 __all__ = ["check", "guess", "rows_of", "to_record"]
@@ -41,13 +42,14 @@ def rows_of(row: dict[str, object], mapping: Mapping, number: int) -> Iterator[d
         yield {**row, **written_out(instance, columns)}
 
 
-def to_record(row: dict[str, object], mapping: Mapping, number: int) -> Record:
+def to_record(row: dict[str, object], mapping: Mapping, number: int, mended: MendTally | None = None) -> Record:
     """One row as a record.
 
     Args:
         row: As read from the file, or one of `rows_of`.
         mapping: Which columns hold what.
         number: Row of the file, from 1.
+        mended: Counts the row where the order of its turns was mended; None: it is not. Pairs of answers never are.
 
     Raises:
         StudioError: The row cannot be learned from; the code is a key of `row_faults.FAULTS`.
@@ -62,8 +64,11 @@ def to_record(row: dict[str, object], mapping: Mapping, number: int) -> Record:
     else:
         messages = _pair(row, mapping, number)
     messages = _opened(messages, row, mapping, number)
+    messages, steps = mend(messages) if mended is not None else (messages, ())
     check_order(messages, number)
     label = _label(_value(row, mapping.label, number), number) if mapping.shape == "label" else None
+    if mended is not None:
+        mended.add(number, steps)
     return Record(messages=tuple(messages), tools=tools, label=label, source_row=number)
 
 

@@ -5,15 +5,17 @@ from studio.contract.errors import Problem
 _REMARKS = frozenset(
     f"data.{name}"
     for name in (
+        "answers_unlearned",
         "byte_order_mark", "files_left_out", "header_row", "json_columns", "json_inside", "json_list_in_jsonl",
         "json_named_rows", "json_pairs", "merged_cells",
         "names_guessed", "no_header", "number_as_text", "own_columns", "read_as_cp1252",
-        "read_as_text", "read_as_utf16", "read_sheet", "read_split", "table_as_text", "weighted",
+        "read_as_text", "read_as_utf16", "read_sheet", "read_split", "table_as_text", "turns_in_order", "turns_mended",
+        "weighted",
     )
 )  # fmt: skip
 
 
-_FIRST_OF_ALL = ("data.guessed_by_length", "data.sheets_alike", "data.weights_unread")
+_FIRST_OF_ALL = ("data.guessed_by_length", "data.sheets_alike")
 
 
 def first_of_all(problems: tuple[Problem, ...]) -> Problem | None:

@@ -3,6 +3,7 @@
 import msgspec
 
 from studio.contract.errors import Problem, StudioError
+from studio.data import turn_order
 from studio.data.wording import count, row_numbers
 
 
@@ -138,17 +139,19 @@ class FaultTally:
         self._counts: dict[str, int] = {}
         self._rows: dict[str, list[int]] = {}
         self._first: dict[str, Problem] = {}
+        self._mendable: dict[str, int] = {}
 
     @property
     def total(self) -> int:
         """Rows counted."""
         return sum(self._counts.values())
 
-    def add(self, problem: Problem, number: int) -> None:
-        """Count one row."""
+    def add(self, problem: Problem, number: int, can_be_mended: bool = False) -> None:
+        """Count one row; `can_be_mended`: it would be kept if the order of turns were mended."""
         code = problem.code
         self._counts[code] = self._counts.get(code, 0) + 1
         self._first.setdefault(code, problem)
+        self._mendable[code] = self._mendable.get(code, 0) + can_be_mended
         rows = self._rows.setdefault(code, [])
         if len(rows) < 3:
             rows.append(number)
@@ -165,10 +168,11 @@ class FaultTally:
         summary = fault.summary if fault else f"damaged, such as: {first.what}"
         if fault and number == 1:
             summary = fault.what[0].lower() + fault.what[1:-1]
+        mendable = self._mendable[code]
         return Problem(
             code=code,
             what=f"{left_out}: {summary.rstrip('.')}.",
             why=first.why,
-            fix=first.fix,
+            fix=turn_order.offer(mendable, number, first.fix) if mendable else first.fix,
             where=f"{file_name}, {row_numbers(self._rows[code], number)}",
         )

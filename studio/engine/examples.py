@@ -41,10 +41,12 @@ class Held(msgspec.Struct, frozen=True):
 
     @property
     def question(self) -> tuple[Message, ...]:
-        """The conversation up to the last answer; empty where that is no answer in words to a user's question."""
+        """The conversation up to the last answer; empty where that is no answer in words to a user's question, or one
+        that is not to be learned.
+        """
         talk = self.record.messages
         asked = talk[:-1]
-        plain = self.record.is_plain and talk and talk[-1].role == "assistant" and asked
+        plain = self.record.is_plain and asked and talk[-1].role == "assistant" and not talk[-1].weight
         return asked if plain and all(turn.role != "tool" for turn in asked) else ()
 
     @property
@@ -212,7 +214,8 @@ class _Side:
         # Where a row begins: later ones are a template's own marks of turns (ChatML's bos is <|im_start|>).
         bos = self._tokenizer.bos_token_id
         self.bos_count = max(self.bos_count, sum(1 for _ in itertools.takewhile(lambda i: i == bos, row.ids)))
-        if not (row.fate == "cut" and self._rules.too_long == "cut_end"):
+        unlearned_end = bool(record.messages) and bool(record.messages[-1].weight)
+        if not unlearned_end and not (row.fate == "cut" and self._rules.too_long == "cut_end"):
             # A template may put a line feed behind the end token.
             ends = self._tokenizer.end_ids
             self.end_always_learned = self.end_always_learned and any(label in ends for label in row.labels[-4:])
@@ -285,7 +288,7 @@ def _refuse(train: _Side, held: _Side, most: int, at_end: bool) -> None:
     raise StudioError(
         "train.nothing_to_learn",
         f"None of the {total} examples holds anything to learn.",
-        "Only answers are learned, and no example has one, or all of them were cut away.",
+        "Only answers are learned, and no example has one, or all of them were cut away or bear the weight 0.",
         "Look at the rows as the model sees them; check the columns, 'Learn answers only' and the longest text.",
         where="learn_answers_only",
     )
@@ -355,7 +358,7 @@ def _notices(job: TrainJob, train: _Side, held: _Side, most: int, at_end: bool) 
         yield Problem(
             code="train.rows_nothing_to_learn",
             what=f"{train.fates['nothing_to_learn']} of {total} examples hold nothing to learn and are not used.",
-            why="They have no answer, or it was cut away.",
+            why="They have no answer, or it was cut away or bears the weight 0.",
             fix="Look at the rows as the model sees them.",
         )
     overlap = sum(count for key, count in held.keys.items() if key in train.keys)

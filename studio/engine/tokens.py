@@ -8,7 +8,7 @@ are injections; they are read as ordinary text.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import Any, Literal
 
 import msgspec
@@ -171,22 +171,48 @@ class _Whole(msgspec.Struct, frozen=True):
         ids, offsets = tokenise(tokenizer, traced.text, typed)
         asked = next((r for m, r in zip(turns, traced.contents, strict=False) if m.role == "user"), (0, 0))
         question = _tokens_of(offsets, *asked) if asked[0] < asked[1] else (0, 0)
-        if not rules.learn_answers_only:
+        passed_over = _passed_over(turns, traced)
+        if not rules.learn_answers_only and not any(passed_over):
             return cls(ids, [True] * len(ids), question)
         answers = sorted(traced.answers)
         spans = [_tokens_of(offsets, start, _end(tokenizer, ids, offsets, traced, end)) for start, end in answers]
+        if not rules.learn_answers_only:
+            kept = [True] * len(ids)
+            for first, last in compress(spans, passed_over):
+                kept[first:last] = [False] * (last - first)
+            return cls(ids, kept, question)
         learned = [False] * len(ids)
         places = [place for place, turn in enumerate(turns) if turn.role == "assistant"]
         for number, (first, last) in enumerate(spans):
-            if rules.learned_turns == "last" and number < len(spans) - 1:
+            if (rules.learned_turns == "last" and number < len(spans) - 1) or passed_over[number]:
                 continue
             learned[first:last] = [True] * (last - first)
             joined = number and (len(places) != len(spans) or places[number] == places[number - 1] + 1)
-            before = ids[spans[number - 1][1] : first] if joined and rules.learned_turns == "all" else []
+            joined = joined and rules.learned_turns == "all" and not passed_over[number - 1]
+            before = ids[spans[number - 1][1] : first] if joined else []
             if before and not tokenizer.control_ids.intersection(before):
                 # Two answers in a row that the template joins into one: what joins them is the model's to write.
                 learned[first - len(before) : first] = [True] * len(before)
         return cls(ids, learned, question)
+
+
+def _passed_over(turns: Sequence[Message], traced: Traced) -> list[bool]:
+    """Which answers are read and not learned, (answers).
+
+    Raises:
+        StudioError: There are some, and it cannot be told which of the answers in the text they are.
+    """
+    if not any(turn.weight for turn in turns):
+        return [False] * len(traced.answers)
+    passed_over = [bool(turn.weight) for turn in turns if turn.role == "assistant"]
+    if len(passed_over) != len(traced.answers):
+        raise StudioError(
+            "model.template_untraceable",
+            "It cannot be told which part of the text the model should not learn.",
+            'The model\'s chat template joins answers, and some of them are marked with "weight": 0.',
+            "Choose another model, or leave such rows out.",
+        )
+    return passed_over
 
 
 def _trace(tokenizer: Any, turns: Sequence[Message], rules: Rules, tools: str) -> Traced:
@@ -195,7 +221,7 @@ def _trace(tokenizer: Any, turns: Sequence[Message], rules: Rules, tools: str) -
     except StudioError as error:
         if error.problem.code != "model.template_untraceable":
             raise
-        if not rules.learn_answers_only:
+        if not rules.learn_answers_only and not any(turn.weight for turn in turns):
             return Traced(tokenizer.chat.render(turns, tools=tools), (), ())
         marked: Traced | None = tokenizer.chat.trace_marked(turns, tools)
         if marked is None:

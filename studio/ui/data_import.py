@@ -12,6 +12,7 @@ from studio.contract.errors import Problem
 from studio.contract.events import Failed, Imported, Inspected
 from studio.contract.job import ImportJob, Mapping
 from studio.data.formats import SUFFIXES
+from studio.data.turn_order import is_offered
 from studio.supervisor.workplace import Workplace
 from studio.ui.data_desk import DataDesk
 from studio.ui.widgets.hand_mapping import HandMapping
@@ -193,6 +194,8 @@ class DataImport(QObject):
             return
         work, inspected = self._workplace.import_work, self._inspected
         actions: list[Action] = []
+        if is_offered(problem.fix):
+            actions.append((self.tr("Mend the order of turns"), self._import_mended))
         if problem.code.startswith(_TO_MAP_BY_HAND) and inspected is not None and work is not None:
             self.by_hand.show_file(work, inspected)
             if self._earlier is not None:
@@ -209,6 +212,11 @@ class DataImport(QObject):
         work = self._workplace.import_work
         if work is not None:
             self._workplace.start_import(msgspec.structs.replace(work, skip_damaged=True))
+
+    def _import_mended(self) -> None:
+        work = self._workplace.import_work
+        if work is not None:
+            self._workplace.start_import(msgspec.structs.replace(work, mend_turns=True))
 
     def _on_mapped_by_hand(self, mapping: Mapping) -> None:
         work = self._workplace.import_work

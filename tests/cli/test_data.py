@@ -66,6 +66,24 @@ def test_inspect_tells_shape_and_counts_and_keeps_nothing(
     assert list(jobs_folder().iterdir()) == []
 
 
+def test_rows_out_of_order_are_told_with_the_option_that_keeps_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    greeting = {"role": "assistant", "content": "Hello, I am Tom."}
+    odd: list[dict[str, object]] = [{"messages": [greeting, *row["messages"]]} for row in SHAPES["chat"]]  # type: ignore[misc]
+    file = jsonl(tmp_path / "rows.jsonl", [*SHAPES["chat"], *odd])
+    answer = told(capsys, "data", "inspect", str(file))
+    assert answer["usable"] == 3
+    (problem,) = (one for one in answer["problems"] if one["code"] == "row.assistant_first")  # type: ignore[attr-defined]
+    assert problem["fix"].startswith("Mend the order of turns: ")
+    assert main(["data", "inspect", str(file)]) == 0
+    assert "`apprentice data import FILE --mend-turns` does so." in capsys.readouterr().out
+    assert told(capsys, "data", "inspect", str(file), "--mend-turns")["usable"] == 6
+    assert told(capsys, "data", "import", str(file), "--mend-turns", "--to", "Chats")["usable"] == 6
+    only = jsonl(tmp_path / "only.jsonl", odd)
+    assert refused(capsys, "data", "inspect", str(only))["fix"].startswith("Mend the order of turns: ")
+
+
 @pytest.mark.parametrize(
     ("name", "rows", "shape"),
     [

@@ -35,6 +35,8 @@ for number in range(int(sys.argv[2])):
     else:
         place = chance.randrange(len(damaged) - 8)
         damaged[place : place + 4] = bytes.fromhex(chance.choice(("ffffff7f", "ffffffff", "00000080")))
+    if damaged == whole:  # these very bytes stood there
+        damaged[0] ^= 1
     (folder / "rows.arrow").unlink()  # no process may have mapped what is written over
     (folder / "rows.arrow").write_bytes(damaged)
     try:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -55,13 +56,14 @@ PAIR = Mapping(shape="prompt_completion", prompt="prompt", context="input", comp
 Outcome = tuple[list[Any], list[Problem]] | str
 
 
-def outcome(path: Path, mapping: Mapping, quick: bool) -> Outcome:
+def outcome(path: Path, mapping: Mapping, quick: bool, mend: bool = False) -> Outcome:
     with tempfile.TemporaryDirectory() as parent, pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_blocks, "BLOCK_BYTES", 100)
         patch.setattr(jsonl, "_BLOCK_BYTES", 300)  # several blocks, and lines across their ends
         if not quick:
             patch.setattr(intake, "lane_for", lambda mapping, rows: None)
         work = ImportJob(source=str(path), destination=f"{parent}/set", name="x", mapping=mapping, skip_damaged=True)
+        work = msgspec.structs.replace(work, mend_turns=mend)
         try:
             done = import_dataset(work, lambda event: None, Going())
         except StudioError as error:
@@ -69,8 +71,8 @@ def outcome(path: Path, mapping: Mapping, quick: bool) -> Outcome:
         return open_dataset(Path(f"{parent}/set")).table.whole().to_pylist(), list(done.problems)
 
 
-def check_same(path: Path, mapping: Mapping) -> None:
-    assert outcome(path, mapping, quick=True) == outcome(path, mapping, quick=False)
+def check_same(path: Path, mapping: Mapping, mend: bool = False) -> None:
+    assert outcome(path, mapping, True, mend) == outcome(path, mapping, False, mend)
 
 
 @pytest.fixture
@@ -82,12 +84,16 @@ FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
 
 
 @FEW
-@given(rows=CHATS, damage=st.sampled_from(["", "\n", "{broken\n", '{"messages": [], "messages": []}\n', "{} {}\n"]))
-def test_conversations_in_lines_are_the_same_both_ways(folder: Path, rows: list[Any], damage: str) -> None:
+@given(
+    rows=CHATS,
+    damage=st.sampled_from(["", "\n", "{broken\n", '{"messages": [], "messages": []}\n', "{} {}\n"]),
+    mend=st.booleans(),
+)
+def test_conversations_in_lines_are_the_same_both_ways(folder: Path, rows: list[Any], damage: str, mend: bool) -> None:
     path = folder / "rows.jsonl"
     lines = [json.dumps(row, ensure_ascii=len(rows) % 2 == 0) + "\n" for row in [FIRST_CHAT] * 3 + rows]
     path.write_text("".join([*lines[:4], damage, *lines[4:]]), encoding="utf-8")
-    check_same(path, CHAT)
+    check_same(path, CHAT, mend)
 
 
 @FEW

@@ -132,6 +132,7 @@ class DataPage(Page):
         self.problems.row_wanted.connect(self._on_row_wanted)
         self.problems.rows_wanted.connect(self._on_rows_wanted)
         self.problems.fix_wanted.connect(self._on_fix_wanted)
+        self.problems.turns_wanted.connect(lambda mend: self.importing.change(mend_turns=mend))
         self.problems.better_alone_wanted.connect(self._on_better_alone_wanted)
         self.problems.test_wanted.connect(self._ask_test)
         self.problems.no_test_wanted.connect(lambda: desk.compare_with(""))
@@ -308,6 +309,7 @@ class DataPage(Page):
         tied: tuple[QWidget, ...] = (self.options, self.mapping_form, self.delete_button, self.verdict.fix_button)
         for widget in tied:
             widget.setEnabled(free)
+        self.problems.allow_import(free)
         busy: tuple[QWidget, ...] = (self.chooser, self.add_button, self.by_hand, self.sample_link)
         for widget in busy:
             widget.setEnabled(not importing)

@@ -6,6 +6,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from studio.contract.diagnosis import Finding, Fix
+from studio.data.turn_order import is_offered
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -24,11 +25,13 @@ class FindingCard(QFrame):
         row_wanted: Stored row: an example was clicked.
         rows_wanted: The code: all its rows are to be shown in the table.
         fix_wanted: `Finding`: the fix was clicked.
+        mend_wanted: The file is to be imported anew, with the order of turns mended.
     """
 
     row_wanted = Signal(int)
     rows_wanted = Signal(str)
     fix_wanted = Signal(object)
+    mend_wanted = Signal()
 
     def __init__(self, finding: Finding, name_of: Callable[[int], str], parent: QWidget | None = None) -> None:
         """Args:
@@ -53,7 +56,8 @@ class FindingCard(QFrame):
         self.fix_button = buttons.secondary(self.fix_words(finding), lambda: self.fix_wanted.emit(finding))
         in_table = any(example.row >= 0 for example in finding.examples)
         self.rows_button = buttons.flat(self.tr("Show them in the table"), lambda: self.rows_wanted.emit(finding.code))
-        texts.addLayout(row(self.fix_button, self.rows_button, 1))
+        self.mend_button = buttons.secondary(self.tr("Mend the order of turns"), self.mend_wanted.emit)
+        texts.addLayout(row(self.fix_button, self.mend_button, self.rows_button, 1))
         outer = QHBoxLayout(self)
         outer.setContentsMargins(GRID + 4, GRID, GRID, GRID)
         outer.setSpacing(GRID + 4)
@@ -64,6 +68,7 @@ class FindingCard(QFrame):
         outer.addLayout(side)
         outer.addLayout(texts, 1)
         self.fix_button.setVisible(bool(finding.fix))  # not before they have a parent: they would be windows
+        self.mend_button.setVisible(is_offered(finding.advice))
         self.rows_button.setVisible(in_table)
 
     def fix_words(self, finding: Finding) -> str:

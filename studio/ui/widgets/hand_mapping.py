@@ -33,6 +33,7 @@ class HandMapping(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._inspected: Inspected | None = None
+        self._mend_turns = False
         self.title = label("", "strong", wrap=True)
         self.sheet = ComboBox(self)
         self.sheet.setAccessibleName(self.tr("Sheet"))
@@ -69,7 +70,7 @@ class HandMapping(QWidget):
 
     def show_file(self, work: ImportJob, inspected: Inspected) -> None:
         """Show what was seen of the file of an import that failed."""
-        self._inspected = inspected
+        self._inspected, self._mend_turns = inspected, work.mend_turns
         self.title.setText(self.tr("Which columns of {name} hold what?").format(name=work.name))
         self.form.show_mapping(inspected.columns, work.mapping)
         self.sheet.clear()
@@ -92,7 +93,8 @@ class HandMapping(QWidget):
         whole = self.form.is_whole()
         self.import_button.setEnabled(whole)
         if whole and self._inspected is not None:
-            self.read.show_read(tried(self._inspected.sample, self.form.chosen(), self._inspected.columns))
+            seen, chosen = self._inspected, self.form.chosen()
+            self.read.show_read(tried(seen.sample, chosen, seen.columns, self._mend_turns))
         else:
             self.read.clear()
 

@@ -13,6 +13,7 @@ from studio.contract.splits import Split
 from studio.data.dataset import DatasetInfo
 from studio.data.made_from import Origin
 from studio.data.row_split import RowSplit
+from studio.data.turn_order import is_offered
 from studio.ui import icons, wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -83,6 +84,15 @@ class ImportOptions(QWidget):
         ):
             self.first_line.addItem(words, value)
         self.split = self._combo(self.tr("Learn from the part"), self._on_reading_chosen)
+        self.turns = self._combo(self.tr("Order of turns"), self._on_turns_chosen)
+        self.turns.addItem(self.tr("as in the file"), False)
+        self.turns.addItem(self.tr("mended"), True)
+        self.turns.setToolTip(
+            self.tr(
+                "Mended: messages of one side that follow each other are joined, a greeting before the first question "
+                "and a last message without an answer are left out. As in the file: such rows are left out."
+            )
+        )
         self._files = QGridLayout()
         self._files.setSpacing(GRID // 2)
         self.more_button = buttons.flat(self.tr("Add files…"), self.more_wanted.emit, "plus")
@@ -116,6 +126,7 @@ class ImportOptions(QWidget):
                 ("documents", self.tr("One text is")),
                 ("first_line", self.tr("First line")),
                 ("split", self.tr("Learn from the part")),
+                ("turns", self.tr("Order of turns")),
                 ("files", self.tr("Files and how often their rows count (1 = as they are)")),
                 ("by", self.tr("Hold back for testing")),
                 ("seed", self.tr("Seed")),
@@ -123,7 +134,8 @@ class ImportOptions(QWidget):
         }
         title = self._titles
         reading = row(title["sheet"], self.sheet, title["documents"], self.documents)
-        reading = row(reading, title["first_line"], self.first_line, title["split"], self.split, 1)
+        reading = row(reading, title["first_line"], self.first_line, title["split"], self.split)
+        reading = row(reading, title["turns"], self.turns, 1)
         rule = row(title["by"], self.by, self.column, 1)
         share = row(title["seed"], self.seed, self.share, self.share_button, 1)
         own = row(self.more_button, self.test_button, self.no_test_button, self.test_file, 1)
@@ -168,6 +180,7 @@ class ImportOptions(QWidget):
         self.first_line.setVisible(tables)
         self._titles["first_line"].setVisible(tables)
         self.first_line.setCurrentIndex(max(0, self.first_line.findData(seen.reading.first_line if seen else "")))
+        self._show_turns(info)
         self._show_files()
         self._show_split(info, share)
         for widget in (self.more_button, self.test_button, self.by):
@@ -181,6 +194,14 @@ class ImportOptions(QWidget):
         combo.setCurrentIndex(max(0, combo.findData(chosen)))
         combo.setVisible(len(names) > 1)
         self._titles[title].setVisible(len(names) > 1)
+
+    def _show_turns(self, info: DatasetInfo) -> None:
+        """The order of turns, where rows have any that might need it."""
+        mended = self._origin is not None and self._origin.job.mend_turns
+        can_be_mended = bool(info.mapping.messages) or any(is_offered(problem.fix) for problem in info.problems)
+        self.turns.setCurrentIndex(self.turns.findData(mended))
+        for widget in (self.turns, self._titles["turns"]):
+            widget.setVisible(self._origin is not None and (mended or can_be_mended))
 
     def _split_read(self) -> str:
         """The split that is learned from."""
@@ -248,6 +269,8 @@ class ImportOptions(QWidget):
     def _summed_up(self, info: DatasetInfo, share: float) -> str:
         files = self.tr("1 file") if len(info.sources) == 1 else self.tr("{count} files")
         parts = [files.format(count=wording.number(len(info.sources)))] if info.sources else []
+        if self._origin is not None and self._origin.job.mend_turns:
+            parts.append(self.tr("order of turns mended"))
         if info.held_back_rows:
             parts.append(self.test_file.text())
         else:
@@ -294,6 +317,11 @@ class ImportOptions(QWidget):
         )
         if chosen != asked:
             self._want(reading=chosen, mapping=None)  # other rows may have other columns
+
+    def _on_turns_chosen(self) -> None:
+        mend = bool(self.turns.currentData())
+        if self._origin is not None and mend != self._origin.job.mend_turns:
+            self._want(mend_turns=mend)
 
     def _on_weights_wanted(self) -> None:
         if self._origin is None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from studio.contract.errors import Problem
 from studio.contract.plain_text import redact
@@ -31,8 +31,14 @@ class MessageBar(QFrame):
     dismissed = Signal()
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None, closable: bool = True) -> None:
+    def __init__(self, parent: QWidget | None = None, closable: bool = True, advises: bool = True) -> None:
+        """Args:
+        parent: Qt's.
+        closable: Whether the user can close it.
+        advises: The first of its actions is what a person should do, and looks so.
+        """
         super().__init__(parent)
+        self._advises = advises
         self._problem: Problem | None = None
         self._icon = IconLabel("info")
         self._what = label("", "strong", wrap=True, selectable=True)
@@ -43,6 +49,7 @@ class MessageBar(QFrame):
         self._details.setMaximumHeight(160)
         self._details.setAccessibleName(self.tr("Technical details"))
         self._details.hide()
+        self._offered: list[QPushButton] = []
         self._actions = QHBoxLayout()
         self._actions.setSpacing(GRID)
         self._more = buttons.flat(self.tr("Details"), self._toggle_details)
@@ -107,6 +114,11 @@ class MessageBar(QFrame):
         self.show()
         self.changed.emit()
 
+    def enable_actions(self, enabled: bool) -> None:
+        """Whether what is offered can be done just now."""
+        for button in self._offered:
+            button.setEnabled(enabled)
+
     def clear(self) -> None:
         """Hide without telling anyone."""
         self._problem = None
@@ -137,9 +149,11 @@ class MessageBar(QFrame):
             if widget is not None and widget not in (self._more, self._copy):
                 widget.hide()  # it would be seen until the event loop comes round
                 widget.deleteLater()
+        self._offered = []
         for index, (text, callback) in enumerate(actions):
-            make = buttons.primary if index == 0 else buttons.secondary
+            make = buttons.primary if index == 0 and self._advises else buttons.secondary
             button = make(text, _closing(self, callback))
+            self._offered.append(button)
             self._actions.addWidget(button)
             button.show()  # at once, not with the next turn of the event loop
         self._actions.addWidget(self._more)

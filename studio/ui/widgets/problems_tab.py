@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QPushButton, QWidget
 from studio.contract.diagnosis import Diagnosed
 from studio.contract.errors import Problem
 from studio.data.remarks import in_order, is_remark
+from studio.data.turn_order import is_offered
 from studio.ui import wording
 from studio.ui.widgets import buttons
 from studio.ui.widgets.finding_card import FindingCard
@@ -22,6 +23,7 @@ class ProblemsTab(ScrollColumn):
 
     Attributes:
         row_wanted, rows_wanted, fix_wanted: See `FindingCard`.
+        turns_wanted: The files are to be imported anew: True: with the order of turns mended, False: without.
         better_alone_wanted: Compared rows are to be read as their better answers alone.
         test_wanted: Rows are to be compared with a test file.
         no_test_wanted: They need no longer be.
@@ -30,6 +32,7 @@ class ProblemsTab(ScrollColumn):
     row_wanted = Signal(int)
     rows_wanted = Signal(str)
     fix_wanted = Signal(object)
+    turns_wanted = Signal(bool)
     better_alone_wanted = Signal()
     test_wanted = Signal()
     no_test_wanted = Signal()
@@ -40,6 +43,7 @@ class ProblemsTab(ScrollColumn):
         self.cards: list[MessageBar] = []
         self.findings: list[FindingCard] = []
         self.test_button: QPushButton | None = None
+        self._may_import = True
         self.show_all(None, (), None, False, str)
 
     def show_all(
@@ -71,6 +75,8 @@ class ProblemsTab(ScrollColumn):
             card.row_wanted.connect(self.row_wanted)
             card.rows_wanted.connect(self.rows_wanted)
             card.fix_wanted.connect(self.fix_wanted)
+            card.mend_wanted.connect(lambda: self.turns_wanted.emit(True))
+            card.mend_button.setEnabled(self._may_import)
             self.findings.append(card)
             self.body.addWidget(card)
         told = [one for one in in_order(tuple(problems)) if found is None or not one.code.startswith("row.")]
@@ -81,10 +87,26 @@ class ProblemsTab(ScrollColumn):
         if told:
             self.body.addWidget(label(self.tr("What the import says"), "strong"))
         for problem in told:
-            self._add_message(problem, "info" if is_remark(problem) else "warning")
+            self._add_message(problem, "info" if is_remark(problem) else "warning", self._ways_on(problem))
         if found is not None:
             self._add_test(found, stale)
         self.body.addStretch(1)
+
+    def _ways_on(self, problem: Problem) -> list[Action]:
+        """What can be clicked beside what the import says."""
+        if is_offered(problem.fix):
+            return [(self.tr("Mend the order of turns"), lambda: self.turns_wanted.emit(True))]
+        if problem.code == "data.turns_mended":
+            return [(self.tr("Leave such rows out"), lambda: self.turns_wanted.emit(False))]
+        return []
+
+    def allow_import(self, allowed: bool) -> None:
+        """Whether the files may be imported anew; not while a run learns from them."""
+        self._may_import = allowed
+        for card in self.findings:
+            card.mend_button.setEnabled(allowed)
+        for told in self.cards:
+            told.enable_actions(allowed)
 
     def _add_test(self, found: Diagnosed, stale: bool) -> None:
         """The offer to compare the rows with those of a test file, and what came of it."""
@@ -110,7 +132,8 @@ class ProblemsTab(ScrollColumn):
         forget.setVisible(bool(found.test))
 
     def _add_message(self, problem: Problem, kind: str, actions: Sequence[Action] = ()) -> None:
-        card = MessageBar(closable=False)
+        card = MessageBar(closable=False, advises=kind != "info")
         card.show_problem(problem, actions, kind=kind)  # type: ignore[arg-type]
+        card.enable_actions(self._may_import)
         self.cards.append(card)
         self.body.addWidget(card)
