@@ -22,7 +22,6 @@ from studio.contract.whole_file import write_whole
 Shape = Literal["chat", "sharegpt", "alpaca", "prompt_completion", "text", "preference", "label"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 
-
 JOB_SUFFIX = ".apprentice-job"
 """Of a job that a person wrote, where the system is to know it by its name; TOML inside."""
 
@@ -113,10 +112,8 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", for
         skip_damaged: Leave out lines that cannot be read, and count them, instead of ending at the first.
         more: Further files of the same dataset; mapping and columns are those of `source`.
         reading: How files that leave a choice are read.
-        weights: None, or one for `source` and each of `more`: how often its rows are learned from. 2 writes every row
-            twice, 0.5 every second one; 1 changes nothing.
-        mend_turns: Keep conversations whose turns are out of order: neighbouring messages of one side are joined, what
-            the assistant says before the first question and a last message without an answer are left out.
+        weights: None, or one for `source` and each of `more`: 2 writes every row twice, 0.5 every second one.
+        mend_turns: Keep conversations whose turns are out of order, as `data.turn_order` says.
         remember: Whether a choice of columns against the guess is kept for files of the same columns.
         group, time: Columns to split rows by, or "": their values are kept; of both, the group decides.
     """
