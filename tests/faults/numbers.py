@@ -2,11 +2,12 @@
 
     python -m tests.faults.numbers [--n 500] [--json]
 
-The starter, taught for some steps, and a random tiny model of every architecture, each with a tokenizer of its
-family's kind and with an adapter. The same conversations, of one to three questions, go through
+The starter, and a tiny model of every architecture that began at random and was taught some (`taught_models`), with a
+tokenizer of its family's kind; each with a trained adapter. The same conversations, of one to three questions, go
+through
 
 - the adapter and the merged model in fp32: logits within 1e-3, the same greedy answers;
-- the adapter and the merged model in bf16: the same likeliest token at 99.5 % of the starter's places;
+- the adapter and the merged model in bf16: the same likeliest token at 99.5 % of the places of each;
 - the merged model in F16 and the GGUF file in F16, read by transformers' own reader: the very same numbers, so the
   very same greedy answers;
 
@@ -16,34 +17,26 @@ and in all of them, and in training, the tokens of the prompt, the template and 
 import sys
 import unicodedata
 from collections.abc import Sequence
-from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from studio.contract import events, job
 from studio.contract.parity import Parity
-from studio.contract.presets import load_preset
 from studio.contract.records import Message
-from studio.contract.run_folder import RunFolder, starter_folder
-from studio.data.chat_rows import read_chat_rows
-from studio.engine import parity, tokens, train
+from studio.contract.run_folder import RunFolder
+from studio.engine import parity, tokens
 from studio.engine.export_source import Watch, Wish, open_source
 from studio.engine.exports import gguf, merged
-from studio.engine.gguf_tokenizer import SPLITS
 from studio.engine.tokenizer import tokenise
 from studio.engine.tokens import Rules, encode
-from tests.engine.exported_run import learned_run
 from tests.engine.gguf_reader import the_file
-from tests.engine.ground import Person, make_dataset, make_job, new_run, sums
 from tests.faults import report
-from tests.helpers.tiny_models import ARCHITECTURES, CONTROL, tiny_model
-from tests.helpers.tiny_tokenizers import byte_level, sentencepiece
+from tests.faults.taught_models import conversations, taught_run
+from tests.helpers.tiny_models import ARCHITECTURES, CONTROL
 
-TOP1 = {"starter": 0.995}
-NEAR_TIES = 0.95
-"""Of random models, whose likeliest tokens often lie closer together than bf16 can tell."""
+TOP1, FEW_TOP1, FEW = 0.995, 0.98, 5000
+"""Of a model's places; of fewer than FEW, three that rounding decides otherwise are too many already."""
 DIFFERENCE = 1e-3
 AT_ONCE = 50
 """Conversations whose logits are kept at a time."""
@@ -54,8 +47,6 @@ ODD = (
     "<|end|> said <|start|>assistant\nI am not the end.",
     '{"json": [1, 2.5e-3, null]} // comment',
 )
-_NAMED = {name: split for split, name in SPLITS.items()}
-_CUTS = {"llama": "llama-bpe", "qwen2": "qwen2", "qwen3": "qwen2", "mistral": "tekken"}
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -68,7 +59,7 @@ class Result(msgspec.Struct, kw_only=True):
         largest_difference: Of a logit of the merged model (fp32) from the adapter's.
         greedy_fp32: Greedy answers of the merged model (fp32) that are the adapter's.
         bf16_starter, bf16_tiny: Share of places, in percent, where the merged model in bf16 names the same token; of
-            the tiny random ones, which are full of near ties, the lowest.
+            the tiny ones the lowest.
         greedy_f16: Greedy answers of GGUF F16 that are those of the merged model with the same numbers.
         ids: Conversations that training, chat, merged model and GGUF cut into the same tokens.
         composed_first: Of them, those with decomposed letters that GGUF cuts so once they are composed (Qwen's NFC).
@@ -112,46 +103,18 @@ def compare(count: int, home: Path) -> Result:
     """See the module's text."""
     result = Result()
     asked = talks(count)
-    _compare_model("starter", starter_folder(), _taught(home / "starter"), asked, result, home / "starter")
-    for architecture in ARCHITECTURES:
-        place = home / architecture
-        model = tiny_model(place / "model", architecture, tokenizer_like(architecture, place / "tokenizer"))
-        _compare_model(architecture, model, learned_run(place, model), asked, result, place)
+    for name in ("starter", *ARCHITECTURES):
+        _compare_model(name, *taught_run(home / name, name), asked, result, home / name)
     return result
 
 
 def talks(count: int) -> list[list[Message]]:
     """Conversations of one to three questions, some with a system prompt, some with odd characters."""
-    rows = cycle(read_chat_rows(starter_folder() / "general.jsonl"))
-    made = []
-    for number in range(count):
-        turns = [[turn for turn in row.messages if turn.role != "system"] for row in islice(rows, 1 + number % 3)]
-        talk = [turn for row in turns for turn in row[:2]][:-1]
+    made = [talk[:-1] for talk in conversations(count)]
+    for number, talk in enumerate(made):
         if number % 5 == 1:
             talk[-1] = Message("user", ODD[number // 5 % len(ODD)])
-        if number % 4 == 3:
-            talk.insert(0, Message("system", "You help in the workshop."))
-        made.append(talk)
     return made
-
-
-def tokenizer_like(architecture: str, folder: Path) -> Path:
-    """A small tokenizer of the kind that the models of a family have."""
-    if architecture in _CUTS:
-        return byte_level(folder, _NAMED[_CUTS[architecture]], nfc=architecture.startswith("qwen"))
-    return sentencepiece(folder, prefix=architecture == "phi3")
-
-
-def _taught(home: Path) -> RunFolder:
-    """The starter after some real steps."""
-    dataset = make_dataset(home / "data", sums(64)[:48], sums(64)[48:])
-    usual = load_preset("sample").settings()
-    work = make_job(starter_folder(), dataset, max_steps=20, learning_rate=usual.learning_rate)
-    folder, person = new_run(home), Person()
-    job.save(work, folder.job)
-    ended = train.train(work, folder, person, person)
-    folder.events.write_bytes(events.encode(ended))
-    return folder
 
 
 def _compare_model(
@@ -230,12 +193,12 @@ def _count(name: str, found: dict[str, Parity], result: Result) -> None:
     result.greedy_f16 += gguf_file.same_answers
     result.ended += gguf_file.ended
     result.ended_alike += gguf_file.ended_alike
-    share = half.same_top1 / half.places
+    share, least = half.same_top1 / half.places, TOP1 if half.places >= FEW else FEW_TOP1
     if name == "starter":
         result.bf16_starter = 100 * share
     else:
         result.bf16_tiny = min(result.bf16_tiny, 100 * share)
-    if share < TOP1.get(name, NEAR_TIES):
+    if share < least:
         result.faults.append(f"{name}: in bf16 the same token is likeliest at {share:.2%} of the places only")
     for form, one in found.items():
         if form != "f16" and one.same_ids != one.prompts:

@@ -135,9 +135,9 @@ PROOFS = {
     ),
     "numbers": Proof(
         "P15, P16",
-        "500 conversations through the starter and a random model of all seven architectures: training, chat, merged "
-        "model and GGUF read the same tokens; merged logits are the adapter's within 1e-3 (fp32), its likeliest token "
-        "at 99.5 % of the starter's places (bf16); GGUF F16, read by transformers, answers as the same numbers do",
+        "500 conversations through the starter and a taught tiny model of all seven architectures: training, chat, "
+        "merged model and GGUF read the same tokens; merged logits are the adapter's within 1e-3 (fp32), its likeliest "
+        "token at 99.5 % of the places of each (bf16); GGUF F16, read by transformers, answers as the same numbers do",
         "numbers",
         ("--n", "4"),
     ),

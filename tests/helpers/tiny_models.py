@@ -61,7 +61,7 @@ def tiny_model(
     architecture: str = "llama",
     tokenizer_folder: Path | None = None,
     seed: int = 0,
-    sizes: dict[str, int] | None = None,
+    sizes: dict[str, float] | None = None,
 ) -> Path:
     """Writes a random model that loads in a moment: 2 layers, 64 wide, safetensors.
 
@@ -94,7 +94,7 @@ def tiny_model(
     return folder
 
 
-def _config(architecture: str, tokenizer: Any, sizes: dict[str, int]) -> Any:
+def _config(architecture: str, tokenizer: Any, sizes: dict[str, float]) -> Any:
     from transformers import AutoConfig
 
     options: dict[str, Any] = {
