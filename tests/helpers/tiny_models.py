@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def tiny_model(
     architecture: str = "llama",
     tokenizer_folder: Path | None = None,
     seed: int = 0,
-    sizes: dict[str, float] | None = None,
+    sizes: Mapping[str, float] | None = None,
 ) -> Path:
     """Writes a random model that loads in a moment: 2 layers, 64 wide, safetensors.
 
@@ -94,7 +95,7 @@ def tiny_model(
     return folder
 
 
-def _config(architecture: str, tokenizer: Any, sizes: dict[str, float]) -> Any:
+def _config(architecture: str, tokenizer: Any, sizes: Mapping[str, float]) -> Any:
     from transformers import AutoConfig
 
     options: dict[str, Any] = {
