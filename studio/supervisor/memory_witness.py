@@ -1,9 +1,10 @@
 """Whether a worker that was killed was killed for want of memory: nobody tells its parent, so traces are read.
 
-Linux counts processes that it ended for want of memory: in each control group those that belonged to it, whoever wanted
-the memory, and in /proc/vmstat those of the whole machine. A count that grew between the last look at the living worker
-and its death is the proof; that of the machine is asked only where the group has none, since it also counts others.
-Where no count can be read, memory that was nearly used up when the worker was last seen makes it likely.
+Linux counts processes that it ended for want of memory: in each control group those that belonged to it (version 2; some
+kernels leave the count of version 1 at 0), and in /proc/vmstat those of the whole machine. A count that grew between the
+last look at the living worker and its death is the proof; that of the machine is asked only where the group has none,
+since it counts others, too. Where no count can be read, memory that was nearly used up when the worker was last seen
+makes it likely.
 """
 
 import os
@@ -46,7 +47,7 @@ class Kills(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that were ended for want of memory so far.
 
     Attributes:
-        group: Of those that belonged to the control group; None where it does not count them.
+        group: Of those that belonged to the control group; None where that is not counted for sure.
         machine: Of all.
     """
 
@@ -152,9 +153,7 @@ class MemoryWitness:
         return None
 
     def _kills(self, group: Path | None) -> Kills:
-        names = ("memory.events", "memory.oom_control")
-        told = [_count(group / name) for name in names] if group is not None else []
-        inside = max((count for count in told if count is not None), default=None)
+        inside = _count(group / "memory.events") if group is not None else None
         return Kills(group=inside, machine=_count(self._root / "proc/vmstat") or 0)
 
     def _limit(self) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from studio.contract.run_folder import RunFolder, datasets_folder, runs_folder, 
 from studio.contract.settings import TrainSettings
 from studio.data import run_history
 from studio.data.importing import import_dataset
+from studio.supervisor import memory_witness
 from studio.ui.main_window import MainWindow
 from studio.ui.pages import PAGES
 from tests.helpers.recorder import Recorder
@@ -52,8 +53,10 @@ def wait_for_steps(qtbot: QtBot, seen: Recorder, count: int) -> None:
 
 @pytest.mark.timeout(400)
 def test_a_killed_worker_is_told_within_five_seconds_and_the_window_goes_on(
-    qtbot: QtBot, window: MainWindow, person: Person, tmp_path: Path
+    qtbot: QtBot, window: MainWindow, person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Another test, run beside this one, may have the system end a process for want of memory in these seconds.
+    monkeypatch.setattr(memory_witness, "_count", lambda path: None)
     workplace = window.workplace
     seen, imports = Recorder(), Recorder()
     workplace.run_event.connect(seen.take)
