@@ -1,10 +1,10 @@
 """Whether a worker that was killed was killed for want of memory: nobody tells its parent, so traces are read.
 
-Linux counts processes that it ended for want of memory: in each control group those that belonged to it (version 2; some
-kernels leave the count of version 1 at 0), and in /proc/vmstat those of the whole machine. A count that grew between the
-last look at the living worker and its death is the proof; that of the machine is asked only where the group has none,
-since it counts others, too. Where no count can be read, memory that was nearly used up when the worker was last seen
-makes it likely.
+Linux counts processes that it ended for want of memory: in each control group those that belonged to it (version 2;
+some kernels leave the count of version 1 at 0), and in /proc/vmstat those of the whole machine. A count that grew
+between the last look at the living worker and its death is the proof; that of the machine is asked only where the
+group has none, since it counts others, too. Where no count can be read, memory that was nearly used up when the
+worker was last seen makes it likely.
 """
 
 import os
