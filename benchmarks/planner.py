@@ -34,14 +34,19 @@ SHARED = {"cpu": {"vocab_size": 8192, "head_dim": 64}, "cuda": {"vocab_size": 32
 STEPS = {"cpu": 20, "cuda": 60}
 WORDS = ("the master of workshop keeps a small hammer on left shelf", "who what is price one plank it costs coins")
 
+TRIES = 3
+"""Of int8, whose products leave other holes in the heap at each run: the highest peak counts."""
 CELLS: dict[str, dict[str, Any]] = {
+    "LoRA on int8": {"quantisation": "int8"},
+    "full fine-tuning": {"method": "full"},
+    "prefix tuning": {"method": "prefix"},
+    "bottleneck adapters": {"method": "bottleneck"},
     "LoRA r16": {},
     "LoRA r16, long": {"long": True},
     "LoRA r16, long, computed twice": {"long": True, "gradient_checkpointing": "on"},
     "LoRA r64, feed-forward, DoRA": {"method.rank": 64, "method.target_modules": "feed-forward", "method.dora": True},
     "QLoRA NF4, long": {"long": True, "quantisation": "nf4"},
     "QLoRA NF4, long, computed twice": {"long": True, "quantisation": "nf4", "gradient_checkpointing": "on"},
-    "LoRA on int8": {"quantisation": "int8"},
     "LoRA r8, attention, padded": {"method.rank": 8, "method.target_modules": "attention", "packing": False},
 }
 
@@ -96,9 +101,9 @@ def cells_of(device: str) -> dict[str, dict[str, Any]]:
 
 
 def measure(home: str, architecture: str, cell: str, device: str) -> dict[str, Any]:
-    """One cell: a process that plans, then a process that trains."""
+    """One cell: a process that plans, then a process that trains; of int8, whose peaks vary, several of those."""
     result: dict[str, Any] = {}
-    for part in ("plan", "train"):
+    for part in ("plan", *["train"] * (TRIES if "int8" in cell else 1)):
         command = [sys.executable, "-P", __file__, "--device", device, "--part", part, architecture, cell]
         threads = {} if device == "cuda" else {"OMP_NUM_THREADS": "1"}
         paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
@@ -106,7 +111,9 @@ def measure(home: str, architecture: str, cell: str, device: str) -> dict[str, A
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"{architecture}, {cell}, {part}: {done.stderr[-3000:]}")
-        result |= json.loads(done.stdout.splitlines()[-1])
+        told = json.loads(done.stdout.splitlines()[-1])
+        if told.get("peak", 0) >= result.get("peak", 0):  # of several tries the one that took the most
+            result |= told
     return result
 
 
@@ -115,11 +122,13 @@ def take_part(part: str, architecture: str, cell: str, device: str) -> dict[str,
     from studio.contract import events, job
     from studio.contract.control import Going
     from studio.contract.fields import build
+    from studio.contract.method_choice import values_of
     from studio.contract.run_folder import RunFolder, home_folder, runs_folder
     from studio.contract.settings import TrainSettings
     from studio.engine import train, trial
 
     values = dict(cells_of(device)[cell])
+    values |= values_of(values["method"]) if "method" in values else {}
     length = "long" if values.pop("long", False) else "short"
     values |= {"device": "cpu" if device == "cpu" else "cuda:0", "max_steps": STEPS[device], "batch_size": 4}
     values |= {"evaluations": 2, "replay_share": 0.0, "epochs": 1000.0, "max_tokens": 2048}

@@ -21,6 +21,7 @@ from studio.contract.range_test import STEPS
 from studio.contract.run_folder import keep_caches
 from studio.contract.sampling import Sampling
 from studio.contract.settings import Quantisation
+from studio.data.model_search import MOST_UNASKED
 from studio.data.source import KINDS
 from studio.worker.failures import explain
 
@@ -266,6 +267,7 @@ def _leaving(commands: "Subparsers") -> None:
     adding.add_argument("place", nargs="?", help="a model folder, or one that holds some (a USB stick, say)")
     adding.add_argument("--cache", action="store_true", help="look through the cache of the Hugging Face libraries")
     adding.add_argument("--copy", action="store_true", help="copy it among the program's own (else it stays there)")
+    adding.add_argument("--all", action="store_true", help=f"also where there are more than {MOST_UNASKED} of them")
     adding.add_argument("--dry-run", action="store_true", help="say what is there, add nothing")
     fetching = _add(models, "download", "downloading:models_download", "fetch a model from the internet, by its name")
     fetching.add_argument("name", metavar="OWNER/NAME", help="as it stands at the top of its page on huggingface.co")

@@ -205,28 +205,19 @@ def runs_delete(arguments: argparse.Namespace) -> int:
     Raises:
         StudioError: There is no such run, several bear that name, it goes on, or the system refuses.
     """
-    found = [one for one in list_runs() if arguments.run in (one.id, one.job.name)]
-    if not found:
-        raise StudioError(
-            "run.missing", f"There is no run {arguments.run}.", fix="`apprentice runs list` shows all of them."
-        )
-    if len(found) > 1:
-        several = ", ".join(one.id for one in found)
-        raise StudioError(
-            "run.several", f"{len(found)} runs are called {arguments.run}.", fix=f"Name one by its id: {several}."
-        )
-    folder = RunFolder(found[0].folder)
+    found = places.find_listed(arguments.run)
+    folder = RunFolder(found.folder)
     require_deletable(folder)
     size = size_of(folder.path)
     if arguments.for_good:
         delete_for_good(folder)
     if arguments.json:
-        output.print_json({"run": found[0].id, "size_bytes": size, "deleted": arguments.for_good})
+        output.print_json({"run": found.id, "size_bytes": size, "deleted": arguments.for_good})
     elif arguments.for_good:
-        output.say(f"Deleted {found[0].id}: {size / 1e6:.1f} MB.")
+        output.say(f"Deleted {found.id}: {size / 1e6:.1f} MB.")
     else:
         output.say(
-            f"{found[0].id} takes {size / 1e6:.1f} MB with its adapter, curves and settings. "
+            f"{found.id} takes {size / 1e6:.1f} MB with its adapter, curves and settings. "
             "--for-good deletes it, and there is no way back; the window can move it to the trash instead."
         )
     return 0

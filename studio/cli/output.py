@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from studio.contract import events
-from studio.contract.errors import Problem, SettingsError, StudioError
+from studio.contract.errors import Problem, SeveralProblems, StudioError
 from studio.contract.plain_text import harmless
 from studio.data.turn_order import is_offered
 
@@ -71,7 +71,7 @@ def report_error(error: StudioError, as_json: bool) -> None:
 
 
 def _report(error: StudioError, as_json: bool) -> None:
-    problems = error.problems if isinstance(error, SettingsError) else (error.problem,)
+    problems = error.problems if isinstance(error, SeveralProblems) else (error.problem,)
     if as_json:
         print_json({"error": msgspec.to_builtins(problems[0]), "problems": msgspec.to_builtins(problems)})
         return

@@ -176,21 +176,50 @@ def new_dataset_folder() -> Path:
 
 
 def find_run(word: str) -> RunSummary:
-    """A run by id, name or folder; the newest of several of one name.
+    """A run by id, name or folder.
 
     Raises:
-        StudioError: There is no such run, or its settings cannot be read.
+        StudioError: There is no such run, several have the name, or its settings cannot be read.
     """
-    for summary in list_runs():
-        if word in (summary.id, summary.job.name):
-            if summary.problem is not None:
-                raise StudioError.of(summary.problem)
-            return summary
+    named = _run_named(word)
+    if named is not None:
+        if named.problem is not None:
+            raise StudioError.of(named.problem)
+        return named
     folder = Path(word).expanduser()
     found = summarise(RunFolder(folder.resolve())) if (folder / MARKER).is_file() else None
     if found is None:
-        raise StudioError("run.missing", f"There is no run {word}.", fix="`apprentice runs list` shows all of them.")
+        raise _no_run(word)
     return found
+
+
+def find_listed(word: str) -> RunSummary:
+    """A run by id or name, also one whose settings cannot be read.
+
+    Raises:
+        StudioError: There is no such run, or several have the name.
+    """
+    found = _run_named(word)
+    if found is None:
+        raise _no_run(word)
+    return found
+
+
+def _run_named(word: str) -> RunSummary | None:
+    runs = list_runs()
+    found = [one for one in runs if one.id == word] or [one for one in runs if one.job.name == word]
+    if len(found) > 1:
+        raise StudioError(
+            "run.several",
+            f"{len(found)} runs are called {word}.",
+            f"They are, the newest first: {', '.join(one.id for one in found)}.",
+            "Give one of these instead of the name.",
+        )
+    return found[0] if found else None
+
+
+def _no_run(word: str) -> StudioError:
+    return StudioError("run.missing", f"There is no run {word}.", fix="`apprentice runs list` shows all of them.")
 
 
 def find_trained(word: str) -> RunSummary:

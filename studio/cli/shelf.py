@@ -10,7 +10,7 @@ import msgspec
 
 from studio.cli import output, places
 from studio.contract.control import Going
-from studio.contract.errors import StudioError
+from studio.contract.errors import SeveralProblems, StudioError
 from studio.contract.events import ModelChecked
 from studio.contract.job import AddModelJob
 from studio.contract.memory_plan import Machine
@@ -18,7 +18,7 @@ from studio.contract.run_folder import MARKER, models_folder
 from studio.data import model_library
 from studio.data.host_memory import host_memory
 from studio.data.model_fit import fit_of
-from studio.data.model_search import find_models, hugging_face_cache
+from studio.data.model_search import MOST_UNASKED, find_models, hugging_face_cache
 
 FITS = {"fits": "fits", "tight": "fits barely", "too_large": "does not fit"}
 
@@ -69,6 +69,13 @@ def models_add(arguments: argparse.Namespace) -> int:
         for path in found:
             output.say(str(path))
         return 0
+    if len(found) > MOST_UNASKED and not arguments.all:
+        raise StudioError(
+            "model.many",
+            f"There are {len(found)} models in {place}; none was added.",
+            f"They are {', '.join(str(path.relative_to(place)) for path in found[:MOST_UNASKED])} and others.",
+            "Name the folder of one, or give --all for all of them; --dry-run lists them.",
+        )
     from studio.engine import model_adding
 
     added = []
@@ -76,7 +83,7 @@ def models_add(arguments: argparse.Namespace) -> int:
         with output.Reporter(arguments.json) as reporter:
             checked = model_adding.add(AddModelJob(path=str(path), copy=arguments.copy), reporter.show, Going())
         if len(found) == 1 and not checked.usable:
-            raise StudioError.of(checked.problems[0])
+            raise SeveralProblems(checked.problems)
         if checked.usable:
             model_library.put_model(checked)
         added.append(checked)
@@ -85,7 +92,7 @@ def models_add(arguments: argparse.Namespace) -> int:
         output.print_json({"models": [_row(model, machine) for model in added]})
         return 0
     for model in added:
-        reason = "" if model.usable else f"  left out: {model.problems[0].what}"
+        reason = "" if model.usable else f"  left out: {' '.join(problem.what for problem in model.problems)}"
         output.say(f"{model.name}  {len(model.sha256)} files, {model.file_bytes / 1e6:.1f} MB  {model.path}{reason}")
     return 0
 
@@ -105,7 +112,7 @@ def models_check(arguments: argparse.Namespace) -> int:
         output.print_json(msgspec.to_builtins(checked) | {"changed_files": changed})
         return 0 if checked.usable and not changed else 2
     if not checked.usable:
-        raise StudioError.of(checked.problems[0])
+        raise SeveralProblems((*checked.problems, *checked.warnings))
     if changed:
         raise StudioError(
             "model.changed",
@@ -159,12 +166,22 @@ def models_remove(arguments: argparse.Namespace) -> int:
 
 
 def _named(word: str) -> ModelChecked | None:
-    """An added model by its folder or name."""
+    """An added model by its folder or name.
+
+    Raises:
+        StudioError: Several have the name; which is meant must be said by its folder.
+    """
     models = model_library.list_models()
     path = str(Path(word).expanduser().resolve())
-    return next((model for model in models if model.path == path), None) or next(
-        (model for model in models if model.name == word), None
-    )
+    found = [model for model in models if model.path == path] or [model for model in models if model.name == word]
+    if len(found) > 1:
+        raise StudioError(
+            "model.several",
+            f"{len(found)} models are named {word}.",
+            f"They lie in {', '.join(model.path for model in found)}.",
+            "Give one of these folders instead of the name.",
+        )
+    return found[0] if found else None
 
 
 def _machine() -> Machine:

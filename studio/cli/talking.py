@@ -140,6 +140,8 @@ def _adapter_and_model(arguments: argparse.Namespace) -> tuple[Path | None, Path
     try:
         summary = places.find_run(arguments.adapter)
     except StudioError as error:
+        if error.problem.code != "run.missing":
+            raise
         raise StudioError(
             "run.missing",
             f"There is no run and no adapter folder {arguments.adapter}.",

@@ -80,12 +80,22 @@ class StudioError(Exception):
         return made
 
 
-class SettingsError(StudioError):
+class SeveralProblems(StudioError):
+    """Several things are wrong with one thing at once: all of them are told, the first one is the error's own."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        super().__init__("", "")
+        self._take(problems[0])
+
+
+class SettingsError(SeveralProblems):
     """Several settings are wrong at once; all of them are listed."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems
-        super().__init__(
+        StudioError.__init__(
+            self,
             "settings.invalid",
             "; ".join(p.sentence().replace("\n", " ") for p in problems),
             fix="Change the values named here.",

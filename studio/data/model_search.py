@@ -11,6 +11,8 @@ from studio.contract.events import FoundModel, ModelsFound, Progress
 DEEPEST = 5
 MOST_FOLDERS = 20_000
 MOST_FOUND = 200
+MOST_UNASKED = 5
+"""Models that one word adds at once; whoever names a whole drive by mistake is asked first."""
 
 
 def hugging_face_cache() -> Path:

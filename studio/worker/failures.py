@@ -3,7 +3,7 @@
 import errno
 import traceback
 
-from studio.contract.errors import GO_ON, Problem, SettingsError, StudioError
+from studio.contract.errors import GO_ON, Problem, SeveralProblems, StudioError
 from studio.contract.events import Failed
 
 HOST_MEMORY = (
@@ -35,7 +35,7 @@ GPU_LOST = (
 
 def failed(error: BaseException) -> Failed:
     """The final event of a job that went wrong."""
-    if isinstance(error, SettingsError):
+    if isinstance(error, SeveralProblems):
         return Failed(problem=error.problem, problems=error.problems)
     return Failed(problem=explain(error))
 

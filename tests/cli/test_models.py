@@ -70,6 +70,59 @@ def test_places_without_a_model_are_refused(
     assert refused(capsys, "models", "add", str(tmp_path / "odd")) == "model.unsupported"
 
 
+def test_every_problem_of_a_model_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    model = tiny_model(tmp_path / "tiny")
+    (model / "tokenizer.json").write_text("{")
+    (model / "model.safetensors").write_bytes(b"short")
+    for words in (["models", "check", str(model)], ["models", "add", str(model)]):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert "tokenizer.json" in said
+        assert "model.safetensors" in said
+        assert "Traceback" not in said
+
+
+def test_a_folder_of_many_models_is_added_only_when_all_are_meant(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for number in range(6):
+        tiny_model(tmp_path / "stick" / f"tiny-{number}")
+    assert refused(capsys, "models", "add", str(tmp_path / "stick")) == "model.many"
+    assert model_library.list_models() == []
+    assert len(told(capsys, "models", "add", str(tmp_path / "stick"), "--all")["models"]) == 6
+
+
+def test_of_two_models_of_one_name_the_one_that_is_meant_must_be_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    one, other = (tiny_model(tmp_path / maker / "tiny") for maker in ("one", "other"))
+    assert len(told(capsys, "models", "add", str(tmp_path))["models"]) == 2
+    for command in ("remove", "check"):
+        assert refused(capsys, "models", command, "tiny") == "model.several"
+    assert told(capsys, "models", "remove", str(one))["path"] == str(one)
+    assert told(capsys, "models", "remove", "tiny")["path"] == str(other)
+
+
+def test_of_two_runs_of_one_name_the_one_that_is_meant_must_be_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    model = tiny_model(tmp_path / "tiny")
+    one, other = (learned_run(runs_folder(), model, seed=seed) for seed in (1, 2))
+    for run in (one, other):
+        told(capsys, "runs", "label", run.id, "--name", "twin")
+    for words in (
+        ["runs", "show", "twin"],
+        ["export", "twin", "--to", str(tmp_path / "out")],
+        ["combine", "twin", one.id],
+        ["chat", "--adapter", "twin", "--prompt", "Hi"],
+        ["train", str(tmp_path), "--from-adapter", "twin"],
+    ):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert said.index(max(one.id, other.id)) < said.index(min(one.id, other.id)), "the newest first"
+    assert told(capsys, "runs", "show", one.id)["name"] == "twin"
+
+
 def test_two_runs_are_combined_and_the_result_is_exported_and_chats(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

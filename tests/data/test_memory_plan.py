@@ -123,6 +123,19 @@ def test_a_dry_step_is_given_back_exactly_and_moves_other_settings_with_it() -> 
     assert 1 * GB <= smaller.total < told.total
 
 
+def test_int8_on_a_cpu_is_told_with_room_for_the_holes_that_its_later_steps_leave() -> None:
+    model, settings = shape(**SMALL), build(TrainSettings, {"quantisation": "int8"})
+    settled, peak = 900 * 2**20, 2 * GB
+
+    def told(machine: Machine) -> float:
+        found = calibrated(model, settings, SKEWED, machine, 3000, settled, peak, 0)
+        parts = estimate(model, settings, SKEWED, machine, found).parts
+        return sum(part.bytes for part in parts if part.name not in ("optimiser", "best"))
+
+    assert told(cpu(16)) - settled == pytest.approx(1.12 * (peak - settled), rel=1e-6)
+    assert told(Machine(device="cuda:0", total_bytes=16 * GB, free_bytes=16 * GB)) == pytest.approx(peak, rel=1e-6)
+
+
 def test_a_run_never_takes_less_than_loading_took() -> None:
     settings = TrainSettings()
     found = Calibration(settled_bytes=0, work=0.01, pack=1.0, least_bytes=5 * GB, settings=settings)
