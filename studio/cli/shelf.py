@@ -14,7 +14,7 @@ from studio.contract.errors import SeveralProblems, StudioError
 from studio.contract.events import ModelChecked
 from studio.contract.job import AddModelJob
 from studio.contract.memory_plan import Machine
-from studio.contract.run_folder import MARKER, models_folder
+from studio.contract.run_folder import MARKER, models_folder, starter_folder
 from studio.data import model_library
 from studio.data.host_memory import host_memory
 from studio.data.model_fit import fit_of
@@ -29,7 +29,7 @@ def models_list(arguments: argparse.Namespace) -> int:
     if damaged is not None:
         print(damaged.sentence(), file=sys.stderr)
     machine = _machine()
-    rows = [_row(model, machine) for model in model_library.list_models()]
+    rows = [_row(model, machine) for model in _all_models()]
     if arguments.json:
         output.print_json({"models": rows})
         return 0
@@ -43,8 +43,8 @@ def models_list(arguments: argparse.Namespace) -> int:
                 output.say(f"  {use}: {FITS[row[use]['how']]}, about {row[use]['needed_bytes'] / 2**30:.1f} GB")
         for problem in row["problems"]:
             output.say(f"  {problem}")
-    if not rows:
-        output.say("No model was added yet: `apprentice models add FOLDER`. The word starter names the built-in one.")
+    if len(rows) == 1:
+        output.say("That is the built-in one, by the word starter. Others: `apprentice models add FOLDER`.")
     return 0
 
 
@@ -151,6 +151,13 @@ def models_remove(arguments: argparse.Namespace) -> int:
             f"No model named {arguments.model} was added.",
             fix="`apprentice models list` shows those that were.",
         )
+    if Path(known.path) == starter_folder():
+        raise StudioError(
+            "model.built_in",
+            "The built-in model cannot be taken off the list.",
+            "It is part of the program.",
+            "Name one that was added; `apprentice models list` shows them.",
+        )
     model_library.remove_model(known.path)
     deleted = False
     copy = Path(known.path)
@@ -165,14 +172,25 @@ def models_remove(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _all_models() -> list[ModelChecked]:
+    """Those that were added, and the built-in one, which is always there."""
+    known = model_library.list_models()
+    if any(Path(model.path) == starter_folder() for model in known):
+        return known
+    from studio.engine import model_folder
+
+    model_library.put_model(model_folder.check(starter_folder()))
+    return model_library.list_models()
+
+
 def _named(word: str) -> ModelChecked | None:
     """An added model by its folder or name.
 
     Raises:
         StudioError: Several have the name; which is meant must be said by its folder.
     """
-    models = model_library.list_models()
-    path = str(Path(word).expanduser().resolve())
+    models = _all_models()
+    path = str(starter_folder() if word == "starter" else Path(word).expanduser().resolve())
     found = [model for model in models if model.path == path] or [model for model in models if model.name == word]
     if len(found) > 1:
         raise StudioError(

@@ -7,6 +7,10 @@ from studio.contract.compatibility import OWN_WEIGHTS
 from studio.contract.methods import tag_of
 from studio.contract.run_folder import starter_folder
 from studio.data.run_history import RunSummary
+from studio.data.system_prompt import shared_by
+
+LONGEST_PROMPT = 4000
+"""Characters of a system prompt that a card repeats."""
 
 
 def plain(text: str) -> str:
@@ -80,8 +84,9 @@ def use(summary: RunSummary, form: str) -> str:
         summary: Of the run.
         form: Key of EXPORTS.
     """
+    system = "" if form == "ollama" else _system_told(shared_by(Path(summary.job.dataset)))  # its Modelfile sends it
     if form in FORMS:
-        return f"## Use\n\n{FORMS[form].format(name=plain(summary.job.name))}"
+        return f"## Use\n\n{FORMS[form].format(name=plain(summary.job.name))}{system}"
     name = summary.job.model_name
     where = f"the folder of {name}, the base model"
     if Path(summary.job.model) == starter_folder():
@@ -92,4 +97,14 @@ def use(summary: RunSummary, form: str) -> str:
 
 {how.format(where=plain(where))}
 
-Write conversations with the base model's chat template (chat_template.jinja here is the one it was trained with)."""
+Write conversations with the base model's chat template (chat_template.jinja here is the one it was trained with).{system}"""
+
+
+def _system_told(prompt: str) -> str:
+    """What all examples began with, as a block that Markdown shows as it stands; nothing where they share nothing."""
+    if not prompt:
+        return ""
+    lines = "".join(c if c.isprintable() or c == "\n" else " " for c in prompt[:LONGEST_PROMPT]).split("\n")
+    cut = f" (its first {LONGEST_PROMPT:,} characters)" if len(prompt) > LONGEST_PROMPT else ""
+    block = "\n".join(f"    {line}".rstrip() for line in lines)
+    return f"\n\nAll examples began with this system prompt{cut}; send it first, or answers will differ:\n\n{block}"

@@ -32,7 +32,7 @@ def test_models_are_added_listed_checked_and_removed(capsys: pytest.CaptureFixtu
     assert row["copied"]
     assert Path(row["path"]).parent == models_folder()
     assert row["chat"]["how"] in ("fits", "tight", "too_large")
-    assert [m["name"] for m in told(capsys, "models", "list")["models"]] == ["tiny"]
+    assert [m["name"] for m in told(capsys, "models", "list")["models"]] == ["starter", "tiny"]
     assert told(capsys, "models", "check", "tiny", "--files")["changed_files"] == []
     path = Path(row["path"]) / "README.md"
     path.write_text("new")
@@ -43,8 +43,9 @@ def test_models_are_added_listed_checked_and_removed(capsys: pytest.CaptureFixtu
     assert "tokenizer_config.json was changed" in capsys.readouterr().err
     assert told(capsys, "models", "remove", "tiny", "--delete-copy")["deleted"]
     assert not Path(row["path"]).exists()
-    assert model_library.list_models() == []
+    assert [m["name"] for m in told(capsys, "models", "list")["models"]] == ["starter"]
     assert refused(capsys, "models", "remove", "tiny") == "model.not_added"
+    assert refused(capsys, "models", "remove", "starter") == "model.built_in"
 
 
 def test_a_referenced_model_stays_where_it_is(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

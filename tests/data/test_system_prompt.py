@@ -6,6 +6,8 @@ import pytest
 
 from studio.contract import job
 from studio.contract.run_folder import RunFolder, make_folder
+from studio.data.card_use import use
+from studio.data.run_history import summarise
 from studio.data.system_prompt import learned_with, shared_by
 from tests.data.files import run_import, write_jsonl
 
@@ -44,3 +46,16 @@ def test_a_run_whose_dataset_or_job_is_gone_has_none(tmp_path: Path) -> None:
     assert learned_with(run.path) == ""
     run_import(write_jsonl(tmp_path / "a.jsonl", [talk(n, PROMPT) for n in range(6)]), tmp_path / "gone")
     assert learned_with(run.path) == PROMPT
+
+
+@pytest.mark.parametrize("form", ["adapter", "merged", "gguf", "ollama"])
+def test_a_card_repeats_the_prompt_that_answers_need_where_the_export_does_not_bring_it(
+    tmp_path: Path, form: str
+) -> None:
+    prompt = f"{PROMPT}\n# No heading"
+    run_import(write_jsonl(tmp_path / "a.jsonl", [talk(n, prompt) for n in range(6)]), tmp_path / "data")
+    run = RunFolder(make_folder(tmp_path / "run"))
+    work = job.TrainJob(name="a", model="m", model_name="m", dataset=str(tmp_path / "data"), dataset_name="d")
+    job.save(work, run.job)
+    told = use(summarise(run), form)
+    assert (f"    {PROMPT}\n    # No heading" in told) == (form != "ollama")
