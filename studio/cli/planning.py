@@ -27,7 +27,7 @@ def plan(arguments: argparse.Namespace) -> int:
 
     work = training.job_of(arguments, arguments.data)
     with _passing_folder() as folder, output.Reporter(arguments.json) as reporter:
-        made = _by_formula(work) if arguments.formula_only else _by_dry_step(work, folder, reporter)
+        made = _by_formula(work, reporter) if arguments.formula_only else _by_dry_step(work, folder, reporter)
     shape = engine_planner.shape_in(Path(work.model))
     assert shape is not None
     asked = Planner.of(shape, made)
@@ -46,11 +46,11 @@ def _by_dry_step(work: job.TrainJob, folder: RunFolder, reporter: output.Reporte
     return planned.plan
 
 
-def _by_formula(work: job.TrainJob) -> MemoryPlan:
+def _by_formula(work: job.TrainJob, reporter: output.Reporter) -> MemoryPlan:
     """Without loading the model: the examples are counted, the rest is computed."""
     from studio.engine.trial import by_formula
 
-    return by_formula(work)
+    return by_formula(work, reporter.show)
 
 
 def range_test(arguments: argparse.Namespace) -> int:
