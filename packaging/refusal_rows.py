@@ -31,7 +31,8 @@ ADAPTER = continuing.Made(kind="LORA", options={"r": 16, "lora_alpha": 32.0})
 GOING_ON: tuple[tuple[str, str, dict[str, Any], continuing.Made], ...] = (
     ("`adalora`", "any adapter", ADALORA, ADAPTER),
     ("`lora`", "an adapter made by `adalora`", LORA, continuing.Made(kind="LORA", options={"rank_pattern": {"a": 1}})),
-    ("`ptuning`, `prefix` with projection true", "any adapter", values_of("ptuning"), ADAPTER),
+    ("`ptuning`", "any adapter", values_of("ptuning"), ADAPTER),
+    ("`prefix` with projection true", "any adapter", {"method": "prefix", "method.projection": True}, ADAPTER),
     ("`lora` with initialisation pissa, olora, eva, loftq", "any other adapter", {"method.initialisation": "pissa"},
      ADAPTER),
     ("`lora`, or other compressed loading", "an adapter made with initialisation loftq", LORA,

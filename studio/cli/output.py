@@ -51,7 +51,7 @@ def hint(problem: Problem) -> str:
         return "`apprentice data import FILE --skip-damaged` leaves them out."
     if is_offered(problem.fix):
         return "`apprentice data import FILE --mend-turns` does so."
-    if problem.code.startswith("train.continue_") and problem.sets:
+    if problem.where == "start_from" and problem.sets:
         return f"The options are {' '.join(_option(path, value) for path, value in problem.sets.items())}."
     return _HINTS.get(problem.code, "")
 

@@ -144,13 +144,22 @@ UNEVEN = Problem(
 
 
 def cannot_continue(method: AnyMethod) -> Problem | None:
-    """Why no run with this way of tuning goes on from an adapter; None where it can."""
+    """Why a run with this way of tuning cannot go on from an adapter; with `sets` where `going_on` puts it right.
+
+    Returns:
+        None where nothing speaks against it.
+    """
+    sets: dict[str, str | bool | int | float] = {}
     tag, fix = tag_of(method), "Begin with the model as it is, or choose another way of tuning."
     if isinstance(method, AdaLoraSettings):
         why = "It moves sizes between the layers from its first steps on; an adapter that was saved has fixed ones."
         fix = f"{MERGE} Or begin with the model as it is; an adapter made by LoRA goes on with LoRA."
-    elif isinstance(method, PTuningSettings) or (isinstance(method, PrefixSettings) and method.projection):
+    elif isinstance(method, PTuningSettings):
         why = "The network that wrote what it learned was thrown away when it was saved."
+    elif isinstance(method, PrefixSettings) and method.projection:
+        why = "The network that wrote what it learned was thrown away when it was saved; what it wrote was kept."
+        fix = "Switch learning through a small network off, or begin with the model as it is."
+        sets = {"method.projection": False}
     else:
         return None
     return Problem(
@@ -159,6 +168,7 @@ def cannot_continue(method: AnyMethod) -> Problem | None:
         why=why,
         fix=fix,
         where="start_from",
+        sets=sets,
     )
 
 
@@ -294,6 +304,8 @@ def _sets(method: AnyMethod, made: Made, layers: Collection[str]) -> dict[str, s
     if made.kind == KINDS.get(tag_of(method)):
         for name in differing(_options(method, made, layers), made.options, layers):
             sets[f"method.{fields[name]}"] = _value(method, name, made.options[name], layers)
+    if isinstance(method, PrefixSettings) and method.projection:
+        sets["method.projection"] = False
     beginning = _standard(method, made)
     if beginning is not None:
         sets["method.initialisation"] = beginning

@@ -197,6 +197,21 @@ def test_what_began_otherwise_goes_on_where_it_ended(
     assert third.settings.method == method
 
 
+def test_a_prefix_that_a_network_wrote_goes_on_without_the_network(
+    llama: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = trained(llama, dataset, tmp_path, "prefix", method__projection=True, max_steps=4)
+    work = going(adapter, "prefix", llama, dataset)
+    saved = base_model.load(llama, base_model.resolve(work.settings))
+    base_model.load_adapter(saved, adapter, "a")
+    model = methods.attach(base_model.load(llama, base_model.resolve(work.settings)), work.settings.method, 5)
+    continuing.take_up(model, work.settings.method, adapter)
+    with base_model.using_adapter(saved, "a") as earlier:
+        assert torch.allclose(logits(model.eval()), logits(earlier), atol=2e-5)
+    kept = going(adapter, "prefix", llama, dataset, method__projection=True)
+    assert refused(kept, tmp_path, monkeypatch).problem.sets == {"method.projection": False}
+
+
 def test_what_is_kept_at_a_size_larger_than_the_layers_goes_on_all_the_same(
     llama: Path, dataset: Path, tmp_path: Path
 ) -> None:

@@ -39,7 +39,7 @@ class Beginning:
             if model is not None
             and run.job.model == model.path
             and run.has_adapter
-            and cannot_continue(run.job.settings.method) is None
+            and ((never := cannot_continue(run.job.settings.method)) is None or never.sets)
         ]
         if self.id not in [run.id for run in fitting]:
             self.run = None
