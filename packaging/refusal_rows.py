@@ -30,7 +30,6 @@ LORA, ADALORA = {"method": "lora"}, {"method": "adalora"}
 ADAPTER = continuing.Made(kind="LORA", options={"r": 16, "lora_alpha": 32.0})
 GOING_ON: tuple[tuple[str, str, dict[str, Any], continuing.Made], ...] = (
     ("`adalora`", "any adapter", ADALORA, ADAPTER),
-    ("`lora`", "an adapter made by `adalora`", LORA, continuing.Made(kind="LORA", options={"rank_pattern": {"a": 1}})),
     ("`ptuning`", "any adapter", values_of("ptuning"), ADAPTER),
     ("`prefix` with projection true", "any adapter", {"method": "prefix", "method.projection": True}, ADAPTER),
     ("`lora` with initialisation pissa, olora, eva, loftq", "any other adapter", {"method.initialisation": "pissa"},
@@ -64,8 +63,9 @@ def refusal_table() -> Iterator[str]:
     yield ""
     yield "A run goes on from an adapter (`--from-adapter RUN`, or “Begin with” in the window) with the way of tuning"
     yield "that made it. Where it sits, its size and its strength come from the adapter's own folder: what began with"
-    yield "PiSSA or OLoRA is kept as ordinary LoRA of twice the size, and goes on so. What is named here is refused"
-    yield "before the model is loaded; `apprentice plan` says it, too."
+    yield "PiSSA or OLoRA is kept as ordinary LoRA of twice the size, and goes on so; layers of different sizes (EVA,"
+    yield "AdaLoRA, which goes on by LoRA) go on at the largest. What is named here is refused before the model is"
+    yield "loaded; `apprentice plan` says it, too."
     yield ""
     yield "| way of the new run | adapter | why | instead |"
     yield HEADS[1]

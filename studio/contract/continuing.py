@@ -1,7 +1,8 @@
 """Going on from an adapter: what of the settings it brings along, and what it cannot go on with. Knows no torch.
 
 The adapter's own folder is the truth of its size: what began with PiSSA or OLoRA is kept as ordinary LoRA of twice the
-size, so the settings of the run that made it would not fit it.
+size, and AdaLoRA and EVA deal out sizes to layers, so the settings of the run that made it would not fit it. Layers of
+different sizes go on at the largest: what is added to the others changes nothing at first.
 """
 
 import math
@@ -65,13 +66,36 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: Its `peft_type`; "" where its options cannot be read, which is told when it is to be loaded.
-        options: By PEFT's names; of the model's own weights what is seen from their names (`data.made_adapter`).
+        options: By PEFT's names, of LoRA those that `evened` gives; of the model's own weights what is seen from their
+            names (`data.made_adapter`).
+        uneven: Its layers have different sizes.
         by: Settings of the run that made it, where they are known.
     """
 
     kind: str = ""
     options: dict[str, Any] = {}
+    uneven: bool = False
     by: TrainSettings | None = None
+
+
+def evened(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of LoRA whose layers all have the largest of its sizes, at the strength that a usual layer has.
+
+    Args:
+        options: As an adapter's folder tells them.
+    """
+    patterns = ("rank_pattern", "alpha_pattern")
+    plain = {name: value for name, value in options.items() if name not in patterns}
+    if not any(options.get(name) for name in patterns):
+        return dict(options)
+    rank = max([int(plain["r"]), *map(int, (options.get("rank_pattern") or {}).values())])
+    grown = rank / int(plain["r"])
+    return plain | {"r": rank, "lora_alpha": float(plain["lora_alpha"]) * (grown**0.5 if is_rooted(plain) else grown)}
+
+
+def is_rooted(options: Mapping[str, Any]) -> bool:
+    """Whether the strength is divided by the size's root (rsLoRA)."""
+    return bool(options.get("use_rslora"))
 
 
 def going_on(settings: TrainSettings, made: Made, layers: Collection[str] = ()) -> TrainSettings:
@@ -87,7 +111,10 @@ def going_on(settings: TrainSettings, made: Made, layers: Collection[str] = ()) 
     """
     if made.by is None:
         return settings
-    settings = msgspec.structs.replace(settings, method=made.by.method)
+    method = made.by.method
+    if isinstance(method, AdaLoraSettings):  # which is saved as ordinary LoRA
+        method = LoraSettings(dropout=method.dropout, target_modules=method.target_modules)
+    settings = msgspec.structs.replace(settings, method=method)
     if _is_loftq(made.by):
         settings = msgspec.structs.replace(settings, quantisation=_four_bit(made.by))
     sets = _sets(settings.method, made, layers)
@@ -97,7 +124,7 @@ def going_on(settings: TrainSettings, made: Made, layers: Collection[str] = ()) 
             "train.continue_limits",
             "The adapter is larger than what can be trained.",
             " ".join(problem.sentence().replace("\n", " ") for problem in too_large),
-            f"{MERGE} Or begin with the model as it is.",
+            "Export what it has learned as a whole model (merged), add that model and let it learn on.",
             where="start_from",
         )
     own = {path.removeprefix("method."): value for path, value in sets.items()}
@@ -127,20 +154,7 @@ def refusal(settings: TrainSettings, made: Made, layers: Collection[str]) -> Pro
             fix="Choose the way of tuning that made it, or begin with the model as it is.",
             where="start_from",
         )
-    if made.options.get("rank_pattern") or made.options.get("alpha_pattern"):
-        return UNEVEN
     return _other_base(settings, made) or _otherwise(method, made, layers)
-
-
-MERGE = "Export what it has learned as a whole model (merged), add that model and let it learn on."
-"""The way on where an adapter itself cannot go on."""
-UNEVEN = Problem(
-    code="train.continue_uneven",
-    what="This adapter cannot be gone on from.",
-    why="Its layers have different sizes (AdaLoRA dealt them out), and LoRA has one for all.",
-    fix=f"{MERGE} Or begin with the model as it is.",
-    where="start_from",
-)
 
 
 def cannot_continue(method: AnyMethod) -> Problem | None:
@@ -153,7 +167,8 @@ def cannot_continue(method: AnyMethod) -> Problem | None:
     tag, fix = tag_of(method), "Begin with the model as it is, or choose another way of tuning."
     if isinstance(method, AdaLoraSettings):
         why = "It moves sizes between the layers from its first steps on; an adapter that was saved has fixed ones."
-        fix = f"{MERGE} Or begin with the model as it is; an adapter made by LoRA goes on with LoRA."
+        fix = "Choose LoRA: it goes on from what LoRA or AdaLoRA has learned; or begin with the model as it is."
+        sets = {"method": "lora"}
     elif isinstance(method, PTuningSettings):
         why = "The network that wrote what it learned was thrown away when it was saved."
     elif isinstance(method, PrefixSettings) and method.projection:
@@ -222,14 +237,20 @@ def remark(made: Made) -> Problem | None:
     """What to tell where an adapter goes on at another size than that of the run that made it; None: nothing."""
     rank = made.options.get("r")
     by = made.by.method if made.by is not None else None
-    if made.kind != KINDS["lora"] or not isinstance(by, LoraSettings) or by.rank == rank:
+    size = by.rank if isinstance(by, LoraSettings) else 0
+    if made.kind != KINDS["lora"] or not isinstance(by, LoraSettings | AdaLoraSettings) or size == rank:
         return None
-    began = BEGINNINGS.get(by.initialisation, "")
+    why = f"The run that made it had size {size}."
+    if made.uneven:
+        maker = METHODS["adalora"].label if isinstance(by, AdaLoraSettings) else BEGINNINGS.get(by.initialisation, "")
+        why = f"Its layers have different sizes{f', dealt out by {maker}' if maker else ''}; all go on at the largest."
+    elif isinstance(by, LoraSettings) and by.initialisation in BEGINNINGS:
+        began = BEGINNINGS[by.initialisation]
+        why = f"The run that made it had size {size} and began with {began}: that is kept as LoRA of twice the size."
     return Problem(
         code="train.continue_kept_size",
-        what=f"The adapter goes on as it was kept: size {rank}, strength {made.options.get('lora_alpha'):g}.",
-        why=f"The run that made it had size {by.rank}"
-        + (f" and began with {began}: such an adapter is kept as ordinary LoRA of twice the size." if began else "."),
+        what=f"The adapter goes on as it was kept: size {rank}, strength {_say(made.options.get('lora_alpha'))}.",
+        why=why,
     )
 
 

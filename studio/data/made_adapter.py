@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from studio.contract import job
-from studio.contract.continuing import KINDS, Made
+from studio.contract.continuing import KINDS, Made, evened
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
@@ -39,7 +39,13 @@ def read(adapter: Path) -> Made:
     kind = str(options.get("peft_type", ""))
     if kind == KINDS["full"]:
         options = _own_weights(tensor_names(adapter / WEIGHTS))
-    return Made(kind=kind, options=options, by=_maker(adapter))
+    plain = options
+    if kind == KINDS["lora"]:
+        try:
+            plain = evened(options)
+        except (KeyError, ValueError, TypeError, AttributeError):
+            kind = ""
+    return Made(kind=kind, options=plain, uneven=plain != options, by=_maker(adapter))
 
 
 def linear_layers(model: Path) -> Collection[str]:

@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
-from studio.contract.continuing import Made, differing, refusal, remark, unlike
+from studio.contract.continuing import Made, differing, evened, is_rooted, refusal, remark, unlike
 from studio.contract.control import Emit
 from studio.contract.errors import StudioError
 from studio.contract.events import Notice
 from studio.contract.methods import AnyMethod
 from studio.contract.settings import TrainSettings
+from studio.contract.target_layers import is_meant
 from studio.data import made_adapter
 from studio.engine import adapter_folder, fingerprint, peft_models
 from studio.engine.methods import bottleneck, weights
@@ -32,6 +33,8 @@ def require(folder: Path, settings: TrainSettings, model: Path, emit: Emit) -> N
     """
     adapter_folder.read_options(folder)
     made = made_adapter.read(folder)
+    if not made.kind:
+        raise adapter_folder.unsupported(folder, "Its size cannot be read.")
     problem = refusal(settings, made, made_adapter.linear_layers(model))
     if problem is not None:
         raise StudioError.of(problem)
@@ -65,6 +68,8 @@ def take_up(model: Any, settings: AnyMethod, folder: Path) -> None:
             for name, parameter in wanted.items():
                 parameter.copy_(tensors[name])
         return
+    if kind == "LORA":
+        tensors, options = _evened(model, tensors, options)
     config = model.peft_config["default"]
     here = {name: getattr(config, name, None) for name in options}
     _require_same(settings, here, Made(kind=kind, options=options), _linears(model))
@@ -73,6 +78,44 @@ def take_up(model: Any, settings: AnyMethod, folder: Path) -> None:
         from peft import set_peft_model_state_dict
 
         set_peft_model_state_dict(model, tensors)
+
+
+def _evened(model: Any, tensors: dict[str, Any], options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Weights and options of LoRA at one size for all layers, which change the model as they did.
+
+    A smaller layer keeps the fresh inner half of what is added; its outer half is nought, as of any new adapter.
+    """
+    even = evened(options)
+    if even == options:
+        return tensors, options
+    from peft import get_peft_model_state_dict
+
+    fresh = get_peft_model_state_dict(model, adapter_name="default", save_embedding_layers=False)
+    made = dict(tensors)
+    for name, down in tensors.items():
+        layer, _, rest = name.partition(".lora_A.")
+        outer = f"{layer}.lora_B.{rest}"
+        up, mine = tensors.get(outer), fresh.get(name)
+        if not rest or up is None or mine is None or down.shape[0] > mine.shape[0] or down.shape[1:] != mine.shape[1:]:
+            continue  # the comparison of shapes that follows tells what does not fit
+        rank, alpha = (_told(options, kind, layer) for kind in ("rank", "alpha"))
+        kept = down.shape[0]  # down: (rank, in), up: (out, rank)
+        made[name] = torch.cat([down, mine[kept:].to(down)])
+        nought = torch.zeros(up.shape[0], mine.shape[0] - kept, dtype=up.dtype)
+        ratio = _strength(alpha, rank, options) / _strength(even["lora_alpha"], even["r"], options)
+        made[outer] = torch.cat([up * ratio, nought], dim=1)
+    return made, even
+
+
+def _told(options: dict[str, Any], kind: str, layer: str) -> float:
+    """Size or strength of one layer."""
+    pattern = options.get(f"{kind}_pattern") or {}
+    usual = options["r" if kind == "rank" else "lora_alpha"]
+    return float(next((value for name, value in pattern.items() if is_meant(layer, (name,))), usual))
+
+
+def _strength(alpha: float, rank: float, options: dict[str, Any]) -> float:
+    return float(alpha / (rank**0.5 if is_rooted(options) else rank))
 
 
 def _require_same(settings: AnyMethod, here: dict[str, Any], made: Made, layers: Collection[str] = ()) -> None:

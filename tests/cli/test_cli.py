@@ -168,7 +168,7 @@ def test_a_run_goes_on_from_what_began_with_the_models_own_directions(
     method = next(job["settings"]["method"] for job in jobs if job["name"] == "second")
     assert (method["rank"], method["alpha"], method["initialisation"]) == (8, 16, "standard")
     for command in (["plan", "--formula-only"], ["plan"]):
-        assert main([*command, "--data", str(rows), "--from-adapter", "first"]) == 0
+        assert main([*command, str(rows), "--from-adapter", "first"]) == 0
         assert "goes on as it was kept: size 8" in capsys.readouterr().err
     datasets = sorted((own_home / "datasets").iterdir())
     other = rows.with_name("other.jsonl")
@@ -178,7 +178,7 @@ def test_a_run_goes_on_from_what_began_with_the_models_own_directions(
         (["--initialisation", "eva"], "The options are --initialisation standard."),
     ):
         for command in (["train"], ["plan"], ["plan", "--formula-only"]):
-            assert main([*command, "--data", str(other), "--from-adapter", "first", *options]) == 2
+            assert main([*command, str(other), "--from-adapter", "first", *options]) == 2
             assert told in capsys.readouterr().err
     assert sorted((own_home / "datasets").iterdir()) == datasets  # before anything is imported
 

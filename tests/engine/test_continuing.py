@@ -177,7 +177,10 @@ def test_what_began_otherwise_goes_on_where_it_ended(
     method = chosen.settings.method
     assert isinstance(method, LoraSettings)
     assert method.initialisation == ("loftq" if kind == "loftq" else "standard")  # that belongs to the 4-bit model
-    assert method.rank == (8 if kind in ("pissa", "olora") else 4)
+    if kind == "eva":
+        assert 4 < method.rank <= 8  # which gives some layers more and others less
+    else:
+        assert method.rank == (8 if kind in ("pissa", "olora") else 4)
     assert chosen.settings.quantisation == ("nf4" if kind == "loftq" else work.settings.quantisation)
     saved = base_model.load(llama, base_model.resolve(work.settings))
     base_model.load_adapter(saved, first.adapter, "a")
@@ -191,8 +194,9 @@ def test_what_began_otherwise_goes_on_where_it_ended(
     losses = [step.loss for step in person.all(Step)]
     assert again.all(Step)[0].loss < (losses[0] + 3 * losses[-1]) / 4
     told = [event.problem for event in again.all(Notice) if event.problem.code == "train.continue_kept_size"]
-    assert len(told) == (kind in ("pissa", "olora"))
-    assert all("size 8" in problem.what and "twice" in problem.why for problem in told)
+    assert len(told) == (kind != "loftq")
+    assert all(f"size {method.rank}" in problem.what for problem in told)
+    assert all(("at the largest" if kind == "eva" else "twice") in problem.why for problem in told)
     third = going(second.adapter, "lora", llama, dataset)  # what went on goes on
     assert third.settings.method == method
 
@@ -232,15 +236,48 @@ def test_what_makes_up_for_4_bit_loading_goes_on_with_that_loading_only(
     assert problem.sets == {"method.initialisation": "loftq", "quantisation": "nf4"}
 
 
-@pytest.mark.parametrize(("name", "code"), [("adalora", "train.cannot_continue"), ("lora", "train.continue_uneven")])
-def test_sizes_that_were_dealt_out_are_refused_at_once_with_the_way_on(
-    name: str, code: str, llama: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_sizes_that_were_dealt_out_go_on_by_lora_at_the_largest(
+    llama: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    adapter = trained(llama, dataset, tmp_path, "adalora", max_steps=8)
-    work = msgspec.structs.replace(way_job(name, llama, dataset), start_from=str(adapter))
-    problem = refused(work, tmp_path, monkeypatch).problem
-    assert problem.code == code
-    assert "whole model (merged)" in problem.fix
+    adapter = trained(llama, dataset, tmp_path, "adalora", max_steps=20)
+    ranks = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["rank_pattern"]
+    assert len(set(ranks.values())) > 1
+    work = going(adapter, "adalora", llama, dataset, max_steps=2)
+    method, person = work.settings.method, Person()
+    assert isinstance(method, LoraSettings)
+    assert method.rank == max(ranks.values())
+    saved = base_model.load(llama, base_model.resolve(work.settings))
+    base_model.load_adapter(saved, adapter, "a")
+    model = methods.attach(base_model.load(llama, base_model.resolve(work.settings)), method, 5)
+    continuing.take_up(model, method, adapter)
+    with base_model.using_adapter(saved, "a") as earlier:
+        assert torch.allclose(logits(model.eval()), logits(earlier), atol=2e-5)
+    second = new_run(tmp_path)
+    train(work, second, person, person)
+    assert any("dealt out by" in event.problem.why for event in person.all(Notice))
+    kept = json.loads((second.adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    assert (kept["r"], kept["rank_pattern"]) == (method.rank, {})
+    again = msgspec.structs.replace(way_job("adalora", llama, dataset), start_from=str(adapter))
+    problem = refused(again, tmp_path, monkeypatch).problem
+    assert problem.sets == {"method": "lora"}
+    assert "Choose LoRA" in problem.fix
+
+
+def test_layers_of_other_sizes_and_strengths_change_the_model_as_they_did(
+    llama: Path, dataset: Path, tmp_path: Path
+) -> None:
+    adapter = trained(llama, dataset, tmp_path, max_steps=4, method__rslora=True)
+    config = adapter / "adapter_config.json"
+    told = json.loads(config.read_text(encoding="utf-8"))
+    told["alpha_pattern"] = {"layers.1.self_attn.q_proj": 3.0, "down_proj": 100.0}
+    config.write_text(json.dumps(told), encoding="utf-8")
+    work = going(adapter, "lora", llama, dataset)
+    saved = base_model.load(llama, base_model.resolve(work.settings))
+    base_model.load_adapter(saved, adapter, "a")
+    model = methods.attach(base_model.load(llama, base_model.resolve(work.settings)), work.settings.method, 5)
+    continuing.take_up(model, work.settings.method, adapter)
+    with base_model.using_adapter(saved, "a") as earlier:
+        assert torch.allclose(logits(model.eval()), logits(earlier), atol=2e-5)
 
 
 def test_an_adapter_of_another_size_than_its_job_says_brings_its_own(
