@@ -39,11 +39,11 @@ KINDS = {
 _TOKENS = {"num_virtual_tokens": "virtual_tokens"}
 _PLACES = {"target_modules": "target_modules"}
 SIZES: dict[str, dict[str, str]] = {
-    "lora": _PLACES | {"r": "rank", "lora_alpha": "alpha", "use_rslora": "rslora", "use_dora": "dora"},
-    "vera": _PLACES | {"r": "rank"},
-    "loha": _PLACES | {"r": "rank", "alpha": "alpha"},
-    "lokr": _PLACES | {"r": "rank", "alpha": "alpha", "decompose_both": "both_small", "decompose_factor": "factor"},
-    "oft": _PLACES | {"oft_block_size": "block_size"},
+    "lora": {"r": "rank", "lora_alpha": "alpha", "use_rslora": "rslora", "use_dora": "dora"} | _PLACES,
+    "vera": {"r": "rank"} | _PLACES,
+    "loha": {"r": "rank", "alpha": "alpha"} | _PLACES,
+    "lokr": {"r": "rank", "alpha": "alpha", "decompose_both": "both_small", "decompose_factor": "factor"} | _PLACES,
+    "oft": {"oft_block_size": "block_size"} | _PLACES,
     "ia3": _PLACES,
     "bottleneck": {"width": "width", "places": "places", "activation": "activation"},
     "prefix": _TOKENS,
@@ -216,7 +216,7 @@ def unlike(
     """
     settings, own = SIZES.get(tag_of(method), {}), _sets(method, made, layers)
     said = []
-    for name in names:
+    for name in sorted(names, key=[*settings, *names].index):
         path = f"method.{settings[name]}" if name in settings else name
         mine, other = here[name], made.options[name]
         if path in own:
@@ -323,7 +323,8 @@ def _sets(method: AnyMethod, made: Made, layers: Collection[str]) -> dict[str, s
     fields = SIZES.get(tag_of(method), {})
     sets: dict[str, str | bool | int | float] = {}
     if made.kind == KINDS.get(tag_of(method)):
-        for name in differing(_options(method, made, layers), made.options, layers):
+        others = differing(_options(method, made, layers), made.options, layers)
+        for name in (one for one in fields if one in others):
             sets[f"method.{fields[name]}"] = _value(method, name, made.options[name], layers)
     if isinstance(method, PrefixSettings) and method.projection:
         sets["method.projection"] = False
