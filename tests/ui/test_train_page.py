@@ -513,6 +513,10 @@ def test_a_run_can_begin_with_what_an_earlier_one_has_learned(
     assert settings.method.alpha == 64
     assert settings.method.target_modules == "down_proj, q_proj, v_proj"
     assert "as it was kept: size 4, strength 64" in before.setup.summary.text()
+    tried: list[job.PlanJob] = []
+    monkeypatch.setattr(before.planning.measuring, "start", tried.append)
+    before.planning._start(before.planning.measuring)
+    assert tried[0].work.start_from == str(RunFolder(folder.path).adapter)
     asked: list[job.TrainJob] = []
     monkeypatch.setattr(workplace, "start_training", asked.append)
     before.start()
