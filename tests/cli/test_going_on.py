@@ -30,6 +30,8 @@ def test_a_run_goes_on_from_what_began_with_the_models_own_directions(
     for command in (["plan", "--formula-only"], ["plan"]):
         assert main([*command, str(rows), "--from-adapter", "first"]) == 0
         assert "goes on as it was kept: size 8" in capsys.readouterr().err
+        assert main([*command, str(rows), "--from-adapter", "first", "--json"]) == 0
+        assert "size 8" in json.loads(capsys.readouterr().out)["notices"][0]["what"]
     datasets = sorted((own_home / "datasets").iterdir())
     other = rows.with_name("other.jsonl")
     other.write_text(rows.read_text(encoding="utf-8"), encoding="utf-8")
