@@ -46,9 +46,10 @@ other one may win, which changes the rest of the answer: in F16 that befell 1 of
 adapter, in BF16 99.93 % of many places stayed the same on the starter and 97.9 % on random models. With some 200 places
 tried, two such ties make 99.0 %: so BF16 is not called different before 98 %, and not called the same below `ALIKE`.
 
-Said openly: promised (P16) are 99.5 % in BF16, and the comparison after an export asks less, because 99.5 % of some 190
-places would be less than one of them. The promise itself is tested with many thousands (tests/faults/numbers.py); after
-an export, between the two shares, the result names the figure and says that the files differ as rounding can make them.
+Said openly: promised (P16) are 99.5 % in BF16, and the comparison after an export asks less, because it has a few
+hundred places: with the starter some 190, of which one alone is more than half a per cent. The promise itself is tested
+with many thousands (tests/faults/numbers.py); after an export, between the two shares, the result names the figure and
+says that the files differ as rounding can make them.
 """
 
 
