@@ -1,5 +1,6 @@
 """An adapter that leaves alone is put on its base again and compared, too; what was damaged or left out is seen."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from studio.contract.methods import METHODS
 from studio.contract.parity import Parity, outcome, sentences
 from studio.contract.run_folder import RunFolder
 from studio.engine import fingerprint, gguf_lora, gguf_model, parity
-from studio.engine.export_source import WEIGHTS, Watch, Wish, open_source
+from studio.engine.export_source import CONFIG, WEIGHTS, Watch, Wish, open_source
 from studio.engine.exports import adapter, gguf_adapter
 from tests.engine.exported_run import learned_run
 from tests.engine.gguf_reader import the_file
@@ -82,6 +83,18 @@ def test_a_gguf_adapter_in_f16_is_compared_by_the_bounds_of_f16(llama: Path, tmp
     assert found.numbers == "f16"
     assert 0.0 < found.difference < 0.1
     assert found.same_top1 > 0.9 * found.places
+
+
+def test_layers_of_another_rank_keep_their_strength(llama: Path, tmp_path: Path) -> None:
+    run = learned_run(tmp_path, llama)
+    tensors, config = load_file(run.adapter / WEIGHTS), json.loads((run.adapter / CONFIG).read_text())
+    layer = "model.layers.0.self_attn.q_proj"
+    a, b = (f"base_model.model.{layer}.lora_{part}.weight" for part in "AB")
+    fewer = {a: tensors[a][:2].contiguous(), b: tensors[b][:, :2].contiguous()}
+    save_file(tensors | fewer, run.adapter / WEIGHTS, metadata={"format": "pt"})
+    (run.adapter / CONFIG).write_text(json.dumps(config | {"rank_pattern": {layer: 2}}))
+    for form in (adapter, gguf_adapter):
+        assert found_of(run.path, form, tmp_path / form.__name__).same
 
 
 def test_who_does_not_ask_is_told_nothing(llama: Path, tmp_path: Path) -> None:
