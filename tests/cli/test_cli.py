@@ -362,6 +362,10 @@ def test_a_short_training_by_options_can_be_listed_shown_previewed_chatted_with_
     exported = json.loads(capsys.readouterr().out)
     assert (tmp_path / "out" / "README.md").is_file()
     assert "adapter_model.safetensors" in " ".join(exported["files"])
+    assert exported["run"] == Path(result["adapter"]).parent.name
+    assert exported["parity"]["same_answers"] == exported["parity"]["prompts"] == 8
+    assert main(["export", "mine", "--to", str(tmp_path / "again"), "--no-check"]) == 0
+    assert f"Run {exported['run']}: " in capsys.readouterr().out
     assert refused(capsys, "export", "mine", "--to", str(tmp_path / "out"))["code"].startswith("export.")
     assert refused(capsys, "export", "mine", "--to", " ")["code"] == "export.no_folder"
 
