@@ -11,10 +11,10 @@ from studio.contract.advice import (
     advise,
     advised_rate,
     beside_rule,
+    found_rate,
     is_far,
     is_tested,
     sets_of,
-    tested_rate,
 )
 from studio.contract.control import Emit
 from studio.contract.errors import Problem, StudioError
@@ -35,7 +35,7 @@ def advice_for(work: job.TrainJob, planner: Planner) -> tuple[Advice, ...]:
 
 
 def _tested(work: job.TrainJob, planner: Planner) -> RangeResult | None:
-    return tested_rate(rate_tests.tests_of(work), work.settings, planner)
+    return found_rate(rate_tests.tests_of(work), work.settings, planner)
 
 
 def tell(arguments: argparse.Namespace, work: job.TrainJob, emit: Emit) -> None:
@@ -96,8 +96,9 @@ def take(arguments: argparse.Namespace, work: job.TrainJob, emit: Emit) -> job.T
         raise StudioError.of(refused)
     if sets:
         options = " ".join(f"--{path.rpartition('.')[2].replace('_', '-')} {value:g}" for path, value in sets.items())
-        is_tried = "learning_rate" in sets and tested is not None and tested.suggestion is not None
-        why = beside_rule(advised_rate(work.settings, shape), tested) if is_tried else ""
+        why = ""
+        if tested is not None and tested.suggestion is not None and "learning_rate" in sets:
+            why = beside_rule(advised_rate(work.settings, shape), tested)
         what = f"Suggested values are used: {options}."
         emit(events.Notice(problem=Problem(code="train.suggested", what=what, why=why)))
     return msgspec.structs.replace(work, settings=settings)

@@ -187,7 +187,7 @@ def is_tested(settings: TrainSettings, tested: TrainSettings, advice: tuple[Advi
     return msgspec.structs.replace(settings, **same) == tested
 
 
-def tested_rate(tests: Iterable[RateTest], settings: TrainSettings, planner: Planner) -> RangeResult | None:
+def found_rate(tests: Iterable[RateTest], settings: TrainSettings, planner: Planner) -> RangeResult | None:
     """The first of these tests that says something of these settings, also where its advice was taken."""
     for test in tests:
         if is_tested(settings, test.settings, advise(test.settings, planner, test.result)):

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from studio.contract.advice import advise, beside_rule, sets_of, tested_rate
+from studio.contract.advice import advise, beside_rule, found_rate, sets_of
 from studio.contract.job import TrainJob
 from studio.contract.memory_fit import changed
 from studio.contract.range_test import RangeResult, RatePoint
@@ -23,7 +23,14 @@ def result(rate: float | None) -> RangeResult:
 @pytest.fixture
 def work(tmp_path: Path) -> TrainJob:
     (tmp_path / "data").mkdir()
-    return TrainJob(name="one", model=str(tmp_path / "model"), dataset=str(tmp_path / "data"))
+    return TrainJob(
+        name="one",
+        model=str(tmp_path / "model"),
+        model_name="model",
+        dataset=str(tmp_path / "data"),
+        dataset_name="data",
+        settings=TrainSettings(),
+    )
 
 
 def test_the_newest_comes_first_and_only_so_many_are_kept(work: TrainJob) -> None:
@@ -66,17 +73,17 @@ def test_whoever_takes_the_advice_of_a_test_is_still_advised_by_it(work: TrainJo
     there, settings = planner(16), work.settings
     assert rate_tests.keep(work, result(1.7e-3))
     tests = rate_tests.tests_of(work)
-    tested = tested_rate(tests, settings, there)
+    tested = found_rate(tests, settings, there)
     assert tested is not None
     sets = sets_of(advise(settings, there, tested))
     assert sets["learning_rate"] == 1.7e-3
     assert "max_tokens" in sets  # beside the rate something else changes
     then = changed(settings, sets)
-    assert tested_rate(tests, then, there) == tested
-    assert sets_of(advise(then, there, tested_rate(tests, then, there))) == {}
+    assert found_rate(tests, then, there) == tested
+    assert sets_of(advise(then, there, found_rate(tests, then, there))) == {}
     other = changed(settings, {"batch_size": settings.batch_size * 2})  # nobody advised that
-    assert tested_rate(tests, other, there) is None
-    assert tested_rate(tests, TrainSettings(optimiser="lion"), there) is None
+    assert found_rate(tests, other, there) is None
+    assert found_rate(tests, TrainSettings(optimiser="lion"), there) is None
 
 
 def test_both_rates_are_said_and_which_of_them_counts() -> None:

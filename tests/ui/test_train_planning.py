@@ -271,8 +271,8 @@ def test_a_tried_learning_speed_that_the_disk_does_not_keep_is_suggested_all_the
 
 def test_where_no_setting_saves_memory_no_sum_of_changes_is_told(before: BeforeRun, qtbot: QtBot) -> None:
     told = Estimate(parts=(), total=90, low=80, high=99, pack_tokens=10, measured=False)
-    nothing = Fit(changes=(), estimate=told, fits=False)
-    before.setup.memory.show_plan(told, Machine(device="cpu", total_bytes=99, free_bytes=60), nothing, nothing)
+    nothing, neither = (Fit(changes=(), estimate=told, fits=False) for _ in range(2))
+    before.setup.memory.show_plan(told, Machine(device="cpu", total_bytes=99, free_bytes=60), nothing, neither)
     press(qtbot, before, "Make it fit")
     (said,) = [one.text() for one in before.setup.memory.changes.findChildren(QLabel) if one.isVisible()]
     assert said == "No setting is left that saves memory: choose a smaller model, or close other programs."

@@ -7,7 +7,7 @@ from typing import Any
 from PySide6.QtCore import QObject
 
 from studio.contract import events, job
-from studio.contract.advice import RateTest, advise, advised_rate, sets_of, tested_rate, unused_rate
+from studio.contract.advice import RateTest, advise, advised_rate, found_rate, sets_of, unused_rate
 from studio.contract.errors import Problem, StudioError
 from studio.contract.memory_fit import Fit, Planner, changed
 from studio.contract.presets import load_preset
@@ -106,7 +106,7 @@ class TrainPlanning(QObject):
             tests = rate_tests.tests_of(self.workplace.training_job(settings, name="a test"))
         except StudioError:
             return None
-        return tested_rate(tests if self._unkept is None else (self._unkept, *tests), settings, planner)
+        return found_rate(tests if self._unkept is None else (self._unkept, *tests), settings, planner)
 
     def _keep_test(self, work: job.TrainJob, result: RangeResult) -> None:
         """From now on its learning rate is suggested, here and on the command line."""
