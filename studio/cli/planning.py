@@ -37,8 +37,8 @@ def plan(arguments: argparse.Namespace) -> int:
     settings = work.settings
     fit, more = asked.make_it_fit(settings), asked.use_memory(settings)
     refused = refusal(asked, settings) if arguments.formula_only else None  # a dry step was refused before
-    is_hopeless = made.estimate.verdict(made.machine) == "hopeless" and not fit.fits
-    advice = () if refused is not None or is_hopeless else suggestions.advice_for(work, asked)
+    is_beyond = asked.is_beyond(fit)
+    advice = () if refused is not None or is_beyond else suggestions.advice_for(work, asked)
     if arguments.json:
         output.print_json(_as_table(made, fit, more, advice) | _refused(refused))
         return 2 if refused is not None else 0
@@ -46,8 +46,10 @@ def plan(arguments: argparse.Namespace) -> int:
     if refused is not None:
         _say_refused(refused, fit)
     _say(fit, more, has_advice=bool(advice))
-    if not is_hopeless:
-        _say_advice(work, advice)
+    if is_beyond:
+        output.say("No advice is given: first the memory has to suffice.")
+    else:
+        _say_advice(advice)
     return 0
 
 
@@ -189,7 +191,7 @@ def _say_to_fit(fit: Fit) -> None:
     output.say(f"{then}." if fit.fits else f"{then}, which may still be too much. {SMALLER}")
 
 
-def _say_advice(work: job.TrainJob, advice: tuple[Advice, ...]) -> None:
+def _say_advice(advice: tuple[Advice, ...]) -> None:
     if not advice:
         output.say(suggestions.TUNED)
         return

@@ -118,6 +118,8 @@ def _batch(settings: TrainSettings, planner: Planner) -> Advice:
     reason = f"Small batches suit adapters, and {planner.lengths.own:,} examples make enough of them."
     if size < wanted:
         reason = f"More than {size} at once would not fit into memory; gather steps make up for it."
+    if not planner.fits(changed(settings, {"batch_size": size, "accumulation": 1})):
+        reason = "Not even one at a time is sure to fit into memory; gather steps make up for it."
     source = "'LoRA Without Regret' (2025): adapters lose with large batches; QLoRA (arXiv 2305.14314) used 16"
     return Advice(path="batch_size", value=size, now=settings.batch_size, reason=reason, source=source)
 
@@ -236,6 +238,8 @@ def _longest_text(settings: TrainSettings, planner: Planner) -> Advice:
     probe = changed(settings, {"batch_size": 1, "accumulation": 1})
     while value > 64 and not planner.fits(changed(probe, {"max_tokens": value})):
         value = max(64, value // 2 // 64 * 64)
+    if not planner.fits(changed(probe, {"max_tokens": value})):
+        value = wanted  # texts would be cut for nothing
     guess = " (guessed)" if lengths.source == "guess" else ""
     general = ", general ones included," if lengths.rows > lengths.own else ""
     reason = f"The longest of the examples{general} has about {lengths.longest:,} tokens{guess}; "

@@ -107,6 +107,10 @@ class Planner:
                 settings = changed(settings, change.sets)
         return Fit(changes=tuple(changes), estimate=self.estimate(settings), fits=self.fits(settings))
 
+    def is_beyond(self, fit: Fit) -> bool:
+        """Whether even with all these changes more is needed than is free: then no settings are worth an advice."""
+        return not fit.fits and fit.estimate.total > self.machine.free_bytes
+
     def changes(self, settings: TrainSettings, kinds: tuple[Kind, ...]) -> tuple[Change, ...]:
         """The changes of these kinds that gain something, each by itself."""
         propose: dict[Kind, Callable[[TrainSettings], Change | None]] = {

@@ -126,6 +126,19 @@ def test_what_changes_would_make_fit_is_told_with_gains_and_costs_before_the_ref
     assert said.err.rstrip().endswith("The changes above make it fit.")
 
 
+def test_what_may_not_fit_whatever_is_changed_gets_no_advice_and_is_not_refused_as_train_would_not(
+    capsys: pytest.CaptureFixture[str], rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LIMIT, "0.4")
+    assert main(["plan", str(rows), "--formula-only"]) == 0
+    said = capsys.readouterr().out
+    assert "It may not fit." in said
+    assert "To need less:" in said
+    assert "which may still be too much. A smaller model would need less; or close other programs." in said
+    assert said.endswith("No advice is given: first the memory has to suffice.\n")
+    assert told(capsys, "plan", str(rows), "--formula-only")["advice"] == []
+
+
 def test_suggested_values_are_not_told_where_nothing_fits(
     capsys: pytest.CaptureFixture[str], rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from studio.contract.advice import advise
 from studio.contract.fields import build
 from studio.contract.memory_fit import LARGEST_BATCH, Planner, changed, fix_after_all, nearest_fix, refusal
 from studio.contract.memory_plan import lengths_of
@@ -42,6 +43,21 @@ def test_a_refusal_tells_what_is_missing_and_how_far_all_changes_would_lead() ->
     needed = planner_total(2)
     assert f"2.0 GB are free; {needed - 2:.1f} GB are missing." in problem.what
     assert "(with all of them it still needs about " in problem.fix
+
+
+def test_where_not_even_the_least_fits_no_text_is_cut_for_nothing_and_it_is_said() -> None:
+    ample, least = planner(64), build(TrainSettings, {"batch_size": 1, "max_tokens": 64})
+    tight = planner(0.9 * ample.estimate(least).high / GB)
+    advice = {one.path: one for one in advise(TrainSettings(), tight)}
+    assert advice["max_tokens"].value == 960
+    assert advice["batch_size"].value == 1
+    assert advice["batch_size"].reason.startswith("Not even one at a time is sure to fit")
+    fit = tight.make_it_fit(TrainSettings())
+    assert not fit.fits
+    assert not tight.is_beyond(fit)  # it may fit
+    beyond = planner(0.9 * fit.estimate.total / GB)
+    assert beyond.is_beyond(beyond.make_it_fit(TrainSettings()))
+    assert not ample.is_beyond(ample.make_it_fit(TrainSettings()))
 
 
 def planner_total(free: float) -> float:

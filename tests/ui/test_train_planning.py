@@ -269,6 +269,15 @@ def test_a_tried_learning_speed_that_the_disk_does_not_keep_is_suggested_all_the
     assert not before.setup.advice.found.isVisible()
 
 
+def test_nothing_is_suggested_where_nothing_fits(before: BeforeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LIMIT, "0.2")
+    edit(before, "seed", 7)
+    assert "It does not fit" in before.setup.memory.words.text()
+    assert before.setup.advice.line.text() == "Nothing is suggested: first the memory has to suffice."
+    assert not before.setup.advice.use.isVisible()
+    assert not before.setup.unused.isVisible()
+
+
 def test_where_no_setting_saves_memory_no_sum_of_changes_is_told(before: BeforeRun, qtbot: QtBot) -> None:
     told = Estimate(parts=(), total=90, low=80, high=99, pack_tokens=10, measured=False)
     nothing, neither = (Fit(changes=(), estimate=told, fits=False) for _ in range(2))

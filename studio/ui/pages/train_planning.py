@@ -92,7 +92,9 @@ class TrainPlanning(QObject):
         self.setup.memory.show_plan(estimate, planner.machine, fit, more)
         tested = self._tested(settings, planner)
         self.setup.advice.clear_result(but=tested)  # another test was about something else
-        if self._is_tuned(settings):
+        if planner.is_beyond(fit):
+            self.setup.advice.show_too_large()
+        elif self._is_tuned(settings):
             self.setup.advice.show_tuned(tested)
         else:
             told = advise(settings, planner, tested)

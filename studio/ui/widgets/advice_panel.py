@@ -101,6 +101,11 @@ class AdvicePanel(WaitingPanel):
             words += " " + self.tr("Whole runs found its learning speed; a short test sees only how they begin.")
         self.line.setText(words)
 
+    def show_too_large(self) -> None:
+        """Nothing that can be changed makes it fit: no value suits it."""
+        self.show_advice(())
+        self.line.setText(self.tr("Nothing is suggested: first the memory has to suffice."))
+
     def show_advice(self, advice: tuple[Advice, ...]) -> None:
         """Show what is suggested, each with its reason."""
         self.go_on(self.line)
