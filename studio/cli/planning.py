@@ -180,7 +180,7 @@ def _say(fit: Fit, more: Fit, has_advice: bool) -> None:
         output.say(f"No setting is left that saves memory. {SMALLER}")
     elif more.changes:
         best = "; what learns well stands under Advice" if has_advice else ""
-        output.say(f"To use the memory there is (the most that fits, for speed{best}):")
+        output.say(f"To use the memory there is (for speed, as far as it makes sense{best}):")
         _say_changes(more.changes)
 
 

@@ -263,6 +263,7 @@ class Planner:
         costs = "Faster; the result stays the same."
         if size > effective:
             costs = f"Faster; each correction is made of {size} examples instead of {effective}, so there are fewer."
+        if size >= effective:
             costs += self._what_ends_it(settings, size)
         return self._change(settings, "batch", {"batch_size": size, "accumulation": gather}, words, costs)
 

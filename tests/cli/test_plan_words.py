@@ -154,7 +154,10 @@ def test_the_largest_batch_and_the_best_are_told_apart(capsys: pytest.CaptureFix
     path.write_text("".join(json.dumps({"prompt": f"What is {n}?", "completion": f"{n}."}) + "\n" for n in range(2000)))
     assert main(["plan", str(path), "--formula-only"]) == 0
     said = capsys.readouterr().out
-    assert "To use the memory there is (the most that fits, for speed; what learns well stands under Advice):" in said
+    assert (
+        "To use the memory there is (for speed, as far as it makes sense; what learns well stands under Advice):"
+        in said
+    )
     assert "--batch-size 64" in said
     assert " more. Faster;" in said  # it takes so much more
     assert "Memory would hold more; beyond 64 we propose none" in said

@@ -78,3 +78,6 @@ def test_where_our_limit_ends_the_batch_it_is_said_and_where_memory_does_not() -
     (short,) = planner(64, few).use_memory(build(TrainSettings, {"batch_size": 4, "epochs": 3.0})).changes
     assert short.sets["batch_size"] < LARGEST_BATCH
     assert short.costs.endswith("Memory would hold more, but too few corrections would be left.")
+    (same,) = planner(64, few).use_memory(build(TrainSettings, {"batch_size": 1, "accumulation": 16})).changes
+    assert same.sets == {"batch_size": 16, "accumulation": 1}
+    assert same.costs == "Faster; the result stays the same. " + short.costs.partition("fewer. ")[2]

@@ -189,7 +189,7 @@ class MemoryPanel(WaitingPanel):
         self._changes.addLayout(grid)
         if fit is self._more:
             purpose = self.tr(
-                "This is the most that fits, for speed. What learns well stands under “Suggestions for your data”."
+                "This is for speed, as far as it makes sense. What learns well is under “Suggestions for your data”."
             )
             self._changes.addWidget(label(purpose, "muted", wrap=True))
         self._changes.addWidget(label(self._then(fit), "" if fit.fits else "warning", wrap=True))
