@@ -130,10 +130,7 @@ def test_using_the_memory_there_is_takes_larger_batches(before: BeforeRun, qtbot
     press(qtbot, before, "Use the memory I have")
     listed = " ".join(one.text() for one in before.setup.memory.changes.findChildren(QLabel) if one.isVisible())
     assert " more " in listed  # it takes so much more
-    assert (
-        "This is for speed, as far as it makes sense. What learns well stands under “Suggestions for your data”."
-        in listed
-    )
+    assert "for speed, as far as it makes sense. What learns well is under “Suggestions for your data”." in listed
     press(qtbot, before, "Change these settings")
     settings = before.setup.form.settings()
     assert settings is not None
