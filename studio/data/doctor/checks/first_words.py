@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from studio.contract.diagnosis import Share
+from studio.data.doctor.answers import answer_text
 from studio.data.doctor.batch import Batch, Hashes, Ints
 from studio.data.doctor.check import Check as Base
 from studio.data.doctor.check import Context, Found, Rows
@@ -62,6 +63,5 @@ class Check(Base):
         return hashes, long[first[order]], times[order]
 
     def _words(self, row: int) -> str:
-        record = self.context.dataset.record(row)
-        text = record.messages[-1].content if record.messages else getattr(record, "text", "")
+        text = answer_text(self.context.dataset.record(row))
         return shown(" ".join(text.split()[:WORDS]), 60)
