@@ -1,14 +1,17 @@
 """Every check over every kind of dataset, and what a row says beside the contents of its turns."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from studio.contract.job import Mapping
 from studio.contract.records import Message, Record
 from studio.data.doctor.check import Measured
-from tests.data.doctor.sets import examine, sentence, write_set
+from tests.data.doctor.sets import examine, finding, found, rows_of, sentence, write_set
+from tests.data.files import write_jsonl
 
 CALL = '[{"id": "call00001", "name": "switch", "arguments": {"light": 3}}]'
 TOOLS = '[{"type": "function", "function": {"name": "switch", "description": "Turns a light on."}}]'
@@ -53,3 +56,125 @@ def test_every_check_looks_at_every_kind_of_rows(tmp_path: Path, kind: str, word
     if kind != "call at the end" and words < 30:
         assert len(diagnosed.classes) == 4
         assert {share.value for share in diagnosed.classes} == {sentence(n, words) for n in range(4)}
+
+
+# --- rows that differ in something else than the contents of their turns -------------------------------------------
+
+
+def call(name: str, number: int, call_id: str = "") -> str:
+    return json.dumps([{"id": call_id, "name": name, "arguments": {"light": number}}])
+
+
+def compared(question: str, better: Message, worse: Message) -> Record:
+    return Record(messages=asked(question, better), rejected=(worse,), shared=1)
+
+
+def test_answers_that_differ_in_reasoning_or_calls_alone_are_no_equal_pairs(tmp_path: Path) -> None:
+    rows = [
+        compared(sentence(1), said("It is 3.", reasoning="Careful."), said("It is 3.", reasoning="Sloppy.")),
+        compared(sentence(2), said("", tool_calls=call("on", 1)), said("", tool_calls=call("off", 1))),
+        Record(
+            messages=asked(sentence(3), said("", tool_calls=call("on", 1)), Message("tool", "Done."), said("OK.")),
+            rejected=(said("", tool_calls=call("off", 1)), Message("tool", "Done."), said("OK.")),
+            shared=1,
+        ),
+    ]
+    diagnosed = examine(write_set(tmp_path / "set", rows, mapping=Mapping(shape="preference")))
+    assert finding(diagnosed, "equal_pairs") is None
+    assert diagnosed.usable == 3
+    rows += [
+        compared(sentence(4), said("It is 3.", reasoning="Careful."), said(" It is 3.\n", reasoning="Careful. ")),
+        compared(sentence(5), said("", tool_calls=call("on", 1, "a1")), said("", tool_calls=call("on", 1, "b2"))),
+    ]
+    diagnosed = examine(write_set(tmp_path / "equal", rows, mapping=Mapping(shape="preference")))
+    assert (rows_of(found(diagnosed, "equal_pairs")), diagnosed.usable) == ([3, 4], 3)
+
+
+TWINS: dict[str, tuple[Record, Record]] = {
+    "worse answer": (
+        compared(sentence(1), said(sentence(2)), said("I do not know.")),
+        compared(sentence(1), said(sentence(2)), said("Ask someone else.")),
+    ),
+    "reasoning": (
+        Record(messages=asked(sentence(1), said(sentence(2), reasoning="Let me see."))),
+        Record(messages=asked(sentence(1), said(sentence(2), reasoning="That is simple."))),
+    ),
+    "reasoning and none": (
+        Record(messages=asked(sentence(1), said(sentence(2), reasoning="Let me see."))),
+        Record(messages=asked(sentence(1), said(sentence(2)))),
+    ),
+    "call": (
+        Record(messages=asked(sentence(1), said("", tool_calls=call("on", 1)))),
+        Record(messages=asked(sentence(1), said("", tool_calls=call("on", 2)))),
+    ),
+    "rating": (
+        Record(messages=asked(sentence(1), said(sentence(2))), label=True),
+        Record(messages=asked(sentence(1), said(sentence(2))), label=False),
+    ),
+    "weight": (
+        Record(messages=asked(sentence(1), said(sentence(2), weight="0"))),
+        Record(messages=asked(sentence(1), said(sentence(2)))),
+    ),
+    "weight of another turn": (
+        Record(messages=(*asked(sentence(1), said(sentence(2), weight="0")), *asked(sentence(3), said(sentence(4))))),
+        Record(messages=(*asked(sentence(1), said(sentence(2))), *asked(sentence(3), said(sentence(4), weight="0")))),
+    ),
+    "tools": (
+        Record(messages=asked(sentence(1), said(sentence(2))), tools=TOOLS),
+        Record(messages=asked(sentence(1), said(sentence(2)))),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TWINS)
+def test_rows_that_differ_beside_their_text_are_not_offered_to_be_dropped(tmp_path: Path, what: str) -> None:
+    rows = [msgspec.structs.replace(row, side="train") for row in TWINS[what]]
+    assert finding(examine(write_set(tmp_path / "set", rows)), "near_duplicates") is None
+    # Three alike, of which the first differs beside its text: the other two are found all the same.
+    again = msgspec.structs.replace(rows[1], messages=in_capitals(rows[1]))
+    one = found(examine(write_set(tmp_path / "near", [*rows, again])), "near_duplicates")
+    assert (rows_of(one), one.fix) == ([2], "drop_near_duplicates")
+
+
+def in_capitals(row: Record) -> tuple[Message, ...]:
+    return tuple(msgspec.structs.replace(turn, content=turn.content.upper()) for turn in row.messages)
+
+
+def test_ids_of_calls_make_no_rows_differ(tmp_path: Path) -> None:
+    rows = [Record(messages=asked(sentence(1), said("", tool_calls=call("on", 1, f'c"{n}')))) for n in range(3)]
+    rows = [msgspec.structs.replace(row, side="train") for row in rows]
+    assert rows_of(found(examine(write_set(tmp_path / "set", rows)), "near_duplicates")) == [1, 2]
+
+
+def test_a_test_row_with_another_call_is_not_learned_from_and_one_with_the_same_is(tmp_path: Path) -> None:
+    rows = [
+        Record(messages=asked(sentence(1), said("", tool_calls=call("on", n))), side=side)  # type: ignore[arg-type]
+        for n, side in ((1, "train"), (2, "train"), (3, "held_back"))
+    ]
+    assert finding(examine(write_set(tmp_path / "set", rows)), "overlap") is None
+    held = msgspec.structs.replace(rows[1], side="held_back")
+    one = found(examine(write_set(tmp_path / "same", [*rows, held])), "overlap")
+    assert (one.count, rows_of(one)) == (1, [1])
+
+
+@pytest.mark.parametrize("what", ["worse answer", "reasoning", "rating"])
+def test_a_test_row_of_the_same_question_and_answer_is_learned_from_all_the_same(tmp_path: Path, what: str) -> None:
+    one, other = TWINS[what]
+    rows = [msgspec.structs.replace(one, side="train"), msgspec.structs.replace(other, side="held_back")]
+    assert rows_of(found(examine(write_set(tmp_path / "set", rows)), "overlap")) == [0]
+
+
+def test_calls_of_a_test_file_are_compared_too(tmp_path: Path) -> None:
+    rows = [Record(messages=asked(sentence(n), said("", tool_calls=call("on", n)))) for n in range(5)]
+    dataset = write_set(tmp_path / "set", rows)
+    wanted = [(2, 2), (3, 9)]  # the same call; the same question with another call
+    turns = [
+        [
+            {"role": "user", "content": sentence(n)},
+            {"role": "assistant", "content": "", "tool_calls": [{"name": "on", "arguments": {"light": light}}]},
+        ]
+        for n, light in wanted
+    ]
+    diagnosed = examine(dataset, test=str(write_jsonl(tmp_path / "t.jsonl", [{"messages": one} for one in turns])))
+    assert rows_of(found(diagnosed, "test_overlap")) == [2]
+    assert rows_of(found(diagnosed, "test_questions")) == [3]
