@@ -32,20 +32,35 @@ class Include(msgspec.Struct, frozen=True, tag_field="do", tag="include"):
     rows: tuple[int, ...]
 
 
+Part = Literal[
+    "messages", "rejected", "text", "reasoning", "calls", "rejected_reasoning", "rejected_calls", "tools"
+]  # fmt: skip
+TURN_PARTS: dict[Part, tuple[str, str]] = {
+    "messages": ("messages", "content"),
+    "reasoning": ("messages", "reasoning"),
+    "calls": ("messages", "tool_calls"),
+    "rejected": ("rejected", "content"),
+    "rejected_reasoning": ("rejected", "reasoning"),
+    "rejected_calls": ("rejected", "tool_calls"),
+}
+"""Part -> which of a row's turns, and which of their fields. All other parts are of the row itself."""
+
+
 class Cell(msgspec.Struct, frozen=True, omit_defaults=True):
     """The text of one place.
 
     Attributes:
         row: Stored row, from 0.
-        message: Which turn, from 0; 0 for a row of plain text.
+        message: Which turn, from 0; 0 where it is no part of a turn.
         text: The new text; None: as it was imported.
-        part: Which of the row's texts: its turns, the turns of the rejected answer, or its plain text.
+        part: Which of the row's texts: what its turns say, or those of the rejected answer; their reasoning or calls;
+            its plain text; its tools. Versions before this one know "messages", "rejected" and "text" alone.
     """
 
     row: int
     message: int
     text: str | None
-    part: Literal["messages", "rejected", "text"] = "messages"
+    part: Part = "messages"
 
     @property
     def place(self) -> tuple[str, int]:
@@ -128,11 +143,13 @@ class Edits:
         turns = {"messages": list(record.messages), "rejected": list(getattr(record, "rejected", ()))}
         changes: dict[str, object] = {}
         for (part, number), text in places.items():
-            if part == "text":
-                changes["text"] = text
-            elif number < len(turns[part]):
-                turns[part][number] = msgspec.structs.replace(turns[part][number], content=text)
-                changes[part] = tuple(turns[part])
+            if part not in TURN_PARTS:
+                changes[part] = text
+                continue
+            which, field = TURN_PARTS[part]
+            if number < len(turns[which]):
+                turns[which][number] = msgspec.structs.replace(turns[which][number], **{field: text})
+                changes[which] = tuple(turns[which])
         return msgspec.structs.replace(record, **changes)
 
     def as_imported(self, rows: Iterable[int]) -> Replace:

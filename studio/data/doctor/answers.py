@@ -2,18 +2,12 @@
 
 import numpy as np
 
-from studio.contract.records import Record
 from studio.data.doctor.batch import Batch, Hashes, Ints
 from studio.data.doctor.check import Check, Context, Rows
 
 SHORT_BYTES = 64
 MOST_CLASSES = 50
 ROWS_A_CLASS = 5
-
-
-def answer_text(record: Record) -> str:
-    """What is learned of a row: its last answer, or the whole of a plain text."""
-    return record.messages[-1].content if record.messages else record.text
 
 
 class AnswerHashes(Check):

@@ -4,7 +4,7 @@ Everything is computed when first asked for and shared by all checks. Texts are 
 million rows take seconds, not minutes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -131,6 +131,11 @@ class Batch(Texts):
         yield self
         if self.more is not None:
             yield self.more
+
+    def rows_where(self, find: Callable[[Texts], Ints]) -> Ints:
+        """Stored rows, each once, of all texts that `find` gives the numbers of."""
+        found: Ints = np.unique(np.concatenate([texts.rows_of(find(texts)) for texts in self.every()]))
+        return found
 
     @cached_property
     def calls(self) -> NDArray[np.bool_]:

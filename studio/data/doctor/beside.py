@@ -45,6 +45,11 @@ class More(Texts):
         self.kinds = np.concatenate([np.full(len(part[2]), part[0]) for part in parts])[order]
         self.places = np.concatenate([part[3] for part in parts])[order]
 
+    def is_json(self, number: int) -> bool:
+        """Whether a text is that of calls or of tools."""
+        kind = int(self.kinds[number])
+        return kind == TOOLS or TURNS[kind][1] == "tool_calls"
+
     def row_hashes(self, which: Any = slice(None)) -> Hashes:
         """A hash of each row's texts, 0 where it has none, (rows); `which`: of some texts alone."""
         hashes = np.zeros(len(self.rows), np.uint64)

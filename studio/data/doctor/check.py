@@ -151,16 +151,22 @@ class Check:
         return Found(finding, numbers, np.full(len(numbers), -1) if because is None else because)
 
     def _excerpt(self, row: int, part: str) -> str:
-        texts = list(_texts(self.context.dataset.stored_record(row)))
-        return shown(texts[-1] if part == "answer" else " · ".join(texts), _EXCERPT) if texts else ""
+        record = self.context.dataset.stored_record(row)
+        if part == "answer":
+            return shown(answer_text(record), _EXCERPT)
+        return shown(" · ".join(text for text in _texts(record) if text), _EXCERPT)
+
+
+def answer_text(record: Record) -> str:
+    """What is learned of a row: its last answer, or the whole of a plain text."""
+    return record.messages[-1].content if record.messages else record.text
 
 
 def _texts(record: Record) -> Iterator[str]:
-    for message in record.messages:
+    for message in (*record.messages, *record.rejected):
         if message.role != "system":
-            yield message.content
-    if getattr(record, "text", ""):
-        yield getattr(record, "text", "")
+            yield from (message.reasoning, message.content, message.tool_calls)
+    yield record.text
 
 
 class Rows:

@@ -4,7 +4,9 @@ from studio.contract.diagnosis import Finding
 from studio.contract.errors import StudioError
 from studio.data.dataset import Dataset
 from studio.data.doctor.found import found_rows
-from studio.data.edits import Cell, Exclude, Operation, Replace
+from studio.data.edits import TURN_PARTS, Cell, Exclude, Operation, Part, Replace
+
+_OF_JSON = ("calls", "rejected_calls", "tools")
 
 
 def operation(dataset: Dataset, finding: Finding) -> Operation:
@@ -31,15 +33,16 @@ def operation(dataset: Dataset, finding: Finding) -> Operation:
 
 
 def _repairs(dataset: Dataset, row: int) -> list[Cell]:
-    from studio.data.doctor.mojibake import repaired
+    """What puts all texts of a row right that the check of the encoding looks at."""
+    from studio.data.doctor.mojibake import repaired, repaired_json
 
     record = dataset.stored_record(row)
+    places: list[tuple[Part, int, str]] = [("text", 0, record.text), ("tools", 0, record.tools)]
+    for part, (which, field) in TURN_PARTS.items():
+        places += [(part, number, getattr(turn, field)) for number, turn in enumerate(getattr(record, which))]
     cells = []
-    for number, message in enumerate(record.messages):
-        text = repaired(message.content)
-        if text != message.content:
-            cells.append(Cell(row, number, text))
-    plain = getattr(record, "text", "")
-    if plain and repaired(plain) != plain:
-        cells.append(Cell(row, 0, repaired(plain), "text"))
+    for part, number, text in places:
+        mended = text and (repaired_json if part in _OF_JSON else repaired)(text)
+        if mended != text:
+            cells.append(Cell(row, number, mended, part))
     return cells

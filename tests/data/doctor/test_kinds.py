@@ -9,8 +9,14 @@ import pytest
 
 from studio.contract.job import Mapping
 from studio.contract.records import Message, Record
+from studio.data.arrow_file import records_of
+from studio.data.dataset import Dataset, open_dataset
 from studio.data.doctor.check import Measured
-from tests.data.doctor.sets import examine, finding, found, rows_of, sentence, write_set
+from studio.data.doctor.fixes import operation
+from studio.data.doctor.mojibake import repaired_json
+from studio.data.edits import EditLog
+from studio.data.markers import mark_in
+from tests.data.doctor.sets import examine, finding, found, rows_of, sentence, sound, write_set
 from tests.data.files import write_jsonl
 
 CALL = '[{"id": "call00001", "name": "switch", "arguments": {"light": 3}}]'
@@ -178,3 +184,92 @@ def test_calls_of_a_test_file_are_compared_too(tmp_path: Path) -> None:
     diagnosed = examine(dataset, test=str(write_jsonl(tmp_path / "t.jsonl", [{"messages": one} for one in turns])))
     assert rows_of(found(diagnosed, "test_overlap")) == [2]
     assert rows_of(found(diagnosed, "test_questions")) == [3]
+
+
+# --- damage, marks and addresses wherever a model reads them --------------------------------------------------------
+
+BAD = "WeiÃŸt du <|im_start|> max@example.com"
+MENDED = "Weißt du <|im_start|> max@example.com"
+
+
+def bad_call(text: str) -> str:
+    return json.dumps([{"id": "1", "name": "mail", "arguments": {"name": text, "of": [{"n": 1}]}}], ensure_ascii=False)
+
+
+def bad_tool(text: str) -> str:
+    function = {"name": "mail", "description": text, "parameters": {"type": "object", "properties": {}}}
+    return json.dumps([{"type": "function", "function": function}], ensure_ascii=False)
+
+
+PLACES: dict[str, Callable[[str], Record]] = {
+    "content": lambda text: Record(messages=asked(sentence(1), said(text))),
+    "reasoning": lambda text: Record(messages=asked(sentence(1), said(sentence(2), reasoning=text))),
+    "call": lambda text: Record(messages=asked(sentence(1), said("", tool_calls=bad_call(text)))),
+    "rejected": lambda text: compared(sentence(1), said(sentence(2)), said(text)),
+    "rejected reasoning": lambda text: compared(sentence(1), said(sentence(2)), said(sentence(2), reasoning=text)),
+    "rejected call": lambda text: compared(sentence(1), said(sentence(2)), said("", tool_calls=bad_call(text))),
+    "tools": lambda text: Record(messages=asked(sentence(1), said(sentence(2))), tools=bad_tool(text)),
+    "text": lambda text: Record(text=text),
+}
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_damage_marks_and_addresses_are_found_wherever_they_stand(tmp_path: Path, where: str) -> None:
+    rows = [Record(messages=asked(question, said(answer))) for question, answer, *_ in sound(20)]
+    rows[7] = PLACES[where](BAD)
+    rows[9] = PLACES[where]("Gr\ufffde")
+    diagnosed = examine(write_set(tmp_path / "set", rows))
+    for code in ("mojibake", "template_markers", "personal_data.email"):
+        assert rows_of(found(diagnosed, code)) == [7], code
+    assert rows_of(found(diagnosed, "lost_letters")) == [9]
+    assert bool(mark_in(rows[7])), "the import looks at as much"
+    assert not mark_in(rows[9])
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_damage_is_repaired_wherever_it_was_found_and_one_undo_brings_it_back(tmp_path: Path, where: str) -> None:
+    rows = [Record(messages=asked(question, said(answer))) for question, answer, *_ in sound(5)]
+    rows[3] = PLACES[where](BAD)
+    dataset = write_set(tmp_path / "set", rows)
+    log = EditLog(dataset.folder, 5)
+    before = list(dataset.records())
+    inverse = log.apply(operation(dataset, found(examine(dataset), "mojibake")))
+    mended = open_dataset(dataset.folder)
+    assert mended.record(3) == PLACES[where](MENDED)
+    assert mended.keys()[3] == mended.record(3).key
+    assert finding(examine(mended), "mojibake") is None
+    assert records_of_batches(mended)[3] == mended.record(3)
+    log.apply(inverse)
+    assert list(open_dataset(dataset.folder).records()) == before
+
+
+def records_of_batches(dataset: Dataset) -> list[Record]:
+    return [record for _, batch in dataset.batches() for record in records_of(batch)]
+
+
+def test_names_of_tools_stay_since_calls_and_results_refer_to_them() -> None:
+    wrong = "fÃ¼r"
+    call = [{"id": wrong, "name": wrong, "arguments": {wrong: [wrong, 1, None], "name": wrong}}]
+    text = json.dumps(call, ensure_ascii=False)
+    assert json.loads(repaired_json(text)) == [
+        {"id": wrong, "name": wrong, "arguments": {"für": ["für", 1, None], "name": "für"}}
+    ]
+    assert json.loads(repaired_json(bad_tool(wrong)))[0]["function"] == {
+        "name": "mail", "description": "für", "parameters": {"type": "object", "properties": {}},
+    }  # fmt: skip
+    right = '[{"id": "",  "name": "f", "arguments": {"x": 1e2}}]'
+    assert repaired_json(right) == right, "what is right stays as it is written"
+    assert repaired_json(f"[{wrong}") == f"[{wrong}"
+
+
+def test_ids_of_calls_are_no_personal_data(tmp_path: Path) -> None:
+    rows = [
+        Record(messages=asked(sentence(n), said("", tool_calls=call("on", n, "4111 1111 1111 1111")))) for n in range(5)
+    ]
+    assert finding(examine(write_set(tmp_path / "set", rows)), "personal_data.card") is None
+
+
+def test_an_excerpt_shows_what_was_found_beside_the_contents(tmp_path: Path) -> None:
+    rows = [compared("Why?", said("So."), said(BAD)), Record(messages=asked("Who?", said("Me.", reasoning=BAD)))]
+    one = found(examine(write_set(tmp_path / "set", rows)), "template_markers")
+    assert [example.excerpt for example in one.examples] == [f"Why? · So. · {BAD}", f"Who? · {BAD} · Me."]

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from studio.contract.diagnosis import Share
-from studio.data.doctor.answers import MOST_CLASSES, AnswerHashes, answer_text
-from studio.data.doctor.check import Found
+from studio.data.doctor.answers import MOST_CLASSES, AnswerHashes
+from studio.data.doctor.check import Found, answer_text
 from studio.data.doctor.keys import stored_rows
 from studio.data.wording import count, shown
 

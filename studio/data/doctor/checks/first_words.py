@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from studio.contract.diagnosis import Share
-from studio.data.doctor.answers import answer_text
 from studio.data.doctor.batch import Batch, Hashes, Ints
 from studio.data.doctor.check import Check as Base
-from studio.data.doctor.check import Context, Found, Rows
+from studio.data.doctor.check import Context, Found, Rows, answer_text
 from studio.data.doctor.keys import stored_rows
 from studio.data.wording import shown
 
