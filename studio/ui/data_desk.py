@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from studio.contract import events, job
 from studio.contract.diagnosis import Finding
 from studio.contract.errors import Problem, StudioError
+from studio.contract.settings import TrainSettings
 from studio.contract.splits import Split
 from studio.data.compared import compared
 from studio.data.dataset import Dataset, DatasetInfo, open_dataset
@@ -161,8 +162,7 @@ class DataDesk(QObject):
             work = msgspec.structs.replace(work, model="")
         if self.checkup.done is not None and self.checkup.done.dataset == work.dataset:
             settings = self.checkup.done.settings
-            rules = [(one.too_long, one.learn_answers_only, one.held_back_share) for one in (settings, work.settings)]
-            if rules[0] != rules[1]:
+            if _rules(settings) != _rules(work.settings):
                 return True
         if found.test != work.test:
             return True
@@ -305,6 +305,11 @@ class DataDesk(QObject):
             self._workplace.told.emit(words.format(count=wording.number(event.rows), name=name))
         elif isinstance(event, events.Failed):
             self.failed.emit(event.problem)
+
+
+def _rules(settings: TrainSettings) -> tuple[object, ...]:
+    """What of the settings the doctor goes by, beside the longest text."""
+    return settings.too_long, settings.learn_answers_only, settings.learned_turns, settings.held_back_share
 
 
 def _same_rows(one: DatasetInfo, other: DatasetInfo) -> bool:

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from studio.contract.control import Going
 from studio.contract.diagnosis import Finding
 from studio.contract.job import ImportJob, Reading
+from studio.contract.settings import TrainSettings
 from studio.data.dataset import DatasetInfo, open_dataset, read_info
 from studio.data.edits import Cell, Exclude, Replace
 from studio.data.formats import SUFFIXES
@@ -113,6 +114,9 @@ def test_the_doctor_looks_again_by_itself_after_a_change_of_a_small_dataset(
     assert page.verdict.text.text().startswith("7 of 8 rows are usable.")
     assert "doctor.exact_duplicates" not in {card.finding.code for card in page.problems.findings}
     assert not page.verdict.bar.isVisible()
+    assert not page.desk.stale
+    page.workplace.choose_settings(TrainSettings(learned_turns="last"))
+    assert page.desk.stale, "rows may hold nothing to learn then"
 
 
 def test_a_check_can_be_cancelled_and_the_page_goes_on(qtbot: QtBot, page: DataPage, faq: DatasetInfo) -> None:

@@ -273,3 +273,68 @@ def test_an_excerpt_shows_what_was_found_beside_the_contents(tmp_path: Path) -> 
     rows = [compared("Why?", said("So."), said(BAD)), Record(messages=asked("Who?", said("Me.", reasoning=BAD)))]
     one = found(examine(write_set(tmp_path / "set", rows)), "template_markers")
     assert [example.excerpt for example in one.examples] == [f"Why? · So. · {BAD}", f"Who? · {BAD} · Me."]
+
+
+# --- rows in which nothing is to be learned -------------------------------------------------------------------------
+
+
+def weighed(number: int, *weights: str, side: str = "") -> Record:
+    turns = [
+        turn
+        for place, weight in enumerate(weights)
+        for turn in asked(sentence(10 * number + 2 * place), said(sentence(10 * number + 2 * place + 1), weight=weight))
+    ]
+    return Record(messages=tuple(turns), side=side)  # type: ignore[arg-type]
+
+
+def test_rows_of_weight_nought_are_told_and_are_not_usable(tmp_path: Path) -> None:
+    rows = [weighed(0, "0"), weighed(1, ""), weighed(2, "0", "0"), weighed(3, "0", ""), weighed(4, "", "0")]
+    dataset = write_set(tmp_path / "set", rows)
+    diagnosed = examine(dataset)
+    one = found(diagnosed, "nothing_to_learn")
+    assert (rows_of(one), one.fix, diagnosed.usable) == ([0, 2], "", 3)
+    assert diagnosed.verdict.startswith("3 of 5 rows are usable. 2 rows hold nothing to learn.")
+    assert one.why == 'All answers are marked with "weight": 0: read with the conversation and not learned.'
+    last = examine(dataset, learned_turns="last")
+    assert (rows_of(found(last, "nothing_to_learn")), last.usable) == ([0, 2, 4], 2)
+    assert finding(examine(dataset, learn_answers_only=False), "nothing_to_learn") is None
+
+
+def measured(record: Record) -> Measured:
+    """As the worker counts them, with settings that cut every second row's answer away and know no weights."""
+    cut = record.source_row % 2 == 1
+    return Measured(tokens=90 if cut else 9, lost=40 * cut, left_out=False, nothing=cut)
+
+
+def test_rows_of_whose_answer_the_settings_leave_nothing_are_not_usable_either(tmp_path: Path) -> None:
+    rows = [msgspec.structs.replace(weighed(n, "0" if n == 3 else ""), source_row=n) for n in range(10)]
+    diagnosed = examine(write_set(tmp_path / "set", rows), measured, max_tokens=64)
+    one = found(diagnosed, "nothing_to_learn")
+    assert (one.count, one.sampled, diagnosed.usable) == (5, 0, 5)
+    assert sorted(rows_of(one)) == [1, 3, 5, 7, 9]
+    assert "At 64 tokens nothing of the answer is left." in one.why
+    assert finding(diagnosed, "answers_cut") is None, "they lose not a part, but all of it"
+
+
+def test_of_a_large_dataset_marks_are_counted_and_the_rest_is_estimated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.data.doctor.checks.lengths.SAMPLE", 20)
+    rows = [msgspec.structs.replace(weighed(n, "0" if n % 4 == 0 else ""), source_row=n) for n in range(200)]
+    diagnosed = examine(write_set(tmp_path / "set", rows), measured, max_tokens=64)
+    one = found(diagnosed, "nothing_to_learn")
+    assert one.sampled == 20
+    assert one.title.startswith("About ")
+    assert one.count >= 50
+    assert diagnosed.usable == 200 - one.count
+    marked = examine(write_set(tmp_path / "marked", rows), lambda row: Measured(tokens=9, lost=0, left_out=False))
+    assert (found(marked, "nothing_to_learn").count, found(marked, "nothing_to_learn").sampled) == (50, 0)
+
+
+def test_rows_that_are_not_learned_leak_no_test_and_are_none(tmp_path: Path) -> None:
+    rows = [weighed(0, "0", side="train"), weighed(0, "", side="held_back"), weighed(1, "", side="train")]
+    rows += [weighed(1, "0", side="held_back"), weighed(2, "0", "", side="train"), weighed(2, "", "", side="held_back")]
+    dataset = write_set(tmp_path / "set", rows)
+    assert rows_of(found(examine(dataset), "overlap")) == [4]
+    test = write_set(tmp_path / "test", [weighed(0, ""), weighed(5, "")])
+    assert rows_of(found(examine(dataset, test=str(test.folder)), "test_overlap")) == [1]
