@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+import xxhash
 
 from studio.contract.errors import Problem, StudioError
 from studio.contract.records import Record
@@ -106,6 +107,13 @@ class Edits:
             return ""
         texts = [(row, sorted(places.items())) for row, places in sorted(self.texts.items())]
         return hashlib.sha256(_encoder.encode((sorted(self.excluded), texts))).hexdigest()[:16]
+
+    def text_numbers(self) -> dict[int, int]:
+        """Of each rewritten row a number below 2**63 that tells its texts of now from others."""
+        return {
+            row: xxhash.xxh3_64_intdigest(_encoder.encode(sorted(places.items()))) >> 1
+            for row, places in self.texts.items()
+        }
 
     def apply(self, operation: Operation) -> Operation:
         """Change the state.

@@ -261,6 +261,17 @@ def test_every_fix_is_one_step_that_can_be_undone(page: DataPage, faq: DatasetIn
     assert page.desk.history.stack.count() == 2
 
 
+def test_a_fix_of_before_takes_no_row_away_that_was_rewritten_since(
+    qtbot: QtBot, page: DataPage, faq: DatasetInfo
+) -> None:
+    (card,) = [card for card in page.problems.findings if card.finding.code == "doctor.exact_duplicates"]
+    page.desk.history.do(Replace((Cell(3, 1, "Olga has kept them since May."),)), "x")
+    with qtbot.waitSignal(page.workplace.told) as told:
+        card.fix_button.click()
+    assert told.args == ["One row stays, because it was changed since: check the rows again."]
+    assert not open_dataset(Path(faq.folder)).edits.excluded
+
+
 def test_importing_anew_asks_before_it_drops_changes(
     qtbot: QtBot, page: DataPage, faq: DatasetInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

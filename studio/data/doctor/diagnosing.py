@@ -80,7 +80,7 @@ def diagnose(
     figures["test_rows"] = tested
     figures["test_unread"] = test.unread if test is not None else 0
     diagnosed = _diagnosed(work, context, found, figures, time.monotonic() - began)
-    save(diagnosed, found)
+    save(diagnosed, found, dataset.edits)
     return diagnosed
 
 
