@@ -42,16 +42,17 @@ def list_models() -> list[ModelChecked]:
 def put_model(model: ModelChecked) -> None:
     """Add a model, or replace what was known of its folder; a mere check keeps what was noted when it was added.
 
+    A copy of ours stays one, under the name of what it was copied from.
+
     Raises:
         StudioError: The list cannot be changed.
     """
     with _changing() as shelf:
         before = next((known for known in shelf.models if known.path == model.path), None)
+        if before is not None and before.copied and not model.copied:
+            model = msgspec.structs.replace(model, name=before.name, copied=True)
         if before is not None and not model.sha256:
-            name = before.name if before.copied else model.name
-            model = msgspec.structs.replace(
-                model, name=name, sha256=before.sha256, fingerprint=before.fingerprint, copied=before.copied
-            )
+            model = msgspec.structs.replace(model, sha256=before.sha256, fingerprint=before.fingerprint)
         shelf.models = [known for known in shelf.models if known.path != model.path] + [model]
 
 

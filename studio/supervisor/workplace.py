@@ -89,7 +89,7 @@ class Workplace(QObject):
         starter = str(starter_folder())
         self.model = next((model for model in models if model.path == starter), None)
         if self.model is None:
-            self.add_model(starter_folder())
+            self._add_starter()
         else:
             self.model_chosen.emit(self.model)
         self.start_task(job.DeviceJob()).event_received.connect(self._on_device_event)
@@ -207,9 +207,9 @@ class Workplace(QObject):
         self.model = model
         self.model_chosen.emit(model)
 
-    def add_model(self, folder: Path) -> None:
-        """Check a model folder in a worker and add it; an unusable one is added with its problems shown."""
-        self.start_task(job.CheckModelJob(path=str(folder))).event_received.connect(self._on_model_event)
+    def _add_starter(self) -> None:
+        """Check the built-in model in a worker; all others come by the `ModelShelf`, which notes their files."""
+        self.start_task(job.CheckModelJob(path=str(starter_folder()))).event_received.connect(self._on_model_event)
 
     def remove_model(self, model: events.ModelChecked) -> None:
         """Forget a model; its files stay."""
@@ -224,6 +224,8 @@ class Workplace(QObject):
         self.models_changed.emit()
         if self.model is None and model.usable:
             self.choose_model(model)
+        elif self.model is not None and self.model.path == model.path:
+            self.choose_model(next((known for known in self.models() if known.path == model.path), model))
 
     def _on_model_event(self, event: object) -> None:
         if isinstance(event, events.ModelChecked):

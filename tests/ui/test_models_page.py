@@ -18,7 +18,9 @@ from studio.contract.run_folder import models_folder, starter_folder
 from studio.data import model_library
 from studio.data.model_fit import fit_of
 from studio.supervisor.workplace import Workplace
+from studio.ui import drop_routing
 from studio.ui.main_window import MainWindow
+from studio.ui.pages.home import HomePage
 from studio.ui.pages.models import ModelsPage
 from studio.ui.widgets import model_source
 from studio.ui.widgets.download_dialog import DownloadDialog
@@ -70,12 +72,13 @@ def test_an_empty_page_says_what_a_model_is(page: ModelsPage) -> None:
 
 def test_a_folder_is_checked_added_and_told_about(qtbot: QtBot, page: ModelsPage, made: Path) -> None:
     with qtbot.waitSignal(page.workplace.models_changed, timeout=WAIT):
-        page.add_folder(made / "model")
+        page.shelf.add([made / "model"], copy=False)
     (card,) = page.cards
     assert "llama" in card.model.model_type
     assert card.model.parameters > 0
     assert "has a chat template" in card.facts()
-    assert page.checking.text() == ""
+    assert "5 files noted (SHA-256)" in card.facts()
+    assert page.adding.isHidden()
     assert page.workplace.model is not None
 
 
@@ -85,7 +88,7 @@ def test_an_unusable_folder_is_listed_with_the_reason(qtbot: QtBot, page: Models
     (folder / "config.json").write_text(json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}))
     (folder / "pytorch_model.bin").write_bytes(b"\x80\x02}q\x00.")
     with qtbot.waitSignal(page.workplace.models_changed, timeout=WAIT):
-        page.add_folder(folder)
+        page.shelf.add([folder], copy=False)
     (card,) = page.cards
     assert not card.model.usable
     assert card.model.problems[0].what in words(card)
@@ -247,6 +250,52 @@ def test_a_copy_that_is_taken_away_comes_back(qtbot: QtBot, window: MainWindow, 
     next(b for b in toast.findChildren(QPushButton) if b.text() == "Undo").click()
     assert (Path(model.path) / "model.safetensors").is_file()
     assert model in model_library.list_models()
+
+
+@pytest.mark.parametrize("by", ["drop", "home"])
+def test_a_model_that_is_dropped_is_offered_noted_and_copied_where_wished(
+    qtbot: QtBot, window: MainWindow, stick: Path, by: str
+) -> None:
+    folder = stick / "models" / "good"
+    if by == "drop":
+        window.take(drop_routing.route_all([folder]))
+    else:
+        home = window.page("home")
+        assert isinstance(home, HomePage)
+        home.drop_zone.paths_chosen.emit([folder])
+    assert window.current_page == "models"
+    page = window.page("models")
+    assert isinstance(page, ModelsPage)
+    qtbot.waitUntil(lambda: page.source.isVisible(), timeout=WAIT)
+    assert [box.text().split("  ·  ")[0] for box in page.source.boxes] == ["good"]
+    assert model_library.list_models() == []
+    page.source.copy_radio.setChecked(by == "drop")
+    page.source.add_button.click()
+    wait_added(qtbot, page)
+    card = next(card for card in page.cards if card.model.name == "good")
+    assert "5 files noted (SHA-256)" in card.facts()
+    assert card.model.copied is (by == "drop")
+
+
+def test_a_model_that_was_mended_is_noted_when_it_is_checked_again(qtbot: QtBot, page: ModelsPage, stick: Path) -> None:
+    folder = stick / "models" / "broken"
+    page.shelf.add([folder], copy=False)
+    wait_added(qtbot, page)
+    page.workplace.choose_model(page.cards[0].model)
+    shutil.copy(stick / "models" / "good" / "tokenizer.json", folder)
+    press(page.cards[0], "Check again")
+    assert page.adding.isVisible()
+    wait_added(qtbot, page)
+    assert page.cards[0].model.usable
+    assert "5 files noted (SHA-256)" in page.cards[0].facts()
+    assert page.workplace.model == page.cards[0].model
+
+
+def test_a_copy_that_is_checked_again_stays_a_copy(made: Path) -> None:
+    copy = msgspec.structs.replace(checked_model(made), copied=True, name="mine")
+    model_library.put_model(copy)
+    model_library.put_model(msgspec.structs.replace(checked_model(made), sha256={"a": "b"}, fingerprint="c"))
+    assert model_library.list_models() == [msgspec.structs.replace(copy, sha256={"a": "b"}, fingerprint="c")]
 
 
 def test_adding_can_be_cancelled(qtbot: QtBot, page: ModelsPage, stick: Path) -> None:

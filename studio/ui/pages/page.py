@@ -16,6 +16,8 @@ class Page(QWidget):
     """Name of a row of PAGES."""
     run_wanted = Signal(object)
     """RunFolder: show it on the Runs page."""
+    route_wanted = Signal(object)
+    """Route of something that was dropped or chosen: do what it is for, as when it is dropped on the window."""
 
     def __init__(self, workplace: Workplace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
