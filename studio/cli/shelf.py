@@ -106,6 +106,8 @@ def models_check(arguments: argparse.Namespace) -> int:
     from studio.engine import model_adding, model_folder
 
     known = _named(arguments.model)
+    if known is not None and model_library.is_away(known):
+        raise StudioError.of(msgspec.structs.replace(model_library.AWAY, where=known.name))
     checked = model_folder.check(Path(known.path) if known else places.find_model(arguments.model))
     changed = model_adding.changed_files(known) if known and arguments.files else []
     if arguments.json:
@@ -168,7 +170,8 @@ def models_remove(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.print_json({"removed": known.name, "path": known.path, "deleted": deleted})
     else:
-        output.say(f"{known.name} is off the list; its files are {'deleted' if deleted else 'still in'} {known.path}")
+        left = "deleted" if deleted else "not there now:" if model_library.is_away(known) else "still in"
+        output.say(f"{known.name} is off the list; its files are {left} {known.path}")
     return 0
 
 
@@ -219,6 +222,7 @@ def _row(model: ModelChecked, machine: Machine) -> dict[str, Any]:
         "name": model.name,
         "path": model.path,
         "usable": model.usable,
+        "away": model_library.is_away(model),
         "architecture": model.architecture,
         "parameters": model.parameters,
         "file_bytes": model.file_bytes,

@@ -211,12 +211,21 @@ class Workplace(QObject):
         """Check the built-in model in a worker; all others come by the `ModelShelf`, which notes their files."""
         self.start_task(job.CheckModelJob(path=str(starter_folder()))).event_received.connect(self._on_model_event)
 
-    def remove_model(self, model: events.ModelChecked) -> None:
-        """Forget a model; its files stay."""
-        model_library.remove_model(model.path)
+    def look_at_models(self) -> None:
+        """See whether the chosen model has gone with its stick, or come back with it."""
+        now = model_library.as_it_is(self.model) if self.model is not None else None
+        if self.model is not None and model_library.is_away(self.model):
+            now = next((known for known in self.models() if known.path == self.model.path), now)
+        if now != self.model:
+            self.choose_model(now)
+
+    def remove_model(self, model: events.ModelChecked) -> events.ModelChecked:
+        """Forget a model; its files stay. Gives back what was known of it."""
+        known = model_library.remove_model(model.path) or model
         if self.model is not None and self.model.path == model.path:
-            self.choose_model(next(iter(self.models()), None))
+            self.choose_model(next((other for other in self.models() if other.usable), None))
         self.models_changed.emit()
+        return known
 
     def take_model(self, model: events.ModelChecked) -> None:
         """Put what was found of a folder on the list; the first usable model is chosen at once."""
@@ -265,6 +274,7 @@ class Workplace(QObject):
         Raises:
             StudioError: Dataset or model is missing, or the model is not usable.
         """
+        self.look_at_models()
         return new_job(
             self.model,
             self.dataset,

@@ -104,6 +104,21 @@ def test_of_two_models_of_one_name_the_one_that_is_meant_must_be_said(
     assert told(capsys, "models", "remove", "tiny")["path"] == str(other)
 
 
+def test_a_model_whose_stick_is_away_stays_on_the_list_and_says_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    model = tiny_model(tmp_path / "stick" / "tiny")
+    told(capsys, "models", "add", str(model))
+    (tmp_path / "stick").rename(tmp_path / "pulled")
+    assert main(["models", "list"]) == 0
+    said = capsys.readouterr().out
+    assert f"NOT USABLE  {model}\n  Not there now: plug the stick in or add the model again." in said
+    assert [row["away"] for row in told(capsys, "models", "list")["models"]] == [False, True]
+    assert refused(capsys, "models", "check", "tiny") == "model.away"
+    assert main(["models", "remove", "tiny"]) == 0
+    assert f"its files are not there now: {model}" in capsys.readouterr().out
+
+
 def test_of_two_runs_of_one_name_the_one_that_is_meant_must_be_said(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

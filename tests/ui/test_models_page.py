@@ -8,13 +8,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from studio.contract.architectures import ARCHITECTURES
+from studio.contract.errors import StudioError
 from studio.contract.events import DeviceReport, Gpu, ModelChecked
 from studio.contract.memory_plan import Machine
 from studio.contract.run_folder import models_folder, starter_folder
+from studio.contract.settings import TrainSettings
 from studio.data import model_library
 from studio.data.model_fit import fit_of
 from studio.supervisor.workplace import Workplace
@@ -22,12 +25,14 @@ from studio.ui import drop_routing
 from studio.ui.main_window import MainWindow
 from studio.ui.pages.home import HomePage
 from studio.ui.pages.models import ModelsPage
+from studio.ui.pages.train import TrainPage
 from studio.ui.widgets import model_source
 from studio.ui.widgets.download_dialog import DownloadDialog
 from studio.ui.widgets.larger_models import FAMILIES, largest
 from studio.ui.widgets.model_card import ModelCard, parameters_in_words
 from tests.helpers.hub import Hub
 from tests.ui.finished_run import checked_model, model_and_adapter
+from tests.ui.test_train_page import add_dataset
 
 WAIT = 60_000
 
@@ -48,7 +53,6 @@ def page(qtbot: QtBot, workplace: Workplace) -> ModelsPage:
 
 
 def words(card: ModelCard) -> str:
-    from PySide6.QtWidgets import QLabel
 
     return "\n".join(label.text() for label in card.findChildren(QLabel))
 
@@ -63,6 +67,11 @@ def press(card: ModelCard, text: str) -> None:
     from PySide6.QtWidgets import QPushButton
 
     next(button for button in card.findChildren(QPushButton) if button.text() == text).click()
+
+
+def press_undo(window: MainWindow) -> None:
+    toast = window.toasts.toasts()[-1]
+    next(button for button in toast.findChildren(QPushButton) if button.text() == "Undo").click()
 
 
 def test_an_empty_page_says_what_a_model_is(page: ModelsPage) -> None:
@@ -246,8 +255,7 @@ def test_a_copy_that_is_taken_away_comes_back(qtbot: QtBot, window: MainWindow, 
     press(next(card for card in page.cards if card.model.copied), "Move copy to trash")
     assert not Path(model.path).exists()
     assert model not in model_library.list_models()
-    toast = window.toasts.toasts()[-1]
-    next(b for b in toast.findChildren(QPushButton) if b.text() == "Undo").click()
+    press_undo(window)
     assert (Path(model.path) / "model.safetensors").is_file()
     assert model in model_library.list_models()
 
@@ -296,6 +304,73 @@ def test_a_copy_that_is_checked_again_stays_a_copy(made: Path) -> None:
     model_library.put_model(copy)
     model_library.put_model(msgspec.structs.replace(checked_model(made), sha256={"a": "b"}, fingerprint="c"))
     assert model_library.list_models() == [msgspec.structs.replace(copy, sha256={"a": "b"}, fingerprint="c")]
+
+
+def test_undo_chooses_a_model_again_that_was_chosen(qtbot: QtBot, window: MainWindow, stick: Path) -> None:
+    window.show_page("models")
+    page = window.page("models")
+    assert isinstance(page, ModelsPage)
+    page.shelf.add([stick / "models" / "good"], copy=True)
+    wait_added(qtbot, page)
+    model = next(card.model for card in page.cards if card.model.copied)
+    page.workplace.choose_model(model)
+    press(next(card for card in page.cards if card.model.copied), "Move copy to trash")
+    assert page.workplace.model is None
+    press_undo(window)
+    assert page.workplace.model == model
+    assert "In use" in words(next(card for card in page.cards if card.model.copied))
+
+
+def test_a_model_whose_stick_is_pulled_stays_on_the_page_and_cannot_be_used(
+    qtbot: QtBot, window: MainWindow, stick: Path, tmp_path: Path
+) -> None:
+    workplace = window.workplace
+    window.show_page("models")
+    page = window.page("models")
+    assert isinstance(page, ModelsPage)
+    page.shelf.add([stick / "models" / "good"], copy=False)
+    wait_added(qtbot, page)
+    model = page.cards[0].model
+    assert workplace.model == model
+    (tmp_path / "stick").rename(tmp_path / "pulled")
+    window.show_page("home")
+    assert "Model: good (not there now)" in window.header.chosen.toolTip() + window.header.chosen.text()
+    window.show_page("models")
+    (card,) = page.cards
+    assert "Not there now: plug the stick in or add the model again." in words(card)
+    assert buttons(card) == ["Look again", "Remove from list"]
+    assert "In use" not in words(card)
+    with pytest.raises(StudioError, match="Not there now"):
+        workplace.training_job(TrainSettings())
+    add_dataset("faq")
+    workplace.choose_dataset(workplace.datasets()[0])
+    window.show_page("train")
+    train = window.page("train")
+    assert isinstance(train, TrainPage)
+    qtbot.waitUntil(lambda: train.before is not None, timeout=WAIT)
+    assert train.before is not None
+    box = train.before.setup.model_box
+    assert box.itemText(0) == "good"
+    assert box.itemData(0, Qt.ItemDataRole.UserRole - 1) == 0  # cannot be chosen
+    assert train.before.setup.start_button.text() == "Choose another model"
+    assert "Not there now" in train.before.setup.summary.text()
+    window.show_page("models")
+    press(page.cards[0], "Look again")
+    assert "good is not there yet." in window.toasts.toasts()[-1].findChildren(QLabel)[0].text()
+    (tmp_path / "pulled").rename(tmp_path / "stick")
+    press(page.cards[0], "Look again")
+    assert workplace.model == model == page.cards[0].model
+    assert "In use" in words(page.cards[0])
+    # Away again, taken off the list, and taken back.
+    (tmp_path / "stick").rename(tmp_path / "pulled")
+    window.show_page("models")
+    press(page.cards[0], "Remove from list")
+    assert page.cards == []
+    assert workplace.model is None
+    press_undo(window)
+    assert buttons(page.cards[0]) == ["Look again", "Remove from list"]
+    (tmp_path / "pulled").rename(tmp_path / "stick")
+    assert model_library.list_models() == [model]
 
 
 def test_adding_can_be_cancelled(qtbot: QtBot, page: ModelsPage, stick: Path) -> None:

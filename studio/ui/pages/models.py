@@ -221,6 +221,12 @@ class ModelsPage(Page):
 
     def _on_check_wanted(self, model: ModelChecked) -> None:
         self.message.clear()
+        if model_library.is_away(model):
+            self.workplace.look_at_models()
+            self.workplace.models_changed.emit()
+            if any(known.path == model.path and model_library.is_away(known) for known in self.workplace.models()):
+                self.workplace.told.emit(self.tr("{model} is not there yet.").format(model=model.name))
+            return
         self.shelf.add([Path(model.path)], copy=False)  # once it can be used, its files are noted, too
 
     def _on_remove_wanted(self, model: ModelChecked) -> None:
@@ -230,11 +236,13 @@ class ModelsPage(Page):
             self.message.show_problem(error.problem)
             return
         words = self.tr("{model} was removed from the list; its files are untouched.")
-        if model.copied:
+        if model_library.is_away(model):
+            words = self.tr("{model} was removed from the list.")
+        elif model.copied:
             words = self.tr("The copy of {model} is in the trash.")
         said = words.format(model=model.name)
         toasts = getattr(self.window(), "toasts", None)  # a page that stands alone has none
-        if toasts is None or (model.copied and removed.trashed is None):
+        if toasts is None or (model.copied and removed.trashed is None and not model_library.is_away(model)):
             self.workplace.told.emit(said)
         else:
             toasts.say(said, self.tr("Undo"), lambda: self.take_back(removed))
