@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import psutil
@@ -20,10 +20,11 @@ from studio.contract.events import Progress
 from studio.contract.parity import GREEDY, Parity
 from studio.contract.records import Message
 from studio.data.dataset import open_dataset
-from studio.engine import base_model, export_folder, tokens
+from studio.engine import base_model, export_folder, gguf_lora, tokens
 from studio.engine.base_model import Placement
 from studio.engine.export_source import Source, Watch
 from studio.engine.tokenizer import tokenise
+from studio.engine.tokenizer_file import read_template
 from studio.engine.weights_file import read_weights
 
 PROMPTS = 8
@@ -41,8 +42,13 @@ GENERAL = (
 )
 """Asked where the run's own examples are gone."""
 BYTES_A_NUMBER = 4
-READ_ROOM = 2.2
-"""Times the model's size: what reading it again takes at its peak, with the file's own numbers beside the model's."""
+READ_ROOM, FOLDER_ROOM, GGUF_ROOM = 1.2, 1.7, 2.2
+"""Times the model's size: what reading it again takes at its peak; of whole models with the file's own numbers beside
+the model's (measured on 117 million numbers: 1.0 for an adapter, 1.1 to 1.5 for a merged folder, 1.5 for an F16
+file, more where a file's numbers are as long as the model's)."""
+
+PLACEMENT = Placement(device="cpu", quantisation="none", precision="fp32")
+"""Where both are asked: everywhere the same sums."""
 
 
 class Spoken(msgspec.Struct, frozen=True):
@@ -62,12 +68,18 @@ class Reread(msgspec.Struct, frozen=True):
         ids_of: The ids of a rendered prompt.
         template: The chat template.
         end_ids: Tokens that end an answer there.
+        by: Who reads it, as the result says.
+        lacks: What it does not hold itself: the base model's own is used, and said to be.
+        room: Times the model's size that loading it takes at its peak.
     """
 
     load: Callable[[], Any]
     ids_of: Callable[[str], list[int]]
     template: str
     end_ids: frozenset[int]
+    by: str = ""
+    lacks: tuple[Literal["tokenizer", "template"], ...] = ()
+    room: float = READ_ROOM
 
 
 def compare(source: Source, base: Path, numbers: str, reread: Reread, watch: Watch) -> Parity:
@@ -84,7 +96,7 @@ def compare(source: Source, base: Path, numbers: str, reread: Reread, watch: Wat
         StudioError: The user stopped the export.
     """
     parameters = read_weights(base).parameters
-    needed, free = int(parameters * BYTES_A_NUMBER * READ_ROOM), psutil.virtual_memory().available
+    needed, free = int(parameters * BYTES_A_NUMBER * reread.room), psutil.virtual_memory().available
     if needed > free:
         skipped = f"that needs {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free"
         return Parity(numbers=numbers, skipped=skipped)
@@ -110,7 +122,8 @@ def against(spoken: Sequence[Spoken], numbers: str, tokenizer: Any, reread: Rere
     """
     model = reread.load().eval()
     export_folder.require_going(watch.control)
-    found = Parity(numbers=numbers, same_template=reread.template == str(tokenizer.get_chat_template()))
+    same_template = reread.template == str(tokenizer.get_chat_template())
+    found = Parity(numbers=numbers, same_template=same_template, lacks=reread.lacks, read_by=reread.by)
     for number, one in enumerate(spoken, 1):
         watch.emit(Progress(stage="Comparing the answers", done=number, total=len(spoken), unit="rows"))
         export_folder.require_going(watch.control)
@@ -145,7 +158,7 @@ def adapter_says(adapter: Path, base: Path, tokenizer: Any, texts: Sequence[str]
         StudioError: The user stopped the export.
     """
     watch.emit(Progress(stage="Asking the adapter"))
-    model = base_model.load(base, Placement(device="cpu", quantisation="none", precision="fp32"))
+    model = base_model.load(base, PLACEMENT)
     base_model.load_adapter(model, adapter, "a")
     with base_model.using_adapter(model, "a") as answering:
         spoken = says(answering, tokenizer, texts, watch)
@@ -209,6 +222,57 @@ def _counted(found: Parity, one: Spoken, model: Any, reread: Reread, end_ids: fr
     )
 
 
+def of_adapter(folder: Path, base: Path) -> Reread:
+    """An adapter folder, put on its base model as the chat does it.
+
+    Args:
+        folder: In PEFT's layout, with the chat template that it is to be asked with.
+        base: The model that it was trained on.
+    """
+    template = read_template(folder)
+    beside = _of_base(base)
+    return msgspec.structs.replace(
+        beside,
+        load=lambda: _with_adapter(base, folder),
+        template=beside.template if template is None else template,
+        by="by this program, which put them on the base model as its chat does",
+        lacks=("tokenizer", "template") if template is None else ("tokenizer",),
+    )
+
+
+def _with_adapter(base: Path, folder: Path) -> Any:
+    model = base_model.load(base, PLACEMENT)
+    base_model.load_adapter(model, folder, "a")
+    with base_model.using_adapter(model, "a") as answering:
+        return answering
+
+
+def of_gguf_adapter(path: Path, base: Path) -> Reread:
+    """A GGUF file of low-rank matrices, put on the base model.
+
+    Args:
+        path: The file.
+        base: The model that they were trained on, in safetensors.
+    """
+    return msgspec.structs.replace(
+        _of_base(base),
+        load=lambda: gguf_lora.put_on(base_model.load(base, PLACEMENT), path),
+        by="by the package gguf and put on the base model by this program; llama.cpp itself was not asked",
+        lacks=("tokenizer", "template"),
+    )
+
+
+def _of_base(base: Path) -> Reread:
+    """What both forms of an adapter have from the base: how text becomes tokens, and where answers end."""
+    tokenizer = tokens.load_tokenizer(base)
+    return Reread(
+        load=lambda: base_model.load(base, PLACEMENT),
+        ids_of=lambda text: tokenise(tokenizer, text)[0],
+        template=str(tokenizer.get_chat_template()),
+        end_ids=frozenset(tokenizer.end_ids),
+    )
+
+
 def of_folder(folder: Path) -> Reread:
     """A merged model's folder, read as any program would read it."""
     from transformers import AutoModelForCausalLM, GenerationConfig
@@ -222,6 +286,8 @@ def of_folder(folder: Path) -> Reread:
         ids_of=lambda text: list(tokenizer(text, add_special_tokens=False).input_ids),
         template=str(tokenizer.get_chat_template()),
         end_ids=frozenset(told if isinstance(told, list) else [told]),
+        by="by transformers, as by any program that loads the folder",
+        room=FOLDER_ROOM,
     )
 
 
@@ -263,6 +329,8 @@ def of_gguf(path: Path, config: Any, cuts: Any) -> Reread:
         ids_of=lambda text: list(tokenizer(text, add_special_tokens=False).input_ids),
         template=str(fields["tokenizer.chat_template"].contents()),
         end_ids=frozenset(int(field.contents()) for field in ends if field is not None),
+        by="by the GGUF reader of transformers; llama.cpp itself was not asked",
+        room=GGUF_ROOM,
     )
 
 
