@@ -18,7 +18,7 @@ from studio.contract.methods import LoraSettings
 from studio.contract.run_folder import RunFolder
 from studio.data import base_identity
 from studio.data.ancestry import write_ancestry
-from studio.engine import adapter_folder, adapter_size, checkpoint, export_folder, fingerprint, merging, peft_models
+from studio.engine import adapter_folder, adapter_size, checkpoint, fingerprint, merging, peft_models
 from studio.engine.export_source import Source, find_base, open_source
 from studio.engine.new_run import new_run
 
@@ -46,7 +46,7 @@ def combine(work: job.CombineJob, emit: Emit, control: Control) -> Combined:
     rank = work.rank or max(ranks)
     model = merging.mapped(base)
     made = _loaded(model, sources, options)
-    export_folder.require_going(control)
+    _require_going(control)
     emit(Progress(stage="Combining the adapters"))
     row = COMBINATIONS[work.how]
     torch.manual_seed(work.seed)
@@ -61,9 +61,16 @@ def combine(work: job.CombineJob, emit: Emit, control: Control) -> Combined:
             svd_full_matrices=False,
             density=work.density if row.thins else None,
         )
-    export_folder.require_going(control)
+    _require_going(control)
     emit(Progress(stage="Saving the new adapter"))
     return _keep(work, sources, base, made)
+
+
+def _require_going(control: Control) -> None:
+    if control.poll() in ("stop", "discard"):
+        raise StudioError(
+            "combine.stopped", "Combining the adapters was stopped.", "Nothing of it was kept.", "Start it again."
+        )
 
 
 def _require_sense(work: job.CombineJob) -> None:
