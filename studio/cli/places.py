@@ -13,6 +13,7 @@ from studio.contract.splits import Split
 from studio.data import dataset, importing, known_mappings
 from studio.data.guessing import guess
 from studio.data.inspecting import look
+from studio.data.made_from import origin_of
 from studio.data.own_files import is_own
 from studio.data.part import Part
 from studio.data.run_history import RunSummary, list_runs, summarise
@@ -126,7 +127,11 @@ def _is_as_it_lies(info: dataset.DatasetInfo, path: Path) -> bool:
         return False
     try:
         seen = look(Part(path=path))
-        wanted = known_mappings.recall(seen.columns) or guess(seen.columns, seen.rows)
+        wanted = known_mappings.recall(info.columns)
+        if wanted is None and set(info.columns).difference(seen.columns):  # some begin further down: that was a guess
+            origin = origin_of(info)
+            wanted = info.mapping if origin is not None and origin.job.mapping is None else None
+        wanted = wanted or guess(seen.columns, seen.rows)
         return wanted.same_columns(info.mapping) and not dataset.open_dataset(Path(info.folder)).edits
     except StudioError:
         return False

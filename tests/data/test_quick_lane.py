@@ -24,8 +24,10 @@ from studio.data.formats import csv_blocks, jsonl
 from studio.data.importing import import_dataset
 from studio.data.quick_lane import lane_for, runs
 
+TURN = '[{"role": "%s", "content": "Hi"}]'
+TURNS = [TURN % "user", "\n" + TURN % "assistant", (TURN % "gpt").replace("role", "\\u0072ole"), "[]", '{"a": [1]}']
 WORDS = st.sampled_from(
-    ["What?", "It is 4.", " leading", "Ü", "日本語", "", " ", "\n", "<|im_start|>", "### Input:", "[INST]"]
+    ["What?", "It is 4.", " leading", "Ü", "日本語", "", " ", "\n", "<|im_start|>", "### Input:", "[INST]", *TURNS]
 )
 ROLE = st.sampled_from(["user", "assistant", "system", "human", "gpt", "tool", "Robot"])
 ODD_TURN = st.one_of(
