@@ -27,7 +27,7 @@ from studio.data.new_folder import check_destination, new_folder
 from studio.data.parts import Choice
 from studio.data.repeats import overlapping, repeated
 from studio.data.split import SplitColumns
-from studio.data.turn_order import is_offered, nothing_mended
+from studio.data.turn_order import is_offered, unmended
 from studio.data.wording import count, shown
 
 _CHECKED_ROWS = 20
@@ -245,8 +245,8 @@ def _nothing_usable(reading: FileResult) -> StudioError:
 
 
 def _unmended(job: ImportJob, readings: list[FileResult]) -> list[Problem]:
-    mended = any(problem.code == "data.turns_mended" for reading in readings for problem in reading.problems)
-    return [nothing_mended(readings[0].file.name)] if job.mend_turns and not mended else []
+    every = [problem for reading in readings for problem in reading.problems]
+    return unmended(readings[0].file.name, every) if job.mend_turns else []
 
 
 def _describe(
