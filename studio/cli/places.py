@@ -168,7 +168,11 @@ def _is_as_it_lies(info: dataset.DatasetInfo, path: Path) -> bool:
         return False
     try:
         seen = look(Part(path=path))
-        wanted = known_mappings.recall(seen.columns) or guess(seen.columns, seen.rows)
+        wanted = known_mappings.recall(info.columns)
+        if wanted is None and set(info.columns).difference(seen.columns):  # some begin further down: that was a guess
+            origin = origin_of(info)
+            wanted = info.mapping if origin is not None and origin.job.mapping is None else None
+        wanted = wanted or guess(seen.columns, seen.rows)
         return wanted.same_columns(info.mapping) and not dataset.open_dataset(Path(info.folder)).edits
     except StudioError:
         return False
