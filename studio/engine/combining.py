@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def _loaded(model: Any, sources: list[Source], options: list[dict[str, Any]]) ->
 
         made: Any = None
         for place, (source, chosen) in enumerate(zip(sources, options, strict=True)):
-            config = LoraConfig(task_type="CAUSAL_LM", inference_mode=True, **chosen)
+            config = LoraConfig(task_type="CAUSAL_LM", inference_mode=True, **_plainly_scaled(chosen))
             try:
                 if made is None:
                     made = PeftModelForCausalLM(model, config, adapter_name="a0")
@@ -139,6 +140,21 @@ def _loaded(model: Any, sources: list[Source], options: list[dict[str, Any]]) ->
             adapter_folder.require_fit(made, tensors[place], f"a{place}", source.adapter)
             set_peft_model_state_dict(made, tensors[place], adapter_name=f"a{place}")
     return made
+
+
+def _plainly_scaled(options: dict[str, Any]) -> dict[str, Any]:
+    """The same adapter without rsLoRA: alpha / sqrt(r) told as (alpha * sqrt(r)) / r.
+
+    PEFT gives a combined adapter the options of the first one and alpha = r, which means "as strong as its numbers"
+    only where the strength is alpha / r.
+    """
+    if not options.get("use_rslora"):
+        return options
+    factor = math.sqrt(options["r"])
+    pattern = {name: alpha * factor for name, alpha in (options.get("alpha_pattern") or {}).items()}
+    return options | {
+        "use_rslora": False, "lora_alpha": options["lora_alpha"] * factor, "alpha_pattern": pattern
+    }  # fmt: skip
 
 
 def _keep(work: job.CombineJob, sources: list[Source], base: Path, made: Any) -> Combined:

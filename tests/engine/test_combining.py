@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,6 +87,58 @@ def test_svd_keeps_the_strongest_directions_at_the_size_that_is_wished(
         strength = torch.linalg.svdvals(change)
         lost = (less[name] - change).norm() ** 2
         assert lost == pytest.approx(float((strength[2:] ** 2).sum()), rel=1e-3)
+
+
+def plainly_scaled(run: RunFolder, parent: Path) -> RunFolder:
+    """The same adapter as an rsLoRA run's, its strength told without rsLoRA."""
+    other = RunFolder(parent / f"{run.id}-plain")
+    shutil.copytree(run.path, other.path)
+    path = other.adapter / "adapter_config.json"
+    told = json.loads(path.read_text())
+    assert told["use_rslora"]
+    path.write_text(json.dumps(told | {"use_rslora": False, "lora_alpha": told["lora_alpha"] * told["r"] ** 0.5}))
+    return other
+
+
+@pytest.mark.filterwarnings("ignore:The density:UserWarning")
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("how", list(COMBINATIONS))
+def test_an_rslora_adapter_is_as_strong_in_the_combination_as_alone(
+    how: str, first: bool, llama: Path, tmp_path: Path
+) -> None:
+    steady = learned_run(tmp_path, llama, seed=1, method__rank=4, method__rslora=True)
+    other = learned_run(tmp_path, llama, seed=2, method__rank=2)
+    plain = plainly_scaled(steady, tmp_path)
+    one, two = changes(llama, steady.adapter), changes(llama, other.adapter)
+    values = {"how": how, "rank": 6, "density": 1.0}  # nothing is thinned, and the size holds both whole
+
+    def combined(run: RunFolder) -> RunFolder:
+        runs = ((run, 1.0), (other, 0.5))
+        return made_of(tmp_path, runs if first else runs[::-1], **values)
+
+    new = combined(steady)
+    both, wanted = changes(llama, new.adapter), changes(llama, combined(plain).adapter)
+    for name, change in both.items():
+        assert torch.allclose(change, wanted[name], atol=1e-5)
+        if how != "ties":  # which leaves out what pulls the other way
+            assert torch.allclose(change, one[name] + 0.5 * two[name], atol=1e-5)
+    assert not json.loads((new.adapter / "adapter_config.json").read_text())["use_rslora"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("how", ["ties", "dare"])
+def test_an_rslora_adapter_is_as_strong_where_thinning_needs_no_svd(
+    how: str, first: bool, llama: Path, tmp_path: Path
+) -> None:
+    steady = learned_run(tmp_path, llama, seed=1, method__rslora=True)
+    other = learned_run(tmp_path, llama, seed=2)
+    found = []
+    for run in (steady, plainly_scaled(steady, tmp_path)):
+        runs = ((run, 1.0), (other, 0.5))
+        made = made_of(tmp_path, runs if first else runs[::-1], how=how)
+        found.append(changes(llama, made.adapter))
+    for name, change in found[0].items():
+        assert torch.allclose(change, found[1][name], atol=1e-5)
 
 
 @pytest.mark.parametrize("how", ["ties", "dare"])
