@@ -25,10 +25,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "packaging")]
+
+from refusal_rows import refusal_table  # noqa: E402
 
 from studio.contract import job as jobs  # noqa: E402
-from studio.contract.compatibility import REFUSED, refusals  # noqa: E402
+from studio.contract.compatibility import refusals  # noqa: E402
 from studio.contract.errors import SettingsError, StudioError  # noqa: E402
 from studio.contract.events import Event, Finished, Step  # noqa: E402
 from studio.contract.fields import build  # noqa: E402
@@ -335,26 +337,6 @@ def sample_table(sample: dict[str, Any]) -> Iterator[str]:
                 f"| `{name}` | {chosen} | {one['right']} of {one['asked']} | {one['right_before']} "
                 f"| {kept} | {one['seconds']} | {one['peak_megabytes']:,} | {one['date']} |"
             )
-
-
-def refusal_table() -> Iterator[str]:
-    """The contract's table as people read it."""
-    yield "What is not named here works. What is named is refused before a run starts, in these words:"
-    yield ""
-    yield "| way | with | why | instead |"
-    yield "| --- | --- | --- | --- |"
-    for row in REFUSED:
-        values = _words(row.values)
-        where = " on a CPU" if row.without_gpu else ""
-        but = "other than " if row.allowed else ""
-        ways = ", ".join(f"`{name}`" for name in row.methods) + (
-            f" with {row.only[0]} {_words(row.only[1])}" if row.only else ""
-        )
-        yield f"| {ways} | {row.path.replace('_', ' ')}: {but}{values}{where} | {row.why} | {row.fix} |"
-
-
-def _words(values: tuple[Any, ...]) -> str:
-    return ", ".join(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
 
 
 def cell_table(cells: dict[str, Any], whole: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The documents: every link leads somewhere, and the walk-through for newcomers names things that exist."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,11 @@ def test_the_readme_shows_real_pictures_of_the_window() -> None:
 def test_the_walk_through_for_newcomers_names_what_is_there(path: str, name: str) -> None:
     assert name.split()[-1] in (PROJECT / "docs" / "first_change.md").read_text(encoding="utf-8")
     assert name in (PROJECT / path).read_text(encoding="utf-8")
+
+
+def test_the_page_of_ways_of_tuning_names_what_is_refused_as_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(PROJECT / "packaging")])
+    from refusal_rows import refusal_table
+
+    page = (PROJECT / "docs" / "methods.md").read_text(encoding="utf-8")
+    assert "\n".join(refusal_table()) in page  # else: python3 packaging/methods.py --page

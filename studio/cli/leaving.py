@@ -37,7 +37,7 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.print_json(done)
         return 0
-    output.say(f"{len(done.files)} files, {done.total_bytes / 1e6:.1f} MB: {done.path}")
+    output.say(f"Run {done.run}: {len(done.files)} files, {done.total_bytes / 1e6:.1f} MB: {done.path}")
     if done.parity is not None:
         for name, told in sentences(done.parity):
             output.say(f"  {name}: {told}")

@@ -4,7 +4,7 @@ import argparse
 import difflib
 import json
 import tomllib
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,12 +14,14 @@ from studio.contract import job
 from studio.contract.errors import Problem, SettingsError, StudioError
 from studio.contract.fields import GROUPS, Field, build, fields, flatten
 from studio.contract.method_choice import values_of
-from studio.contract.methods import METHODS, AnyMethod, tag_of
+from studio.contract.methods import METHODS, tag_of
 from studio.contract.presets import PRESETS, load_preset
 from studio.contract.setting_facts import idle_because_of
 from studio.contract.settings import TrainSettings
 
 S = TypeVar("S", bound=msgspec.Struct)
+Brings = Callable[[TrainSettings], TrainSettings]
+"""Settings with what belongs to an adapter that is gone on from."""
 
 LARGEST_JOB = 1_000_000
 READING = ("learn_answers_only", "learned_turns", "max_tokens", "too_long", "held_back_share")
@@ -98,15 +100,15 @@ def add_field(group: Any, field: Field, dest: str) -> None:
 
 
 def settings_from(
-    arguments: argparse.Namespace, base: TrainSettings | None = None, method: AnyMethod | None = None
+    arguments: argparse.Namespace, base: TrainSettings | None = None, bring: Brings | None = None
 ) -> TrainSettings:
-    """Settings by preset, then method (or that of the run that is gone on from), then single options.
+    """Settings by preset, then method (or what an adapter that is gone on from brings along), then single options.
 
     Raises:
         SettingsError: Values are out of range; all problems are listed.
     """
     if arguments.preset:
-        base = _with_method(load_preset(arguments.preset).settings(), method)
+        base = _with_brought(load_preset(arguments.preset).settings(), bring)
     values: dict[str, Any] = {}
     if getattr(arguments, "method", None):
         require_method(arguments.method)
@@ -265,12 +267,12 @@ def _faults(table: object) -> list[str]:
     return found
 
 
-def _with_method(settings: TrainSettings, method: AnyMethod | None) -> TrainSettings:
-    return settings if method is None else msgspec.structs.replace(settings, method=method)
+def _with_brought(settings: TrainSettings, bring: Brings | None) -> TrainSettings:
+    return settings if bring is None else bring(settings)
 
 
-def job_file_settings(file: JobFile, method: AnyMethod | None = None) -> TrainSettings:
-    """The settings of a job file; `method` is that of the run that is gone on from.
+def job_file_settings(file: JobFile, bring: Brings | None = None) -> TrainSettings:
+    """The settings of a job file; `bring` puts in what an adapter that is gone on from brings along.
 
     Raises:
         SettingsError: Values are unknown or out of range.
@@ -280,7 +282,7 @@ def job_file_settings(file: JobFile, method: AnyMethod | None = None) -> TrainSe
         raise StudioError("job.preset", f"There is no preset {file.preset!r}.", fix=f"Known: {', '.join(PRESETS)}.")
     if file.method:
         require_method(file.method)
-    base = _with_method(load_preset(file.preset).settings() if file.preset else TrainSettings(), method)
+    base = _with_brought(load_preset(file.preset).settings() if file.preset else TrainSettings(), bring)
     values = values_of(file.method) if file.method else {}
     return build(TrainSettings, {**values, **_flat(file.settings)}, base)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 import sys
 from typing import Any
@@ -50,7 +51,17 @@ def hint(problem: Problem) -> str:
         return "`apprentice data import FILE --skip-damaged` leaves them out."
     if is_offered(problem.fix):
         return "`apprentice data import FILE --mend-turns` does so."
+    if problem.where == "start_from" and problem.sets:
+        return f"The options are {' '.join(_option(path, value) for path, value in problem.sets.items())}."
     return _HINTS.get(problem.code, "")
+
+
+def _option(path: str, value: str | bool | float) -> str:
+    """A setting as it is typed: "method.rank" is --rank."""
+    name = path.rpartition(".")[2].replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    return f"--{name} {shlex.quote(str(value))}"
 
 
 def go_silent() -> None:

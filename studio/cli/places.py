@@ -13,6 +13,7 @@ from studio.contract.splits import Split
 from studio.data import dataset, importing, known_mappings
 from studio.data.guessing import guess
 from studio.data.inspecting import look
+from studio.data.made_from import origin_of
 from studio.data.own_files import is_own
 from studio.data.part import Part
 from studio.data.run_history import RunSummary, list_runs, summarise
@@ -124,12 +125,20 @@ def _is_as_it_lies(info: dataset.DatasetInfo, path: Path) -> bool:
     """Whether the dataset is what an import of this file would give now: nothing left out, changed or chosen since."""
     if not _holds(info, path) or info.split != Split() or info.sources[0].written not in (0, info.usable):
         return False
+    made = origin_of(info)
+    plain = job.ImportJob(source="", destination="", name="")
+    if made is not None and any(getattr(made.job, name) != getattr(plain, name) for name in _CHANGES_ROWS):
+        return False
     try:
         seen = look(Part(path=path))
         wanted = known_mappings.recall(seen.columns) or guess(seen.columns, seen.rows)
         return wanted.same_columns(info.mapping) and not dataset.open_dataset(Path(info.folder)).edits
     except StudioError:
         return False
+
+
+_CHANGES_ROWS = ("held_back", "more", "reading", "weights", "group", "time", "mend_turns")
+"""What an import may be asked for so that its rows are others than the file's own; columns are compared apart."""
 
 
 def _holds(info: dataset.DatasetInfo, path: Path) -> bool:

@@ -12,6 +12,8 @@ import msgspec
 from studio.cli import output, running, training
 from studio.contract import events, job
 from studio.contract.advice import Advice, advise
+from studio.contract.control import Emit
+from studio.contract.errors import Problem
 from studio.contract.memory_fit import Change, Fit, Planner, gigabytes
 from studio.contract.memory_plan import PARTS, MemoryPlan
 from studio.contract.run_folder import RunFolder, jobs_folder
@@ -26,31 +28,38 @@ def plan(arguments: argparse.Namespace) -> int:
     from studio.engine import planner as engine_planner
 
     work = training.job_of(arguments, arguments.data)
+    told: list[Problem] = []
     with _passing_folder() as folder, output.Reporter(arguments.json) as reporter:
-        made = _by_formula(work) if arguments.formula_only else _by_dry_step(work, folder, reporter)
+
+        def show(event: events.Event) -> None:
+            reporter.show(event)
+            if isinstance(event, events.Notice):
+                told.append(event.problem)
+
+        made = _by_formula(work, show) if arguments.formula_only else _by_dry_step(work, folder, show)
     shape = engine_planner.shape_in(Path(work.model))
     assert shape is not None
     asked = Planner.of(shape, made)
     settings = work.settings
     fit, more, advice = asked.make_it_fit(settings), asked.use_memory(settings), advise(settings, asked)
     if arguments.json:
-        output.print_json(_as_table(made, fit, more, advice))
+        output.print_json(_as_table(made, fit, more, advice) | {"notices": msgspec.to_builtins(told)})
     else:
         _say(made, fit, more, advice)
     return 0
 
 
-def _by_dry_step(work: job.TrainJob, folder: RunFolder, reporter: output.Reporter) -> MemoryPlan:
-    planned = running.run(job.PlanJob(work=work), folder, reporter.show)
+def _by_dry_step(work: job.TrainJob, folder: RunFolder, show: Emit) -> MemoryPlan:
+    planned = running.run(job.PlanJob(work=work), folder, show)
     assert isinstance(planned, events.Planned)
     return planned.plan
 
 
-def _by_formula(work: job.TrainJob) -> MemoryPlan:
+def _by_formula(work: job.TrainJob, show: Emit) -> MemoryPlan:
     """Without loading the model: the examples are counted, the rest is computed."""
     from studio.engine.trial import by_formula
 
-    return by_formula(work)
+    return by_formula(work, show)
 
 
 def range_test(arguments: argparse.Namespace) -> int:

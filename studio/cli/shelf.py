@@ -112,7 +112,7 @@ def models_check(arguments: argparse.Namespace) -> int:
         output.print_json(msgspec.to_builtins(checked) | {"changed_files": changed})
         return 0 if checked.usable and not changed else 2
     if not checked.usable:
-        raise SeveralProblems((*checked.problems, *checked.warnings))
+        raise SeveralProblems(checked.problems)
     if changed:
         raise StudioError(
             "model.changed",

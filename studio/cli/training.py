@@ -10,18 +10,16 @@ from typing import Any
 
 import msgspec
 
-from studio.cli import output, places, running, suggestions, waiting
-from studio.cli.options import JobFile, is_job_file, job_file_settings, read_job_file, settings_from
+from studio.cli import job_settings, output, places, running, suggestions, waiting
+from studio.cli.options import JobFile, is_job_file, read_job_file, settings_from
 from studio.contract import events, installed, job
-from studio.contract.errors import Problem, SettingsError, StudioError
+from studio.contract.errors import Problem, StudioError
 from studio.contract.fields import build
 from studio.contract.presets import load_preset
 from studio.contract.run_folder import RunFolder
 from studio.contract.sample import SAMPLE, SAMPLE_NAME, sample_files, sample_job
 from studio.contract.settings import TrainSettings
-from studio.contract.size_limits import sizes_of, unfitting
 from studio.data import dataset, starting_over
-from studio.data.model_fit import read_shape
 from studio.data.run_history import RunSummary, living_worker
 from studio.data.source import KINDS
 from studio.engine.model_folder import model_name
@@ -241,11 +239,9 @@ def job_of(arguments: argparse.Namespace, data: str) -> job.TrainJob:
 
 def _resolve(file: JobFile, beside: Path, arguments: argparse.Namespace) -> job.TrainJob:
     earlier = places.find_trained(file.from_adapter) if file.from_adapter else None
-    method = earlier.job.settings.method if earlier is not None else None
-    settings = settings_from(arguments, job_file_settings(file, method), method)  # first: no import for a wrong value
     own_model = earlier.job.model if earlier is not None and file.model == "starter" else file.model
     model = places.find_model(arguments.model or own_model, beside)
-    _require_fit(settings, model)  # before any import, too
+    settings = job_settings.settings_of(file, arguments, earlier, model)  # first: no import for a wrong value
 
     def given(chosen: str | None, name: str) -> str:
         if not chosen:
@@ -269,18 +265,6 @@ def _resolve(file: JobFile, beside: Path, arguments: argparse.Namespace) -> job.
         settings=settings,
         start_from=str(RunFolder(earlier.folder).adapter) if earlier is not None else "",
     )
-
-
-def _require_fit(settings: TrainSettings, model: Path) -> None:
-    """Refuse what this model's sizes forbid, as far as it is known without the examples.
-
-    Raises:
-        SettingsError: All problems are listed.
-    """
-    shape = read_shape(model)
-    problems = tuple(unfitting(settings, sizes_of(shape))) if shape is not None else ()
-    if problems:
-        raise SettingsError(problems)
 
 
 def _summary(

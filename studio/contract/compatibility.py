@@ -14,11 +14,8 @@ from studio.contract.exports import EXPORTS
 from studio.contract.fields import value_at
 from studio.contract.methods import (
     METHODS,
-    AdaLoraSettings,
     AnyMethod,
     LoraSettings,
-    PrefixSettings,
-    PTuningSettings,
     tag_of,
 )
 from studio.contract.settings import TrainSettings
@@ -214,17 +211,6 @@ def refusals(settings: TrainSettings, has_cuda: bool, architecture: str = "") ->
             fix=row.fix,
             sets={**row.sets},
         )
-
-
-def cannot_continue(method: AnyMethod) -> str:
-    """Why a run with this way of tuning cannot go on from an adapter; "" where it can."""
-    if isinstance(method, AdaLoraSettings):
-        return "It is saved as ordinary LoRA, without the sizes that it was still moving."
-    if isinstance(method, PTuningSettings) or (isinstance(method, PrefixSettings) and method.projection):
-        return "The network that wrote what it learned was thrown away when it was saved."
-    if isinstance(method, LoraSettings) and method.initialisation != "standard":
-        return "It begins with what the adapter has learned, not with directions of the model or of the examples."
-    return ""
 
 
 def export_problem(form: str, method: AnyMethod) -> Problem | None:

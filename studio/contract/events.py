@@ -299,9 +299,16 @@ class RowsExported(Event, frozen=True, kw_only=True, tag="rows_exported"):
 
 
 class Exported(Event, frozen=True, kw_only=True, tag="exported"):
-    """The export is complete under its final name. `parity`: how it compares with the adapter, where that was asked."""
+    """The export is complete under its final name.
+
+    Attributes:
+        path: Of its folder.
+        run: Id of the run that it was made from.
+        parity: How it compares with the adapter, where that was asked.
+    """
 
     path: str
+    run: str = ""
     files: tuple[str, ...]
     total_bytes: int
     parity: Parity | None = None

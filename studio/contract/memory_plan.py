@@ -63,7 +63,7 @@ RUNTIME_CUDA = 600 * 2**20
 and cuBLAS's workspace; not measured by us."""
 WASTE_CPU = 1.35
 """Blocks that glibc's allocator cannot use again, as share of what is needed; measured at 1.2 to 1.7."""
-HOLES_INT8 = 1.12
+HOLES_INT8 = 1.25
 """The same of int8 on a CPU, over what a dry step took: from step to step its products leave other holes in the heap
 (measured: 1.0 to 1.4)."""
 ROUGH, GUESSED, NEAR, SETTLED = 0.25, 0.4, 0.12, 0.06

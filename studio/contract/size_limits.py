@@ -58,13 +58,16 @@ def sizes_of(shape: ModelShape) -> Sizes:
     )
 
 
-def unfitting(settings: TrainSettings, sizes: Sizes, longest: int = 0, likely: int = 0) -> Iterator[Problem]:
+def unfitting(
+    settings: TrainSettings, sizes: Sizes, longest: int = 0, likely: int = 0, goes_on: bool = False
+) -> Iterator[Problem]:
     """Every setting that this model cannot be trained with, each with the nearest that it can.
 
     Args:
         settings: As chosen, each within its own limits.
         sizes: Of the model.
         longest: Tokens of the longest example, where it is known; 0: not yet.
+        goes_on: The adapter is there and has its size: what began with PiSSA is kept at twice the size that was chosen.
         likely: The same as a guess, for what is proposed; where both are 0, room for the text is not asked about.
     """
     method = settings.method
@@ -74,7 +77,8 @@ def unfitting(settings: TrainSettings, sizes: Sizes, longest: int = 0, likely: i
     if absent is not None:
         yield absent
         wanted = str(absent.sets["method.target_modules"])  # what is too large even then is told at once, too
-    yield from _too_large(method, _adapted(wanted, sizes))
+    if not goes_on:
+        yield from _too_large(method, _adapted(wanted, sizes))
     if isinstance(method, BottleneckSettings) and method.width > sizes.hidden:
         yield Problem(
             code="train.block_width",

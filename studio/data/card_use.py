@@ -97,7 +97,9 @@ def use(summary: RunSummary, form: str) -> str:
 
 {how.format(where=plain(where))}
 
-Write conversations with the base model's chat template (chat_template.jinja here is the one it was trained with).{system}"""
+Write conversations with the base model's chat template; chat_template.jinja, where it lies here,
+is the one it was trained with.
+{system}""".rstrip()
 
 
 def _system_told(prompt: str) -> str:

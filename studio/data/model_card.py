@@ -95,7 +95,7 @@ def _head(summary: RunSummary, form: str) -> str:
         what = f"{_kind(summary)} for **{name}**"
         needs = "It holds only what was learned; it needs that base model."
     made = f"{what}, trained with Apprentice Studio on {date}. {needs}{_compressed(summary, form)}"
-    return f"# {plain(summary.job.name)}\n\n{made}\n\n{terms}"
+    return f"# {plain(summary.job.name)}\n\n{made} The run is {plain(summary.id)}.\n\n{terms}"
 
 
 def _compressed(summary: RunSummary, form: str) -> str:

@@ -1,60 +1,50 @@
 """Going on from an adapter that an earlier run has trained, with the same base model and the same way of tuning."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from studio.contract.compatibility import cannot_continue
+from studio.contract.continuing import Made, differing, evened, is_rooted, refusal, remark, unlike
+from studio.contract.control import Emit
 from studio.contract.errors import StudioError
-from studio.contract.methods import METHODS, AnyMethod, tag_of
+from studio.contract.events import Notice
+from studio.contract.methods import AnyMethod
+from studio.contract.settings import TrainSettings
+from studio.contract.target_layers import is_meant
+from studio.data import made_adapter
 from studio.engine import adapter_folder, fingerprint, peft_models
 from studio.engine.methods import bottleneck, weights
 
-KINDS = {
-    "lora": "LORA", "vera": "VERA", "loha": "LOHA", "lokr": "LOKR", "oft": "OFT", "ia3": "IA3", "norms": "LN_TUNING",
-    "prefix": "PREFIX_TUNING", "prompt": "PROMPT_TUNING", "llama_adapter": "ADAPTION_PROMPT",
-    "bottleneck": bottleneck.KIND, "layers": weights.KIND, "full": weights.KIND,
-}  # fmt: skip
-"""Way of tuning -> kind of its adapters."""
-NO_MATTER = frozenset({"lora_dropout", "vera_dropout", "rank_dropout", "module_dropout", "projection_prng_key"})
-"""Options that may differ: they say how it learned, not what it is."""
 
-
-def require(folder: Path, settings: AnyMethod, model: str) -> None:
+def require(folder: Path, settings: TrainSettings, model: Path, emit: Emit) -> None:
     """Refuse an adapter that cannot be gone on from, before any time is spent.
 
     Args:
         folder: The adapter's.
-        settings: Of the way of tuning that is to go on.
+        settings: Of the run that is to go on.
         model: The base model's folder.
+        emit: Is told where it goes on at another size than the run that made it had.
 
     Raises:
-        StudioError: It is of another kind, belongs to another base model, or cannot be read.
+        StudioError: It is of another kind or size, belongs to another base model, or cannot be read.
     """
-    why = cannot_continue(settings)
-    if why:
-        raise StudioError(
-            "train.cannot_continue",
-            f"{METHODS[tag_of(settings)].label} cannot go on from an adapter.",
-            why,
-            "Begin with the model as it is, or choose another way of tuning.",
-            where="start_from",
-        )
-    kind, _ = adapter_folder.read_options(folder)
-    if kind != KINDS[tag_of(settings)]:
-        raise StudioError(
-            "train.continue_method",
-            "The adapter was made by another way of tuning.",
-            f"It is of the kind {kind}; {METHODS[tag_of(settings)].label} makes {KINDS[tag_of(settings)]}.",
-            "Choose the way of tuning that made it, or begin with the model as it is.",
-            where="start_from",
-        )
+    adapter_folder.read_options(folder)
+    made = made_adapter.read(folder)
+    if not made.kind:
+        raise adapter_folder.unsupported(folder, "Its size cannot be read.")
+    problem = refusal(settings, made, made_adapter.linear_layers(model))
+    if problem is not None:
+        raise StudioError.of(problem)
     base = Path(str(json.loads((folder / "adapter_config.json").read_bytes()).get("base_model_name_or_path") or ""))
     if base.is_absolute() and base.is_dir() and not base.samefile(model):
         raise adapter_folder.unfit(folder, f"It was trained on {base.name}.")
-    fingerprint.require_same(folder, Path(model))
+    fingerprint.require_same(folder, model)
+    told = remark(made)
+    if told is not None:
+        emit(Notice(problem=told))
 
 
 def take_up(model: Any, settings: AnyMethod, folder: Path) -> None:
@@ -71,16 +61,18 @@ def take_up(model: Any, settings: AnyMethod, folder: Path) -> None:
     kind, options = adapter_folder.read_options(folder)
     tensors = adapter_folder.read_weights(folder)
     if kind in (bottleneck.KIND, weights.KIND):
-        if kind == bottleneck.KIND:
-            _require_same_options({name: getattr(settings, name) for name in options}, options)
+        _require_same(settings, {name: getattr(settings, name) for name in options}, Made(kind=kind, options=options))
         wanted = {name: p for name, p in model.named_parameters() if p.requires_grad}
         adapter_folder.require_same(wanted, tensors, folder)
         with torch.no_grad():
             for name, parameter in wanted.items():
                 parameter.copy_(tensors[name])
         return
+    if kind == "LORA":
+        tensors, options = _evened(model, tensors, options)
     config = model.peft_config["default"]
-    _require_same_options({name: getattr(config, name, None) for name in options}, options)
+    here = {name: getattr(config, name, None) for name in options}
+    _require_same(settings, here, Made(kind=kind, options=options), _linears(model))
     adapter_folder.require_fit(model, tensors, "default", folder)
     with peft_models.quiet_peft():
         from peft import set_peft_model_state_dict
@@ -88,15 +80,59 @@ def take_up(model: Any, settings: AnyMethod, folder: Path) -> None:
         set_peft_model_state_dict(model, tensors)
 
 
-def _require_same_options(here: dict[str, Any], there: dict[str, Any]) -> None:
-    for name, value in there.items():
-        mine = sorted(here[name]) if isinstance(here[name], set | frozenset) else here[name]
-        other = sorted(value) if isinstance(value, list) else value
-        if name not in NO_MATTER and mine != other and not (not mine and not other):
-            raise StudioError(
-                "train.continue_size",
-                "The adapter is built differently from what the settings say.",
-                f"Its {name} is {other}, the settings make it {mine}.",
-                "Use the settings of the run that made it, or begin with the model as it is.",
-                where="start_from",
-            )
+def _evened(model: Any, tensors: dict[str, Any], options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Weights and options of LoRA at one size for all layers, which change the model as they did.
+
+    A smaller layer keeps the fresh inner half of what is added; its outer half is nought, as of any new adapter.
+    """
+    even = evened(options)
+    if even == options:
+        return tensors, options
+    from peft import get_peft_model_state_dict
+
+    fresh = get_peft_model_state_dict(model, adapter_name="default", save_embedding_layers=False)
+    made = dict(tensors)
+    for name, down in tensors.items():
+        layer, _, rest = name.partition(".lora_A.")
+        outer = f"{layer}.lora_B.{rest}"
+        up, mine = tensors.get(outer), fresh.get(name)
+        if not rest or up is None or mine is None or down.shape[0] > mine.shape[0] or down.shape[1:] != mine.shape[1:]:
+            continue  # the comparison of shapes that follows tells what does not fit
+        rank, alpha = (_told(options, kind, layer) for kind in ("rank", "alpha"))
+        kept = down.shape[0]  # down: (rank, in), up: (out, rank)
+        made[name] = torch.cat([down, mine[kept:].to(down)])
+        nought = torch.zeros(up.shape[0], mine.shape[0] - kept, dtype=up.dtype)
+        ratio = _strength(alpha, rank, options) / _strength(even["lora_alpha"], even["r"], options)
+        made[outer] = torch.cat([up * ratio, nought], dim=1)
+    return made, even
+
+
+def _told(options: dict[str, Any], kind: str, layer: str) -> float:
+    """Size or strength of one layer."""
+    pattern = options.get(f"{kind}_pattern") or {}
+    usual = options["r" if kind == "rank" else "lora_alpha"]
+    return float(next((value for name, value in pattern.items() if is_meant(layer, (name,))), usual))
+
+
+def _strength(alpha: float, rank: float, options: dict[str, Any]) -> float:
+    return float(alpha / (rank**0.5 if is_rooted(options) else rank))
+
+
+def _require_same(settings: AnyMethod, here: dict[str, Any], made: Made, layers: Collection[str] = ()) -> None:
+    """The last guard: what was really attached, by the same comparison as before the model was loaded."""
+    names = differing(here, made.options, layers)
+    if names:
+        raise StudioError.of(unlike(settings, names, here, made, layers))
+
+
+def _linears(model: Any) -> tuple[str, ...]:
+    """Full names of an adapted model's linear layers, as the base model calls them."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    base = model.get_base_model()
+    return tuple(
+        name
+        for name, module in base.named_modules()
+        if isinstance(module, BaseTunerLayer)
+        or (isinstance(module, torch.nn.Linear) and ".base_layer" not in name and ".lora_" not in name)
+    )

@@ -65,11 +65,12 @@ def new_export(destination: Path) -> Iterator[Path]:
         raise _unwritable(destination, error) from error
 
 
-def told(destination: Path, parity: Parity | None = None) -> Exported:
-    """What lies in a finished export, and how it compares with the adapter."""
+def told(destination: Path, run: str, parity: Parity | None) -> Exported:
+    """What lies in a finished export, from which run it is, and how it compares with that run's adapter."""
     files = sorted(path for path in destination.rglob("*") if path.is_file())
     return Exported(
         path=str(destination),
+        run=run,
         files=tuple(path.relative_to(destination).as_posix() for path in files),
         total_bytes=sum(path.stat().st_size for path in files),
         parity=parity,

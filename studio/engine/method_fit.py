@@ -11,35 +11,37 @@ from studio.engine.generate import context
 from studio.engine.peft_models import adapted_linears
 
 
-def foresee(folder: Path, settings: TrainSettings, longest: int) -> None:
+def foresee(folder: Path, settings: TrainSettings, longest: int, goes_on: bool = False) -> None:
     """Refuse settings by what config.json tells, before the model is loaded.
 
     Args:
         folder: The model's, checked.
         settings: As chosen.
         longest: Tokens of the longest example.
+        goes_on: The size is that of an adapter that is there.
 
     Raises:
         StudioError: As `require`.
     """
     shape = read_shape(folder)
     if shape is not None:
-        _refuse(settings, sizes_of(shape), longest)
+        _refuse(settings, sizes_of(shape), longest, goes_on)
 
 
-def require(model: Any, settings: TrainSettings, longest: int) -> None:
+def require(model: Any, settings: TrainSettings, longest: int, goes_on: bool = False) -> None:
     """Refuse settings that this model cannot be trained with, before any time is spent.
 
     Args:
         model: The base model.
         settings: As chosen.
         longest: Tokens of the longest example.
+        goes_on: The size is that of an adapter that is there.
 
     Raises:
         StudioError: A named layer does not exist, an adapter would be larger than the layer it sits at, or learned
             tokens leave no room for the text.
     """
-    _refuse(settings, sizes_in(model), longest)
+    _refuse(settings, sizes_in(model), longest, goes_on)
 
 
 def sizes_in(model: Any) -> Sizes:
@@ -53,7 +55,7 @@ def sizes_in(model: Any) -> Sizes:
     )
 
 
-def _refuse(settings: TrainSettings, sizes: Sizes, longest: int) -> None:
-    problem = next(unfitting(settings, sizes, longest), None)
+def _refuse(settings: TrainSettings, sizes: Sizes, longest: int, goes_on: bool) -> None:
+    problem = next(unfitting(settings, sizes, longest, goes_on=goes_on), None)
     if problem is not None:
         raise StudioError.of(problem)

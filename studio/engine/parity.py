@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import psutil
@@ -20,10 +20,11 @@ from studio.contract.events import Progress
 from studio.contract.parity import GREEDY, Parity
 from studio.contract.records import Message
 from studio.data.dataset import open_dataset
-from studio.engine import base_model, export_folder, tokens
+from studio.engine import base_model, export_folder, gguf_lora, tokens
 from studio.engine.base_model import Placement
 from studio.engine.export_source import Source, Watch
 from studio.engine.tokenizer import tokenise
+from studio.engine.tokenizer_file import read_template
 from studio.engine.weights_file import read_weights
 
 PROMPTS = 8
@@ -44,6 +45,9 @@ BYTES_A_NUMBER = 4
 READ_ROOM = 2.2
 """Times the model's size: what reading it again takes at its peak, with the file's own numbers beside the model's."""
 
+PLACEMENT = Placement(device="cpu", quantisation="none", precision="fp32")
+"""Where both are asked: everywhere the same sums."""
+
 
 class Spoken(msgspec.Struct, frozen=True):
     """What the adapter said to one prompt: ids of both, and the logits at every place but the last."""
@@ -62,12 +66,16 @@ class Reread(msgspec.Struct, frozen=True):
         ids_of: The ids of a rendered prompt.
         template: The chat template.
         end_ids: Tokens that end an answer there.
+        by: Who reads it, as the result says.
+        lacks: What it does not hold itself: the base model's own is used, and said to be.
     """
 
     load: Callable[[], Any]
     ids_of: Callable[[str], list[int]]
     template: str
     end_ids: frozenset[int]
+    by: str = ""
+    lacks: tuple[Literal["tokenizer", "template"], ...] = ()
 
 
 def compare(source: Source, base: Path, numbers: str, reread: Reread, watch: Watch) -> Parity:
@@ -110,7 +118,8 @@ def against(spoken: Sequence[Spoken], numbers: str, tokenizer: Any, reread: Rere
     """
     model = reread.load().eval()
     export_folder.require_going(watch.control)
-    found = Parity(numbers=numbers, same_template=reread.template == str(tokenizer.get_chat_template()))
+    same_template = reread.template == str(tokenizer.get_chat_template())
+    found = Parity(numbers=numbers, same_template=same_template, lacks=reread.lacks, read_by=reread.by)
     for number, one in enumerate(spoken, 1):
         watch.emit(Progress(stage="Comparing the answers", done=number, total=len(spoken), unit="rows"))
         export_folder.require_going(watch.control)
@@ -145,7 +154,7 @@ def adapter_says(adapter: Path, base: Path, tokenizer: Any, texts: Sequence[str]
         StudioError: The user stopped the export.
     """
     watch.emit(Progress(stage="Asking the adapter"))
-    model = base_model.load(base, Placement(device="cpu", quantisation="none", precision="fp32"))
+    model = base_model.load(base, PLACEMENT)
     base_model.load_adapter(model, adapter, "a")
     with base_model.using_adapter(model, "a") as answering:
         spoken = says(answering, tokenizer, texts, watch)
@@ -209,6 +218,57 @@ def _counted(found: Parity, one: Spoken, model: Any, reread: Reread, end_ids: fr
     )
 
 
+def of_adapter(folder: Path, base: Path) -> Reread:
+    """An adapter folder, put on its base model as the chat does it.
+
+    Args:
+        folder: In PEFT's layout, with the chat template that it is to be asked with.
+        base: The model that it was trained on.
+    """
+    template = read_template(folder)
+    beside = _of_base(base)
+    return msgspec.structs.replace(
+        beside,
+        load=lambda: _with_adapter(base, folder),
+        template=beside.template if template is None else template,
+        by="by this program, which put them on the base model as its chat does",
+        lacks=("tokenizer", "template") if template is None else ("tokenizer",),
+    )
+
+
+def _with_adapter(base: Path, folder: Path) -> Any:
+    model = base_model.load(base, PLACEMENT)
+    base_model.load_adapter(model, folder, "a")
+    with base_model.using_adapter(model, "a") as answering:
+        return answering
+
+
+def of_gguf_adapter(path: Path, base: Path) -> Reread:
+    """A GGUF file of low-rank matrices, put on the base model.
+
+    Args:
+        path: The file.
+        base: The model that they were trained on, in safetensors.
+    """
+    return msgspec.structs.replace(
+        _of_base(base),
+        load=lambda: gguf_lora.put_on(base_model.load(base, PLACEMENT), path),
+        by="by the package gguf and put on the base model by this program; llama.cpp itself was not asked",
+        lacks=("tokenizer", "template"),
+    )
+
+
+def _of_base(base: Path) -> Reread:
+    """What both forms of an adapter have from the base: how text becomes tokens, and where answers end."""
+    tokenizer = tokens.load_tokenizer(base)
+    return Reread(
+        load=lambda: base_model.load(base, PLACEMENT),
+        ids_of=lambda text: tokenise(tokenizer, text)[0],
+        template=str(tokenizer.get_chat_template()),
+        end_ids=frozenset(tokenizer.end_ids),
+    )
+
+
 def of_folder(folder: Path) -> Reread:
     """A merged model's folder, read as any program would read it."""
     from transformers import AutoModelForCausalLM, GenerationConfig
@@ -222,6 +282,7 @@ def of_folder(folder: Path) -> Reread:
         ids_of=lambda text: list(tokenizer(text, add_special_tokens=False).input_ids),
         template=str(tokenizer.get_chat_template()),
         end_ids=frozenset(told if isinstance(told, list) else [told]),
+        by="by transformers, as by any program that loads the folder",
     )
 
 
@@ -263,6 +324,7 @@ def of_gguf(path: Path, config: Any, cuts: Any) -> Reread:
         ids_of=lambda text: list(tokenizer(text, add_special_tokens=False).input_ids),
         template=str(fields["tokenizer.chat_template"].contents()),
         end_ids=frozenset(int(field.contents()) for field in ends if field is not None),
+        by="by the GGUF reader of transformers; llama.cpp itself was not asked",
     )
 
 

@@ -76,7 +76,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     known_base = base_identity.recall(folder) if whole is not None else None
     base_is = known_base or base_identity.identify(Path(job.model), job.model_name)
     if job.start_from and whole is None:  # a run that goes on has its own
-        continuing.require(Path(job.start_from), settings.method, job.model)
+        continuing.require(Path(job.start_from), settings, Path(job.model), emit)
 
     tokenizer = tokens.load_tokenizer(Path(job.model))
     try:
@@ -86,12 +86,12 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     emit(examples.report)
     for problem in (*placement.notices, *examples.notices):
         emit(Notice(problem=problem))
-    method_fit.foresee(Path(job.model), settings, examples.longest)
+    method_fit.foresee(Path(job.model), settings, examples.longest, bool(job.start_from))
     planner.require_room(Path(job.model), settings, examples, device)
 
     emit(Progress(stage="Loading the model"))
     base = base_model.load(Path(job.model), placement)
-    method_fit.require(base, settings, examples.longest)
+    method_fit.require(base, settings, examples.longest, bool(job.start_from))
     base_parameters = base_model.parameter_count(base)
     identity = resuming.identify(job, examples, placement.quantisation, base_is)
     snapshot = resuming.take_up(whole, identity, emit)
@@ -170,8 +170,9 @@ def add_adapter(
     if job.start_from and not taken_up:
         continuing.take_up(model, settings.method, Path(job.start_from))
     if isinstance(settings.method, LoraSettings):
-        lora_start.look_at(model, settings.method, examples.rows, examples.train_rows, pad_id)
-        lora_start.make_up(model, settings.method, Path(job.model))
+        if not job.start_from:  # an adapter that goes on has begun already
+            lora_start.look_at(model, settings.method, examples.rows, examples.train_rows, pad_id)
+            lora_start.make_up(model, settings.method, Path(job.model))
         fused_lora.fuse(model)
     fused_norm.fuse(model)
     fused_gate.fuse(model)

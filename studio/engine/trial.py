@@ -37,8 +37,12 @@ def plan(job: PlanJob, folder: RunFolder, emit: Emit, control: Control) -> Plann
     return Planned(plan=made)
 
 
-def by_formula(work: TrainJob) -> MemoryPlan:
+def by_formula(work: TrainJob, emit: Emit = lambda event: None) -> MemoryPlan:
     """The same without loading the model: the examples are counted, the rest is computed.
+
+    Args:
+        work: The run.
+        emit: Gets what is told of an adapter that it goes on from.
 
     Raises:
         StudioError: Model or examples cannot be used, or the settings do not go together.
@@ -46,9 +50,11 @@ def by_formula(work: TrainJob) -> MemoryPlan:
     checked = model_folder.require_usable(Path(work.model))
     placement = base_model.resolve(work.settings)
     train.require_fitting(work.settings, torch.device(placement.device), checked.model_type)
+    if work.start_from:
+        continuing.require(Path(work.start_from), work.settings, Path(work.model), emit)
     tokenizer = tokens.load_tokenizer(Path(work.model))
     examples = read_examples(work, tokenizer, lambda event: None, Going())
-    method_fit.foresee(Path(work.model), work.settings, examples.longest)
+    method_fit.foresee(Path(work.model), work.settings, examples.longest, bool(work.start_from))
     shape, there = planner.shape_in(Path(work.model)), memory.machine(torch.device(placement.device))
     if shape is None:
         raise _unknown()
@@ -75,17 +81,17 @@ def prepare(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> R
     if device.type == "cpu":
         allocator.keep_freed_memory()
     if job.start_from:
-        continuing.require(Path(job.start_from), settings.method, job.model)
+        continuing.require(Path(job.start_from), settings, Path(job.model), emit)
     tokenizer = tokens.load_tokenizer(Path(job.model))
     try:
         examples = read_examples(job, tokenizer, emit, control)
     except Ended:
         raise ended() from None
-    method_fit.foresee(Path(job.model), settings, examples.longest)
+    method_fit.foresee(Path(job.model), settings, examples.longest, bool(job.start_from))
     planner.require_room(Path(job.model), settings, examples, device)
     emit(Progress(stage="Loading the model"))
     base = base_model.load(Path(job.model), placement)
-    method_fit.require(base, settings, examples.longest)
+    method_fit.require(base, settings, examples.longest, bool(job.start_from))
     _rehearse_test(base, examples, tokenizer.pad_token_id, device, control)
     model = train.add_adapter(base, job, placement, examples, tokenizer.pad_token_id, taken_up=False)
     train.choose_kernels(base, placement, emit)

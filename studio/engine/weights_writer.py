@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
@@ -72,6 +73,31 @@ def file_hash(path: Path, told: Callable[[int], None] = lambda count: None) -> s
             done += len(block)
             told(done)
     return digest.hexdigest()
+
+
+def require_written(path: Path, wanted: str, told: Callable[[int], None] = lambda count: None) -> None:
+    """See that a file on the disk has the bytes that were meant.
+
+    Args:
+        path: Of the file; it is flushed, and read from the disk where the system can be asked to.
+        wanted: SHA-256 of those bytes.
+        told: Called with the bytes read so far.
+
+    Raises:
+        StudioError: It has others.
+    """
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+        if hasattr(os, "posix_fadvise"):  # so that it is read from the disk, not from memory
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if file_hash(path, told) != wanted:
+        raise StudioError(
+            "export.damaged",
+            f"The file {path.name} reads otherwise than it was written.",
+            "The disk may be failing.",
+            "Export to another disk.",
+            where=path.name,
+        )
 
 
 def _put(file: IO[bytes], digest: "hashlib._Hash", data: bytes | memoryview) -> None:

@@ -71,13 +71,14 @@ class Forecast:
         return model is not None and data is not None and model.usable and self._shape(model.path) is not None
 
     def unfitting(
-        self, model: ModelChecked | None, data: DatasetInfo | None, settings: TrainSettings
+        self, model: ModelChecked | None, data: DatasetInfo | None, settings: TrainSettings, goes_on: bool = False
     ) -> tuple[Problem, ...]:
         """Settings that the chosen model's sizes forbid, as far as they are known before it is loaded.
 
         Args:
             model, data: As they are chosen.
             settings: Each within its own limits.
+            goes_on: The size is that of an adapter that is there.
         """
         shape = self._shape(model.path) if model is not None and model.usable else None
         if model is None or shape is None:
@@ -85,7 +86,7 @@ class Forecast:
         longest = likely = 0
         if data is not None and virtual_tokens(settings.method):
             longest, likely = known_longest(data, settings, model), _lengths(data, model, 0, settings).longest
-        return tuple(unfitting(settings, sizes_of(shape), longest, likely))
+        return tuple(unfitting(settings, sizes_of(shape), longest, likely, goes_on))
 
     def _shape(self, path: str) -> ModelShape | None:
         if path not in self._shapes:

@@ -362,6 +362,10 @@ def test_a_short_training_by_options_can_be_listed_shown_previewed_chatted_with_
     exported = json.loads(capsys.readouterr().out)
     assert (tmp_path / "out" / "README.md").is_file()
     assert "adapter_model.safetensors" in " ".join(exported["files"])
+    assert exported["run"] == Path(result["adapter"]).parent.name
+    assert exported["parity"]["same_answers"] == exported["parity"]["prompts"] == 8
+    assert main(["export", "mine", "--to", str(tmp_path / "again"), "--no-check"]) == 0
+    assert f"Run {exported['run']}: " in capsys.readouterr().out
     assert refused(capsys, "export", "mine", "--to", str(tmp_path / "out"))["code"].startswith("export.")
     assert refused(capsys, "export", "mine", "--to", " ")["code"] == "export.no_folder"
 
@@ -417,6 +421,20 @@ def test_a_file_is_what_lies_there_whatever_was_done_to_its_dataset(tmp_path: Pa
     assert again.id != first.id
     assert len(open_dataset(Path(again.folder))) == first.usable
     assert find_dataset(str(file)).id == again.id
+
+
+@pytest.mark.parametrize("asked", [["--weight", "2"], ["--mend-turns"]])
+def test_a_file_is_not_taken_for_what_an_import_made_of_it_by_choice(
+    tmp_path: Path, own_home: Path, asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from studio.cli.places import find_dataset
+    from studio.data.dataset import list_datasets
+
+    file = tmp_path / "rows.jsonl"
+    file.write_text(GOOD)
+    assert main(["data", "import", str(file), *asked]) == 0
+    (made,) = list_datasets()
+    assert find_dataset(str(file)).id != made.id
 
 
 def test_a_choice_of_columns_that_is_used_again_is_said(tmp_path: Path, own_home: Path) -> None:
@@ -598,7 +616,7 @@ def test_a_run_is_renamed_and_deleted_only_on_explicit_request(
     other = run_stream.write_run("other", list(run_stream.run()), seed=2)
     assert main(["runs", "label", "other", "--name", "mine"]) == 0
     assert capsys.readouterr().out == "mine\nTags: none\n"
-    assert other.id in refused(capsys, "runs", "delete", "mine", "--for-good")["fix"], "two runs bear the name"
+    assert other.id in refused(capsys, "runs", "delete", "mine", "--for-good")["why"], "two runs bear the name"
     assert main(["runs", "delete", folder.id]) == 0
     assert "--for-good deletes it, and there is no way back" in capsys.readouterr().out
     assert folder.path.is_dir()

@@ -32,7 +32,7 @@ def test_models_are_added_listed_checked_and_removed(capsys: pytest.CaptureFixtu
     assert row["copied"]
     assert Path(row["path"]).parent == models_folder()
     assert row["chat"]["how"] in ("fits", "tight", "too_large")
-    assert [m["name"] for m in told(capsys, "models", "list")["models"]] == ["starter", "tiny"]
+    assert [m["name"] for m in told(capsys, "models", "list")["models"]] == ["Starter", "tiny"]
     assert told(capsys, "models", "check", "tiny", "--files")["changed_files"] == []
     path = Path(row["path"]) / "README.md"
     path.write_text("new")
@@ -43,7 +43,7 @@ def test_models_are_added_listed_checked_and_removed(capsys: pytest.CaptureFixtu
     assert "tokenizer_config.json was changed" in capsys.readouterr().err
     assert told(capsys, "models", "remove", "tiny", "--delete-copy")["deleted"]
     assert not Path(row["path"]).exists()
-    assert [m["name"] for m in told(capsys, "models", "list")["models"]] == ["starter"]
+    assert [m["name"] for m in told(capsys, "models", "list")["models"]] == ["Starter"]
     assert refused(capsys, "models", "remove", "tiny") == "model.not_added"
     assert refused(capsys, "models", "remove", "starter") == "model.built_in"
 
@@ -204,7 +204,7 @@ def test_a_model_is_downloaded_by_its_name_and_taught_afterwards(
         said = capsys.readouterr()
         assert said.out.startswith("This connects to 127.0.0.1 over the internet and fetches maker/tiny (main).")
         assert "Fetching model.safetensors" in said.err
-        (row,) = told(capsys, "models", "list")["models"]
+        (_, row) = told(capsys, "models", "list")["models"]  # the built-in one first
         assert (row["name"], row["copied"], row["usable"]) == ("maker/tiny", True, True)
         assert told(capsys, "models", "check", "maker/tiny", "--files")["changed_files"] == []
         assert refused(capsys, "models", "download", "maker/other") == "hub.no_such_model"

@@ -132,7 +132,7 @@ def test_int8_on_a_cpu_is_told_with_room_for_the_holes_that_its_later_steps_leav
         parts = estimate(model, settings, SKEWED, machine, found).parts
         return sum(part.bytes for part in parts if part.name not in ("optimiser", "best"))
 
-    assert told(cpu(16)) - settled == pytest.approx(1.12 * (peak - settled), rel=1e-6)
+    assert told(cpu(16)) - settled == pytest.approx(1.25 * (peak - settled), rel=1e-6)
     assert told(Machine(device="cuda:0", total_bytes=16 * GB, free_bytes=16 * GB)) == pytest.approx(peak, rel=1e-6)
 
 

@@ -79,6 +79,7 @@ def test_what_fits_is_not_refused() -> None:
     for method in METHODS:
         assert not list(unfitting(settings_of(method), sizes(), longest=30)), method
     assert not list(unfitting(settings_of("vera", method__rank=512), sizes()))  # its matrices are shared
+    assert not list(unfitting(settings_of("lora", method__rank=1000), sizes(), goes_on=True))  # an adapter's own size
 
 
 def test_learned_tokens_are_measured_by_the_longest_text_that_is_known() -> None:

@@ -44,6 +44,10 @@ def test_the_starters_exports_hold_in_their_usual_formats(tmp_path: Path) -> Non
         found = module.write(run.path, tmp_path / form).parity
         assert found is not None
         assert found.holds, (form, found)
+        assert found.lacks == ()
+        (card,) = (tmp_path / form).glob("README.md")
+        told = card.read_text(encoding="utf-8").split("## Compared with the adapter")[1]
+        assert all(f"| {name} | {value} |" in told for name, value in sentences(found)), form
         assert found.numbers == {"merged": "bf16", "gguf": "f16"}.get(form, "q8_0")
 
 
@@ -51,6 +55,8 @@ def test_what_was_found_stands_in_the_card_and_in_the_event(llama: Path, tmp_pat
     run = learned_run(tmp_path, llama)
     exported = merged.write(run.path, tmp_path / "out")
     assert events.decode(events.encode(exported)) == exported
+    assert exported.run == run.id == "run-lora-1"
+    assert f"The run is {run.id}." in (tmp_path / "out" / "README.md").read_text()
     card = (tmp_path / "out" / "README.md").read_text()
     assert "## Compared with the adapter\n\nThese files behave as the adapter did." in card
     assert "| Cut into the same tokens | 8 of 8 |" in card

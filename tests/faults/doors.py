@@ -38,6 +38,12 @@ class Answer(msgspec.Struct, frozen=True):
         found = told.get("error") or next(iter(told.get("problems") or ()), {})
         return dict(found)
 
+    @property
+    def problems(self) -> int:
+        """How many are told with --json: each is one message for people."""
+        told = json.loads(self.out) if self.out.startswith("{") else {}
+        return max(1, len(told.get("problems") or ()))
+
 
 class Doors:
     """The child; a new one takes over where it was ended.

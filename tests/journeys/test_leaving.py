@@ -61,6 +61,10 @@ def test_a_model_from_a_folder_is_taught_exported_compared_and_combined(
     (file,) = (tmp_path / "out").rglob("*.gguf")
     assert file.stat().st_size > 5_000_000
     assert "These files behave as the adapter did." in (file.parent / "README.md").read_text(encoding="utf-8")
+    for form in ("adapter", "gguf_adapter"):
+        assert "The files behave as the adapter did." in export_as(qtbot, window, form, tmp_path / form)
+        (card,) = (tmp_path / form).rglob("README.md")
+        assert "These files behave as the adapter did." in card.read_text(encoding="utf-8")
 
     combine_and_chat(qtbot, window, person)
 

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFileDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
 from studio.contract.events import MaskedRow
+from studio.contract.job import Mapping
 from studio.contract.settings import TrainSettings
 from studio.data import model_library
 from studio.data.edits import Exclude
@@ -363,6 +364,30 @@ def test_a_question_with_its_answer_can_be_given_further_input(qtbot: QtBot, pag
     info = page.workplace.dataset
     assert info is not None
     assert (info.mapping.context, info.usable) == ("remark", 500)
+
+
+@pytest.mark.parametrize(
+    ("before", "shape", "kept"),
+    [
+        (Mapping(shape="label", prompt="a", completion="b", label="c", context="d"), "label", {"context": "d"}),
+        (
+            Mapping(shape="alpaca", prompt="a", completion="b", context="c", history="d"),
+            "prompt_completion",
+            {"context": "c", "history": "d"},
+        ),
+        (Mapping(shape="preference", prompt="a", completion="b", rejected="c", context="d"), "label", {"context": ""}),
+    ],
+)
+def test_columns_that_the_form_does_not_ask_for_stay_where_the_shape_reads_them(
+    qtbot: QtBot, before: Mapping, shape: str, kept: dict[str, str]
+) -> None:
+    form = MappingForm()
+    qtbot.addWidget(form)
+    form.show_mapping(("a", "b", "c", "d", "e"), before)
+    form._shape.setCurrentIndex(form._shape.findData(shape))
+    form._shape.activated.emit(form._shape.currentIndex())
+    now = form.chosen()
+    assert {field: getattr(now, field) for field in kept} == kept
 
 
 def test_a_workbook_that_could_not_be_mapped_lets_another_sheet_be_chosen(

@@ -157,6 +157,14 @@ def test_rows_are_filtered_by_a_finding(page: DataPage, faq: DatasetInfo) -> Non
     assert column(page, "row") == ["4"]
 
 
+def test_rows_are_all_shown_again_once_what_they_were_filtered_by_is_mended(page: DataPage, faq: DatasetInfo) -> None:
+    page.problems.rows_wanted.emit("doctor.exact_duplicates")
+    assert page.desk.found is not None
+    page.rows.show_findings([one for one in page.desk.found.findings if one.code != "doctor.exact_duplicates"])
+    assert page.rows.tools.filter.currentText() == "All rows"
+    assert len(column(page, "row")) == len(FAQ)
+
+
 def test_a_row_has_the_same_number_in_table_problems_and_preview(page: DataPage) -> None:
     info = made("gaps", [*FAQ[:2], {"question": "", "answer": "left out by the import"}, *FAQ[2:]])
     choose(page, info)

@@ -70,7 +70,10 @@ def test_the_card_that_is_shown_is_the_card_that_is_written(
     assert "## Limits" in shown
     export(qtbot, page)
     target = tmp_path / "out" / "run-1-tiny"
-    assert (target / "README.md").read_text(encoding="utf-8") == shown
+    written = (target / "README.md").read_text(encoding="utf-8")
+    assert written == page.card.toPlainText()
+    before, found = written.split("## Compared with the adapter")
+    assert shown == before + found[found.index("## Settings") :]
     assert "Exported to run-1-tiny." in page.message.text()
     assert all(file.name in page.message.text() for file in target.iterdir())
     opened: list[str] = []
@@ -122,12 +125,12 @@ def ready(page: ExportPage, folder: Path) -> None:
 def test_each_form_offers_its_number_formats_and_its_card(page: ExportPage, tmp_path: Path) -> None:
     ready(page, tmp_path)
     assert not page.forms.numbers_combo.isVisible()
-    assert not page.forms.check.isVisible()
     for name, row in EXPORTS.items():
         page.forms.choose(name)
         shown = [page.forms.numbers_combo.itemData(i) for i in range(page.forms.numbers_combo.count())]
         assert shown == [numbers for numbers in row.numbers if numbers not in K_QUANTS]
-        assert page.forms.check.isVisible() is (row.holds == "model")
+        assert page.forms.check.isVisible()
+        assert page.forms.wants_check()
     page.forms.choose("gguf")
     assert "library_name: gguf" in page.card.toPlainText()
 
@@ -164,6 +167,39 @@ def test_a_whole_model_is_exported_compared_and_the_result_stays_on_the_page(
     (file,) = (tmp_path / "run-1-tiny").glob("*.gguf")
     assert file.name == "run-1-tiny-F32.gguf"
     assert (tmp_path / "run-1-tiny" / "README.md").read_text(encoding="utf-8") == page.card.toPlainText()
+
+
+@pytest.mark.parametrize(("form", "template"), [("adapter", "the same"), ("gguf_adapter", "not compared: ")])
+def test_an_adapter_alone_is_compared_and_what_it_has_from_the_base_is_said(
+    qtbot: QtBot, page: ExportPage, tmp_path: Path, form: str, template: str
+) -> None:
+    ready(page, tmp_path)
+    page.forms.choose(form)
+    export(qtbot, page)
+    assert page.parity.isVisible()
+    said = page.parity.text()
+    assert "The files behave as the adapter did." in said
+    assert "Cut into the same tokens: not compared: these files have none, the base model's is used" in said
+    assert f"Chat template: {template}" in said
+    assert "These files were read: by " in said
+    assert "put " in said
+    assert "| The same next token is likeliest | 100.00 % of " in page.card.toPlainText()
+    assert (tmp_path / "run-1-tiny" / "README.md").read_text(encoding="utf-8") == page.card.toPlainText()
+
+
+def test_an_adapter_that_leaves_without_its_base_says_why_it_was_not_compared(
+    qtbot: QtBot, page: ExportPage, tmp_path: Path
+) -> None:
+    ready(page, tmp_path)
+    (run,) = page.workplace.runs()
+    told = json.loads((run.folder / "job.json").read_text())
+    (run.folder / "job.json").write_text(json.dumps(told | {"model": str(tmp_path / "gone")}))
+    page.workplace.runs_changed.emit()
+    export(qtbot, page)
+    assert "Exported to run-1-tiny." in page.message.text()
+    assert "The files were not compared with the adapter." in page.parity.text()
+    assert "no: the base model is not on this computer any more" in page.parity.text()
+    assert "no: the base model is not on this computer any more" in page.card.toPlainText()
 
 
 def test_an_export_can_be_stopped_and_leaves_nothing(qtbot: QtBot, page: ExportPage, tmp_path: Path) -> None:
@@ -205,7 +241,8 @@ def test_a_missing_base_leads_to_the_models_page(qtbot: QtBot, page: ExportPage,
 
 @pytest.mark.parametrize(
     ("parity", "words"),
-    [(Parity(numbers="f16", prompts=8, same_ids=8, places=100, same_top1=50), "The files differ from the adapter"),
+    [(Parity(numbers="f16", prompts=8, same_ids=8, places=100, same_top1=50), "Try another number format, or look at"),
+     (Parity(numbers="f32", prompts=8, same_ids=8, places=100, same_top1=50), "of the places. Look at the rows below."),
      (Parity(numbers="f16", skipped="that needs 60 GB"), "The files were not compared"),
      (Parity(numbers="f16", prompts=8, same_ids=8, places=100, same_top1=100), "differ from the adapter: 8 of 8"),
      (Parity(numbers="f16", prompts=8, same_ids=8, places=100, same_top1=100, same_answers=7),

@@ -15,6 +15,7 @@ from studio.contract import events, job
 from studio.contract.control import Going
 from studio.contract.diagnosis import Diagnosed, Finding, Histogram
 from studio.contract.errors import GO_ON, Problem
+from studio.contract.methods import LoraSettings
 from studio.contract.presets import load_preset
 from studio.contract.run_folder import RunFolder, datasets_folder, make_folder, starter_folder
 from studio.contract.sample import SAMPLE
@@ -505,10 +506,17 @@ def test_a_run_can_begin_with_what_an_earlier_one_has_learned(
     assert [box.itemText(index) for index in range(box.count())] == ["The model as it is", "What run-1 has learned"]
     box.setCurrentIndex(1)
     box.activated.emit(1)
-    earlier = run_stream.summary_of(folder).job.settings
     settings = before.setup.form.settings()
     assert settings is not None
-    assert settings.method == earlier.method
+    assert isinstance(settings.method, LoraSettings)
+    assert settings.method.rank == 4  # the adapter's own: its run says 16
+    assert settings.method.alpha == 64
+    assert settings.method.target_modules == "down_proj, q_proj, v_proj"
+    assert "as it was kept: size 4, strength 64" in before.setup.summary.text()
+    tried: list[job.PlanJob] = []
+    monkeypatch.setattr(before.planning.measuring, "start", tried.append)
+    before.planning._start(before.planning.measuring)
+    assert tried[0].work.start_from == str(RunFolder(folder.path).adapter)
     asked: list[job.TrainJob] = []
     monkeypatch.setattr(workplace, "start_training", asked.append)
     before.start()
@@ -518,6 +526,7 @@ def test_a_run_can_begin_with_what_an_earlier_one_has_learned(
     before.setup.form.rows["method.rank"].set_value(3)
     before.setup.form.rows["method.rank"].edited.emit()
     assert before.setup.start_button.text() == "Begin with the model as it is"
+    assert "Adapter size (rank): 4 there, 3 in the settings." in before.setup.summary.text()
     before.start()
     assert len(asked) == 1
     assert box.currentIndex() == 0

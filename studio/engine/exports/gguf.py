@@ -70,7 +70,7 @@ def write_folder(
         path, found = _fill(place, source, base, numbers, wish.check, watch, destination.name)
         finish(path, base)
         write_card(temporary / "README.md", source.folder, source.summary, form=form, parity=found)
-    return export_folder.told(destination, found)
+    return export_folder.told(destination, source.folder.id, found)
 
 
 def file_stem(name: str) -> str:

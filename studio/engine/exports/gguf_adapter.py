@@ -11,8 +11,8 @@ from studio.contract.errors import StudioError
 from studio.contract.events import Exported
 from studio.contract.exports import EXPORTS
 from studio.data.model_card import write_card
-from studio.engine import export_folder, gguf_file, gguf_model, model_config
-from studio.engine.export_source import Watch, Wish, find_base, open_source
+from studio.engine import export_folder, gguf_file, gguf_model, model_config, parity
+from studio.engine.export_source import Source, Watch, Wish, find_base, open_source
 from studio.engine.gguf_model import Array
 from studio.engine.merging import Merging
 
@@ -23,48 +23,59 @@ def write(run: Path, destination: Path, wish: Wish = Wish(), watch: Watch = Watc
     Args:
         run: A run's folder.
         destination: Folder that does not exist yet.
-        wish: Number format.
+        wish: Number format; whether the result is compared with the run's own adapter.
         watch: Who is told, and who may end it.
 
     Raises:
         StudioError: What was learned is no plain LoRA, the base is gone, or the disk fails.
     """
-    import gguf
-
     source = open_source(run, "gguf_adapter")
     destination = Path(os.path.abspath(destination))
     export_folder.require_free(destination)
     base = find_base(source)
     merging = Merging(base, source.adapter)  # first: it looks at the base's files before anything reads them
-    config = model_config.read(base)
-    arch = gguf_model.require_supported(config)
     numbers = wish.numbers or next(iter(EXPORTS["gguf_adapter"].numbers))
     with export_folder.new_export(destination) as temporary:
-        pairs = list(_pairs(merging, config))
-        alpha = pairs[0][3]
-        tensors = [(name, a, b * np.float32(own / alpha)) for name, a, b, own in pairs]
-        planned = [
-            gguf_file.plan(f"{name}.{part}", value.shape, numbers)
-            for name, a, b in tensors
-            for part, value in (("lora_a", a), ("lora_b", b))
-        ]
-        writer = gguf.GGUFWriter(None, arch)
-        writer.add_type("adapter")
-        writer.add_string("adapter.type", "lora")
-        writer.add_float32("adapter.lora.alpha", alpha)
-        writer.add_name(source.work.name)
-        writer.add_base_model_count(1)
-        writer.add_base_model_name(0, source.work.model_name)
         path = temporary / f"adapter-{numbers.upper()}.gguf"
-        values = (value for _, a, b in tensors for value in (a, b))
+        _write_file(path, source, merging, model_config.read(base), numbers, watch)
+        found = None
+        if wish.check:
+            found = parity.compare(source, base, numbers, parity.of_gguf_adapter(path, base), watch)
+        write_card(temporary / "README.md", source.folder, source.summary, form="gguf_adapter", parity=found)
+    return export_folder.told(destination, source.folder.id, found)
 
-        def told(done: int) -> None:
-            export_folder.require_going(watch.control)
 
-        hashes = gguf_file.write_tensors(writer, path, planned, values, told)
-        gguf_file.require_same(path, planned, hashes, told)
-        write_card(temporary / "README.md", source.folder, source.summary, form="gguf_adapter")
-    return export_folder.told(destination)
+def _write_file(path: Path, source: Source, merging: Merging, config: Any, numbers: str, watch: Watch) -> None:
+    """Write the matrices, and read them again to see that they are what was meant.
+
+    Raises:
+        StudioError: See `write`.
+    """
+    import gguf
+
+    arch = gguf_model.require_supported(config)
+    pairs = list(_pairs(merging, config))
+    alpha = pairs[0][3]
+    tensors = [(name, a, b * np.float32(own / alpha)) for name, a, b, own in pairs]
+    planned = [
+        gguf_file.plan(f"{name}.{part}", value.shape, numbers)
+        for name, a, b in tensors
+        for part, value in (("lora_a", a), ("lora_b", b))
+    ]
+    writer = gguf.GGUFWriter(None, arch)
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", alpha)
+    writer.add_name(source.work.name)
+    writer.add_base_model_count(1)
+    writer.add_base_model_name(0, source.work.model_name)
+    values = (value for _, a, b in tensors for value in (a, b))
+
+    def told(done: int) -> None:
+        export_folder.require_going(watch.control)
+
+    hashes = gguf_file.write_tensors(writer, path, planned, values, told)
+    gguf_file.require_same(path, planned, hashes, told)
 
 
 def _pairs(merging: Merging, config: Any) -> Iterator[tuple[str, Array, Array, float]]:

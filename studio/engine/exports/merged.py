@@ -14,7 +14,7 @@ from studio.engine.export_source import Source, Watch, Wish, find_base, open_sou
 from studio.engine.merging import Merging
 from studio.engine.tokens import load_tokenizer
 from studio.engine.weights_file import read_weights
-from studio.engine.weights_writer import SHARD_BYTES, file_hash, write_shards
+from studio.engine.weights_writer import SHARD_BYTES, require_written, write_shards
 
 OVERHEAD_BYTES = 30_000_000
 """Room for the tokenizer and the card."""
@@ -47,7 +47,7 @@ def write(
         fill(temporary, source, base, wish, watch, shard_bytes)
         found = _compared(temporary, source, base, wish, watch)
         write_card(temporary / "README.md", source.folder, source.summary, form="merged", parity=found)
-    return export_folder.told(destination, found)
+    return export_folder.told(destination, source.folder.id, found)
 
 
 def _compared(temporary: Path, source: Source, base: Path, wish: Wish, watch: Watch) -> Parity | None:
@@ -94,18 +94,7 @@ def _verify(folder: Path, hashes: dict[str, str], watch: Watch) -> None:
         def told(done: int, stage: str = stage, size: int = size) -> None:
             watch.emit(Progress(stage=stage, done=done, total=size, unit="bytes"))
 
-        with (folder / name).open("rb+") as file:
-            os.fsync(file.fileno())
-            if hasattr(os, "posix_fadvise"):  # so that it is read from the disk, not from memory
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        if file_hash(folder / name, told) != wanted:
-            raise StudioError(
-                "export.damaged",
-                f"The file {name} reads otherwise than it was written.",
-                "The disk may be failing.",
-                "Export to another disk.",
-                where=name,
-            )
+        require_written(folder / name, wanted, told)
     checked = model_folder.check(folder)
     if checked.problems:
         raise StudioError.of(checked.problems[0])

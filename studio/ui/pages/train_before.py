@@ -3,27 +3,25 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from studio.contract import events
-from studio.contract.compatibility import cannot_continue
 from studio.contract.errors import Problem, StudioError
 from studio.contract.plan import FEW_STEPS, steps_before_start
 from studio.contract.presets import load_preset
-from studio.contract.run_folder import RunFolder, starter_folder
+from studio.contract.run_folder import starter_folder
 from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
 from studio.data.compared import compared
 from studio.data.dataset import DatasetInfo
 from studio.data.row_split import RowSplit
-from studio.data.run_history import RunSummary
 from studio.supervisor.checkup import known_too_long, longest_text
 from studio.supervisor.workplace import Workplace
 from studio.ui import failures, wording
 from studio.ui.pages.train_planning import TrainPlanning
+from studio.ui.pages.train_start import Beginning
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import IconLabel, label
@@ -45,7 +43,7 @@ class BeforeRun(QWidget):
         super().__init__(parent)
         self.workplace = workplace
         self._split: RowSplit | None = None
-        self._start: RunSummary | None = None  # what is gone on from
+        self._beginning = Beginning(workplace)
         self._touched = False  # the user has settings of his own: they are not replaced by the sample's
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -60,7 +58,7 @@ class BeforeRun(QWidget):
         outer.addWidget(self.going)
         outer.addWidget(setup)
         self.planning = TrainPlanning(workplace, setup, self)
-        setup.form.ask_limits(lambda given: self.planning.forecast.unfitting(workplace.model, workplace.dataset, given))
+        setup.form.ask_limits(self._unfitting)
         if workplace.settings is not None:
             setup.form.set_settings(workplace.settings)
         if workplace.device is not None:
@@ -114,7 +112,7 @@ class BeforeRun(QWidget):
             "name": self.setup.name_edit.text(),
             "model": model.path if model is not None else "",
             "dataset": data.id if data is not None else "",
-            "start": self._start.id if self._start is not None else "",
+            "start": self._beginning.id,
         }
 
     def fill(self, values: dict[str, Any]) -> None:
@@ -174,41 +172,27 @@ class BeforeRun(QWidget):
         self._show_start()
 
     def _fill_starts(self) -> None:
-        """Runs of the chosen model whose adapter can be gone on from."""
-        model = self.workplace.model
-        fitting = [
-            run
-            for run in self.workplace.runs()
-            if model is not None
-            and run.job.model == model.path
-            and run.has_adapter
-            and not cannot_continue(run.job.settings.method)
-        ]
-        if self._start is not None and self._start.id not in [run.id for run in fitting]:
-            self._start = None
         words = self.tr("What {name} has learned")
-        choices = [Choice(run.id, words.format(name=run.job.name)) for run in fitting]
-        self.setup.show_starts(choices, self._start.id if self._start is not None else "")
+        choices = [Choice(run.id, words.format(name=run.job.name)) for run in self._beginning.choices()]
+        self.setup.show_starts(choices, self._beginning.id)
 
     def _on_start_picked(self, identity: str) -> None:
-        """Going on needs the adapter's own way of tuning and sizes, so the form takes them."""
-        self._start = next((run for run in self.workplace.runs() if run.id == identity), None)
-        if self._start is not None:
-            settings = self.setup.form.settings() or load_preset(self.setup.form.preset).settings()
-            earlier = self._start.job.settings
-            taken = msgspec.structs.replace(
-                settings,
-                method=earlier.method,
-                learning_rate=earlier.learning_rate,
-                quantisation=earlier.quantisation,
-                packing=earlier.packing,
-                gradient_checkpointing=earlier.gradient_checkpointing,
-            )
-            self.setup.form.set_settings(taken)
+        """Going on needs the adapter's own way of tuning and size, so the form takes them."""
+        settings = self.setup.form.settings() or load_preset(self.setup.form.preset).settings()
+        try:
+            taken = self._beginning.pick(identity, settings)
+        except StudioError as error:
+            self.workplace.problem_raised.emit(error.problem)
+        else:
+            if self._beginning.run is not None:
+                self.setup.form.set_settings(taken)
+            self.setup.form.ask_limits(self._unfitting)  # what is begun with decides some of them
         self._show_start()
 
-    def _start_differs(self, settings: TrainSettings) -> bool:
-        return self._start is not None and settings.method != self._start.job.settings.method
+    def _unfitting(self, settings: TrainSettings) -> tuple[Problem, ...]:
+        """What the chosen model forbids; the size of an adapter that is there is no choice any more."""
+        model, data, goes_on = self.workplace.model, self.workplace.dataset, self._beginning.run is not None
+        return self.planning.forecast.unfitting(model, data, settings, goes_on)
 
     def _on_model_picked(self, path: str) -> None:
         picked = next((model for model in self.workplace.models() if model.path == path), None)
@@ -265,7 +249,7 @@ class BeforeRun(QWidget):
             model.path if model is not None else "",
             data.folder if data is not None else "",
             model.model_type if model is not None else "",
-            self._start.id if self._start is not None else "",
+            self._beginning.id,
         )
         settings = setup.form.settings()
         button, summary = self._start_words(settings)
@@ -278,7 +262,7 @@ class BeforeRun(QWidget):
         setup.show_general(general, own, model.name if model is not None else "", settings)
         rows = self._split.counts(settings.held_back_share)[0] if self._split is not None and settings else 0
         if self.isVisible():
-            self.planning.refresh(settings, rows)
+            self.planning.refresh(settings, rows, self._beginning.folder(settings))
 
     def _start_words(self, settings: TrainSettings | None) -> tuple[str, str]:
         model, data, problems = self.workplace.model, self.workplace.dataset, self.setup.form.problems
@@ -294,9 +278,11 @@ class BeforeRun(QWidget):
         if settings is None:
             words = self.tr("Show the problem") if len(problems) == 1 else self.tr("Show the problems")
             return words, " ".join(wording.told(problem.what) for problem in problems)
-        if self._start is not None and self._start_differs(settings):
-            words = self.tr("It cannot go on from {name}: its way of tuning or its size is another.")
-            return self.tr("Begin with the model as it is"), words.format(name=self._start.job.name)
+        differs = self._beginning.refusal(settings)
+        if differs is not None and self._beginning.run is not None:
+            words = self.tr("It cannot go on from {name}. {why}")
+            told = words.format(name=self._beginning.run.job.name, why=wording.told(differs.why))
+            return self.tr("Begin with the model as it is"), told
         busy = self.workplace.active is not None
         return self.tr("Put it in line") if busy else self.tr("Start training"), self._summary(settings)
 
@@ -337,6 +323,7 @@ class BeforeRun(QWidget):
         minutes = settings.save_every_minutes
         saves = self.tr("saves every {time}").format(time=wording.duration(minutes * 60)) if minutes else ""
         parts.append(saves or self.tr("saves at the end only"))
+        parts += [remark] if (remark := self._beginning.remark()) else []
         return " · ".join(parts)
 
     def _steps(self, settings: TrainSettings, train_rows: int) -> str:
@@ -368,21 +355,22 @@ class BeforeRun(QWidget):
         settings = self.setup.form.settings()
         if settings is None:
             return
-        if self._start_differs(settings):
-            self._start = None
+        if self._beginning.refusal(settings) is not None:
+            self._beginning.forget()
+            self.setup.form.ask_limits(self._unfitting)
             self._fill_starts()
             self._show_start()
             return
-        start_from = str(RunFolder(self._start.folder).adapter) if self._start is not None else ""
         try:
-            work = self.workplace.training_job(settings, self.setup.name_edit.text().strip(), start_from)
+            name = self.setup.name_edit.text().strip()
+            work = self.workplace.training_job(settings, name, self._beginning.folder(settings))
             self.workplace.start_training(work)
         except (StudioError, OSError) as error:
             self.workplace.problem_raised.emit(failures.problem_of(error))
             return
         self.setup.name_edit.clear()
         self.setup.name_edit.setPlaceholderText(self.workplace.next_run_name())
-        self._start = None
+        self._beginning.forget()
 
     def _ask_general(self) -> None:
         chosen, _ = QFileDialog.getOpenFileName(

@@ -38,7 +38,7 @@ class TrainPlanning(QObject):
         self._settings: TrainSettings | None = None
         self._tested: tuple[RangeResult, TrainSettings] | None = None
         self._train_rows = 0
-        self._about: tuple[str, str] = ("", "")
+        self._about: tuple[str, str, str] = ("", "", "")
         memory, advice = setup.memory, setup.advice
         memory.measure_wanted.connect(lambda: self._start(self.measuring))
         memory.cancel_wanted.connect(self.measuring.cancel)
@@ -57,17 +57,18 @@ class TrainPlanning(QObject):
             short.done.connect(self._on_done)
         workplace.run_started.connect(self._give_up)
 
-    def refresh(self, settings: TrainSettings | None, train_rows: int) -> None:
+    def refresh(self, settings: TrainSettings | None, train_rows: int, start_from: str = "") -> None:
         """Settings, model, data or machine changed.
 
         Args:
             settings: As they stand; None while something is wrong with them.
             train_rows: The user's rows that are learned from; 0: not counted yet.
+            start_from: Adapter folder that the run would go on from, or "".
         """
         self._settings, self._train_rows = settings, train_rows
         self.setup.unused.show_unused(None)
         model, data = self.workplace.model, self.workplace.dataset
-        about = (model.path if model is not None else "", data.folder if data is not None else "")
+        about = (model.path if model is not None else "", data.folder if data is not None else "", start_from)
         if about != self._about:
             self._about = about
             self._give_up()
@@ -128,7 +129,7 @@ class TrainPlanning(QObject):
             self.workplace.problem_raised.emit(_busy())
             return
         try:
-            work = self.workplace.training_job(self._settings)
+            work = self.workplace.training_job(self._settings, start_from=self._about[2])
         except StudioError as error:
             self.workplace.problem_raised.emit(error.problem)
             return
@@ -139,11 +140,11 @@ class TrainPlanning(QObject):
     def _on_done(self, event: object) -> None:
         if isinstance(event, events.Planned) and isinstance(self.measuring.work, job.PlanJob):
             self.forecast.keep(self.measuring.work.work, event.plan)
-            self.refresh(self._settings, self._train_rows)
+            self.refresh(self._settings, self._train_rows, self._about[2])
         elif isinstance(event, events.RangeTested) and isinstance(self.testing.work, job.RangeTestJob):
             self._tested = event.result, self.testing.work.work.settings
             self.setup.advice.show_result(event.result)
-            self.refresh(self._settings, self._train_rows)
+            self.refresh(self._settings, self._train_rows, self._about[2])
 
     def _show_going(self) -> None:
         self.setup.memory.show_progress(None, self.measuring.going)

@@ -68,7 +68,7 @@ class ExportForms(Section):
 
     def wants_check(self) -> bool:
         """Whether the result is to be compared."""
-        return self.check.isVisibleTo(self) and self.check.isChecked()
+        return self.check.isChecked()
 
     def choose(self, name: str) -> None:
         """Take a form by its key."""
@@ -114,7 +114,6 @@ class ExportForms(Section):
         self._show_about()
         for widget in (self._numbers_title, self.numbers_combo):
             widget.setVisible(bool(form.numbers))
-        self.check.setVisible(form.holds == "model")
 
     def _show_about(self) -> None:
         """What the chosen one is for, and why others cannot be; of the rest the tooltip tells."""

@@ -99,9 +99,11 @@ class ParityCard(QFrame):
             ).format(numbers=parity.numbers.upper(), what=differences(parity))
         else:
             kind = ("warning", "warning")
-            words = self.tr(
-                "The files differ from the adapter: {what}. Try another number format, or look at the rows below."
-            ).format(what=differences(parity))
+            words = self.tr("The files differ from the adapter: {what}.").format(what=differences(parity))
+            if parity.numbers == "f32":  # nothing was rounded
+                words += " " + self.tr("Look at the rows below.")
+            else:
+                words += " " + self.tr("Try another number format, or look at the rows below.")
         self._icon.set_icon(*kind)
         self.headline.setText(words)
         self.setAccessibleName(words)

@@ -23,6 +23,9 @@ _FIELDS: dict[Shape, tuple[str, ...]] = {
     "label": ("messages", "prompt", "completion", "label", "system"),
 }
 """The columns that each shape asks for. Others (tools, history, instances, reasoning) stay as they were guessed."""
+_UNSHOWN = ("context", "tools", "history", "instances", "reasoning")
+_OF_PAIRS = {"prompt_completion", "alpaca"}
+"""Two names of one thing: going from one to the other nothing is lost that a row has besides."""
 _OPTIONAL = ("context", "speaker", "conversation", "system")
 _OF_TURNS = ("speaker", "conversation")
 """Asked for where each row is a turn, or where nothing is known of the rows yet."""
@@ -137,10 +140,10 @@ class MappingForm(QWidget):
         shape = cast(Shape, self._shape.currentData())
         values = {field: cast(str, self._combos[field].currentData() or "") for field in _FIELDS[shape]}
         before = self._mapping
-        kept = msgspec.structs.asdict(before) if before is not None and before.shape == shape else {}
-        others = {field: kept.get(field, "") for field in ("tools", "history", "instances", "reasoning")}
-        if shape == "preference":
-            others["context"] = kept.get("context", "")
+        others: dict[str, str] = {}
+        if before is not None and (before.shape == shape or {before.shape, shape} <= _OF_PAIRS):
+            kept = {field: cast(str, getattr(before, field)) for field in _UNSHOWN if field not in values}
+            others = {field: column for field, column in kept.items() if column not in values.values()}
         return Mapping(shape=shape, reason=self.tr("Chosen by you."), **others, **values)
 
     def _show_fields(self) -> None:

@@ -97,7 +97,7 @@ class RowsToolbar(QWidget):
         self.order.setCurrentIndex(0)
 
     def show_findings(self, findings: Sequence[Finding]) -> None:
-        """What rows can be filtered by; the choice stays where it is among them."""
+        """What rows can be filtered by; the choice stays where it is among them, else all rows are chosen."""
         chosen = self.filter.currentData()
         self.filter.clear()
         self.filter.addItem(self.tr("All rows"), EVERY)
@@ -107,6 +107,8 @@ class RowsToolbar(QWidget):
             if finding.examples and finding.examples[0].row >= 0:
                 self.filter.addItem(finding.title, finding.code)
         self.filter.setCurrentIndex(max(0, self.filter.findData(chosen)))
+        if chosen is not None and self.filter.currentData() != chosen:
+            self.choice_changed.emit()
 
     def choose_filter(self, code: str) -> None:
         """Filter by a finding, as if it was picked."""
