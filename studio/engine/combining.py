@@ -19,6 +19,8 @@ from studio.contract.methods import LoraSettings
 from studio.contract.run_folder import RunFolder
 from studio.data import base_identity
 from studio.data.ancestry import write_ancestry
+from studio.data.licence import licence
+from studio.data.system_prompt import learned_with
 from studio.engine import adapter_folder, adapter_size, checkpoint, export_folder, fingerprint, merging, peft_models
 from studio.engine.export_source import Source, find_base, open_source
 from studio.engine.new_run import new_run
@@ -64,7 +66,7 @@ def combine(work: job.CombineJob, emit: Emit, control: Control) -> Combined:
         )
     export_folder.require_going(control)
     emit(Progress(stage="Saving the new adapter"))
-    return _keep(work, sources, base, made)
+    return _keep(work, sources, base, made, _parents(work, sources, options))
 
 
 def _require_sense(work: job.CombineJob) -> None:
@@ -157,7 +159,29 @@ def _plainly_scaled(options: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _keep(work: job.CombineJob, sources: list[Source], base: Path, made: Any) -> Combined:
+def _parents(work: job.CombineJob, sources: list[Source], options: list[dict[str, Any]]) -> Ancestry:
+    parents = tuple(
+        Parent(
+            run=source.folder.id,
+            name=source.work.name,
+            weight=weight,
+            rank=int(own["r"]),
+            dataset=source.work.dataset_name,
+            licence=licence(Path(source.work.model)),
+        )
+        for source, own, (_, weight) in zip(sources, options, work.runs, strict=True)
+    )
+    prompts = {learned_with(source.folder.path) for source in sources}
+    return Ancestry(
+        how=work.how,
+        parents=parents,
+        density=work.density if COMBINATIONS[work.how].thins else None,
+        seed=work.seed,
+        system=prompts.pop() if len(prompts) == 1 else "",
+    )
+
+
+def _keep(work: job.CombineJob, sources: list[Source], base: Path, made: Any, ancestry: Ancestry) -> Combined:
     first = sources[0].work
     config = made.peft_config["combined"]
     settings = msgspec.structs.replace(
@@ -170,12 +194,7 @@ def _keep(work: job.CombineJob, sources: list[Source], base: Path, made: Any) ->
     try:
         with new_run(runs, "combined") as folder:
             job.save(new, folder.job)
-            parents = tuple(
-                Parent(run=source.folder.id, name=source.work.name, weight=weight)
-                for source, (_, weight) in zip(sources, work.runs, strict=True)
-            )
-            density = work.density if COMBINATIONS[work.how].thins else None
-            write_ancestry(folder, Ancestry(how=work.how, parents=parents, density=density, seed=work.seed))
+            write_ancestry(folder, ancestry)
             base_identity.remember(folder, base_identity.identify(base, first.model_name))
             _save_adapter(made, folder.adapter, str(base))
             fingerprint.write(folder.adapter, base)
