@@ -16,7 +16,7 @@ from studio.contract.plain_text import harmless, one_line
 from studio.contract.records import Message
 from studio.contract.sampling import Sampling
 from studio.contract.settings import TrainSettings
-from studio.data.system_prompt import shared_by
+from studio.data.system_prompt import learned_with
 from studio.worker.chat import BASE, Talker
 
 TUNED = "adapter"
@@ -153,7 +153,7 @@ def _adapter_and_model(arguments: argparse.Namespace) -> tuple[Path | None, Path
             "chat.no_adapter", f"The run {summary.job.name} has left no adapter.", f"It is {summary.state}."
         )
     model = places.find_model(arguments.model or summary.job.model)
-    return summary.folder / "adapter", model, shared_by(Path(summary.job.dataset))
+    return summary.folder / "adapter", model, learned_with(summary.folder)
 
 
 def _result(done: dict[str, events.ReplyDone], model: str, adapter: str) -> dict[str, Any]:

@@ -53,17 +53,37 @@ MOST = 8
 
 
 class Parent(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the adapters that a new one was made of."""
+    """One of the adapters that a new one was made of; what is told of it holds also when its run is gone.
+
+    Attributes:
+        run, name: Its run.
+        weight: How strongly it was added.
+        rank: Its size; None where that was not kept.
+        dataset: Name of what it was trained on.
+        licence: Of its base model; "" where that names none.
+    """
 
     run: str
     name: str
     weight: float
+    rank: int | None = None
+    dataset: str = ""
+    licence: str = ""
 
 
 class Ancestry(msgspec.Struct, frozen=True, kw_only=True):
-    """How a combined adapter came to be; parents.json of its folder."""
+    """How a combined adapter came to be; parents.json of its folder.
+
+    Attributes:
+        how: Key of COMBINATIONS.
+        parents: In the order in which they were named.
+        density: Which share of each was kept; None where all was.
+        seed: Of what was drawn at random.
+        system: The one system prompt that all parents learned with, or ""; None where that was not kept.
+    """
 
     how: str
     parents: tuple[Parent, ...]
     density: float | None = None
     seed: int = 0
+    system: str | None = None

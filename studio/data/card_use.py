@@ -7,7 +7,7 @@ from studio.contract.compatibility import OWN_WEIGHTS
 from studio.contract.methods import tag_of
 from studio.contract.run_folder import starter_folder
 from studio.data.run_history import RunSummary
-from studio.data.system_prompt import shared_by
+from studio.data.system_prompt import learned_with
 
 LONGEST_PROMPT = 4000
 """Characters of a system prompt that a card repeats."""
@@ -84,7 +84,7 @@ def use(summary: RunSummary, form: str) -> str:
         summary: Of the run.
         form: Key of EXPORTS.
     """
-    system = "" if form == "ollama" else _system_told(shared_by(Path(summary.job.dataset)))  # its Modelfile sends it
+    system = "" if form == "ollama" else _system_told(learned_with(summary.folder))  # its Modelfile sends it
     if form in FORMS:
         return f"## Use\n\n{FORMS[form].format(name=plain(summary.job.name))}{system}"
     name = summary.job.model_name

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from studio.contract import events
-from studio.contract.combinations import COMBINATIONS
+from studio.contract.combinations import COMBINATIONS, Ancestry, Parent
 from studio.contract.exports import EXPORTS
 from studio.contract.fields import Field, fields, flatten
 from studio.contract.methods import METHODS, tag_of
@@ -34,19 +34,17 @@ def card_text(folder: RunFolder, summary: RunSummary, form: str = "adapter", par
         form: Key of EXPORTS.
         parity: How the written files compare with the adapter, once they are written.
     """
-    told = list(read_events(folder))
-    parts = [
-        _front_matter(summary, form),
-        _head(summary, form),
-        use(summary, form),
-        _combined(folder),
+    told, ancestry = list(read_events(folder)), read_ancestry(folder)
+    begun = [_front_matter(summary, form), _head(summary, form, ancestry), use(summary, form)]
+    learned = [
         _data(summary, _last(told, events.DataReport)),
         _figures(summary, _last(told, events.Evaluated)),
         _chosen(folder, summary),
-        _compared(parity),
-        _settings(summary.job.settings, _last(told, events.Started), _last(told, events.Hello)),
-        _limits(summary),
     ]
+    settings = _settings(summary.job.settings, _last(told, events.Started), _last(told, events.Hello))
+    if ancestry is not None:  # nothing was trained: steps, time and settings would be the first parent's
+        learned, settings = [_combined(ancestry)], ""
+    parts = [*begun, *learned, _compared(parity), settings, _limits(summary, ancestry)]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
@@ -79,7 +77,7 @@ def _front_matter(summary: RunSummary, form: str) -> str:
     return "\n".join(["---", *lines, "---"])
 
 
-def _head(summary: RunSummary, form: str) -> str:
+def _head(summary: RunSummary, form: str, ancestry: Ancestry | None) -> str:
     named = licence(Path(summary.job.model))
     date = time.strftime("%Y-%m-%d", time.gmtime(summary.started))
     terms = (
@@ -88,13 +86,18 @@ def _head(summary: RunSummary, form: str) -> str:
         else "The base model's folder names no licence; look it up where you got the model."
     )
     name = plain(summary.job.model_name)
+    method = METHODS[tag_of(summary.job.settings.method)].label
     if EXPORTS[form].holds == "model":
-        what = f"**{name}** with what was learned by {METHODS[tag_of(summary.job.settings.method)].label} built in"
+        held = f"what was learned by {method}" if ancestry is None else f"{len(ancestry.parents)} adapters"
+        what, others = f"**{name}** with {held} built in", ""
         needs = "It is a whole model and needs nothing beside it."
     else:
         what = f"{_kind(summary)} for **{name}**"
+        others = "" if ancestry is None else f" of {len(ancestry.parents)} others"
         needs = "It holds only what was learned; it needs that base model."
-    made = f"{what}, trained with Apprentice Studio on {date}. {needs}{_compressed(summary, form)}"
+    came = "trained" if ancestry is None else f"combined{others}"
+    made = f"{what}, {came} with Apprentice Studio on {date}. {needs}"
+    made += _compressed(summary, form) if ancestry is None else ""
     return f"# {plain(summary.job.name)}\n\n{made} The run is {plain(summary.id)}.\n\n{terms}"
 
 
@@ -132,15 +135,23 @@ def _data(summary: RunSummary, report: events.DataReport | None) -> str:
     return "\n".join(lines)
 
 
-def _combined(folder: RunFolder) -> str:
+def _combined(ancestry: Ancestry) -> str:
     """What a combined adapter was made of."""
-    ancestry = read_ancestry(folder)
-    if ancestry is None:
-        return ""
     row = COMBINATIONS[ancestry.how]
     kept = f", keeping {ancestry.density:.0%} of each" if ancestry.density is not None else ""
-    lines = [f"- {plain(parent.name)} (weight {parent.weight:g})" for parent in ancestry.parents]
+    lines = [
+        f"- {plain(parent.name)} (weight {parent.weight:g}){_told_of(parent)}; the run is {plain(parent.run)}"
+        for parent in ancestry.parents
+    ]
     return "\n".join(["## Made of", "", f"{row.label}{kept}: {row.help}", "", *lines])
+
+
+def _told_of(parent: Parent) -> str:
+    """What was kept of a parent; combinations of before kept only its name."""
+    if parent.rank is None:
+        return ""
+    terms = f"its base's licence is {plain(parent.licence)}" if parent.licence else "its base names no licence"
+    return f": size {parent.rank}, trained on {plain(parent.dataset)}; {terms}"
 
 
 def _figures(summary: RunSummary, last: events.Evaluated | None) -> str:
@@ -234,15 +245,19 @@ def _as_read(field: Field, value: Any) -> str:
     return f"{text} {unit}".strip()
 
 
-def _limits(summary: RunSummary) -> str:
+_MEASURED = (
+    "- The figures above were measured on examples of the same kind as the training data; for other questions "
+    "nothing is known."
+)
+_NOT_MEASURED = "- How well it answers was not measured: what held for the adapters it is made of need not hold for it."
+
+
+def _limits(summary: RunSummary, ancestry: Ancestry | None) -> str:
     lines = [
         "## Limits",
         "",
         "- All that limits the base model limits this one; what it says can be wrong.",
-        (
-            "- The figures above were measured on examples of the same kind as the training data; for other questions "
-            "nothing is known."
-        ),
+        _MEASURED if ancestry is None else _NOT_MEASURED,
         "- It was not tested for safety.",
     ]
     verdict = summary.finished.verdict if summary.finished else None

@@ -5,6 +5,7 @@ from pathlib import Path
 from studio.contract import job
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
+from studio.data.ancestry import read_ancestry
 from studio.data.dataset import open_dataset
 
 SEARCHED_ROWS = 20_000
@@ -31,11 +32,14 @@ def shared_by(dataset: Path) -> str:
 
 
 def learned_with(run: Path) -> str:
-    """The system prompt that all examples of a run share, or nothing.
+    """The system prompt that all examples of a run share, or nothing; of a combined one, those of all its parents.
 
     Args:
         run: The run's folder.
     """
+    ancestry = read_ancestry(RunFolder(run))
+    if ancestry is not None and ancestry.system is not None:
+        return ancestry.system
     try:
         work = job.load(RunFolder(run).job)
     except StudioError:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from studio.contract.methods import LoraSettings
 from studio.contract.run_folder import RunFolder
 from studio.data import base_identity
 from studio.data.ancestry import write_ancestry
+from studio.data.licence import licence
+from studio.data.system_prompt import learned_with
 from studio.engine import adapter_folder, adapter_size, checkpoint, fingerprint, merging, peft_models
 from studio.engine.export_source import Source, find_base, open_source
 from studio.engine.new_run import new_run
@@ -63,7 +66,7 @@ def combine(work: job.CombineJob, emit: Emit, control: Control) -> Combined:
         )
     _require_going(control)
     emit(Progress(stage="Saving the new adapter"))
-    return _keep(work, sources, base, made)
+    return _keep(work, sources, base, made, _parents(work, sources, options))
 
 
 def _require_going(control: Control) -> None:
@@ -135,7 +138,7 @@ def _loaded(model: Any, sources: list[Source], options: list[dict[str, Any]]) ->
 
         made: Any = None
         for place, (source, chosen) in enumerate(zip(sources, options, strict=True)):
-            config = LoraConfig(task_type="CAUSAL_LM", inference_mode=True, **chosen)
+            config = LoraConfig(task_type="CAUSAL_LM", inference_mode=True, **_plainly_scaled(chosen))
             try:
                 if made is None:
                     made = PeftModelForCausalLM(model, config, adapter_name="a0")
@@ -148,7 +151,44 @@ def _loaded(model: Any, sources: list[Source], options: list[dict[str, Any]]) ->
     return made
 
 
-def _keep(work: job.CombineJob, sources: list[Source], base: Path, made: Any) -> Combined:
+def _plainly_scaled(options: dict[str, Any]) -> dict[str, Any]:
+    """The same adapter without rsLoRA: alpha / sqrt(r) told as (alpha * sqrt(r)) / r.
+
+    PEFT gives a combined adapter the options of the first one and alpha = r, which means "as strong as its numbers"
+    only where the strength is alpha / r.
+    """
+    if not options.get("use_rslora"):
+        return options
+    factor = math.sqrt(options["r"])
+    pattern = {name: alpha * factor for name, alpha in (options.get("alpha_pattern") or {}).items()}
+    return options | {
+        "use_rslora": False, "lora_alpha": options["lora_alpha"] * factor, "alpha_pattern": pattern
+    }  # fmt: skip
+
+
+def _parents(work: job.CombineJob, sources: list[Source], options: list[dict[str, Any]]) -> Ancestry:
+    parents = tuple(
+        Parent(
+            run=source.folder.id,
+            name=source.work.name,
+            weight=weight,
+            rank=int(own["r"]),
+            dataset=source.work.dataset_name,
+            licence=licence(Path(source.work.model)),
+        )
+        for source, own, (_, weight) in zip(sources, options, work.runs, strict=True)
+    )
+    prompts = {learned_with(source.folder.path) for source in sources}
+    return Ancestry(
+        how=work.how,
+        parents=parents,
+        density=work.density if COMBINATIONS[work.how].thins else None,
+        seed=work.seed,
+        system=prompts.pop() if len(prompts) == 1 else "",
+    )
+
+
+def _keep(work: job.CombineJob, sources: list[Source], base: Path, made: Any, ancestry: Ancestry) -> Combined:
     first = sources[0].work
     config = made.peft_config["combined"]
     settings = msgspec.structs.replace(
@@ -161,12 +201,7 @@ def _keep(work: job.CombineJob, sources: list[Source], base: Path, made: Any) ->
     try:
         with new_run(runs, "combined") as folder:
             job.save(new, folder.job)
-            parents = tuple(
-                Parent(run=source.folder.id, name=source.work.name, weight=weight)
-                for source, (_, weight) in zip(sources, work.runs, strict=True)
-            )
-            density = work.density if COMBINATIONS[work.how].thins else None
-            write_ancestry(folder, Ancestry(how=work.how, parents=parents, density=density, seed=work.seed))
+            write_ancestry(folder, ancestry)
             base_identity.remember(folder, base_identity.identify(base, first.model_name))
             _save_adapter(made, folder.adapter, str(base))
             fingerprint.write(folder.adapter, base)

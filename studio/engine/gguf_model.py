@@ -26,6 +26,9 @@ PATTERNS = {"gemma2": 2, "gemma3_text": 6}
 """Every so many layers one sees the whole text; programs that read GGUF have these numbers built in."""
 BIG_GEMMAS = {"gemma2": 46, "gemma3_text": 62}
 """Number of layers by which such programs know the models that scale attention by another width (27B)."""
+YARN = (1.0, 32.0)
+"""Turns within the first context between which YaRN stretches gradually, as programs that read GGUF have them built in:
+llama.cpp reads `yarn_beta_slow` and `yarn_beta_fast` only for kinds of models that are not among these."""
 Array = npt.NDArray[np.float32]
 
 
@@ -44,10 +47,8 @@ def require_supported(config: Any) -> str:
     kind = config.model_type
     if kind not in ARCHITECTURES:
         raise _unsupported(f"Models of the kind {kind!r} cannot be written yet.")
-    for parameters in _ropes(config):
-        told = parameters.get("rope_type", "default")
-        if told not in ("default", "linear", "llama3", "yarn", "longrope"):
-            raise _unsupported(f"It stretches its context by {told!r}, for which GGUF has no words.")
+    _require_known_stretch(config)
+    _require_known_caps(config)
     scalar = getattr(config, "query_pre_attn_scalar", None)
     if scalar is not None:
         big = config.num_hidden_layers == BIG_GEMMAS.get(kind)
@@ -59,6 +60,38 @@ def require_supported(config: Any) -> str:
     if every and layers and any((t == "full_attention") != ((i + 1) % every == 0) for i, t in enumerate(layers)):
         raise _unsupported("Its layers see the whole text in another order than readers of GGUF expect.")
     return ARCHITECTURES[kind]
+
+
+def _require_known_stretch(config: Any) -> None:
+    for parameters in _ropes(config):
+        told = parameters.get("rope_type", "default")
+        if told not in ("default", "linear", "llama3", "yarn", "longrope"):
+            raise _unsupported(f"It stretches its context by {told!r}, for which GGUF has no words.")
+        if told != "yarn":
+            continue
+        turns = (float(parameters.get("beta_slow") or YARN[0]), float(parameters.get("beta_fast") or YARN[1]))
+        if turns != YARN:
+            raise _unsupported(
+                f"YaRN stretches its frequencies of {turns[0]:g} to {turns[1]:g} turns gradually; llama.cpp reads no "
+                f"such numbers for this kind of model, and takes {YARN[0]:g} to {YARN[1]:g}."
+            )
+        if parameters.get("truncate") is False:
+            raise _unsupported("YaRN begins between two of its frequencies, where readers of GGUF begin at one.")
+    if config.model_type == "gemma3_text":
+        whole, window = (_rope(config, f"{kind}_attention").get("rope_type", "default") for kind in ("full", "sliding"))
+        if whole not in ("default", "linear") or window != "default":
+            raise _unsupported(
+                f"It stretches its context by {whole!r} and within its windows by {window!r}, which readers of GGUF do "
+                "not do for Gemma 3."
+            )
+
+
+def _require_known_caps(config: Any) -> None:
+    """Gemma 2 is read as if it always capped, at 50 and 30 where the file says nothing; zero would make no numbers."""
+    attention, last = (getattr(config, name, None) for name in ("attn_logit_softcapping", "final_logit_softcapping"))
+    if config.model_type == "gemma2" and not (attention and last):
+        missing = "attention (attn_logit_softcapping)" if not attention else "answers (final_logit_softcapping)"
+        raise _unsupported(f"It does not cap its {missing}; readers of GGUF cap every Gemma 2.")
 
 
 def _ropes(config: Any) -> list[Mapping[str, Any]]:
@@ -120,10 +153,24 @@ def _describe_stretch(writer: Any, config: Any, rope: Mapping[str, Any]) -> None
     if kind in ("yarn", "longrope"):
         original = rope.get("original_max_position_embeddings") or config.original_max_position_embeddings
         writer.add_rope_scaling_orig_ctx_len(int(original))
+    if kind == "yarn":
+        stronger = _yarn_strength(config, rope)
+        if abs(stronger - 1) > 1e-6:
+            writer.add_rope_scaling_attn_factors(stronger)
     if kind == "longrope":
         length = config.max_position_embeddings / int(original)
         factor = rope.get("attention_factor") or np.sqrt(1 + np.log(length) / np.log(int(original)))
         writer.add_rope_scaling_attn_factors(float(factor) if length > 1 else 1.0)
+
+
+def _yarn_strength(config: Any, rope: Mapping[str, Any]) -> float:
+    """By how much attention is stronger than readers of GGUF make it by themselves, where they stretch by YaRN."""
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    layers = None if rope is config.rope_parameters else "full_attention"
+    _, wanted = ROPE_INIT_FUNCTIONS["yarn"](config, "cpu", layer_type=layers)
+    own = 0.1 * np.log(max(float(rope["factor"]), 1.0)) + 1.0
+    return float(wanted / own)
 
 
 def _head_size(config: Any) -> int:

@@ -137,6 +137,12 @@ def pre_name(told: Mapping[str, Any]) -> str:
     raise _unsupported("Its tokenizer cuts text in a way that has no name in GGUF.")
 
 
+def adds_bos(tokenizer: Any) -> bool:
+    """Whether a tokenizer puts its begin-of-text token before a text; programs that read GGUF then do, too."""
+    plain = tokenizer("a").input_ids
+    return bool(plain) and tokenizer.bos_token_id is not None and plain[0] == tokenizer.bos_token_id
+
+
 def describe(writer: Any, tokenizer: Any, pieces: Pieces) -> None:
     """Write the tokenizer, its template and its marks.
 
@@ -166,7 +172,7 @@ def describe(writer: Any, tokenizer: Any, pieces: Pieces) -> None:
         if id_ is not None and id_ < len(pieces.tokens):
             add(id_)
     plain = tokenizer("a").input_ids
-    writer.add_add_bos_token(bool(plain) and tokenizer.bos_token_id is not None and plain[0] == tokenizer.bos_token_id)
+    writer.add_add_bos_token(adds_bos(tokenizer))
     writer.add_add_eos_token(len(plain) > 1 and plain[-1] == tokenizer.eos_token_id)
     writer.add_chat_template(tokenizer.get_chat_template())
 

@@ -79,7 +79,7 @@ class Conversation(QObject):
                 quantisation=work.settings.quantisation,
                 device=work.settings.device,
                 sides=(BASE, adapter.id),
-                system=system_prompt.shared_by(Path(work.dataset)),  # as it was learned, so it is asked
+                system=system_prompt.learned_with(run.folder),  # as it was learned, so it is asked
             )
         )
 

@@ -3,12 +3,14 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from safetensors import SafetensorError
@@ -20,6 +22,7 @@ from studio.contract.run_folder import RunFolder, make_folder
 from studio.data.ancestry import read_ancestry
 from studio.data.model_card import card_text
 from studio.data.run_history import summarise
+from studio.data.system_prompt import learned_with
 from studio.engine import base_model, combining, export_folder, fingerprint
 from studio.engine.combining import combine
 from studio.engine.export_source import Wish
@@ -88,6 +91,58 @@ def test_svd_keeps_the_strongest_directions_at_the_size_that_is_wished(
         assert lost == pytest.approx(float((strength[2:] ** 2).sum()), rel=1e-3)
 
 
+def plainly_scaled(run: RunFolder, parent: Path) -> RunFolder:
+    """The same adapter as an rsLoRA run's, its strength told without rsLoRA."""
+    other = RunFolder(parent / f"{run.id}-plain")
+    shutil.copytree(run.path, other.path)
+    path = other.adapter / "adapter_config.json"
+    told = json.loads(path.read_text())
+    assert told["use_rslora"]
+    path.write_text(json.dumps(told | {"use_rslora": False, "lora_alpha": told["lora_alpha"] * told["r"] ** 0.5}))
+    return other
+
+
+@pytest.mark.filterwarnings("ignore:The density:UserWarning")
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("how", list(COMBINATIONS))
+def test_an_rslora_adapter_is_as_strong_in_the_combination_as_alone(
+    how: str, first: bool, llama: Path, tmp_path: Path
+) -> None:
+    steady = learned_run(tmp_path, llama, seed=1, method__rank=4, method__rslora=True)
+    other = learned_run(tmp_path, llama, seed=2, method__rank=2)
+    plain = plainly_scaled(steady, tmp_path)
+    one, two = changes(llama, steady.adapter), changes(llama, other.adapter)
+    values = {"how": how, "rank": 6, "density": 1.0}  # nothing is thinned, and the size holds both whole
+
+    def combined(run: RunFolder) -> RunFolder:
+        runs = ((run, 1.0), (other, 0.5))
+        return made_of(tmp_path, runs if first else runs[::-1], **values)
+
+    new = combined(steady)
+    both, wanted = changes(llama, new.adapter), changes(llama, combined(plain).adapter)
+    for name, change in both.items():
+        assert torch.allclose(change, wanted[name], atol=1e-5)
+        if how != "ties":  # which leaves out what pulls the other way
+            assert torch.allclose(change, one[name] + 0.5 * two[name], atol=1e-5)
+    assert not json.loads((new.adapter / "adapter_config.json").read_text())["use_rslora"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("how", ["ties", "dare"])
+def test_an_rslora_adapter_is_as_strong_where_thinning_needs_no_svd(
+    how: str, first: bool, llama: Path, tmp_path: Path
+) -> None:
+    steady = learned_run(tmp_path, llama, seed=1, method__rslora=True)
+    other = learned_run(tmp_path, llama, seed=2)
+    found = []
+    for run in (steady, plainly_scaled(steady, tmp_path)):
+        runs = ((run, 1.0), (other, 0.5))
+        made = made_of(tmp_path, runs if first else runs[::-1], how=how)
+        found.append(changes(llama, made.adapter))
+    for name, change in found[0].items():
+        assert torch.allclose(change, found[1][name], atol=1e-5)
+
+
 @pytest.mark.parametrize("how", ["ties", "dare"])
 def test_thinning_makes_something_else_again_by_the_same_dice(
     how: str, llama: Path, two: tuple[RunFolder, RunFolder], tmp_path: Path
@@ -111,13 +166,60 @@ def test_the_new_run_remembers_its_parents_tells_of_them_and_is_exported(
     assert (summary.state, summary.has_adapter, summary.job.name) == ("done", True, "both")
     card = card_text(new, summary)
     assert "## Made of\n\nAgreeing parts only (TIES), keeping 40% of each" in card
-    assert "- lora (weight 0.5)\n- lora (weight 0.25)" in card
+    assert f"- lora (weight 0.25): size 4, trained on rows; its base names no licence; the run is {two[1].id}" in card
     made = Path(merged.write(new.path, tmp_path / "out", Wish(check=False)).path)
     assert (said_with_adapter(llama, new.adapter) - said_by(made)).abs().max() < 1e-3
     assert json.loads((new.adapter / "adapter_config.json").read_text())["peft_type"] == "LORA"
     known = fingerprint.read(new.adapter)
     assert known is not None
     assert known.fingerprint == fingerprint.of(llama)
+
+
+@pytest.mark.parametrize("form", ["adapter", "merged"])
+def test_the_card_of_a_combination_invents_no_training_and_names_each_parents_own(form: str, tmp_path: Path) -> None:
+    first, second = tiny_model(tmp_path / "first"), tiny_model(tmp_path / "second")
+    for model, licence in ((first, "mit"), (second, "llama3")):  # the same base, from two places
+        (model / "README.md").write_text(f"---\nlicense: {licence}\n---\n")
+    parents = (learned_run(tmp_path, first, seed=1), learned_run(tmp_path, second, seed=2, method__rank=3))
+    work = job.load(parents[1].job)
+    assert isinstance(work, job.TrainJob)
+    job.save(msgspec.structs.replace(work, name="Ökonomie", dataset_name="letters"), parents[1].job)
+    new = made_of(tmp_path, ((parents[0], 0.5), (parents[1], 2.0)), name="both")
+    summary = summarise(new)
+    assert summary is not None
+    for run in parents:
+        shutil.rmtree(run.path)  # what was kept of them is told all the same
+    card = card_text(new, summary, form)
+    assert "trained with Apprentice Studio" not in card
+    assert ", combined of 2 others with Apprentice Studio on 20" in card or form == "merged"
+    assert "with 2 adapters built in, combined with Apprentice Studio on 20" in card or form == "adapter"
+    for words in ("Steps", "Training time", "## Figures", "## Settings", "Learning speed", "figures above", "## Data"):
+        assert words not in card
+    assert "- lora (weight 0.5): size 4, trained on rows; its base's licence is mit; " in card
+    assert "- Ökonomie (weight 2): size 3, trained on letters; its base's licence is llama3; " in card
+
+
+def test_a_card_tells_what_older_combinations_kept_of_their_parents(
+    two: tuple[RunFolder, RunFolder], tmp_path: Path
+) -> None:
+    new = made_of(tmp_path, ((two[0], 0.5), (two[1], 0.25)))
+    told = json.loads((new.path / "parents.json").read_text())
+    parents = [{key: parent[key] for key in ("run", "name", "weight")} for parent in told["parents"]]
+    (new.path / "parents.json").write_text(json.dumps({"how": "weighted", "parents": parents}))
+    summary = summarise(new)
+    assert summary is not None
+    assert f"- lora (weight 0.5); the run is {two[0].id}\n" in card_text(new, summary)
+
+
+def test_only_a_system_prompt_that_all_parents_learned_with_goes_on(
+    two: tuple[RunFolder, RunFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = {str(two[0].path): "Be brief.", str(two[1].path): "Be brief."}
+    monkeypatch.setattr(combining, "learned_with", lambda run: prompts[str(run)])
+    runs = ((two[0], 1.0), (two[1], 1.0))
+    assert learned_with(made_of(tmp_path, runs).path) == "Be brief."
+    prompts[str(two[1].path)] = "Be long."
+    assert learned_with(made_of(tmp_path, runs).path) == ""
 
 
 @pytest.mark.parametrize(

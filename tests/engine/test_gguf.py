@@ -160,9 +160,47 @@ def test_a_linear_stretch_is_told(tmp_path: Path) -> None:
     assert (told["llama.rope.scaling.type"], told["llama.rope.scaling.factor"]) == ("linear", 4.0)
 
 
+def read_as_llama_cpp(told: dict[str, Any], head: int) -> tuple[np.ndarray, float]:
+    """Frequencies and the strength of attention that llama.cpp makes of a file's keys, as its `rope_yarn` has it."""
+    factor, context, base = (
+        told[f"llama.rope.{key}"] for key in ("scaling.factor", "scaling.original_context_length", "freq_base")
+    )
+    slow, fast = (head * np.log(context / (turns * 2 * np.pi)) / (2 * np.log(base)) for turns in (1.0, 32.0))
+    low, high = max(np.floor(fast), 0.0), min(np.ceil(slow), head - 1.0)
+    ramp = np.clip((np.arange(head // 2) - low) / max(high - low, 0.001), 0, 1)
+    plain = 1.0 / base ** (np.arange(0, head, 2) / head)
+    strength = (1.0 + 0.1 * np.log(factor)) * told.get("llama.rope.scaling.attn_factor", 1.0)
+    return plain / factor * ramp + plain * (1 - ramp), strength
+
+
+@pytest.mark.parametrize(
+    "also",
+    [{}, {"attention_factor": 1.7}, {"mscale": 0.7, "mscale_all_dim": 1.3}, {"beta_fast": 32.0, "beta_slow": None},
+     {"attention_factor": 1.0, "truncate": True}],
+)  # fmt: skip
+def test_yarn_is_told_with_the_strength_that_it_gives_attention(also: dict[str, Any], tmp_path: Path) -> None:
+    rope = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}
+    model = stretched(tmp_path / "model", **rope, **also)
+    told = keys(Path(gguf_export.write(learned_run(tmp_path, model).path, tmp_path / "out", Wish(check=False)).path))
+    turning = base_model.load(model, CPU).model.rotary_emb
+    frequencies, strength = read_as_llama_cpp(told, head=16)
+    assert told["llama.rope.scaling.type"] == "yarn"
+    assert np.allclose(frequencies, turning.inv_freq.numpy(), rtol=1e-5)
+    assert strength == pytest.approx(turning.attention_scaling, rel=1e-5)
+
+
+YARN = {"rope_type": "yarn", "factor": 2.0, "rope_theta": 1e4, "original_max_position_embeddings": 128}
+
+
 @pytest.mark.parametrize(
     ("architecture", "change", "why"),
     [("llama", {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}}, "dynamic"),
+     ("llama", {"rope_parameters": YARN | {"beta_fast": 8.0}}, "1 to 8 turns"),
+     ("qwen3", {"rope_parameters": YARN | {"beta_slow": 2.0}}, "2 to 32 turns"),
+     ("llama", {"rope_parameters": YARN | {"truncate": False}}, "between two"),
+     ("gemma2", {"attn_logit_softcapping": None}, "attn_logit_softcapping"),
+     ("gemma2", {"final_logit_softcapping": None}, "final_logit_softcapping"),
+     ("gemma3_text", {"rope_parameters": {"full_attention": YARN, "sliding_attention": {"rope_theta": 1e4}}}, "yarn"),
      ("gemma2", {"query_pre_attn_scalar": 77}, "77"),
      ("gemma2", {"layer_types": ["full_attention", "full_attention"]}, "order")],
 )  # fmt: skip

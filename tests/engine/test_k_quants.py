@@ -5,6 +5,7 @@ they show that a K-quant is refused in words.
 """
 
 import importlib.util
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from studio.engine import device, k_quants, parity
 from studio.engine.export_source import Watch, Wish
 from studio.engine.exports import gguf, lm_studio, merged, ollama
 from studio.engine.tokens import load_tokenizer
-from tests.engine.exported_run import learned_run
+from tests.engine.exported_run import QUESTIONS, learned_run, said_with_adapter
 from tests.engine.gguf_reader import the_file
+from tests.engine.test_ollama_system import TALKS, TEMPLATES, as_learned, ids, template_of, with_begin
 from tests.faults.numbers import talks
 from tests.faults.taught_models import taught_run
+from tests.helpers.go_text import as_ollama
 from tests.helpers.tiny_models import ARCHITECTURES, tiny_model
 from tests.helpers.tiny_tokenizers import sentencepiece
 
@@ -121,6 +124,37 @@ def test_llama_cpp_puts_sentencepieces_spaces_where_the_tokenizer_does(scheme: s
         text = parity.rendered(ours, talk)
         ids = ours(text, add_special_tokens=False).input_ids
         assert theirs.tokenize(text.encode(), add_bos=False, special=True) == ids
+
+
+@with_llama_cpp
+@pytest.mark.parametrize("architecture", ["llama", "qwen3"])
+@pytest.mark.parametrize("also", [{}, {"attention_factor": 1.7}, {"mscale": 0.7, "mscale_all_dim": 1.3}])
+def test_llama_cpp_stretches_by_yarn_as_the_adapter_learned(
+    also: dict[str, float], architecture: str, tmp_path: Path
+) -> None:
+    model = tiny_model(tmp_path / "model", architecture)
+    told = json.loads((model / "config.json").read_text())
+    rope = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0, "original_max_position_embeddings": 128}
+    (model / "config.json").write_text(json.dumps(told | {"rope_parameters": rope | also}))
+    run = learned_run(tmp_path, model)
+    theirs = opened(the_file(Path(gguf.write(run.path, tmp_path / "out", Wish(numbers="f32", check=False)).path)))
+    theirs.eval(QUESTIONS[0].tolist())
+    scores = said_with_adapter(model, run.adapter)[0].numpy()
+    assert np.abs(theirs.scores[: len(scores)] - scores).max() < 1e-3
+
+
+@with_llama_cpp
+@pytest.mark.parametrize("name", ["gemma", "system"])
+def test_ollamas_text_becomes_the_tokens_that_were_learned(name: str, tmp_path: Path) -> None:
+    tokenizer = with_begin(tmp_path / "tokenizer", TEMPLATES[name])
+    model = tiny_model(tmp_path / "model", "gemma2", tmp_path / "tokenizer")
+    made = Path(ollama.write(learned_run(tmp_path, model).path, tmp_path / "out", Wish(check=False)).path)
+    theirs = opened(the_file(made))
+    for talk in TALKS.values():
+        written = as_ollama(template_of((made / "Modelfile").read_text(encoding="utf-8")), talk)
+        assert theirs.tokenize(written.encode(), add_bos=True, special=True) == ids(
+            tokenizer, as_learned(tokenizer, talk)
+        )
 
 
 def opened(file: Path) -> Any:

@@ -1,11 +1,109 @@
-"""A Modelfile names the system prompt that a run learned with."""
+"""A Modelfile says what the chat says: the system prompt in its place, one begin-of-text token, Go's own braces."""
 
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, processors
 
+from studio.contract.records import Message
 from studio.engine.exports import ollama
 from studio.engine.tokens import load_tokenizer
+from tests.helpers.go_text import as_ollama
+from tests.helpers.shared_data import shared_data
+from tests.helpers.tiny_tokenizers import sentencepiece
+
+ALTERNATE = (
+    "{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate') }}{% endif %}"
+    "<|start|>{{ 'model' if m['role'] == 'assistant' else m['role'] }}\n{{ m['content'] | trim }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>model\n{% endif %}"
+)
+REFUSES = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+TEMPLATES = {
+    "gemma": "{{ bos_token }}" + REFUSES + ALTERNATE,
+    "system": "{{ bos_token }}{% for m in messages %}<|start|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}",
+    "none of its own": REFUSES + ALTERNATE,
+    "unheard system": "{% for m in messages if m['role'] != 'system' %}{{ m['role'] }}: {{ '{' + m['content'] }}"
+    "{% endfor %}<|end|>{",
+}
+TALK = (
+    Message("user", "Who keeps the hammer?"), Message("assistant", "The master."), Message("user", "And the plank?")
+)  # fmt: skip
+SYSTEM = Message("system", "Be brief.")
+TALKS = {"one": TALK[:1], "many": TALK, "system": (SYSTEM, *TALK[:1]), "system, many": (SYSTEM, *TALK)}
+
+
+def template_of(modelfile: str) -> str:
+    found = re.search(r'TEMPLATE """(.*?)"""\n', modelfile, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def with_begin(folder: Path, template: str) -> Any:
+    """A tokenizer of SentencePiece's kind that puts <|bos|> before every text, as Llama 2 and Gemma have it."""
+    sentencepiece(folder, prefix=False)
+    made = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    begin = ("<|bos|>", made.token_to_id("<|bos|>"))
+    made.post_processor = processors.TemplateProcessing(single="<|bos|> $A", special_tokens=[begin])
+    made.save(str(folder / "tokenizer.json"))
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": template}))
+    return load_tokenizer(folder)
+
+
+def as_learned(tokenizer: Any, talk: tuple[Message, ...]) -> str:
+    """What the model read in training and reads in the chat."""
+    return str(tokenizer.chat.render(tokenizer.chat.fold(talk), generation_prompt=True))
+
+
+def ids(tokenizer: Any, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False).input_ids)
+
+
+@pytest.mark.parametrize("talk", TALKS)
+@pytest.mark.parametrize("name", ["gemma", "system"])
+def test_where_ollama_puts_the_begin_of_text_it_is_not_in_the_template(name: str, talk: str, tmp_path: Path) -> None:
+    tokenizer = with_begin(tmp_path / "tokenizer", TEMPLATES[name])
+    written = as_ollama(template_of(ollama.modelfile("x.gguf", tokenizer)), TALKS[talk])
+    learned = as_learned(tokenizer, TALKS[talk])
+    assert "<|bos|>" not in written
+    assert tokenizer(written).input_ids == ids(tokenizer, learned)  # with what is put before it
+    assert tokenizer(written).input_ids.count(tokenizer.bos_token_id) == 1
+
+
+@pytest.mark.parametrize("talk", TALKS)
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_where_ollama_puts_no_begin_of_text_the_template_says_what_the_chat_says(
+    name: str, talk: str, llama: Path
+) -> None:
+    tokenizer = load_tokenizer(llama)
+    tokenizer.chat_template = TEMPLATES[name]
+    written = as_ollama(template_of(ollama.modelfile("x.gguf", tokenizer)), TALKS[talk])
+    assert written == as_learned(tokenizer, TALKS[talk])
+
+
+@pytest.mark.parametrize("name", ["minimind", "mistral-v3", "qwen3"])
+def test_real_tokenizers_read_in_ollama_what_they_read_here(name: str) -> None:
+    tokenizer = load_tokenizer(shared_data(f"tokenizers/{name}"))
+    told = ollama.modelfile("x.gguf", tokenizer)
+    if "TEMPLATE" not in told:
+        assert "cannot say" in told
+        return
+    for talk in TALKS.values():
+        written = as_ollama(template_of(told), talk)
+        assert tokenizer(written).input_ids == ids(tokenizer, as_learned(tokenizer, talk))
+
+
+def test_a_system_prompt_that_stands_elsewhere_is_not_guessed(llama: Path) -> None:
+    tokenizer = load_tokenizer(llama)
+    last = "{% if messages[0]['role'] == 'system' and loop.last %}{{ messages[0]['content'] }}{% endif %}"
+    shown = f"{{% if m['role'] != 'system' %}}{last}<|start|>{{{{ m['content'] }}}}<|end|>{{% endif %}}"
+    tokenizer.chat_template = f"{{% for m in messages %}}{shown}{{% endfor %}}"
+    assert "cannot say" in ollama.modelfile("x.gguf", tokenizer, "Be brief.")
 
 
 def test_a_modelfile_names_the_system_prompt_that_all_examples_shared(llama: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from studio.contract.events import Exported
 from studio.data.system_prompt import learned_with
-from studio.engine import go_template
+from studio.engine import gguf_tokenizer, go_template
 from studio.engine.export_source import Watch, Wish
 from studio.engine.exports import gguf
 from studio.engine.tokens import load_tokenizer
@@ -45,6 +45,8 @@ def modelfile(file_name: str, tokenizer: Any, system: str = "") -> str:
     """
     lines = [f"FROM ./{file_name}"]
     turns = go_template.read_turns(tokenizer)
+    if turns is not None and gguf_tokenizer.adds_bos(tokenizer):
+        turns = turns.without_first(tokenizer.bos_token)  # Ollama puts it there itself
     if turns is not None and '"""' not in turns.go():
         lines.append(f'TEMPLATE """{turns.go()}"""')
     else:
