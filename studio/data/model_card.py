@@ -16,8 +16,9 @@ from studio.contract.methods import METHODS, tag_of
 from studio.contract.parity import Parity, outcome, sentences
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
-from studio.data import adapter_choice
+from studio.data import adapter_choice, base_search
 from studio.data.ancestry import read_ancestry
+from studio.data.base_identity import recall
 from studio.data.card_use import plain, use
 from studio.data.licence import licence
 from studio.data.run_history import RunSummary, read_events
@@ -25,7 +26,9 @@ from studio.data.run_history import RunSummary, read_events
 E = TypeVar("E", bound=events.Event)
 
 
-def card_text(folder: RunFolder, summary: RunSummary, form: str = "adapter", parity: Parity | None = None) -> str:
+def card_text(
+    folder: RunFolder, summary: RunSummary, form: str = "adapter", parity: Parity | None = None, numbers: str = ""
+) -> str:
     """The Markdown of README.md for an export; the window shows this very text before it is written.
 
     Args:
@@ -33,9 +36,12 @@ def card_text(folder: RunFolder, summary: RunSummary, form: str = "adapter", par
         summary: Of the same run.
         form: Key of EXPORTS.
         parity: How the written files compare with the adapter, once they are written.
+        numbers: Number format of the weights, a key of the form's; "": its usual one.
     """
     told, ancestry = list(read_events(folder)), read_ancestry(folder)
-    begun = [_front_matter(summary, form), _head(summary, form, ancestry), use(summary, form)]
+    named = licence(_base(folder, summary))
+    head = [_head(summary, form, ancestry), _terms(named), _numbers(form, numbers)]
+    begun = [_front_matter(summary, form, named), *head, use(summary, form)]
     learned = [
         _data(summary, _last(told, events.DataReport)),
         _figures(summary, _last(told, events.Evaluated)),
@@ -49,10 +55,22 @@ def card_text(folder: RunFolder, summary: RunSummary, form: str = "adapter", par
 
 
 def write_card(
-    path: Path, folder: RunFolder, summary: RunSummary, form: str = "adapter", parity: Parity | None = None
+    path: Path,
+    folder: RunFolder,
+    summary: RunSummary,
+    form: str = "adapter",
+    parity: Parity | None = None,
+    numbers: str = "",
 ) -> None:
     """Write the card to a file."""
-    path.write_text(card_text(folder, summary, form, parity), encoding="utf-8", newline="\n")
+    path.write_text(card_text(folder, summary, form, parity, numbers), encoding="utf-8", newline="\n")
+
+
+def _base(folder: RunFolder, summary: RunSummary) -> Path:
+    """Where the base model lies now: its folder names the licence."""
+    there = Path(summary.job.model)
+    identity = None if there.is_dir() else recall(folder)
+    return (base_search.find(identity, there) if identity is not None else None) or there
 
 
 def _last(told: list[events.AnyEvent], kind: type[E]) -> E | None:
@@ -63,9 +81,8 @@ LIBRARIES = {"adapter": "peft", "merged": "transformers", "lm_studio": "gguf", "
 """What loads a form, as model hubs name it; else the form's own name."""
 
 
-def _front_matter(summary: RunSummary, form: str) -> str:
+def _front_matter(summary: RunSummary, form: str, named: str) -> str:
     lines = [f"library_name: {LIBRARIES.get(form, form)}", f"base_model: {json.dumps(summary.job.model_name)}"]
-    named = licence(Path(summary.job.model))
     if named:
         lines.append(f"license: {json.dumps(named)}")
     lines += [
@@ -78,13 +95,7 @@ def _front_matter(summary: RunSummary, form: str) -> str:
 
 
 def _head(summary: RunSummary, form: str, ancestry: Ancestry | None) -> str:
-    named = licence(Path(summary.job.model))
     date = time.strftime("%Y-%m-%d", time.gmtime(summary.started))
-    terms = (
-        f"The base model's licence is {plain(named)}; its terms apply to what is made with it, too."
-        if named
-        else "The base model's folder names no licence; look it up where you got the model."
-    )
     name = plain(summary.job.model_name)
     method = METHODS[tag_of(summary.job.settings.method)].label
     if EXPORTS[form].holds == "model":
@@ -98,7 +109,21 @@ def _head(summary: RunSummary, form: str, ancestry: Ancestry | None) -> str:
     came = "trained" if ancestry is None else f"combined{others}"
     made = f"{what}, {came} with Apprentice Studio on {date}. {needs}"
     made += _compressed(summary, form) if ancestry is None else ""
-    return f"# {plain(summary.job.name)}\n\n{made} The run is {plain(summary.id)}.\n\n{terms}"
+    return f"# {plain(summary.job.name)}\n\n{made} The run is {plain(summary.id)}."
+
+
+def _terms(named: str) -> str:
+    if named:
+        return f"The base model's licence is {plain(named)}; its terms apply to what is made with it, too."
+    return "The base model's folder names no licence; look it up where you got the model."
+
+
+def _numbers(form: str, numbers: str) -> str:
+    """Also where nothing was compared a reader must know what was rounded how."""
+    formats = EXPORTS[form].numbers
+    if not formats:
+        return ""
+    return f"Number format of the weights: {plain(formats[numbers or next(iter(formats))])}."
 
 
 def _compressed(summary: RunSummary, form: str) -> str:

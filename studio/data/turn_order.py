@@ -152,8 +152,9 @@ def unmended(file_name: str, problems: Sequence[Problem]) -> list[Problem]:
         Problem(
             code="data.turns_unmended",
             what=some if "data.turns_mended" in codes else none,
-            why="Left as they are: answers that are compared, calls of tools and their results, neighbours of which only "
-            "one is learned (weight), system messages further down, and conversations without a question or an answer.",
+            why="Left as they are: answers that are compared, calls of tools and their results, neighbours of which "
+            "only one is learned (weight), system messages further down, and conversations without a question or an "
+            "answer.",
             fix="Put their turns in order in the file.",
             where=file_name,
         )

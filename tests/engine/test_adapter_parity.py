@@ -278,12 +278,20 @@ def test_a_base_that_was_moved_is_found_and_compared_with(
     from studio.data import base_search
 
     model = tiny_model(tmp_path / "model")
+    (model / "README.md").write_text("---\nlicense: mit\n---\n")
     run = learned_run(tmp_path, model)
     model.rename(tmp_path / "moved")
     monkeypatch.setattr(base_search, "starter_folder", lambda: tmp_path / "moved")  # as good as any that was added
     found = found_of(run.path, adapter, tmp_path / "out")
     assert found.same
     assert (tmp_path / "out" / "chat_template.jinja").is_file()
+    assert "The base model's licence is mit" in card_of(tmp_path / "out")
+
+
+def test_a_card_names_the_number_format_also_where_nothing_was_compared(llama: Path, tmp_path: Path) -> None:
+    run = learned_run(tmp_path, llama)
+    gguf.write(run.path, tmp_path / "out", Wish(numbers="q4_0", check=False))
+    assert "Number format of the weights: Q4\\_0" in card_of(tmp_path / "out")
 
 
 def test_where_the_memory_is_too_small_it_is_said(llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def write_folder(
         place.mkdir(parents=True, exist_ok=True)
         path, found = _fill(place, source, base, numbers, wish.check, watch, destination.name)
         finish(path, base)
-        write_card(temporary / "README.md", source.folder, source.summary, form=form, parity=found)
+        write_card(temporary / "README.md", source.folder, source.summary, form, found, wish.numbers)
     return export_folder.told(destination, source.folder.id, found)
 
 

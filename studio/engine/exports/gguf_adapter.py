@@ -41,7 +41,7 @@ def write(run: Path, destination: Path, wish: Wish = Wish(), watch: Watch = Watc
         found = None
         if wish.check:
             found = parity.compare(source, base, numbers, parity.of_gguf_adapter(path, base), watch)
-        write_card(temporary / "README.md", source.folder, source.summary, form="gguf_adapter", parity=found)
+        write_card(temporary / "README.md", source.folder, source.summary, "gguf_adapter", found, wish.numbers)
     return export_folder.told(destination, source.folder.id, found)
 
 

@@ -46,7 +46,7 @@ def write(
     with export_folder.new_export(destination) as temporary:
         fill(temporary, source, base, wish, watch, shard_bytes)
         found = _compared(temporary, source, base, wish, watch)
-        write_card(temporary / "README.md", source.folder, source.summary, form="merged", parity=found)
+        write_card(temporary / "README.md", source.folder, source.summary, "merged", found, wish.numbers)
     return export_folder.told(destination, source.folder.id, found)
 
 

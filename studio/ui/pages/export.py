@@ -232,7 +232,7 @@ class ExportPage(Page):
     def _show_card(self) -> None:
         run = self._run()
         if run is not None:
-            self.card.setPlainText(card_text(RunFolder(run.folder), run, self.forms.form()))
+            self.card.setPlainText(card_text(RunFolder(run.folder), run, self.forms.form(), None, self.forms.numbers()))
 
     def _browse(self) -> None:
         title = self.tr("Choose where the new folder is put")
@@ -313,7 +313,7 @@ class ExportPage(Page):
         run = self._run()
         if run is not None and event.parity is not None:
             form = self.forms.form()
-            self.card.setPlainText(card_text(RunFolder(run.folder), run, form, event.parity))
+            self.card.setPlainText(card_text(RunFolder(run.folder), run, form, event.parity, self.forms.numbers()))
         self.message.show_text(
             "success",
             self.tr("Exported to {name}.").format(name=Path(event.path).name),
