@@ -160,7 +160,7 @@ def _training(commands: "Subparsers") -> None:
 
 def _sources(parser: argparse.ArgumentParser) -> None:
     """What is trained on what, but for the data, and every setting."""
-    parser.add_argument("--model", help="model folder, or 'starter' (default)")
+    parser.add_argument("--model", help="model folder, name of an added model, or 'starter' (default)")
     parser.add_argument("--held-back", metavar="FILE", help="an own test file")
     parser.add_argument("--general", metavar="FILE", help="general rows to mix in (default: what the model brings)")
     parser.add_argument("--probes", metavar="FILE", help="questions to test what it still knows")
@@ -177,7 +177,9 @@ def _steps(word: str) -> int:
 
 def _talking(commands: "Subparsers") -> None:
     chat = _add(commands, "chat", "talking:chat", "ask a model, with or without an adapter")
-    chat.add_argument("--model", help="model folder, or 'starter' (default; with a run: its base)")
+    chat.add_argument(
+        "--model", help="model folder, name of an added model, or 'starter' (default; with a run: its base)"
+    )
     chat.add_argument("--adapter", metavar="RUN", help="a run's id or name, or an adapter folder")
     chat.add_argument("--prompt", help="the question; without it a conversation on the terminal")
     chat.add_argument("--system", help="system prompt (default: the one that all examples of the run share)")
@@ -203,7 +205,7 @@ def _data(commands: "Subparsers") -> None:
     split.add_argument("--held-back-share", metavar="SHARE", help="count at this share (default: what runs use)")
     doctor = _add(data, "doctor", "data:data_doctor", "what is wrong with a dataset, and what would mend it")
     doctor.add_argument("data", metavar="NAME", help="an imported dataset, or a file")
-    doctor.add_argument("--model", help="model folder, or 'starter': count its tokens")
+    doctor.add_argument("--model", help="model folder, added model, or 'starter': count its tokens")
     doctor.add_argument("--max-tokens", type=int, metavar="TOKENS", help="longest text (default: 1024)")
     doctor.add_argument("--test", metavar="FILE", help="rows that must not be among these")
     doctor.add_argument(
@@ -229,7 +231,9 @@ def _looking(commands: "Subparsers") -> None:
         commands, "preview", "looking:preview", "show one row as the model sees it: what is read, what learned"
     )
     preview.add_argument("data", help=f"{KINDS} file, or an imported dataset")
-    preview.add_argument("--model", default="starter", help="model folder, or 'starter' (default)")
+    preview.add_argument(
+        "--model", default="starter", help="model folder, name of an added model, or 'starter' (default)"
+    )
     preview.add_argument("--row", type=int, default=1, help="row, counted from 1")
     add_settings(preview, only=READING)
     runs = commands.add_parser("runs", help="list and show training runs").add_subparsers(required=True, metavar="WHAT")

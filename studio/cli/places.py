@@ -5,12 +5,14 @@ import shlex
 import shutil
 from pathlib import Path
 
+import msgspec
+
 from studio.contract import events, job
 from studio.contract.control import Emit
 from studio.contract.errors import Problem, StudioError
 from studio.contract.run_folder import MARKER, RunFolder, datasets_folder, jobs_folder, runs_folder, starter_folder
 from studio.contract.splits import Split
-from studio.data import dataset, importing, known_mappings
+from studio.data import dataset, importing, known_mappings, model_library
 from studio.data.guessing import guess
 from studio.data.inspecting import look
 from studio.data.made_from import origin_of
@@ -21,21 +23,56 @@ from studio.data.source import KINDS
 
 
 def find_model(word: str, beside: Path | None = None) -> Path:
-    """The built-in model for the word starter, or a model's folder.
+    """The built-in model for the word starter, a model's folder, or that of an added model by its name.
 
     Raises:
-        StudioError: There is no such folder.
+        StudioError: There is none, several have the name, or its folder is not there now.
     """
     if word == "starter":
         return starter_folder()
     path = (beside or Path()) / Path(word).expanduser()
-    if not path.is_dir() and not (path.is_file() and path.suffix.lower() == ".gguf"):  # whose check says what it is
+    if path.is_dir() or (path.is_file() and path.suffix.lower() == ".gguf"):  # whose check says what it is
+        return path.resolve()
+    known = added_model(word)
+    if known is None:
         raise StudioError(
             "model.missing",
-            f"There is no model folder {word}.",
-            fix="Give the folder that holds config.json, or 'starter' for the built-in model.",
+            f"There is no model folder {word}, and no model of that name was added.",
+            fix="Give the folder that holds config.json, a name that `apprentice models list` shows, or 'starter' for "
+            "the built-in model.",
         )
-    return path.resolve()
+    if model_library.is_away(known):
+        raise StudioError.of(msgspec.structs.replace(model_library.AWAY, where=known.name))
+    return Path(known.path)
+
+
+def added_model(word: str) -> events.ModelChecked | None:
+    """A model of the list by its folder or name; it may be away.
+
+    Raises:
+        StudioError: Several have the name; which is meant must be said by its folder.
+    """
+    models = all_models()
+    path = str(starter_folder() if word == "starter" else Path(word).expanduser().resolve())
+    found = [model for model in models if model.path == path] or [model for model in models if model.name == word]
+    if len(found) > 1:
+        raise StudioError(
+            "model.several",
+            f"{len(found)} models are named {word}.",
+            f"They lie in {', '.join(model.path for model in found)}.",
+            "Give one of these folders instead of the name.",
+        )
+    return found[0] if found else None
+
+
+def all_models() -> list[events.ModelChecked]:
+    """Those that were added, and the built-in one, which is always there."""
+    known = model_library.list_models()
+    if any(Path(model.path) == starter_folder() for model in known):
+        return known
+    from studio.engine import model_folder
+
+    return [model_folder.check(starter_folder()), *known]
 
 
 def _in_silence(event: events.Event) -> None:
@@ -131,7 +168,11 @@ def _is_as_it_lies(info: dataset.DatasetInfo, path: Path) -> bool:
         return False
     try:
         seen = look(Part(path=path))
-        wanted = known_mappings.recall(seen.columns) or guess(seen.columns, seen.rows)
+        wanted = known_mappings.recall(info.columns)
+        if wanted is None and set(info.columns).difference(seen.columns):  # some begin further down: that was a guess
+            origin = origin_of(info)
+            wanted = info.mapping if origin is not None and origin.job.mapping is None else None
+        wanted = wanted or guess(seen.columns, seen.rows)
         return wanted.same_columns(info.mapping) and not dataset.open_dataset(Path(info.folder)).edits
     except StudioError:
         return False

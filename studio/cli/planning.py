@@ -5,25 +5,27 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
-from studio.cli import output, running, training
+from studio.cli import output, running, suggestions, training
 from studio.contract import events, job
-from studio.contract.advice import Advice, advise
+from studio.contract.advice import Advice, advised_rate, beside_rule
 from studio.contract.control import Emit
-from studio.contract.errors import Problem
-from studio.contract.memory_fit import Change, Fit, Planner, gigabytes
+from studio.contract.errors import Problem, StudioError
+from studio.contract.memory_fit import Change, Fit, Planner, gigabytes, refusal
 from studio.contract.memory_plan import PARTS, MemoryPlan
 from studio.contract.run_folder import RunFolder, jobs_folder
+from studio.data import rate_tests
+from studio.data.model_fit import read_shape
 
 
 def plan(arguments: argparse.Namespace) -> int:
     """Memory of a run by a dry step (or by the formula alone), what would make it fit, and advice.
 
     Raises:
-        StudioError: Bad input, or the run cannot fit at all.
+        StudioError: Bad input, or the run would be refused for its memory.
     """
     from studio.engine import planner as engine_planner
 
@@ -41,11 +43,22 @@ def plan(arguments: argparse.Namespace) -> int:
     assert shape is not None
     asked = Planner.of(shape, made)
     settings = work.settings
-    fit, more, advice = asked.make_it_fit(settings), asked.use_memory(settings), advise(settings, asked)
+    fit, more = asked.make_it_fit(settings), asked.use_memory(settings)
+    refused = refusal(asked, settings) if arguments.formula_only else None  # a dry step was refused before
+    is_beyond = asked.is_beyond(fit)
+    advice = () if refused is not None or is_beyond else suggestions.advice_for(work, asked)
     if arguments.json:
-        output.print_json(_as_table(made, fit, more, advice) | {"notices": msgspec.to_builtins(told)})
+        notices = {"notices": msgspec.to_builtins(told)}
+        output.print_json(_as_table(made, fit, more, advice) | notices | _refused(refused))
+        return 2 if refused is not None else 0
+    _say_parts(made)
+    if refused is not None:
+        _say_refused(refused, fit)
+    _say(fit, more, has_advice=bool(advice))
+    if is_beyond:
+        output.say("No advice is given: first the memory has to suffice.")
     else:
-        _say(made, fit, more, advice)
+        _say_advice(advice)
     return 0
 
 
@@ -72,9 +85,11 @@ def range_test(arguments: argparse.Namespace) -> int:
     with _passing_folder() as folder, output.Reporter(arguments.json) as reporter:
         tested = running.run(work, folder, reporter.show)
     assert isinstance(tested, events.RangeTested)
-    result = tested.result
+    result, shape = tested.result, read_shape(Path(work.work.model))
+    kept = rate_tests.keep(work.work, result)
+    by_rule = advised_rate(work.work.settings, shape) if shape is not None else None
     if arguments.json:
-        output.print_json(result)
+        output.print_json(msgspec.to_builtins(result) | {"by_rule": by_rule})
         return 0
     losses = [point.smooth for point in result.points]
     low, high = min(losses, default=0.0), max(losses, default=1.0)
@@ -84,6 +99,12 @@ def range_test(arguments: argparse.Namespace) -> int:
     output.say(result.reason)
     if result.suggestion is not None:
         output.say(f"Suggested: --learning-rate {result.suggestion:g}")
+    if suggestions.is_tuned(work.work):
+        output.say(f"{suggestions.TUNED} A short test sees only how whole runs begin.")
+    elif by_rule is not None:
+        output.say(beside_rule(by_rule, result))
+        if kept and result.suggestion is not None:
+            output.say("`apprentice plan` and `train --suggested` go by it from now on, with these settings.")
     return 0
 
 
@@ -118,6 +139,7 @@ def _as_table(made: MemoryPlan, fit: Fit, more: Fit, advice: tuple[Advice, ...])
     }
 
 
+SMALLER = "A smaller model would need less; or close other programs."
 _VERDICTS = {
     "fits": "It fits.",
     "tight": "It should fit, but hardly anything is left.",
@@ -126,7 +148,15 @@ _VERDICTS = {
 }
 
 
-def _say(made: MemoryPlan, fit: Fit, more: Fit, advice: tuple[Advice, ...]) -> None:
+def _refused(problem: Problem | None) -> dict[str, Any]:
+    """What a refused command prints with --json."""
+    if problem is None:
+        return {}
+    told = msgspec.to_builtins(problem)
+    return {"error": told, "problems": [told]}
+
+
+def _say_parts(made: MemoryPlan) -> None:
     told = made.estimate
     for part in told.parts:
         output.say(f"{gigabytes(part.bytes):>9}  {PARTS[part.name]}")
@@ -138,13 +168,42 @@ def _say(made: MemoryPlan, fit: Fit, more: Fit, advice: tuple[Advice, ...]) -> N
     output.say(_VERDICTS[told.verdict(made.machine)])
     if told.recomputed:
         output.say(f"Layers computed twice, which saves memory and costs time: {told.recomputed}.")
-    if fit.changes or not fit.fits:
-        output.say("To make it fit:")
-        _say_changes(fit.changes)
-        output.say(f"Then it needs about {gigabytes(fit.estimate.total)}." if fit.fits else "Even that is not enough.")
+
+
+def _say_refused(problem: Problem, fit: Fit) -> NoReturn:
+    """What would make it fit, with gains and costs; then the refusal, which names it only where that was not done.
+
+    Raises:
+        StudioError: The refusal.
+    """
+    if fit.fits:
+        _say_to_fit(fit)
+        problem = msgspec.structs.replace(problem, fix="The changes above make it fit.")
+    raise StudioError.of(problem)
+
+
+def _say(fit: Fit, more: Fit, has_advice: bool) -> None:
+    if fit.changes:
+        _say_to_fit(fit)
+    elif not fit.fits:
+        output.say(f"No setting is left that saves memory. {SMALLER}")
     elif more.changes:
-        output.say("To use the memory there is:")
+        best = "; what learns well stands under Advice" if has_advice else ""
+        output.say(f"To use the memory there is (for speed, as far as it makes sense{best}):")
         _say_changes(more.changes)
+
+
+def _say_to_fit(fit: Fit) -> None:
+    output.say("To make it fit:" if fit.fits else "To need less:")
+    _say_changes(fit.changes)
+    then = f"Then it needs about {gigabytes(fit.estimate.total)}"
+    output.say(f"{then}." if fit.fits else f"{then}, which may still be too much. {SMALLER}")
+
+
+def _say_advice(advice: tuple[Advice, ...]) -> None:
+    if not advice:
+        output.say(suggestions.TUNED)
+        return
     output.say("Advice:")
     for one in advice:
         option = one.path.rsplit(".", 1)[-1].replace("_", "-")
@@ -156,5 +215,5 @@ def _say_changes(changes: tuple[Change, ...]) -> None:
     for change in changes:
         options = " ".join(f"--{path.rsplit('.', 1)[-1].replace('_', '-')} {v}" for path, v in change.sets.items())
         gains = f"saves {gigabytes(change.gains_bytes)}" if change.gains_bytes >= 0 else ""
-        gains = gains or f"takes {gigabytes(-change.gains_bytes)}"
+        gains = gains or f"takes {gigabytes(-change.gains_bytes)} more"
         output.say(f"  {options}: {change.what} It {gains}. {change.costs}")

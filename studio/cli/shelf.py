@@ -29,7 +29,7 @@ def models_list(arguments: argparse.Namespace) -> int:
     if damaged is not None:
         print(damaged.sentence(), file=sys.stderr)
     machine = _machine()
-    rows = [_row(model, machine) for model in _all_models()]
+    rows = [_row(model, machine) for model in places.all_models()]
     if arguments.json:
         output.print_json({"models": rows})
         return 0
@@ -105,8 +105,9 @@ def models_check(arguments: argparse.Namespace) -> int:
     """
     from studio.engine import model_adding, model_folder
 
-    known = _named(arguments.model)
-    checked = model_folder.check(Path(known.path) if known else places.find_model(arguments.model))
+    path = places.find_model(arguments.model)
+    known = places.added_model(str(path))
+    checked = model_folder.check(path)
     changed = model_adding.changed_files(known) if known and arguments.files else []
     if arguments.json:
         output.print_json(msgspec.to_builtins(checked) | {"changed_files": changed})
@@ -144,7 +145,7 @@ def models_remove(arguments: argparse.Namespace) -> int:
     Raises:
         StudioError: No such model was added.
     """
-    known = _named(arguments.model)
+    known = places.added_model(arguments.model)
     if known is None:
         raise StudioError(
             "model.not_added",
@@ -168,38 +169,9 @@ def models_remove(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.print_json({"removed": known.name, "path": known.path, "deleted": deleted})
     else:
-        output.say(f"{known.name} is off the list; its files are {'deleted' if deleted else 'still in'} {known.path}")
+        left = "deleted" if deleted else "not there now:" if model_library.is_away(known) else "still in"
+        output.say(f"{known.name} is off the list; its files are {left} {known.path}")
     return 0
-
-
-def _all_models() -> list[ModelChecked]:
-    """Those that were added, and the built-in one, which is always there."""
-    known = model_library.list_models()
-    if any(Path(model.path) == starter_folder() for model in known):
-        return known
-    from studio.engine import model_folder
-
-    model_library.put_model(model_folder.check(starter_folder()))
-    return model_library.list_models()
-
-
-def _named(word: str) -> ModelChecked | None:
-    """An added model by its folder or name.
-
-    Raises:
-        StudioError: Several have the name; which is meant must be said by its folder.
-    """
-    models = _all_models()
-    path = str(starter_folder() if word == "starter" else Path(word).expanduser().resolve())
-    found = [model for model in models if model.path == path] or [model for model in models if model.name == word]
-    if len(found) > 1:
-        raise StudioError(
-            "model.several",
-            f"{len(found)} models are named {word}.",
-            f"They lie in {', '.join(model.path for model in found)}.",
-            "Give one of these folders instead of the name.",
-        )
-    return found[0] if found else None
 
 
 def _machine() -> Machine:
@@ -219,6 +191,7 @@ def _row(model: ModelChecked, machine: Machine) -> dict[str, Any]:
         "name": model.name,
         "path": model.path,
         "usable": model.usable,
+        "away": model_library.is_away(model),
         "architecture": model.architecture,
         "parameters": model.parameters,
         "file_bytes": model.file_bytes,

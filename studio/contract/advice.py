@@ -1,10 +1,12 @@
 """Which settings suit data, model and device: each with its reason in a sentence and where that comes from."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
+from studio.contract.fields import value_at
 from studio.contract.memory_fit import Planner, changed
 from studio.contract.memory_plan import Lengths
 from studio.contract.methods import METHODS, Method, tag_of
@@ -50,6 +52,18 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     def differs(self) -> bool:
         """Whether anything would change."""
         return bool(self.value != self.now)
+
+
+class RateTest(msgspec.Struct, frozen=True, kw_only=True):
+    """A range test that came to its end.
+
+    Attributes:
+        settings: With which it was made.
+        result: What it found.
+    """
+
+    settings: TrainSettings
+    result: RangeResult
 
 
 def advise(settings: TrainSettings, planner: Planner, tested: RangeResult | None = None) -> tuple[Advice, ...]:
@@ -104,6 +118,8 @@ def _batch(settings: TrainSettings, planner: Planner) -> Advice:
     reason = f"Small batches suit adapters, and {planner.lengths.own:,} examples make enough of them."
     if size < wanted:
         reason = f"More than {size} at once would not fit into memory; gather steps make up for it."
+    if not planner.fits(changed(settings, {"batch_size": size, "accumulation": 1})):
+        reason = "Not even one at a time is sure to fit into memory; gather steps make up for it."
     source = "'LoRA Without Regret' (2025): adapters lose with large batches; QLoRA (arXiv 2305.14314) used 16"
     return Advice(path="batch_size", value=size, now=settings.batch_size, reason=reason, source=source)
 
@@ -132,10 +148,20 @@ def _rate(settings: TrainSettings, shape: ModelShape) -> Advice:
 
 def _measured_rate(by_rule: Advice, tested: RangeResult) -> Advice:
     reason = f"Tried with your examples. {tested.reason}"
-    if by_rule.value != tested.suggestion:
-        reason += f" Without trying, {by_rule.value:.2g} would be advised: a rule for many models and data sets."
+    reason += f" {beside_rule(by_rule.value, tested)}"
     source = "The range test (Smith, arXiv 1506.01186)"
     return msgspec.structs.replace(by_rule, value=tested.suggestion, reason=reason, source=source)
+
+
+def beside_rule(by_rule: float, tested: RangeResult) -> str:
+    """How the rate that a range test suggests stands to the one by the rule, in a sentence."""
+    if tested.suggestion is None:
+        return f"The advised one is {by_rule:.2g}, by a rule for many models and data sets."
+    if by_rule == tested.suggestion:
+        return "A rule for many models and data sets says the same."
+    return (
+        f"Without trying, {by_rule:.2g} would be advised: a rule for many models and data sets. What was tried counts."
+    )
 
 
 _NOT_TESTED = (
@@ -150,10 +176,25 @@ _NOT_TESTED = (
 )
 
 
-def is_tested(settings: TrainSettings, tested: TrainSettings) -> bool:
-    """Whether a range test of `tested` says something of these: what it does not go by may differ."""
-    same = {name: getattr(tested, name) for name in _NOT_TESTED}
+def is_tested(settings: TrainSettings, tested: TrainSettings, advice: tuple[Advice, ...] = ()) -> bool:
+    """Whether a range test of `tested` says something of these: what it does not go by may differ.
+
+    Args:
+        settings: As they stand.
+        tested: As they stood in the test.
+        advice: What was advised then: the advised rate is meant for those values, too.
+    """
+    taken = {one.path for one in advice if value_at(settings, one.path) == one.value}
+    same = {name: getattr(tested, name) for name in {*_NOT_TESTED, *taken}}
     return msgspec.structs.replace(settings, **same) == tested
+
+
+def found_rate(tests: Iterable[RateTest], settings: TrainSettings, planner: Planner) -> RangeResult | None:
+    """The first of these tests that says something of these settings, also where its advice was taken."""
+    for test in tests:
+        if is_tested(settings, test.settings, advise(test.settings, planner, test.result)):
+            return test.result
+    return None
 
 
 def _own_rate(settings: TrainSettings) -> Method | None:
@@ -197,6 +238,8 @@ def _longest_text(settings: TrainSettings, planner: Planner) -> Advice:
     probe = changed(settings, {"batch_size": 1, "accumulation": 1})
     while value > 64 and not planner.fits(changed(probe, {"max_tokens": value})):
         value = max(64, value // 2 // 64 * 64)
+    if not planner.fits(changed(probe, {"max_tokens": value})):
+        value = wanted  # texts would be cut for nothing
     guess = " (guessed)" if lengths.source == "guess" else ""
     general = ", general ones included," if lengths.rows > lengths.own else ""
     reason = f"The longest of the examples{general} has about {lengths.longest:,} tokens{guess}; "

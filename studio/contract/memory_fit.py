@@ -107,6 +107,10 @@ class Planner:
                 settings = changed(settings, change.sets)
         return Fit(changes=tuple(changes), estimate=self.estimate(settings), fits=self.fits(settings))
 
+    def is_beyond(self, fit: Fit) -> bool:
+        """Whether even with all these changes more is needed than is free: then no settings are worth an advice."""
+        return not fit.fits and fit.estimate.total > self.machine.free_bytes
+
     def changes(self, settings: TrainSettings, kinds: tuple[Kind, ...]) -> tuple[Change, ...]:
         """The changes of these kinds that gain something, each by itself."""
         propose: dict[Kind, Callable[[TrainSettings], Change | None]] = {
@@ -259,7 +263,17 @@ class Planner:
         costs = "Faster; the result stays the same."
         if size > effective:
             costs = f"Faster; each correction is made of {size} examples instead of {effective}, so there are fewer."
+        if size >= effective:
+            costs += self._what_ends_it(settings, size)
         return self._change(settings, "batch", {"batch_size": size, "accumulation": gather}, words, costs)
+
+    def _what_ends_it(self, settings: TrainSettings, size: int) -> str:
+        """Why no larger batch is proposed, where that is not the memory's doing."""
+        if not self._holds(settings, 2 * size):
+            return ""
+        if 2 * size > LARGEST_BATCH:
+            return f" Memory would hold more; beyond {LARGEST_BATCH} we propose none, as adapters learn worse so."
+        return " Memory would hold more, but too few corrections would be left."
 
     def _goes_together(self, settings: TrainSettings) -> bool:
         """Whether the table of what goes with what has nothing against it."""
@@ -293,20 +307,42 @@ def refusal(planner: Planner, settings: TrainSettings) -> Problem | None:
     return Problem(
         code="memory.cannot_fit",
         what=f"There is not enough {_memory_of(planner.machine)}: this needs about {gigabytes(told.total)}, "
-        f"{gigabytes(planner.machine.free_bytes)} are free.",
+        f"{gigabytes(planner.machine.free_bytes)} are free; "
+        f"{gigabytes(told.total - planner.machine.free_bytes)} are missing.",
         why=f"Most of it is for {_largest(told)}.",
         fix=nearest_fix(planner, settings),
         where="memory",
     )
 
 
-def nearest_fix(planner: Planner, settings: TrainSettings, width: Callable[[Change], str] | None = None) -> str:
-    """What to change so that it fits, in a sentence or two."""
+def nearest_fix(planner: Planner, settings: TrainSettings) -> str:
+    """What to change so that it fits, in a sentence or two; or that nothing does."""
     fit = planner.make_it_fit(settings)
     if not fit.fits:
-        return "Choose a smaller model, or close other programs: no change of these settings makes it fit."
-    told = " ".join((width or _told)(change) for change in fit.changes)
-    return f"{told} Then it needs about {gigabytes(fit.estimate.total)}."
+        still = f" (with all of them it still needs about {gigabytes(fit.estimate.total)})" if fit.changes else ""
+        return f"Choose a smaller model, or close other programs: no change of these settings makes it fit{still}."
+    if not fit.changes:
+        return "By the estimate it fits as it is. Start it again."
+    return f"{_told_all(fit)} Then it needs about {gigabytes(fit.estimate.total)}."
+
+
+def fix_after_all(planner: Planner, settings: TrainSettings) -> str:
+    """What to change where the memory ran out although the estimate let it try: how much is enough cannot be told.
+
+    At most half of what was free counts, and less than the estimate, so that something is always to be changed.
+    """
+    told, there = planner.estimate(settings), planner.machine
+    less = msgspec.structs.replace(there, free_bytes=min(there.free_bytes // 2, told.low))
+    fit = Planner(planner.shape, planner.lengths, less, planner.calibration, is_wary=True).make_it_fit(settings)
+    if not fit.changes:
+        return "Close other programs, or choose a smaller model: no setting is left that saves memory."
+    enough = "" if fit.fits else " If that is not enough, close other programs, or choose a smaller model."
+    then = f"By the estimate that takes {gigabytes(fit.estimate.total)} instead of {gigabytes(told.total)}."
+    return f"{_told_all(fit)} {then}{enough}"
+
+
+def _told_all(fit: Fit) -> str:
+    return " ".join(_told(change) for change in fit.changes)
 
 
 def _told(change: Change) -> str:

@@ -8,18 +8,34 @@ from studio.contract.control import Emit
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import Inspected
 from studio.contract.job import COLUMN_FIELDS, ImportJob, Mapping, Reading
+from studio.contract.records import Kind
 from studio.data import column_names, known_mappings
 from studio.data import mapping as mappings
 from studio.data.guessing import CUT_ADVICE, is_by_length
 from studio.data.inspecting import Look
 from studio.data.wording import listed, shown
 
+KINDS: dict[Kind, str] = {
+    "chat": "conversations",
+    "prompt_completion": "questions with answers",
+    "text": "plain texts",
+    "preference": "better and worse answers",
+    "label": "rated answers",
+}
+"""What rows of a kind are, in words."""
 _MOST_RATINGS = 10
 """More different values are no rating."""
 
 
-def choose_mapping(job: ImportJob, seen: Look, splits: tuple[str, ...], emit: Emit) -> Mapping:
+def choose_mapping(job: ImportJob, seen: Look, splits: tuple[str, ...], emit: Emit, is_whole: bool = False) -> Mapping:
     """The job's mapping, or the user's own for such columns, or a guess; emits `Inspected` in any case.
+
+    Args:
+        job: What is asked for.
+        seen: Of the first file.
+        splits: That can be chosen.
+        emit: Gets the event.
+        is_whole: All columns of the file are known, and not only those of its first rows.
 
     Raises:
         StudioError: None can be guessed, or the one given does not fit the columns.
@@ -37,10 +53,10 @@ def choose_mapping(job: ImportJob, seen: Look, splits: tuple[str, ...], emit: Em
             sample=seen.sample(),
         )
 
-    given = job.mapping or _known(seen)
+    given = job.mapping or recalled(seen)
     if given is not None:
         emit(inspected(given))
-        mappings.check(given, seen.columns)
+        mappings.check(given, seen.columns, seen.is_open and not is_whole)
         return given
     try:
         mapping = mappings.guess(seen.columns, seen.rows)
@@ -86,7 +102,7 @@ def guessed_by_length(mapping: Mapping) -> list[Problem]:
     ]
 
 
-def _known(seen: Look) -> Mapping | None:
+def recalled(seen: Look) -> Mapping | None:
     """The user's own choice for an earlier file of the same columns, where it still fits."""
     known = known_mappings.recall(seen.columns)
     try:
@@ -137,13 +153,23 @@ def for_further_file(mapping: Mapping, seen: Look, name: str) -> Mapping:
         mappings.check(mapping, seen.columns)
     except StudioError as error:
         try:
-            own = _known(seen) or mappings.guess(seen.columns, seen.rows)
+            own = recalled(seen) or mappings.guess(seen.columns, seen.rows)
         except StudioError:
             raise _placed(error, name) from error
         if own.kind != mapping.kind:
-            raise _placed(error, name) from error
+            raise _other_kind(mapping, own, error.problem, name) from error
         return own
     return mapping
+
+
+def _other_kind(mapping: Mapping, own: Mapping, missing: Problem, name: str) -> StudioError:
+    return StudioError(
+        "data.other_kind",
+        f"This file holds {KINDS[own.kind]}, the first one {KINDS[mapping.kind]}.",
+        f"All files of a dataset are of one kind. {own.reason} {missing.what}",
+        "Import it as a dataset of its own, or bring the files into one form.",
+        where=name,
+    )
 
 
 def _of_sheet(error: StudioError, seen: Look) -> StudioError:

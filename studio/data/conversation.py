@@ -1,5 +1,6 @@
 """A list of turns, in the spellings that are about, as messages; what is no conversation is refused."""
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
@@ -26,6 +27,8 @@ ROLES: dict[str, Role] = {
 CALL_ROLES = frozenset(("function_call", "tool_call", "tool_calls", "function_calls"))
 """Roles of turns whose content is a call (ShareGPT); the assistant makes it."""
 
+_JSON = re.compile(r'[ \t\r\n]*(?:\[[ \t\r\n]*[\[{\]]|\{[ \t\r\n]*")')
+"""How JSON text of lists and objects begins that are turns, pairs, or none."""
 _ORDINARY = ("user", "assistant", "system", "human", "gpt")
 _EXTRAS = frozenset((*tool_calls.CALL_KEYS, *REASONING_KEYS))
 _TEXT_PARTS = ("text", "input_text", "output_text")
@@ -62,7 +65,7 @@ def turn_keys(value: object) -> tuple[str, str]:
 
 def unpacked(value: object) -> object:
     """The value; where it is JSON text of a list or an object, as tables hold turns, what that says."""
-    if isinstance(value, str) and value.lstrip()[:2] in ("[{", "[[", "[ ", "[\n", '{"'):
+    if isinstance(value, str) and _JSON.match(value):
         try:
             return decode(value)
         except JsonFault:

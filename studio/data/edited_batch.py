@@ -5,7 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from studio.data.edits import Edits
+from studio.data.edits import TURN_PARTS, Edits
+
+_TEXTS = ("key", "messages", "rejected", "text", "tools")
 
 
 def edit_batch(batch: Any, rows: range, edits: Edits, key_of: Callable[[int], str]) -> tuple[list[int], Any]:
@@ -31,15 +33,17 @@ def edit_batch(batch: Any, rows: range, edits: Edits, key_of: Callable[[int], st
 
 def _rewrite(batch: Any, first: int, written: list[int], edits: Edits, key_of: Callable[[int], str]) -> Any:
     columns = {name: batch.column(name) for name in batch.schema.names}
-    values = {name: columns[name].to_pylist() for name in ("key", "messages", "rejected", "text") if name in columns}
+    values = {name: columns[name].to_pylist() for name in _TEXTS if name in columns}
     for row in written:
         place = row - first
         values["key"][place] = key_of(row)
         for (part, number), text in edits.texts[row].items():
-            if part == "text":
-                values["text"][place] = text
-            elif number < len(values[part][place]):
-                values[part][place][number]["content"] = text
+            if part not in TURN_PARTS:
+                values[part][place] = text
+                continue
+            which, field = TURN_PARTS[part]
+            if number < len(values[which][place]):
+                values[which][place][number][field] = text
     for name, changed in values.items():
         columns[name] = pa.array(changed, batch.schema.field(name).type)
     return pa.RecordBatch.from_arrays(list(columns.values()), schema=batch.schema)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+import xxhash
 
 from studio.contract.errors import Problem, StudioError
 from studio.contract.records import Record
@@ -32,20 +33,35 @@ class Include(msgspec.Struct, frozen=True, tag_field="do", tag="include"):
     rows: tuple[int, ...]
 
 
+Part = Literal[
+    "messages", "rejected", "text", "reasoning", "calls", "rejected_reasoning", "rejected_calls", "tools"
+]  # fmt: skip
+TURN_PARTS: dict[Part, tuple[str, str]] = {
+    "messages": ("messages", "content"),
+    "reasoning": ("messages", "reasoning"),
+    "calls": ("messages", "tool_calls"),
+    "rejected": ("rejected", "content"),
+    "rejected_reasoning": ("rejected", "reasoning"),
+    "rejected_calls": ("rejected", "tool_calls"),
+}
+"""Part -> which of a row's turns, and which of their fields. All other parts are of the row itself."""
+
+
 class Cell(msgspec.Struct, frozen=True, omit_defaults=True):
     """The text of one place.
 
     Attributes:
         row: Stored row, from 0.
-        message: Which turn, from 0; 0 for a row of plain text.
+        message: Which turn, from 0; 0 where it is no part of a turn.
         text: The new text; None: as it was imported.
-        part: Which of the row's texts: its turns, the turns of the rejected answer, or its plain text.
+        part: Which of the row's texts: what its turns say, or those of the rejected answer; their reasoning or calls;
+            its plain text; its tools. Versions before this one know "messages", "rejected" and "text" alone.
     """
 
     row: int
     message: int
     text: str | None
-    part: Literal["messages", "rejected", "text"] = "messages"
+    part: Part = "messages"
 
     @property
     def place(self) -> tuple[str, int]:
@@ -92,6 +108,13 @@ class Edits:
         texts = [(row, sorted(places.items())) for row, places in sorted(self.texts.items())]
         return hashlib.sha256(_encoder.encode((sorted(self.excluded), texts))).hexdigest()[:16]
 
+    def text_numbers(self) -> dict[int, int]:
+        """Of each rewritten row a number below 2**63 that tells its texts of now from others."""
+        return {
+            row: xxhash.xxh3_64_intdigest(_encoder.encode(sorted(places.items()))) >> 1
+            for row, places in self.texts.items()
+        }
+
     def apply(self, operation: Operation) -> Operation:
         """Change the state.
 
@@ -128,11 +151,13 @@ class Edits:
         turns = {"messages": list(record.messages), "rejected": list(getattr(record, "rejected", ()))}
         changes: dict[str, object] = {}
         for (part, number), text in places.items():
-            if part == "text":
-                changes["text"] = text
-            elif number < len(turns[part]):
-                turns[part][number] = msgspec.structs.replace(turns[part][number], content=text)
-                changes[part] = tuple(turns[part])
+            if part not in TURN_PARTS:
+                changes[part] = text
+                continue
+            which, field = TURN_PARTS[part]
+            if number < len(turns[which]):
+                turns[which][number] = msgspec.structs.replace(turns[which][number], **{field: text})
+                changes[which] = tuple(turns[which])
         return msgspec.structs.replace(record, **changes)
 
     def as_imported(self, rows: Iterable[int]) -> Replace:

@@ -83,7 +83,7 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
     completion = column_names.find(named, column_names.COMPLETIONS, (prompt,))
     completion = completion or column_names.find_whole(numbers, column_names.COMPLETIONS, (prompt,))
     if prompt and completion:
-        return _pair(names, named, prompt, completion, rows)
+        return _prompt_of_turns(names, rows) or _pair(names, named, prompt, completion, rows)
     if not completion and (again := retold(texts, prompt, rows)).completion:
         return _pair(names, named, again.prompt, again.completion, rows, again.text)
     if not prompt and not completion and (speaker := find_speaker(names, rows)):
@@ -216,7 +216,7 @@ def _instances(names: list[str], rows: Rows) -> Mapping | None:
 def _prompt_of_turns(names: list[str], rows: Rows) -> Mapping | None:
     """A prompt that is a conversation so far and a completion that ends it, as TRL has them."""
     prompt, completion = column_names.find(names, ("prompt",)), column_names.find(names, ("completion", "response"))
-    if not prompt or not completion or not any(is_turn_list(row.get(prompt)) for row in rows):
+    if not prompt or not completion or not any(is_turn_list(unpacked(row.get(prompt))) for row in rows):
         return None
     reason = f'"{shown(prompt)}" holds the conversation so far, "{shown(completion)}" its answer.'
     return Mapping(shape="prompt_completion", prompt=prompt, completion=completion, reason=reason)

@@ -14,8 +14,6 @@ from studio.contract.job import ImportJob, Mapping
 from studio.data import allocator, parts
 from studio.data.arrow_file import RowWriter
 from studio.data.choosing import (
-    choose_mapping,
-    for_further_file,
     guessed_by_length,
     keep_choice,
     unread_rating,
@@ -23,12 +21,13 @@ from studio.data.choosing import (
 from studio.data.dataset import ROWS_FILE, DatasetInfo, write_info
 from studio.data.inspecting import SAMPLE_ROWS, look
 from studio.data.intake import ChosenFile, FileResult, Hashes, Pace, read_file
+from studio.data.late_choice import mappings_for, read_again, reconsidered, unread
 from studio.data.made_from import keep_origin
 from studio.data.new_folder import check_destination, new_folder
 from studio.data.parts import Choice
 from studio.data.repeats import overlapping, repeated
 from studio.data.split import SplitColumns
-from studio.data.turn_order import is_offered, nothing_mended
+from studio.data.turn_order import is_offered, unmended
 from studio.data.wording import count, shown
 
 _CHECKED_ROWS = 20
@@ -62,9 +61,7 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
     choice = parts.of_job(job)
     files, notes = _look_at_all(choice, job.skip_damaged)
     _check_asked(job, files, choice.splits)
-    split_by = SplitColumns(job.group, job.time)
-    for file in files:
-        split_by.check(file.seen.columns, file.name)
+    _check_split(job, files)
     inspected: list[Inspected] = []
 
     def notice(event: Event) -> None:
@@ -72,34 +69,31 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
             inspected.append(event)
         emit(event)
 
-    chosen = choose_mapping(job, files[0].seen, choice.splits, notice)
-    mappings = [chosen, *(for_further_file(chosen, file.seen, file.name) for file in files[1:])]
-    notes += [*guessed_by_length(chosen), *unread_rating(chosen, files[0].seen)]
-    notes += [
-        Problem(code="data.own_columns", what=f"Its columns are others. {mapping.reason}", where=file.name)
-        for file, mapping in zip(files, mappings, strict=True)
-        if mapping is not chosen
-    ]
-    with_tests = any(file.chosen.test for file in files)
+    mappings = mappings_for(job, files, choice.splits, notice)
     size = sum(file.seen.packed_bytes for file in files)
     if size >= _LARGE_BYTES:
         allocator.keep_freed_memory()
-    pace = Pace(emit, control, size)
     hashes = Hashes()
     with new_folder(destination) as folder:
-        with RowWriter(folder / ROWS_FILE, split_by.names) as writer:
-            readings = [
-                read_file(file, mapping, _side(file, with_tests), writer, pace, hashes, job, split_by)
-                for file, mapping in zip(files, mappings, strict=True)
-            ]
+        readings, split_by = _read_all(job, files, mappings, folder, Pace(emit, control, size), hashes)
+        late, before = [reading.late for reading in readings], mappings
+        files, mappings = reconsidered(job, files, before, late, choice.splits, notice)
+        if any(not new.same_columns(old) for new, old in zip(mappings, before, strict=True)):
+            del readings  # its keys are many
+            readings, split_by = _read_all(job, files, mappings, folder, Pace(emit, control, size), hashes)
+            notes += read_again(files, before, mappings, late) if job.mapping is None else []
+        _check_split(job, files, is_whole=True)
+        chosen, seen = mappings[0], files[0].seen
+        notes += [*guessed_by_length(chosen), *unread_rating(chosen, seen)]
+        notes += [*_own_columns(files, mappings), *unread(files, mappings, late)]
         _check_enough(readings)
         split_by.check_found()
-        notes += [*split_by.problems(), *_unmended(job, readings), *keep_choice(job, files[0].seen)]
-        info = _describe(job, destination, chosen, files[0].seen.columns, readings, [*choice.notes, *notes])
+        notes += [*split_by.problems(), *_unmended(job, readings), *keep_choice(job, seen)]
+        info = _describe(job, destination, chosen, seen.columns, readings, [*choice.notes, *notes])
         info = msgspec.structs.replace(info, split=split_by.split)
         write_info(folder, info)
         keep_origin(folder, job, inspected[-1])
-        pace.check()
+        Pace(emit, control, size).check()
     return Imported(
         folder=str(destination),
         name=info.name,
@@ -109,6 +103,42 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
         mapping=chosen,
         problems=info.problems,
     )
+
+
+def _read_all(
+    job: ImportJob, files: list[ChosenFile], mappings: list[Mapping], folder: Path, pace: Pace, hashes: Hashes
+) -> tuple[list[FileResult], SplitColumns]:
+    """Write the rows of all files into the folder; what lies there of an earlier reading is written over."""
+    split_by = SplitColumns(job.group, job.time)
+    (folder / ROWS_FILE).unlink(missing_ok=True)
+    with_tests = any(file.chosen.test for file in files)
+    with RowWriter(folder / ROWS_FILE, split_by.names) as writer:
+        readings = [
+            read_file(file, mapping, _side(file, with_tests), writer, pace, hashes, job, split_by)
+            for file, mapping in zip(files, mappings, strict=True)
+        ]
+    return readings, split_by
+
+
+def _check_split(job: ImportJob, files: list[ChosenFile], is_whole: bool = False) -> None:
+    """See that every file to learn from has the columns to split by, as far as its columns are known.
+
+    Raises:
+        StudioError: `data.no_column`.
+    """
+    split_by = SplitColumns(job.group, job.time)
+    for file in files:
+        if not file.chosen.test and (is_whole or not file.seen.is_open):
+            split_by.check(file.seen.columns, file.name)
+
+
+def _own_columns(files: list[ChosenFile], mappings: list[Mapping]) -> list[Problem]:
+    """Remarks on files whose columns are not those of the first."""
+    return [
+        Problem(code="data.own_columns", what=f"Its columns are others. {mapping.reason}", where=file.name)
+        for file, mapping in zip(files, mappings, strict=True)
+        if mapping is not mappings[0]
+    ]
 
 
 def _look_at_all(choice: Choice, skip_damaged: bool) -> tuple[list[ChosenFile], list[Problem]]:
@@ -215,8 +245,8 @@ def _nothing_usable(reading: FileResult) -> StudioError:
 
 
 def _unmended(job: ImportJob, readings: list[FileResult]) -> list[Problem]:
-    mended = any(problem.code == "data.turns_mended" for reading in readings for problem in reading.problems)
-    return [nothing_mended(readings[0].file.name)] if job.mend_turns and not mended else []
+    every = [problem for reading in readings for problem in reading.problems]
+    return unmended(readings[0].file.name, every) if job.mend_turns else []
 
 
 def _describe(

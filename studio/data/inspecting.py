@@ -7,6 +7,7 @@ import msgspec
 from studio.contract.errors import StudioError
 from studio.contract.job import Reading
 from studio.data.json_text import WrittenNumber
+from studio.data.late_columns import LateColumns, is_empty
 from studio.data.number_columns import number_columns
 from studio.data.part import Part
 from studio.data.parts import expand
@@ -26,7 +27,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         columns: All names seen, in order of appearance.
-        rows: The first rows, at most SAMPLE_ROWS.
+        rows: The first rows, at most SAMPLE_ROWS; behind them perhaps some from further down.
         format: A key of FORMATS.
         numbers: Columns of nothing but numbers.
         signature: Of the file, to see whether it changes until the import.
@@ -43,6 +44,21 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     packed_bytes: int = 0
     reading: Reading = Reading()
     sheets: tuple[str, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether rows further down may have columns of which the first ones know nothing."""
+        return self.format in ("json", "jsonl")
+
+    def filled(self) -> frozenset[str]:
+        """The columns that say something in the first rows."""
+        return frozenset(name for name in self.columns if any(not is_empty(row.get(name)) for row in self.rows))
+
+    def with_late(self, late: LateColumns) -> "Look":
+        """The same file, with the columns that begin further down and some rows that have them."""
+        columns = tuple(dict.fromkeys([*self.columns, *late.first]))
+        every = (*self.rows, *late.rows)
+        return msgspec.structs.replace(self, columns=columns, rows=every, numbers=number_columns(columns, every))
 
     def first_rows(self) -> tuple[dict[str, str], ...]:
         """Up to 5 rows, values as shortened text."""

@@ -10,15 +10,17 @@ import msgspec
 from studio.contract.control import Control, Emit
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import Progress
-from studio.contract.job import ImportJob, Mapping
+from studio.contract.job import COLUMN_FIELDS, ImportJob, Mapping
 from studio.contract.records import Record
 from studio.data import mapping as mappings
 from studio.data import turn_order
 from studio.data.arrow_file import RowWriter
 from studio.data.dataset import SourceFile
 from studio.data.inspecting import Look
+from studio.data.late_columns import LateColumns
 from studio.data.markers import MarkTally
-from studio.data.number_columns import NumberTally, in_use, turns_opened, written_out
+from studio.data.number_columns import NumberTally, in_use, written_out
+from studio.data.opened_turns import turns_opened
 from studio.data.parts import Chosen
 from studio.data.quick_lane import Lane, Plain, lane_for
 from studio.data.repeats import FileRows
@@ -53,6 +55,7 @@ class FileResult(msgspec.Struct, kw_only=True):
         rows: Those that can be learned from (some of them, where a weight below 1 asks for fewer).
         written: Rows in the dataset; more or fewer where a weight says so.
         left_out: Rows that cannot be learned from.
+        late: The columns that begin below the rows that were looked at.
     """
 
     file: SourceFile
@@ -60,6 +63,7 @@ class FileResult(msgspec.Struct, kw_only=True):
     rows: FileRows
     written: int
     left_out: int
+    late: LateColumns
     problems: list[Problem]
 
 
@@ -134,12 +138,13 @@ def read_file(
     marks, numbers = MarkTally(), NumberTally(mapping, file.seen.numbers)
     mended = MendTally() if job.mend_turns else None
     part, weight = file.chosen.part, file.chosen.weight
+    late = _watcher(file.seen, mapping)
 
     def leave_out(problem: Problem) -> None:
         tally.add(problem, _line_of(problem))
 
     on_fault: Callable[[Problem], None] | None = leave_out if job.skip_damaged else None
-    with Rows(part, on_fault) as rows:
+    with Rows(part, on_fault, late) as rows:
         source = rows.source
         if source.signature != file.seen.signature:
             source.signature = file.seen.signature  # it changed since it was looked at: this says so
@@ -177,8 +182,15 @@ def read_file(
             rows=usable,
             written=taker.written,
             left_out=tally.total,
+            late=late,
             problems=problems,
         )
+
+
+def _watcher(seen: Look, mapping: Mapping) -> LateColumns:
+    """What watches for columns that say something below the first rows, and are not read anyway."""
+    used = {getattr(mapping, field) for field in COLUMN_FIELDS}
+    return LateColumns({*seen.filled(), *used.intersection(seen.columns)}, seen.columns)
 
 
 def _take_all(rows: Rows, taker: "_Taker", lane: Lane | None, mapping: Mapping, pace: Pace) -> None:
@@ -236,7 +248,7 @@ class _Taker:
 
     def take(self, row: dict[str, object], number: int) -> None:
         """One row, or the instances in it."""
-        optional = self._split_by.values(row) if self._split_by.names else None
+        optional = self._split_by.values(row, self._side == "held_back") if self._split_by.names else None
         row = turns_opened(row, self._mapping)
         self._numbers.look(row, number)
         for piece in self._pieces(row, number):

@@ -10,7 +10,8 @@ from studio.contract.records import Message, Record
 from studio.data.column_content import BAD, GOOD
 from studio.data.conversation import check_order, is_turn_list, kind_of, text_of, to_messages, unpacked
 from studio.data.guessing import guess
-from studio.data.number_columns import in_use, number_text, turns_opened, written_out
+from studio.data.number_columns import in_use, number_text, written_out
+from studio.data.opened_turns import turns_opened
 from studio.data.row_faults import row_error
 from studio.data.tool_calls import tools_text
 from studio.data.transcript import is_transcript
@@ -72,8 +73,13 @@ def to_record(row: dict[str, object], mapping: Mapping, number: int, mended: Men
     return Record(messages=tuple(messages), tools=tools, label=label, source_row=number)
 
 
-def check(mapping: Mapping, columns: Sequence[str]) -> None:
+def check(mapping: Mapping, columns: Sequence[str], is_open: bool = False) -> None:
     """Make sure that a mapping fits a file.
+
+    Args:
+        mapping: What is chosen.
+        columns: Of the file, as far as they are known.
+        is_open: Further columns may begin further down: one that is not among these is no fault yet.
 
     Raises:
         StudioError: A needed column is not chosen, a chosen one is not there, or one is chosen twice.
@@ -81,7 +87,7 @@ def check(mapping: Mapping, columns: Sequence[str]) -> None:
     inside = ("context", "completion") if mapping.instances else ()
     for field in COLUMN_FIELDS:
         column = getattr(mapping, field)
-        if column and field not in inside and column not in columns:
+        if column and not is_open and field not in inside and column not in columns:
             raise StudioError(
                 "data.mapping_column",
                 f'There is no column "{shown(column)}".',

@@ -1,6 +1,7 @@
 """Marks of chat templates that stand in the text itself: a sign of data that were rendered once already."""
 
 import re
+from collections.abc import Iterator
 
 from studio.contract.errors import Problem
 from studio.contract.records import Record
@@ -43,11 +44,14 @@ def _may_hold(text: str) -> bool:
     )
 
 
-def _texts(record: Record) -> list[str]:
-    texts = [message.content for message in record.messages]
-    if record.text or record.rejected:
-        texts += [record.text, *(message.content for message in record.rejected)]
-    return texts
+def _texts(record: Record) -> Iterator[str]:
+    """All that a model reads of a row."""
+    for turns in (record.messages, record.rejected):
+        for turn in turns:
+            yield turn.content
+            if turn.reasoning or turn.tool_calls:
+                yield from (turn.reasoning, turn.tool_calls)
+    yield from (record.text, record.tools)
 
 
 class MarkTally:

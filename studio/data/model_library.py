@@ -28,41 +28,71 @@ def _shelf_file() -> Path:
     return home_folder() / "models.json"
 
 
+AWAY = Problem(code="model.away", what="Not there now: plug the stick in or add the model again.")
+"""Of a model whose folder is gone, perhaps with the stick that it lies on."""
+
+
 def list_models() -> list[ModelChecked]:
-    """What was found at the last check, the starter first; folders that are gone are left out."""
-    starter = str(starter_folder())
+    """What was found at the last check, the starter first; those whose folders are away are marked and not usable."""
+    starter = starter_folder()
     try:
         models = _read().models
     except OSError:
         models = []
-    known = [model for model in models if Path(model.path).is_dir()]
-    return sorted(known, key=lambda model: (model.path != starter, model.name.lower()))
+    known = [as_it_is(model) for model in models if not _is_former_starter(model, starter)]
+    return sorted(known, key=lambda model: (model.path != str(starter), model.name.lower()))
+
+
+def as_it_is(model: ModelChecked) -> ModelChecked:
+    """What is known of a model, marked where its folder is away."""
+    if Path(model.path).is_dir():
+        return model
+    return msgspec.structs.replace(model, usable=False, problems=(AWAY,))
+
+
+def is_away(model: ModelChecked) -> bool:
+    """Whether a model of the list is marked."""
+    return AWAY in model.problems
+
+
+def _is_former_starter(model: ModelChecked, starter: Path) -> bool:
+    """Of a program that was moved or that lies elsewhere at each start: the built-in model is where it is now."""
+    path = Path(model.path)
+    return path != starter and path.parts[-2:] == starter.parts[-2:] and not model.sha256 and not path.is_dir()
 
 
 def put_model(model: ModelChecked) -> None:
     """Add a model, or replace what was known of its folder; a mere check keeps what was noted when it was added.
+
+    A copy of ours stays one, under the name of what it was copied from.
 
     Raises:
         StudioError: The list cannot be changed.
     """
     with _changing() as shelf:
         before = next((known for known in shelf.models if known.path == model.path), None)
+        if before is not None and is_away(model):  # the mark is of the moment
+            model = msgspec.structs.replace(model, usable=before.usable, problems=before.problems)
+        if before is not None and before.copied and not model.copied:
+            model = msgspec.structs.replace(model, name=before.name, copied=True)
         if before is not None and not model.sha256:
-            name = before.name if before.copied else model.name
-            model = msgspec.structs.replace(
-                model, name=name, sha256=before.sha256, fingerprint=before.fingerprint, copied=before.copied
-            )
+            model = msgspec.structs.replace(model, sha256=before.sha256, fingerprint=before.fingerprint)
         shelf.models = [known for known in shelf.models if known.path != model.path] + [model]
 
 
-def remove_model(path: str) -> None:
+def remove_model(path: str) -> ModelChecked | None:
     """Forget a folder; its files stay untouched.
+
+    Returns:
+        What was known of it.
 
     Raises:
         StudioError: The list cannot be changed.
     """
     with _changing() as shelf:
+        before = next((known for known in shelf.models if known.path == path), None)
         shelf.models = [known for known in shelf.models if known.path != path]
+    return before
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from studio.contract.errors import Problem
 from studio.contract.job import Mapping
-from studio.data.conversation import CONTENT_KEYS, unpacked
+from studio.data.conversation import CONTENT_KEYS
 from studio.data.json_text import WrittenNumber
 from studio.data.wording import count, row_numbers, shown
 
@@ -56,12 +56,6 @@ def written_out(row: dict[str, object], columns: Iterable[str]) -> dict[str, obj
         elif isinstance(value, list) and (turns := _turns_written_out(value)) is not None:
             told[name] = turns
     return {**row, **told} if told else row
-
-
-def turns_opened(row: dict[str, object], mapping: Mapping) -> dict[str, object]:
-    """The row with its conversation as a list of turns, where a table holds it as JSON text."""
-    value = row.get(mapping.messages) if mapping.messages else None
-    return {**row, mapping.messages: unpacked(value)} if isinstance(value, str) else row
 
 
 def _turns_written_out(turns: list[object]) -> list[object] | None:

@@ -28,6 +28,11 @@ _BEGINNINGS = {b"<": (b"<",), b"[": (b"[INST", b"[/INST"), b"#": (b"###",)}
 """Every mark of a chat template holds one of these; one byte is looked for ten times as quickly as several."""
 
 
+_JSON_STARTS = np.isin(np.arange(256), list(b"[{ \t\r\n"))
+_TURNS_IN_JSON = rf'(?s)^[ \t\r\n]*[\[{{].*(?:"(?:{"|".join(ROLE_KEYS)})"|\\u00[67])'
+"""JSON text with a key that says who speaks; letters of the key may be escaped."""
+
+
 class Plain(msgspec.Struct, frozen=True):
     """Plain conversations.
 
@@ -136,16 +141,19 @@ class Lane:
         codes = _codes(roles)
         if codes is None:
             return None
-        bad = _nulls(inner) | _nulls(contents) | _blank(contents)
+        bad = _nulls(inner) | _nulls(contents) | _blank(contents, _first_bytes(contents))
         return Plain(numbers, ends, codes, contents), _in_order(ends, codes, bad) & ~_nulls(turns)
 
     def _pairs(self, columns: list[Any], numbers: Any) -> tuple[Plain, Any]:
         named = dict(zip(self.schema.names, columns, strict=True))
         questions, answers = named[self._mapping.prompt], named[self._mapping.completion]
-        good = ~(_nulls(questions) | _nulls(answers) | _blank(questions) | _blank(answers))
+        good = ~(_nulls(questions) | _nulls(answers))
+        for texts in (questions, answers):
+            first = _first_bytes(texts)
+            good &= ~(_blank(texts, first) | _maybe_turns(texts, first))
         if self._mapping.context:
             more = named[self._mapping.context]
-            has_more = pa.array(~(_nulls(more) | _blank(more)))
+            has_more = pa.array(~(_nulls(more) | _blank(more, _first_bytes(more))))
             questions = pc.if_else(has_more, pc.binary_join_element_wise(questions, more, "\n\n"), questions)
         rows = len(numbers)
         codes = np.tile(np.array([1, 2], np.int8), rows)
@@ -251,14 +259,19 @@ def _nulls(column: Any) -> Any:
     return column.is_null().to_numpy(zero_copy_only=False)
 
 
-def _blank(texts: Any) -> Any:
+def _first_bytes(texts: Any) -> Any:
+    """The first byte of each text, (texts,) uint8; 0 where there is none."""
+    bounds = _bounds(texts)
+    filled = np.diff(bounds) > 0
+    first = np.zeros(len(texts), np.uint8)
+    first[filled] = np.frombuffer(_bytes(texts), np.uint8)[bounds[:-1][filled]]
+    return first
+
+
+def _blank(texts: Any, first: Any) -> Any:
     """Which texts are empty or begin with nothing but white space for a while: (texts,) bool. Null counts as blank."""
     bounds = _bounds(texts)
-    data = np.frombuffer(_bytes(texts), np.uint8)
-    lengths = np.diff(bounds)
-    filled = lengths > 0
-    first = np.zeros(len(texts), np.uint8)
-    first[filled] = data[bounds[:-1][filled]]
+    filled = np.diff(bounds) > 0
     blank = ~filled
     doubtful = np.flatnonzero(filled & ((first <= 0x20) | (first >= 0x80)))
     if len(doubtful):
@@ -267,6 +280,17 @@ def _blank(texts: Any) -> Any:
         for place, begin, stop in zip(doubtful.tolist(), begins, stops, strict=True):
             blank[place] = bytes(raw[begin:stop]).decode("utf-8", "ignore").isspace()
     return blank
+
+
+def _maybe_turns(texts: Any, first: Any) -> Any:
+    """Which texts may be turns as JSON text: (texts,) bool. Such a row is looked at carefully."""
+    maybe = _JSON_STARTS[first]
+    places = np.flatnonzero(maybe)
+    if len(places):
+        some = texts if len(places) == len(texts) else texts.take(pa.array(places))
+        begun = pc.match_substring_regex(some, _TURNS_IN_JSON)
+        maybe[places] = begun.fill_null(False).to_numpy(zero_copy_only=False)
+    return maybe
 
 
 def _bounds(column: Any) -> Any:

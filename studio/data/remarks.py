@@ -8,7 +8,7 @@ _REMARKS = frozenset(
         "answers_unlearned",
         "byte_order_mark", "files_left_out", "header_row", "json_columns", "json_inside", "json_list_in_jsonl",
         "json_named_rows", "json_pairs", "merged_cells",
-        "names_guessed", "no_header", "number_as_text", "own_columns", "read_as_cp1252",
+        "names_guessed", "no_header", "nulls_left_out", "number_as_text", "own_columns", "read_again", "read_as_cp1252",
         "read_as_text", "read_as_utf16", "read_sheet", "read_split", "table_as_text", "turns_in_order", "turns_mended",
         "weighted",
     )

@@ -6,12 +6,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from studio.contract.errors import Problem
 from studio.data.ahead import ahead
 from studio.data.column_names import is_known
 from studio.data.formats import FORMATS
 from studio.data.formats.batch import Batch, gathered
 from studio.data.json_text import JsonFault, decode
+from studio.data.late_columns import LateColumns
 from studio.data.part import Part
 from studio.data.quick_lane import Lane, Plain, runs
 from studio.data.source import KINDS, Source
@@ -24,24 +27,28 @@ class Rows:
         source: The open file.
         format: A key of FORMATS.
         number: Row of the file that was yielded last, from 1.
+        late: Watches for columns that begin further down; None: nobody asks.
     """
 
     def __init__(
         self,
         file: Path | Part,
         on_fault: Callable[[Problem], None] | None = None,
+        late: LateColumns | None = None,
     ) -> None:
         """Open the file and find out its format.
 
         Args:
             file: Or a part of what the user chose.
             on_fault: Gets what is wrong with a damaged line; None: the first one is an error.
+            late: See above.
 
         Raises:
             StudioError: See `Source` and `detect`.
         """
         self.source = Source(file, on_fault)
         self.number = 0
+        self.late = late
         try:
             self.format = detect(self.source)
         except BaseException:
@@ -63,6 +70,8 @@ class Rows:
         with self._told():
             for number, row in import_module(FORMATS[self.format].module).rows(self.source):
                 self.number = number
+                if self.late is not None:
+                    self.late.look(row, number)
                 yield row
 
     def numbered(self) -> Iterator[tuple[int, dict[str, object]]]:
@@ -85,14 +94,23 @@ class Rows:
             return
         with self._told():
             if hasattr(module, "batches"):
-                batches = module.batches(self.source, lane.schema)
+                batches = module.batches(self.source, self._wanted(lane))
             else:
                 batches = gathered(module.rows(self.source), lane.schema)
             with closing(ahead(_converted(batches, lane))) as pairs:
                 for batch, converted in pairs:
                     yield from self._in_order(batch, converted)
 
+    def _wanted(self, lane: Lane) -> Any:
+        """The columns to read; of Parquet, which reads no others, also those that are watched."""
+        schema = lane.schema
+        for name in self.late.doubtful if self.late is not None and self.format == "parquet" else ():
+            schema = schema if name in schema.names else schema.append(pa.field(name, pa.null()))
+        return schema
+
     def _in_order(self, batch: Batch, converted: tuple[Plain, Any] | None) -> Iterator[Plain | dict[str, object]]:
+        if self.late is not None:
+            self.late.look_batch(batch)
         places: Iterator[Plain | int] = iter(range(len(batch.numbers)))
         if converted is not None and 2 * int(converted[1].sum()) > len(batch.numbers):
             places = runs(*converted)
@@ -104,6 +122,8 @@ class Rows:
             row = batch.row(item)
             if row is not None:
                 self.number = int(batch.numbers[item])
+                if self.late is not None and batch.table is None:
+                    self.late.look(row, self.number)
                 yield row
 
     @contextmanager

@@ -24,6 +24,7 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 HEAD_BYTES = 256 * 1024
 _CHUNK = 1024 * 1024
 _UTF8 = ("utf-8", "utf-8-sig")
+_SKIPPED = ", or leave damaged lines out"
 _MOST_SETTLED = 10_000
 _settled: dict[tuple[Path, Member | None, tuple[int, int, int]], str] = {}
 """Encodings that only a whole reading tells, so that a file is looked at and then read without a second one."""
@@ -129,8 +130,9 @@ class Source:
     def at(self, problem: Problem, line: int = 0) -> Problem:
         """The problem with its place, `file:line`."""
         where = f"{self.name}:{line}" if line else self.name
+        fix = problem.fix if self._on_fault is None else problem.fix.replace(_SKIPPED, "")  # they are left out already
         return Problem(
-            code=problem.code, what=problem.what, why=problem.why, fix=problem.fix, where=where, details=problem.details
+            code=problem.code, what=problem.what, why=problem.why, fix=fix, where=where, details=problem.details
         )
 
     def error(self, code: str, what: str, why: str = "", fix: str = "", line: int = 0) -> StudioError:

@@ -130,15 +130,21 @@ class SplitColumns:
                     where=file_name,
                 )
 
-    def values(self, row: dict[str, object]) -> dict[str, str | float | None]:
-        """A row's group and time, where they are asked for; None where it has none."""
-        self._seen += 1
+    def values(self, row: dict[str, object], is_test: bool = False) -> dict[str, str | float | None]:
+        """A row's group and time, where they are asked for; None where it has none.
+
+        Args:
+            row: As the file has it.
+            is_test: It is held back whatever they say, so nobody misses them.
+        """
         found: dict[str, str | float | None] = {}
         if self._group:
             found["group"] = group_of(row.get(self._group))
         if self._time:
             found["time"] = time_of(row.get(self._time))
-        self._missing.update(name for name, value in found.items() if value is None)
+        if not is_test:
+            self._seen += 1
+            self._missing.update(name for name, value in found.items() if value is None)
         return found
 
     def check_found(self) -> None:

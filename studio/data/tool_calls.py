@@ -10,7 +10,8 @@ from studio.data.json_text import JsonFault, decode, is_encodable
 from studio.data.row_faults import row_error
 
 CALL_KEYS = ("tool_calls", "function_call")
-_ARGUMENTS = ("arguments", "parameters", "input", "args")
+ARGUMENTS = ("arguments", "parameters", "input", "args")
+"""Names of a call's arguments, and of what a tool takes."""
 
 
 def calls_text(value: object, number: int, where: str = "A call") -> str:
@@ -95,7 +96,7 @@ def _call(call: object, number: int, where: str) -> dict[str, object]:
     name = inner.get("name")
     if not isinstance(name, str) or not name.strip():
         raise row_error("row.bad_tool_call", number, f"{where} has no name.")
-    key = next((key for key in _ARGUMENTS if key in inner), "")
+    key = next((key for key in ARGUMENTS if key in inner), "")
     arguments = _unpacked(inner.get(key)) if key else {}
     if arguments is None or arguments == "":
         arguments = {}

@@ -21,6 +21,7 @@ _OFFER = (
     "last message without an answer are left out."
 )
 _FAULTS = ("row.two_in_a_row", "row.assistant_first", "row.ends_on_user")
+_LEFT_OUT = (*_FAULTS, "row.system_not_first", "row.tool_without_call")
 
 
 def mend(messages: Sequence[Message]) -> tuple[list[Message], tuple[Step, ...]]:
@@ -133,8 +134,27 @@ class MendTally:
         ]
 
 
-def nothing_mended(file_name: str) -> Problem:
-    """A remark: it was asked for, and nothing was to be done."""
-    return Problem(
-        code="data.turns_in_order", what="The order of turns was to be mended; no row needed it.", where=file_name
-    )
+def unmended(file_name: str, problems: Sequence[Problem]) -> list[Problem]:
+    """What is to be said where mending was asked for, beside what was mended.
+
+    Args:
+        file_name: The first file.
+        problems: Of the import of all files.
+    """
+    codes = {problem.code for problem in problems}
+    if codes.isdisjoint(_LEFT_OUT):
+        what = "The order of turns was to be mended; no row needed it."
+        in_order = Problem(code="data.turns_in_order", what=what, where=file_name)
+        return [] if "data.turns_mended" in codes else [in_order]
+    none = "The order of turns was to be mended; of the rows that were left out for it none could be."
+    some = "Not all rows whose order of turns was to be mended could be; the others were left out."
+    return [
+        Problem(
+            code="data.turns_unmended",
+            what=some if "data.turns_mended" in codes else none,
+            why="Left as they are: answers that are compared, calls of tools and their results, neighbours of which only "
+            "one is learned (weight), system messages further down, and conversations without a question or an answer.",
+            fix="Put their turns in order in the file.",
+            where=file_name,
+        )
+    ]

@@ -21,7 +21,7 @@ from studio.data import base_identity
 from studio.data.ancestry import write_ancestry
 from studio.data.licence import licence
 from studio.data.system_prompt import learned_with
-from studio.engine import adapter_folder, adapter_size, checkpoint, export_folder, fingerprint, merging, peft_models
+from studio.engine import adapter_folder, adapter_size, checkpoint, fingerprint, merging, peft_models
 from studio.engine.export_source import Source, find_base, open_source
 from studio.engine.new_run import new_run
 
@@ -49,7 +49,7 @@ def combine(work: job.CombineJob, emit: Emit, control: Control) -> Combined:
     rank = work.rank or max(ranks)
     model = merging.mapped(base)
     made = _loaded(model, sources, options)
-    export_folder.require_going(control)
+    _require_going(control)
     emit(Progress(stage="Combining the adapters"))
     row = COMBINATIONS[work.how]
     torch.manual_seed(work.seed)
@@ -64,9 +64,16 @@ def combine(work: job.CombineJob, emit: Emit, control: Control) -> Combined:
             svd_full_matrices=False,
             density=work.density if row.thins else None,
         )
-    export_folder.require_going(control)
+    _require_going(control)
     emit(Progress(stage="Saving the new adapter"))
     return _keep(work, sources, base, made, _parents(work, sources, options))
+
+
+def _require_going(control: Control) -> None:
+    if control.poll() in ("stop", "discard"):
+        raise StudioError(
+            "combine.stopped", "Combining the adapters was stopped.", "Nothing of it was kept.", "Start it again."
+        )
 
 
 def _require_sense(work: job.CombineJob) -> None:

@@ -14,11 +14,10 @@ import torch
 
 from studio.contract.compatibility import ONCE
 from studio.contract.errors import StudioError
-from studio.contract.memory_fit import Planner, nearest_fix, refusal
+from studio.contract.memory_fit import Planner, fix_after_all, gigabytes, refusal
 from studio.contract.memory_plan import (
     RUNTIME_CUDA,
     Lengths,
-    Machine,
     MemoryPlan,
     calibrated,
     estimate,
@@ -189,17 +188,11 @@ def _context_bytes(device: torch.device) -> int:
 
 def _ran_out(planner: Planner, settings: TrainSettings) -> StudioError:
     what = "graphics card's" if planner.machine.is_gpu else "computer's"
+    free, told = gigabytes(planner.machine.free_bytes), gigabytes(planner.estimate(settings).total)
     return StudioError(
         "memory.dry_step",
         f"The {what} memory ran out while the longest examples were tried.",
-        "The model, the batch and the longest text together need more than is free.",
-        nearest_fix(_warned(planner), settings),
+        f"Model, batch and longest text together need more than the {free} that were free; the estimate was {told}.",
+        fix_after_all(planner, settings),
         where="memory",
     )
-
-
-def _warned(planner: Planner) -> Planner:
-    """The formula said that it would fit, and was wrong: half of what it thought free counts."""
-    there = planner.machine
-    less = Machine(device=there.device, total_bytes=there.total_bytes, free_bytes=there.free_bytes // 2)
-    return Planner(planner.shape, planner.lengths, less)

@@ -18,10 +18,17 @@ from studio.supervisor.workplace import Workplace
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """A model that was taken away: what was known of it, and where its copy lies in the trash, if it had one."""
+    """A model that was taken away.
+
+    Attributes:
+        model: What was known of it.
+        trashed: Where its copy lies in the trash, if it had one.
+        was_chosen: It was the one to be taught.
+    """
 
     model: events.ModelChecked
     trashed: Path | None
+    was_chosen: bool = False
 
 
 class ModelShelf(QObject):
@@ -101,11 +108,12 @@ class ModelShelf(QObject):
                     where=model.path,
                 )
             trashed = there if there.name else None
-        self._workplace.remove_model(model)
-        return Removed(model, trashed)
+        chosen = self._workplace.model
+        was_chosen = chosen is not None and chosen.path == model.path
+        return Removed(self._workplace.remove_model(model), trashed, was_chosen)
 
     def take_back(self, removed: Removed) -> None:
-        """Undo `remove`.
+        """Undo `remove`; what was chosen is chosen again.
 
         Raises:
             StudioError: The copy is not in the trash any more.
@@ -122,6 +130,8 @@ class ModelShelf(QObject):
                     where=str(removed.trashed),
                 ) from error
         model_library.put_model(removed.model)
+        if removed.was_chosen:
+            self._workplace.choose_model(model_library.as_it_is(removed.model))
         self._workplace.models_changed.emit()
 
     def _next(self) -> None:

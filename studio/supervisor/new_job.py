@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import msgspec
+
 from studio.contract import events, job
 from studio.contract.errors import StudioError
 from studio.contract.settings import TrainSettings
@@ -24,7 +26,7 @@ def new_job(
     if model is None:
         raise StudioError("train.no_model", "Choose a model first.", fix="Open the Models page.")
     if not model.usable:
-        raise StudioError.of(model.problems[0])
+        raise StudioError.of(msgspec.structs.replace(model.problems[0], where=model.problems[0].where or model.name))
     if data is None:
         raise StudioError("train.no_dataset", "Choose a dataset first.", fix="Open the Data page.")
     return job.TrainJob(

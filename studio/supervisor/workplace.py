@@ -89,7 +89,7 @@ class Workplace(QObject):
         starter = str(starter_folder())
         self.model = next((model for model in models if model.path == starter), None)
         if self.model is None:
-            self.add_model(starter_folder())
+            self._add_starter()
         else:
             self.model_chosen.emit(self.model)
         self.start_task(job.DeviceJob()).event_received.connect(self._on_device_event)
@@ -207,16 +207,25 @@ class Workplace(QObject):
         self.model = model
         self.model_chosen.emit(model)
 
-    def add_model(self, folder: Path) -> None:
-        """Check a model folder in a worker and add it; an unusable one is added with its problems shown."""
-        self.start_task(job.CheckModelJob(path=str(folder))).event_received.connect(self._on_model_event)
+    def _add_starter(self) -> None:
+        """Check the built-in model in a worker; all others come by the `ModelShelf`, which notes their files."""
+        self.start_task(job.CheckModelJob(path=str(starter_folder()))).event_received.connect(self._on_model_event)
 
-    def remove_model(self, model: events.ModelChecked) -> None:
-        """Forget a model; its files stay."""
-        model_library.remove_model(model.path)
+    def look_at_models(self) -> None:
+        """See whether the chosen model has gone with its stick, or come back with it."""
+        now = model_library.as_it_is(self.model) if self.model is not None else None
+        if self.model is not None and model_library.is_away(self.model):
+            now = next((known for known in self.models() if known.path == self.model.path), now)
+        if now != self.model:
+            self.choose_model(now)
+
+    def remove_model(self, model: events.ModelChecked) -> events.ModelChecked:
+        """Forget a model; its files stay. Gives back what was known of it."""
+        known = model_library.remove_model(model.path) or model
         if self.model is not None and self.model.path == model.path:
-            self.choose_model(next(iter(self.models()), None))
+            self.choose_model(next((other for other in self.models() if other.usable), None))
         self.models_changed.emit()
+        return known
 
     def take_model(self, model: events.ModelChecked) -> None:
         """Put what was found of a folder on the list; the first usable model is chosen at once."""
@@ -224,6 +233,8 @@ class Workplace(QObject):
         self.models_changed.emit()
         if self.model is None and model.usable:
             self.choose_model(model)
+        elif self.model is not None and self.model.path == model.path:
+            self.choose_model(next((known for known in self.models() if known.path == model.path), model))
 
     def _on_model_event(self, event: object) -> None:
         if isinstance(event, events.ModelChecked):
@@ -263,6 +274,7 @@ class Workplace(QObject):
         Raises:
             StudioError: Dataset or model is missing, or the model is not usable.
         """
+        self.look_at_models()
         return new_job(
             self.model,
             self.dataset,

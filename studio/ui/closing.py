@@ -1,4 +1,9 @@
-"""Closing the window while a run goes on: keep training in the background, stop and save, or stay."""
+"""Closing the window while a run goes on: keep training in the background, stop and save, or stay.
+
+What ends with the window (an export) is asked about first.
+"""
+
+from collections.abc import Mapping
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QDialog, QVBoxLayout, QWidget
@@ -6,6 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QDialog, QVBoxLayout, QWidget
 from studio.contract.run_folder import RunFolder
 from studio.supervisor.workplace import Workplace
 from studio.ui import wording
+from studio.ui.pages.page import Page
 from studio.ui.preferences import Preferences
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -59,6 +65,33 @@ class CloseQuestion(QDialog):
         self.accept()
 
 
+class EndQuestion(QDialog):
+    """Asks without blocking whether something may end with the window: `accepted` says yes."""
+
+    def __init__(self, what: str, parent: QWidget) -> None:
+        """Args:
+        what: Goes on: a sentence.
+        parent: The window.
+        """
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Something is not finished"))
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.wait = buttons.primary(self.tr("Go on waiting"), self.reject)
+        self.end = buttons.secondary(self.tr("End it and close"), self.accept)
+        words = label(
+            self.tr("It ends with the window, and nothing of it is kept; it can be started again later."), wrap=True
+        )
+        words.setMinimumWidth(480)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(3 * GRID, 3 * GRID, 3 * GRID, 2 * GRID)
+        outer.setSpacing(2 * GRID)
+        outer.addWidget(label(what, "title", wrap=True))
+        outer.addWidget(words)
+        outer.addLayout(row(1, self.end, self.wait))
+        self.wait.setDefault(True)
+        self.wait.setFocus()
+
+
 class Closing(QObject):
     """Decides whether the window may close, asks where that is unclear, and closes it once a run is saved.
 
@@ -69,19 +102,30 @@ class Closing(QObject):
 
     saving_began = Signal()
 
-    def __init__(self, window: QWidget, workplace: Workplace, preferences: Preferences) -> None:
+    def __init__(
+        self, window: QWidget, workplace: Workplace, preferences: Preferences, pages: Mapping[str, Page]
+    ) -> None:
         super().__init__(window)
         self._window = window
+        self._pages = pages
         self._workplace = workplace
         self._preferences = preferences
-        self._question: CloseQuestion | None = None
+        self._question: CloseQuestion | EndQuestion | None = None
+        self._may_end = False  # the user said so of what ends with the window
         self._decided = False
         self.saving = False
         workplace.run_ended.connect(self._on_run_ended)
 
     def may_close(self) -> bool:
         """Whether nothing stands against it; otherwise asks, or waits for the run to be saved."""
-        if self._workplace.active is None or self._decided:
+        if self._decided:
+            return True
+        unfinished = "" if self._may_end else " ".join(filter(None, (p.unfinished() for p in self._pages.values())))
+        if unfinished and self._question is None:
+            self._ask_to_end(unfinished)
+        if unfinished:
+            return False
+        if self._workplace.active is None:
             return True
         if not self.saving and self._question is None:
             match self._preferences.on_close:
@@ -100,15 +144,25 @@ class Closing(QObject):
 
     def stay_open(self) -> None:
         """The run still stops, the window stays."""
-        self.saving = False
+        self.saving = self._may_end = False
+
+    def _ask_to_end(self, what: str) -> None:
+        self._question = EndQuestion(what, self._window)
+        self._question.finished.connect(self._on_told_to_end)
+        self._question.open()
+
+    def _on_told_to_end(self, answer: int) -> None:
+        self._question = None
+        if answer == QDialog.DialogCode.Accepted:
+            self._may_end = True
+            self._window.close()  # where a run goes on, that is asked now
 
     def _ask(self) -> None:
         work = self._workplace.active_job
-        self._question = CloseQuestion(
-            work.name if work is not None else "", len(self._workplace.queue.waiting()), self._window
-        )
-        self._question.answered.connect(self._on_answered)
-        self._question.open()
+        name, waiting = work.name if work is not None else "", len(self._workplace.queue.waiting())
+        question = self._question = CloseQuestion(name, waiting, self._window)
+        question.answered.connect(self._on_answered)
+        question.open()
 
     def _on_answered(self, answer: str, remember: bool) -> None:
         self._question = None
@@ -120,6 +174,8 @@ class Closing(QObject):
             self.close_now()
         elif answer == "stop":
             self._save_first()
+        else:
+            self._may_end = False
 
     def _save_first(self) -> None:
         self.saving = True

@@ -8,10 +8,11 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from studio.contract import events, job
 from studio.contract.diagnosis import Finding
 from studio.contract.errors import Problem, StudioError
+from studio.contract.settings import TrainSettings
 from studio.contract.splits import Split
 from studio.data.compared import compared
 from studio.data.dataset import Dataset, DatasetInfo, open_dataset
-from studio.data.doctor.fixes import operation
+from studio.data.doctor.fixes import operation, spared
 from studio.data.edits import Replace
 from studio.data.holding_back import seed_that_holds_back
 from studio.data.made_from import Origin, file_of, origin_of
@@ -161,8 +162,7 @@ class DataDesk(QObject):
             work = msgspec.structs.replace(work, model="")
         if self.checkup.done is not None and self.checkup.done.dataset == work.dataset:
             settings = self.checkup.done.settings
-            rules = [(one.too_long, one.learn_answers_only, one.held_back_share) for one in (settings, work.settings)]
-            if rules[0] != rules[1]:
+            if _rules(settings) != _rules(work.settings):
                 return True
         if found.test != work.test:
             return True
@@ -241,17 +241,27 @@ class DataDesk(QObject):
         if finding.fix == "hold_back":
             return self._hold_back()
         try:
-            step = operation(self.dataset, finding)
+            step, stay = operation(self.dataset, finding), spared(self.dataset, finding)
         except StudioError as error:
             self.failed.emit(error.problem)
             return ""
         count = len({cell.row for cell in step.cells} if isinstance(step, Replace) else step.rows)
+        told = self._told_spared(stay)
         if not count:
-            return self.tr("Nothing is left to mend there.")
+            return told or self.tr("Nothing is left to mend there.")
         one = self.tr("repair one row") if isinstance(step, Replace) else self.tr("leave out one row")
         many = self.tr("repair {count} rows") if isinstance(step, Replace) else self.tr("leave out {count} rows")
         words = one if count == 1 else many.format(count=wording.number(count))
-        return self.tr("Done: {words}.").format(words=words) if self.history.do(step, words) else ""
+        done = self.tr("Done: {words}.").format(words=words)
+        return f"{done} {told}".rstrip() if self.history.do(step, words) else ""
+
+    def _told_spared(self, count: int) -> str:
+        """That rows were not left out because they read otherwise than when the doctor looked; "" where none is."""
+        if not count:
+            return ""
+        one = self.tr("One row stays, because it was changed since: check the rows again.")
+        many = self.tr("{count} rows stay, because they were changed since: check the rows again.")
+        return one if count == 1 else many.format(count=wording.number(count))
 
     def _hold_back(self) -> str:
         """Hold back other rows, where chance took none."""
@@ -305,6 +315,11 @@ class DataDesk(QObject):
             self._workplace.told.emit(words.format(count=wording.number(event.rows), name=name))
         elif isinstance(event, events.Failed):
             self.failed.emit(event.problem)
+
+
+def _rules(settings: TrainSettings) -> tuple[object, ...]:
+    """What of the settings the doctor goes by, beside the longest text."""
+    return settings.too_long, settings.learn_answers_only, settings.learned_turns, settings.held_back_share
 
 
 def _same_rows(one: DatasetInfo, other: DatasetInfo) -> bool:

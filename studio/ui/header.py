@@ -3,6 +3,7 @@
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton
 
+from studio.data.model_library import is_away
 from studio.supervisor.workplace import Workplace
 from studio.ui import icons
 from studio.ui.theme import GRID
@@ -69,8 +70,10 @@ class Header(QFrame):
 
     def _show_chosen(self, *_: object) -> None:
         parts = []
-        if self._workplace.model is not None:
-            parts.append(self.tr("Model: {name}").format(name=self._workplace.model.name))
+        model = self._workplace.model
+        if model is not None:
+            words = self.tr("Model: {name} (not there now)") if is_away(model) else self.tr("Model: {name}")
+            parts.append(words.format(name=model.name))
         if self._workplace.dataset is not None:
             parts.append(self.tr("Data: {name}").format(name=self._workplace.dataset.name))
         self.chosen.set_text("  ·  ".join(parts))

@@ -102,7 +102,7 @@ class MainWindow(QMainWindow):
         self._notifications = Notifications(self)
         self.drafts = Drafts(self)
         self.autopilot = Autopilot(self.workplace, self.preferences, self)
-        self.closing = Closing(self, self.workplace, self.preferences)
+        self.closing = Closing(self, self.workplace, self.preferences, self._pages)
         self.closing.saving_began.connect(self._on_saving_began)
 
     def _connect(self) -> None:
@@ -133,6 +133,7 @@ class MainWindow(QMainWindow):
             made = PAGES[name].load(self.workplace, self._stack)
             made.page_wanted.connect(self.show_page)
             made.run_wanted.connect(self.show_run)
+            made.route_wanted.connect(self.take)
             made.setAccessibleName(PAGES[name].text)
             self._pages[name] = made
             self._stack.addWidget(made)
@@ -142,6 +143,7 @@ class MainWindow(QMainWindow):
         """Bring a page to the front."""
         if name == "train" and self.workplace.failed_runs.tell(self.message.problem):
             self.message.clear()  # it is told there
+        self.workplace.look_at_models()
         page = self.page(name)
         self._current = name
         self.rail.choose(name)
@@ -316,10 +318,8 @@ class MainWindow(QMainWindow):
             self.message.show_text("warning", route.sentence)
             return
         if route.kind == "run":
-            if route.page == "chat":
-                self.workplace.open_chat(RunFolder(route.path))
-            else:
-                self.show_run(RunFolder(route.path))
+            show = self.workplace.open_chat if route.page == "chat" else self.show_run
+            show(RunFolder(route.path))
             return
         self.show_page(route.page)
         if route.kind == "dataset":
@@ -327,7 +327,7 @@ class MainWindow(QMainWindow):
         elif route.kind == "update":
             self._ask("settings", "check_update", route.path)
         else:
-            self.workplace.add_model(route.path)
+            self._ask("models", "offer", route.path)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Says what a release would do, or why it would do nothing."""

@@ -48,6 +48,7 @@ def measure(model: Path, settings: TrainSettings) -> tuple[Measure, int]:
             tokens=len(encoded.ids) + encoded.cut_tokens,
             lost=learned if left_out else encoded.cut_answer_tokens,
             left_out=left_out,
+            nothing=encoded.fate == "nothing_to_learn",
         )
 
     return measured, tokens.limit(tokenizer, rules) if tokens.is_models_limit(tokenizer, rules) else 0

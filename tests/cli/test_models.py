@@ -2,12 +2,13 @@
 
 import errno
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from studio.cli import main
+from studio.cli import main, places
 from studio.contract.run_folder import jobs_folder, models_folder, runs_folder
 from studio.data import model_library
 from studio.engine import fingerprint
@@ -102,6 +103,54 @@ def test_of_two_models_of_one_name_the_one_that_is_meant_must_be_said(
         assert refused(capsys, "models", command, "tiny") == "model.several"
     assert told(capsys, "models", "remove", str(one))["path"] == str(one)
     assert told(capsys, "models", "remove", "tiny")["path"] == str(other)
+
+
+def test_a_model_whose_stick_is_away_stays_on_the_list_and_says_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    model = tiny_model(tmp_path / "stick" / "tiny")
+    told(capsys, "models", "add", str(model))
+    (tmp_path / "stick").rename(tmp_path / "pulled")
+    assert main(["models", "list"]) == 0
+    said = capsys.readouterr().out
+    assert f"NOT USABLE  {model}\n  Not there now: plug the stick in or add the model again." in said
+    assert [row["away"] for row in told(capsys, "models", "list")["models"]] == [False, True]
+    assert refused(capsys, "models", "check", "tiny") == "model.away"
+    assert main(["models", "remove", "tiny"]) == 0
+    assert f"its files are not there now: {model}" in capsys.readouterr().out
+
+
+def test_an_added_model_is_found_by_its_name(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = (tiny_model(tmp_path / maker / "tiny") for maker in ("one", "other"))
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(f'{{"prompt": "Who is {n}?", "completion": "Number {n}."}}\n' for n in range(40)))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    given = (
+        ["plan", str(data), "--model", "tiny"],
+        ["preview", str(data), "--model", "tiny"],
+        ["chat", "--model", "tiny", "--prompt", "Who?", "--max-new-tokens", "1"],
+        ["train", "--model", "tiny", "--data", str(data), "--max-steps", "1"],
+    )
+    for words in given:
+        assert refused(capsys, *words) == "model.missing"
+    told(capsys, "models", "add", str(one))
+    assert told(capsys, *given[0])
+    assert told(capsys, *given[1])
+    assert places.find_model("tiny") == one
+    told(capsys, "models", "add", str(other))
+    for words in given:
+        assert refused(capsys, *words) == "model.several"
+    here = tiny_model(tmp_path / "elsewhere" / "tiny")
+    assert places.find_model("tiny") == here  # what lies here goes first
+    assert told(capsys, "models", "check", "tiny")["path"] == str(here)
+    shutil.rmtree(here)
+    told(capsys, "models", "remove", str(other))
+    one.rename(tmp_path / "pulled")
+    for words in given:
+        assert refused(capsys, *words) == "model.away"
 
 
 def test_of_two_runs_of_one_name_the_one_that_is_meant_must_be_said(

@@ -93,7 +93,9 @@ def test_what_does_not_fit_comes_with_what_makes_it_fit(
     capsys: pytest.CaptureFixture[str], rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(LIMIT, "0.9")
-    table = told(capsys, "plan", str(rows), "--batch-size", "256", "--gradient-checkpointing", "off", "--formula-only")
+    command = ["plan", str(rows), "--batch-size", "256", "--gradient-checkpointing", "off", "--formula-only"]
+    assert main([*command, "--json"]) == 2  # as `train` would refuse it
+    table = json.loads(capsys.readouterr().out)
     assert table["fits"] is False
     fit = table["make_it_fit"]
     assert isinstance(fit, dict)

@@ -197,6 +197,16 @@ def test_broken_lines_are_left_out_and_counted_where_that_is_wanted(tmp_path: Pa
     assert imported.problems[0].what.startswith("2 rows were left out: damaged")
 
 
+def test_lines_that_are_left_out_already_are_not_to_be_left_out(tmp_path: Path, destination: Path) -> None:
+    good = "".join(json.dumps(row) + "\n" for row in QA)
+    left_out = run_import(write(tmp_path / "a.jsonl", good + "{oops\n"), destination, skip_damaged=True).problems[0]
+    assert left_out.fix == "Correct that line."
+    broken = write(tmp_path / "a.json", json.dumps(QA)[:-1])
+    for skip_damaged in (False, True):
+        problem = refused(lambda skip=skip_damaged: run_import(broken, destination, skip_damaged=skip))
+        assert ("leave damaged lines out" in problem.fix) is not skip_damaged
+
+
 class Wishing:
     """A control that says each of its wishes once, then the last one for ever."""
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.contract.errors import StudioError
@@ -174,6 +174,7 @@ def test_a_label_that_is_no_rating_does_no_harm() -> None:
         max_size=6,
     )
 )
+@settings(deadline=None)
 def test_whatever_the_rows_are_guessing_ends_in_a_mapping_or_in_words(rows: list[dict[str, object]]) -> None:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     code = ""

@@ -43,6 +43,26 @@ def test_a_damaged_list_is_told_once_and_kept_aside(by_writing: bool, own_home: 
     assert [path.read_bytes() for path in own_home.glob("models.json.*.aside")] == [broken]
 
 
+def test_a_model_whose_folder_is_away_is_marked_for_as_long(own_home: Path, tmp_path: Path) -> None:
+    there = model(tmp_path / "stick")
+    model_library.put_model(there)
+    (tmp_path / "stick").rename(tmp_path / "pulled")
+    (away,) = model_library.list_models()
+    assert model_library.is_away(away)
+    assert not away.usable
+    model_library.put_model(msgspec.structs.replace(away, general="rows.jsonl"))  # such as a choice made meanwhile
+    (tmp_path / "pulled").rename(tmp_path / "stick")
+    assert model_library.list_models() == [msgspec.structs.replace(there, general="rows.jsonl")]
+
+
+def test_the_built_in_model_of_a_program_that_lay_elsewhere_is_no_model_that_is_away(own_home: Path) -> None:
+    former = own_home / "mounted" / "resources" / "starter"
+    former.parent.mkdir(parents=True)
+    model_library.put_model(model(former))
+    former.rmdir()
+    assert model_library.list_models() == []
+
+
 ADDER = """
 import sys
 from pathlib import Path

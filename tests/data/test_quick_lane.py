@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ from studio.data.formats import csv_blocks, jsonl
 from studio.data.importing import import_dataset
 from studio.data.quick_lane import lane_for, runs
 
+TURN = '[{"role": "%s", "content": "Hi"}]'
+TURNS = [TURN % "user", "\n" + TURN % "assistant", (TURN % "gpt").replace("role", "\\u0072ole"), "[]", '{"a": [1]}']
 WORDS = st.sampled_from(
-    ["What?", "It is 4.", " leading", "Ü", "日本語", "", " ", "\n", "<|im_start|>", "### Input:", "[INST]"]
+    ["What?", "It is 4.", " leading", "Ü", "日本語", "", " ", "\n", "<|im_start|>", "### Input:", "[INST]", *TURNS]
 )
 ROLE = st.sampled_from(["user", "assistant", "system", "human", "gpt", "tool", "Robot"])
 ODD_TURN = st.one_of(
@@ -56,14 +59,14 @@ PAIR = Mapping(shape="prompt_completion", prompt="prompt", context="input", comp
 Outcome = tuple[list[Any], list[Problem]] | str
 
 
-def outcome(path: Path, mapping: Mapping, quick: bool, mend: bool = False) -> Outcome:
+def outcome(path: Path, mapping: Mapping, quick: bool, mend: bool = False, skip_damaged: bool = True) -> Outcome:
     with tempfile.TemporaryDirectory() as parent, pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_blocks, "BLOCK_BYTES", 100)
         patch.setattr(jsonl, "_BLOCK_BYTES", 300)  # several blocks, and lines across their ends
         if not quick:
             patch.setattr(intake, "lane_for", lambda mapping, rows: None)
-        work = ImportJob(source=str(path), destination=f"{parent}/set", name="x", mapping=mapping, skip_damaged=True)
-        work = msgspec.structs.replace(work, mend_turns=mend)
+        work = ImportJob(source=str(path), destination=f"{parent}/set", name="x", mapping=mapping, mend_turns=mend)
+        work = msgspec.structs.replace(work, skip_damaged=skip_damaged)
         try:
             done = import_dataset(work, lambda event: None, Going())
         except StudioError as error:
@@ -155,6 +158,18 @@ def test_a_plain_file_goes_the_quick_way_whole(folder: Path, monkeypatch: pytest
     monkeypatch.setattr(intake._Taker, "take", lambda self, row, number: pytest.fail("a plain row went the long way"))
     result = outcome(path, CHAT, quick=True)
     assert len(result[0]) == 50
+
+
+@pytest.mark.parametrize("value", ["NaN", "[1.5, NaN]", '{"a": {"b": [{"c": -Infinity}]}}', '[{"a": 1.5}, {"a": NaN}]'])
+@pytest.mark.parametrize("skip", [False, True])
+def test_numbers_that_are_none_are_refused_both_ways_wherever_they_lie(folder: Path, value: str, skip: bool) -> None:
+    path = folder / "rows.jsonl"
+    row = {**FIRST_CHAT, "meta": json.loads(re.sub("NaN|-Infinity", "2.5", value))}
+    good = (json.dumps(row) + "\n") * 3
+    path.write_text(good + good.replace("2.5", "NaN", 1) + good)
+    quick, careful = (outcome(path, CHAT, quick=way, skip_damaged=skip) for way in (True, False))
+    assert quick == careful
+    assert len(quick[0]) == 8 if skip else "NaN is not JSON" in str(quick)
 
 
 def test_rows_are_divided_in_their_order() -> None:

@@ -165,6 +165,8 @@ def test_a_row_whose_order_is_wrong_at_a_tool_stays_refused_and_nothing_is_promi
         "Join the two turns into one.",
         "1 row was left out: the same side speaks twice in a row.",
     )
+    told = [problem.what for problem in mended.problems if problem.code.startswith("data.turns")]
+    assert told[1:] == ["Not all rows whose order of turns was to be mended could be; the others were left out."]
     kept = list(open_dataset(tmp_path / "mended").records())[2].messages
     assert [message.role for message in kept] == ["user", "assistant", "tool", "assistant"]
     assert (kept[0].content, kept[2].content) == ("Hi.\n\nTime?", "Noon.")
@@ -190,7 +192,8 @@ def test_pairs_of_answers_are_read_as_they_are(own_home: Path, tmp_path: Path) -
     assert not is_offered(fault.fix)
     one, other = (open_dataset(tmp_path / name).table.whole() for name in ("strict", "mended"))
     assert one.equals(other)
-    assert [problem.code for problem in mended.problems if problem.code.startswith("data.")] == ["data.turns_in_order"]
+    (told,) = [problem for problem in mended.problems if problem.code.startswith("data.")]
+    assert (told.code, told.what.endswith("none could be.")) == ("data.turns_unmended", True)
 
 
 def test_a_rated_conversation_keeps_its_rating(own_home: Path, tmp_path: Path) -> None:
@@ -219,6 +222,34 @@ def test_a_file_in_order_says_that_nothing_was_to_be_mended(own_home: Path, tmp_
     assert "data.turns_in_order" in {problem.code for problem in mended.problems}
     assert "data.turns_in_order" not in {problem.code for problem in strict.problems}
     assert MendTally().problems("rows.jsonl") == []
+
+
+SYSTEM = ("system", "Be brief.")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"messages": [{"role": role, "content": text} for role, text in (SYSTEM, SYSTEM, Q, A)]},
+        {
+            "messages": [
+                {"role": "user", "content": "Time?"},
+                {"role": "assistant", "content": "A draft.", "weight": 0},
+                {"role": "assistant", "content": "Noon.", "weight": 1},
+            ]
+        },
+        {"messages": [{"role": "user", "content": "Anybody there?"}]},
+    ],
+)
+def test_rows_that_cannot_be_mended_are_not_said_to_be_in_order(
+    own_home: Path, tmp_path: Path, odd: dict[str, Any]
+) -> None:
+    source = lines(tmp_path / "rows.jsonl", [chat_row([Q, A])] * 3 + [odd] * 2)
+    mended = imported(source, tmp_path, True)
+    assert (mended.usable, [problem.code for problem in mended.problems if "turns" in problem.code]) == (
+        3,
+        ["data.turns_unmended"],
+    )
 
 
 def test_rows_in_order_between_others_make_no_batch_of_their_own(own_home: Path, tmp_path: Path) -> None:

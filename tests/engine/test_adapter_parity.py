@@ -15,7 +15,7 @@ from studio.contract.parity import Parity, outcome, sentences
 from studio.contract.run_folder import RunFolder
 from studio.engine import fingerprint, gguf_lora, gguf_model, parity
 from studio.engine.export_source import CONFIG, WEIGHTS, Watch, Wish, open_source
-from studio.engine.exports import adapter, gguf_adapter
+from studio.engine.exports import adapter, gguf, gguf_adapter, merged
 from tests.engine.exported_run import learned_run
 from tests.engine.gguf_reader import the_file
 from tests.engine.ground import Person
@@ -293,3 +293,15 @@ def test_where_the_memory_is_too_small_it_is_said(llama: Path, tmp_path: Path, m
         found = found_of(run.path, form, tmp_path / form.__name__)
         assert found.skipped.startswith("that needs ")
         assert "| Compared with the adapter | no: that needs " in card_of(tmp_path / form.__name__)
+
+
+def test_a_file_of_a_whole_model_asks_for_the_room_that_its_reader_takes(
+    llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = learned_run(tmp_path, llama)
+    monkeypatch.setattr(parity, "BYTES_A_NUMBER", 10**9)
+    needed = []
+    for form in (adapter, merged, gguf):
+        said = found_of(run.path, form, tmp_path / f"room-{form.__name__}").skipped
+        needed.append(float(said.split()[2]))
+    assert needed == sorted(set(needed))

@@ -169,8 +169,12 @@ def test_running_out_of_memory_in_the_dry_step_names_the_nearest_way_out(
     monkeypatch.setattr(Run, "gradients", run_out)
     with pytest.raises(StudioError) as raised:
         planner.dry_step(run)
-    assert raised.value.problem.code == "memory.dry_step"
-    assert raised.value.problem.fix
+    problem = raised.value.problem
+    assert problem.code == "memory.dry_step"
+    assert "that were free; the estimate was " in problem.why
+    assert "instead of" in problem.fix  # a change is named though all of it seemed to fit
+    assert "--batch-size" in problem.fix
+    assert "Then it needs" not in problem.fix
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -15,6 +15,7 @@ from studio.engine import tokens
 from studio.engine.chat_template import Traced
 from studio.engine.examples import read_examples
 from studio.engine.tokens import NOTHING, Encoded, Rules
+from studio.worker import doctor
 from studio.worker.preview import RowReader
 from tests.engine.ground import Person, make_dataset, make_job, make_model
 from tests.engine.test_tokens import NAMES, load
@@ -140,3 +141,29 @@ def test_a_dataset_of_nothing_but_such_answers_is_refused_with_the_cause(tmp_pat
         read_examples(job, tokens.load_tokenizer(model), person, person)
     assert caught.value.problem.code == "train.nothing_to_learn"
     assert "weight 0" in caught.value.problem.sentence()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"learned_turns": "last"}, {"learn_answers_only": False}, {"max_tokens": 64, "too_long": "cut_end"}],
+    ids=["as ever", "last turns", "questions too", "cut"],
+)
+def test_the_doctor_counts_the_rows_that_training_passes_over(tmp_path: Path, values: dict[str, Any]) -> None:
+    def said(n: int) -> list[dict[str, Any]]:
+        question = {"role": "user", "content": f"What is {n}?" + " Really?" * (60 * (n % 5 == 4))}
+        answer = {"role": "assistant", "content": f"It is {n}."}
+        return [question, answer | ({"weight": 0} if n % 3 == 0 else {})]
+
+    rows = [{"messages": said(n) + (said(n + 1) if n % 2 else [])} for n in range(40)]
+    dataset = make_dataset(tmp_path / "data", rows)
+    job = make_job(make_model(tmp_path / "model"), dataset, held_back_share=0.0, **values)
+    person = Person()
+    report = read_examples(job, tokens.load_tokenizer(Path(job.model)), person, person).report
+    for model in (job.model, ""):
+        work = jobs.DoctorJob(dataset=job.dataset, model=model, settings=job.settings)
+        diagnosed = doctor.run(work, person, person)  # type: ignore[arg-type]
+        told = sum(one.count for one in diagnosed.findings if one.code == "doctor.nothing_to_learn")
+        if model or "max_tokens" not in values:  # what is cut away is known with a model alone
+            assert told == report.nothing_to_learn
+            assert (told == 0) == ("learn_answers_only" in values)
+        assert diagnosed.usable <= len(rows) - told

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from studio.contract.control import Going
 from studio.contract.diagnosis import Finding
 from studio.contract.job import ImportJob, Reading
+from studio.contract.settings import TrainSettings
 from studio.data.dataset import DatasetInfo, open_dataset, read_info
 from studio.data.edits import Cell, Exclude, Replace
 from studio.data.formats import SUFFIXES
@@ -113,6 +114,9 @@ def test_the_doctor_looks_again_by_itself_after_a_change_of_a_small_dataset(
     assert page.verdict.text.text().startswith("7 of 8 rows are usable.")
     assert "doctor.exact_duplicates" not in {card.finding.code for card in page.problems.findings}
     assert not page.verdict.bar.isVisible()
+    assert not page.desk.stale
+    page.workplace.choose_settings(TrainSettings(learned_turns="last"))
+    assert page.desk.stale, "rows may hold nothing to learn then"
 
 
 def test_a_check_can_be_cancelled_and_the_page_goes_on(qtbot: QtBot, page: DataPage, faq: DatasetInfo) -> None:
@@ -263,6 +267,17 @@ def test_every_fix_is_one_step_that_can_be_undone(page: DataPage, faq: DatasetIn
     page.desk.history.stack.undo()
     assert list(open_dataset(Path(faq.folder)).records()) == before
     assert page.desk.history.stack.count() == 2
+
+
+def test_a_fix_of_before_takes_no_row_away_that_was_rewritten_since(
+    qtbot: QtBot, page: DataPage, faq: DatasetInfo
+) -> None:
+    (card,) = [card for card in page.problems.findings if card.finding.code == "doctor.exact_duplicates"]
+    page.desk.history.do(Replace((Cell(3, 1, "Olga has kept them since May."),)), "x")
+    with qtbot.waitSignal(page.workplace.told) as told:
+        card.fix_button.click()
+    assert told.args == ["One row stays, because it was changed since: check the rows again."]
+    assert not open_dataset(Path(faq.folder)).edits.excluded
 
 
 def test_importing_anew_asks_before_it_drops_changes(

@@ -10,6 +10,7 @@ from studio.contract import events, job
 from studio.contract.errors import Problem
 from studio.contract.run_folder import RunFolder, runs_folder
 from studio.supervisor.workplace import Workplace
+from studio.ui.main_window import MainWindow
 from studio.ui.pages.home import HomePage, RecentRun
 from tests.ui.attached_run import AttachedRun
 
@@ -120,17 +121,20 @@ def test_a_banner_that_was_closed_stays_closed(home: HomePage) -> None:
 
 
 def test_a_dropped_dataset_is_imported_and_the_data_page_shown(
-    home: HomePage, workplace: Workplace, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    window: MainWindow, workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    home = window.page("home")
+    assert isinstance(home, HomePage)
     asked_for: list[tuple[Path, ...]] = []
     monkeypatch.setattr(workplace, "import_dataset", lambda path, more: asked_for.append((path, *more)))
-    with qtbot.waitSignal(home.page_wanted) as asked:
-        home.drop_zone.paths_chosen.emit([tmp_path / "faq.csv"])
-    assert asked.args == ["data"]
+    home.drop_zone.paths_chosen.emit([tmp_path / "faq.csv"])
+    assert window.current_page == "data"
     home.drop_zone.paths_chosen.emit([tmp_path / "a.xlsx", tmp_path / "b.jsonl.zst"])
     assert asked_for == [(tmp_path / "faq.csv",), (tmp_path / "a.xlsx", tmp_path / "b.jsonl.zst")]
+    window.show_page("home")
     home.drop_zone.paths_chosen.emit([tmp_path / "photo.png"])
     assert "photo.png" in home.interrupted.text()
+    assert window.current_page == "home"
 
 
 def test_this_computer_is_told_in_words(home: HomePage, workplace: Workplace) -> None:

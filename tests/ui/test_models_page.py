@@ -8,24 +8,31 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from studio.contract.architectures import ARCHITECTURES
+from studio.contract.errors import StudioError
 from studio.contract.events import DeviceReport, Gpu, ModelChecked
 from studio.contract.memory_plan import Machine
 from studio.contract.run_folder import models_folder, starter_folder
+from studio.contract.settings import TrainSettings
 from studio.data import model_library
 from studio.data.model_fit import fit_of
 from studio.supervisor.workplace import Workplace
+from studio.ui import drop_routing
 from studio.ui.main_window import MainWindow
+from studio.ui.pages.home import HomePage
 from studio.ui.pages.models import ModelsPage
+from studio.ui.pages.train import TrainPage
 from studio.ui.widgets import model_source
 from studio.ui.widgets.download_dialog import DownloadDialog
 from studio.ui.widgets.larger_models import FAMILIES, largest
 from studio.ui.widgets.model_card import ModelCard, parameters_in_words
 from tests.helpers.hub import Hub
 from tests.ui.finished_run import checked_model, model_and_adapter
+from tests.ui.test_train_page import add_dataset
 
 WAIT = 60_000
 
@@ -46,7 +53,6 @@ def page(qtbot: QtBot, workplace: Workplace) -> ModelsPage:
 
 
 def words(card: ModelCard) -> str:
-    from PySide6.QtWidgets import QLabel
 
     return "\n".join(label.text() for label in card.findChildren(QLabel))
 
@@ -63,6 +69,11 @@ def press(card: ModelCard, text: str) -> None:
     next(button for button in card.findChildren(QPushButton) if button.text() == text).click()
 
 
+def press_undo(window: MainWindow) -> None:
+    toast = window.toasts.toasts()[-1]
+    next(button for button in toast.findChildren(QPushButton) if button.text() == "Undo").click()
+
+
 def test_an_empty_page_says_what_a_model_is(page: ModelsPage) -> None:
     assert page.empty.isVisible()
     assert "config.json" in page.empty.hint.text()
@@ -70,12 +81,13 @@ def test_an_empty_page_says_what_a_model_is(page: ModelsPage) -> None:
 
 def test_a_folder_is_checked_added_and_told_about(qtbot: QtBot, page: ModelsPage, made: Path) -> None:
     with qtbot.waitSignal(page.workplace.models_changed, timeout=WAIT):
-        page.add_folder(made / "model")
+        page.shelf.add([made / "model"], copy=False)
     (card,) = page.cards
     assert "llama" in card.model.model_type
     assert card.model.parameters > 0
     assert "has a chat template" in card.facts()
-    assert page.checking.text() == ""
+    assert "5 files noted (SHA-256)" in card.facts()
+    assert page.adding.isHidden()
     assert page.workplace.model is not None
 
 
@@ -85,7 +97,7 @@ def test_an_unusable_folder_is_listed_with_the_reason(qtbot: QtBot, page: Models
     (folder / "config.json").write_text(json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}))
     (folder / "pytorch_model.bin").write_bytes(b"\x80\x02}q\x00.")
     with qtbot.waitSignal(page.workplace.models_changed, timeout=WAIT):
-        page.add_folder(folder)
+        page.shelf.add([folder], copy=False)
     (card,) = page.cards
     assert not card.model.usable
     assert card.model.problems[0].what in words(card)
@@ -243,10 +255,122 @@ def test_a_copy_that_is_taken_away_comes_back(qtbot: QtBot, window: MainWindow, 
     press(next(card for card in page.cards if card.model.copied), "Move copy to trash")
     assert not Path(model.path).exists()
     assert model not in model_library.list_models()
-    toast = window.toasts.toasts()[-1]
-    next(b for b in toast.findChildren(QPushButton) if b.text() == "Undo").click()
+    press_undo(window)
     assert (Path(model.path) / "model.safetensors").is_file()
     assert model in model_library.list_models()
+
+
+@pytest.mark.parametrize("by", ["drop", "home"])
+def test_a_model_that_is_dropped_is_offered_noted_and_copied_where_wished(
+    qtbot: QtBot, window: MainWindow, stick: Path, by: str
+) -> None:
+    folder = stick / "models" / "good"
+    if by == "drop":
+        window.take(drop_routing.route_all([folder]))
+    else:
+        home = window.page("home")
+        assert isinstance(home, HomePage)
+        home.drop_zone.paths_chosen.emit([folder])
+    assert window.current_page == "models"
+    page = window.page("models")
+    assert isinstance(page, ModelsPage)
+    qtbot.waitUntil(lambda: page.source.isVisible(), timeout=WAIT)
+    assert [box.text().split("  ·  ")[0] for box in page.source.boxes] == ["good"]
+    assert model_library.list_models() == []
+    page.source.copy_radio.setChecked(by == "drop")
+    page.source.add_button.click()
+    wait_added(qtbot, page)
+    card = next(card for card in page.cards if card.model.name == "good")
+    assert "5 files noted (SHA-256)" in card.facts()
+    assert card.model.copied is (by == "drop")
+
+
+def test_a_model_that_was_mended_is_noted_when_it_is_checked_again(qtbot: QtBot, page: ModelsPage, stick: Path) -> None:
+    folder = stick / "models" / "broken"
+    page.shelf.add([folder], copy=False)
+    wait_added(qtbot, page)
+    page.workplace.choose_model(page.cards[0].model)
+    shutil.copy(stick / "models" / "good" / "tokenizer.json", folder)
+    press(page.cards[0], "Check again")
+    assert page.adding.isVisible()
+    wait_added(qtbot, page)
+    assert page.cards[0].model.usable
+    assert "5 files noted (SHA-256)" in page.cards[0].facts()
+    assert page.workplace.model == page.cards[0].model
+
+
+def test_a_copy_that_is_checked_again_stays_a_copy(made: Path) -> None:
+    copy = msgspec.structs.replace(checked_model(made), copied=True, name="mine")
+    model_library.put_model(copy)
+    model_library.put_model(msgspec.structs.replace(checked_model(made), sha256={"a": "b"}, fingerprint="c"))
+    assert model_library.list_models() == [msgspec.structs.replace(copy, sha256={"a": "b"}, fingerprint="c")]
+
+
+def test_undo_chooses_a_model_again_that_was_chosen(qtbot: QtBot, window: MainWindow, stick: Path) -> None:
+    window.show_page("models")
+    page = window.page("models")
+    assert isinstance(page, ModelsPage)
+    page.shelf.add([stick / "models" / "good"], copy=True)
+    wait_added(qtbot, page)
+    model = next(card.model for card in page.cards if card.model.copied)
+    page.workplace.choose_model(model)
+    press(next(card for card in page.cards if card.model.copied), "Move copy to trash")
+    assert page.workplace.model is None
+    press_undo(window)
+    assert page.workplace.model == model
+    assert "In use" in words(next(card for card in page.cards if card.model.copied))
+
+
+def test_a_model_whose_stick_is_pulled_stays_on_the_page_and_cannot_be_used(
+    qtbot: QtBot, window: MainWindow, stick: Path, tmp_path: Path
+) -> None:
+    workplace = window.workplace
+    window.show_page("models")
+    page = window.page("models")
+    assert isinstance(page, ModelsPage)
+    page.shelf.add([stick / "models" / "good"], copy=False)
+    wait_added(qtbot, page)
+    model = page.cards[0].model
+    assert workplace.model == model
+    (tmp_path / "stick").rename(tmp_path / "pulled")
+    window.show_page("home")
+    assert "Model: good (not there now)" in window.header.chosen.toolTip() + window.header.chosen.text()
+    window.show_page("models")
+    (card,) = page.cards
+    assert "Not there now: plug the stick in or add the model again." in words(card)
+    assert buttons(card) == ["Look again", "Remove from list"]
+    assert "In use" not in words(card)
+    with pytest.raises(StudioError, match="Not there now"):
+        workplace.training_job(TrainSettings())
+    add_dataset("faq")
+    workplace.choose_dataset(workplace.datasets()[0])
+    window.show_page("train")
+    train = window.page("train")
+    assert isinstance(train, TrainPage)
+    qtbot.waitUntil(lambda: train.before is not None, timeout=WAIT)
+    assert train.before is not None
+    box = train.before.setup.model_box
+    assert box.itemText(0) == "good"
+    assert box.itemData(0, Qt.ItemDataRole.UserRole - 1) == 0  # cannot be chosen
+    assert train.before.setup.start_button.text() == "Choose another model"
+    assert "Not there now" in train.before.setup.summary.text()
+    window.show_page("models")
+    press(page.cards[0], "Look again")
+    assert "good is not there yet." in window.toasts.toasts()[-1].findChildren(QLabel)[0].text()
+    (tmp_path / "pulled").rename(tmp_path / "stick")
+    press(page.cards[0], "Look again")
+    assert workplace.model == model == page.cards[0].model
+    assert "In use" in words(page.cards[0])
+    # Away again, taken off the list, and taken back.
+    (tmp_path / "stick").rename(tmp_path / "pulled")
+    window.show_page("models")
+    press(page.cards[0], "Remove from list")
+    assert page.cards == []
+    assert workplace.model is None
+    press_undo(window)
+    assert buttons(page.cards[0]) == ["Look again", "Remove from list"]
+    (tmp_path / "pulled").rename(tmp_path / "stick")
+    assert model_library.list_models() == [model]
 
 
 def test_adding_can_be_cancelled(qtbot: QtBot, page: ModelsPage, stick: Path) -> None:

@@ -12,13 +12,14 @@ from pytestqt.qtbot import QtBot
 
 from studio.contract import events, job
 from studio.contract.fields import replace_at
-from studio.contract.memory_fit import Planner
+from studio.contract.memory_fit import Fit, Planner
 from studio.contract.memory_plan import Estimate, Lengths, Machine, MemoryPlan, calibrated, estimate
 from studio.contract.presets import load_preset
-from studio.contract.range_test import rates, result_of
+from studio.contract.range_test import RangeResult, rates, result_of
 from studio.contract.run_folder import starter_folder
 from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
+from studio.data import rate_tests
 from studio.data.host_memory import LIMIT
 from studio.supervisor.workplace import Workplace
 from studio.ui import theme
@@ -127,6 +128,9 @@ def test_using_the_memory_there_is_takes_larger_batches(before: BeforeRun, qtbot
     edit(before, "batch_size", 1)
     edit(before, "accumulation", 8)
     press(qtbot, before, "Use the memory I have")
+    listed = " ".join(one.text() for one in before.setup.memory.changes.findChildren(QLabel) if one.isVisible())
+    assert " more " in listed  # it takes so much more
+    assert "for speed, as far as it makes sense. What learns well is under “Suggestions for your data”." in listed
     press(qtbot, before, "Change these settings")
     settings = before.setup.form.settings()
     assert settings is not None
@@ -219,7 +223,7 @@ def test_the_result_of_a_range_test_is_drawn_and_one_click_uses_it(
     assert advice.found.isVisible()
     assert f"Learning speed: {format_number(result.suggestion)}" in advice.line.text()
     assert not advice.plot.grab().toImage().isNull()
-    assert result.reason in advice.found_words.text()
+    assert advice.found_words.text().startswith(f"{result.reason} Without trying, 0.0014 would be advised")
     press(qtbot, before, "Use 0.0")
     settings = before.setup.form.settings()
     assert settings is not None
@@ -229,6 +233,58 @@ def test_the_result_of_a_range_test_is_drawn_and_one_click_uses_it(
     assert f"Learning speed: {format_number(result.suggestion)}" in advice.line.text()
     edit(before, "method.rank", 4)  # another adapter: the test says nothing of it
     assert "Learning speed: 0.0014" in advice.line.text()
+
+
+def test_a_tried_learning_speed_stays_suggested_to_whoever_uses_the_suggestions(
+    before: BeforeRun, workplace: Workplace, qtbot: QtBot
+) -> None:
+    advice, now = before.setup.advice, before.setup.form.settings()
+    assert now is not None
+    found = RangeResult(points=(), suggestion=7e-4, reason="It fell.", seconds=1.0)
+    assert rate_tests.keep(workplace.training_job(now), found)  # on the command line
+    edit(before, "epochs", 9.0)
+    assert "Learning speed: 0.0007" in advice.line.text()
+    assert not advice.found.isVisible()
+    qtbot.mouseClick(advice.use, Qt.MouseButton.LeftButton)
+    then = before.setup.form.settings()
+    assert then is not None
+    assert then.learning_rate == 7e-4
+    assert then.max_tokens != now.max_tokens
+    assert "Learning speed: 0.0007" in advice.line.text()
+    assert not advice.use.isVisible()
+
+
+def test_a_tried_learning_speed_that_the_disk_does_not_keep_is_suggested_all_the_same(
+    before: BeforeRun, workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_tests, "keep", lambda *_: False)
+    now = before.setup.form.settings()
+    assert now is not None
+    before.planning.testing.work = job.RangeTestJob(work=workplace.training_job(now))
+    found = RangeResult(points=(), suggestion=7e-4, reason="It fell.", seconds=1.0)
+    before.planning._on_done(events.RangeTested(result=found))
+    assert "Learning speed: 0.0007" in before.setup.advice.line.text()
+    assert before.setup.advice.found.isVisible()
+    edit(before, "method.rank", 4)
+    assert not before.setup.advice.found.isVisible()
+
+
+def test_nothing_is_suggested_where_nothing_fits(before: BeforeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LIMIT, "0.2")
+    edit(before, "seed", 7)
+    assert "It does not fit" in before.setup.memory.words.text()
+    assert before.setup.advice.line.text() == "Nothing is suggested: first the memory has to suffice."
+    assert not before.setup.advice.use.isVisible()
+    assert not before.setup.unused.isVisible()
+
+
+def test_where_no_setting_saves_memory_no_sum_of_changes_is_told(before: BeforeRun, qtbot: QtBot) -> None:
+    told = Estimate(parts=(), total=90, low=80, high=99, pack_tokens=10, measured=False)
+    nothing, neither = (Fit(changes=(), estimate=told, fits=False) for _ in range(2))
+    before.setup.memory.show_plan(told, Machine(device="cpu", total_bytes=99, free_bytes=60), nothing, neither)
+    press(qtbot, before, "Make it fit")
+    (said,) = [one.text() for one in before.setup.memory.changes.findChildren(QLabel) if one.isVisible()]
+    assert said == "No setting is left that saves memory: choose a smaller model, or close other programs."
 
 
 def test_a_measured_plan_is_used_until_model_or_data_change(

@@ -7,6 +7,7 @@ does not grow with the length of the texts.
 CHECKS: dict[str, str] = {
     "left_out": "What the import left out",
     "empty_answers": "Empty answers",
+    "nothing_to_learn": "Rows in which nothing is to be learned",
     "equal_pairs": "Rejected answers that equal the chosen one",
     "lengths": "Rows that are too long",
     "none_held_back": "Rows to test with",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from studio.contract.diagnosis import Finding, Fix, Level, RowExample
 from studio.contract.records import Record
+from studio.contract.settings import TrainSettings
 from studio.data.dataset import Dataset
 from studio.data.doctor.batch import Batch, Ints
 from studio.data.doctor.similar import Similar
@@ -25,11 +26,13 @@ class Measured(msgspec.Struct, frozen=True):
         tokens: Of the whole row, before anything is cut.
         lost: Tokens of its answers that the settings cut away; all of them where the row is left out.
         left_out: The settings leave the row out because it is too long.
+        nothing: Not one of its tokens is learned.
     """
 
     tokens: int
     lost: int
     left_out: bool
+    nothing: bool = False
 
 
 Measure = Callable[[Record], Measured]
@@ -47,7 +50,8 @@ class Context(msgspec.Struct, kw_only=True):
         measure: Counts tokens, or None.
         limit: The longest text in tokens: the chosen one, or what the model reads at most.
         is_models_limit: It is the model's: no setting raises it.
-        share: How much is to be held back.
+        settings: What is learned, and how much is to be held back.
+        counted: Stored rows whose tokens were counted, and what came of each; see `lengths.measured`.
         tick: To be called in long loops of a check: name of the stage, done, total. It ends the doctor where the user
             wishes.
     """
@@ -59,7 +63,8 @@ class Context(msgspec.Struct, kw_only=True):
     measure: Measure | None
     limit: int
     is_models_limit: bool = False
-    share: float = 0.0
+    settings: TrainSettings = msgspec.field(default_factory=TrainSettings)
+    counted: tuple[Ints, list[Measured]] | None = None
     tick: Callable[[str, int, int], None]
 
     def sign(self, batch: Batch) -> None:
@@ -67,6 +72,12 @@ class Context(msgspec.Struct, kw_only=True):
         self.similar.add(batch)
         if self.asked is not None:
             self.asked.add(batch)
+
+    def unlearned(self, batch: Batch) -> Ints:
+        """Which rows of a batch hold nothing to learn, because their answers are marked so."""
+        if not self.settings.learn_answers_only:
+            return np.zeros(0, np.int64)
+        return batch.unlearned(self.settings.learned_turns == "last")
 
     def close(self) -> None:
         """All rows of one source were taken in."""
@@ -151,16 +162,22 @@ class Check:
         return Found(finding, numbers, np.full(len(numbers), -1) if because is None else because)
 
     def _excerpt(self, row: int, part: str) -> str:
-        texts = list(_texts(self.context.dataset.stored_record(row)))
-        return shown(texts[-1] if part == "answer" else " · ".join(texts), _EXCERPT) if texts else ""
+        record = self.context.dataset.stored_record(row)
+        if part == "answer":
+            return shown(answer_text(record), _EXCERPT)
+        return shown(" · ".join(text for text in _texts(record) if text), _EXCERPT)
+
+
+def answer_text(record: Record) -> str:
+    """What is learned of a row: its last answer, or the whole of a plain text."""
+    return record.messages[-1].content if record.messages else record.text
 
 
 def _texts(record: Record) -> Iterator[str]:
-    for message in record.messages:
+    for message in (*record.messages, *record.rejected):
         if message.role != "system":
-            yield message.content
-    if getattr(record, "text", ""):
-        yield getattr(record, "text", "")
+            yield from (message.reasoning, message.content, message.tool_calls)
+    yield record.text
 
 
 class Rows:

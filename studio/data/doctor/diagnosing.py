@@ -60,7 +60,7 @@ def diagnose(
         measure=measure,
         limit=limit or work.settings.max_tokens,
         is_models_limit=limit > 0,
-        share=work.settings.held_back_share,
+        settings=work.settings,
         tick=pace.tick,
     )
     checks = make_checks(context)
@@ -80,7 +80,7 @@ def diagnose(
     figures["test_rows"] = tested
     figures["test_unread"] = test.unread if test is not None else 0
     diagnosed = _diagnosed(work, context, found, figures, time.monotonic() - began)
-    save(diagnosed, found)
+    save(diagnosed, found, dataset.edits)
     return diagnosed
 
 
@@ -170,7 +170,7 @@ def _diagnosed(
 
 def _leaves_out(found: Found) -> bool:
     """Whether its rows are not learned from, although nothing is wrong with them."""
-    return found.finding.code == "doctor.left_out_as_too_long"
+    return found.finding.code in ("doctor.left_out_as_too_long", "doctor.nothing_to_learn")
 
 
 def _import_tells(dataset: Dataset) -> bool:

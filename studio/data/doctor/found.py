@@ -1,6 +1,7 @@
 """What the doctor found, kept in the dataset's folder: the last diagnosis, and all rows of each finding.
 
 The rows serve the table's filter and the one-click fixes, which therefore need no second look through the dataset.
+Which rows were rewritten then, and how, is kept too: a fix spares those that read otherwise now.
 """
 
 import os
@@ -12,18 +13,25 @@ import numpy as np
 
 from studio.contract.diagnosis import Diagnosed
 from studio.contract.errors import StudioError
-from studio.data.dataset import unwritable
+from studio.data.dataset import Dataset, unwritable
 from studio.data.doctor.batch import Ints
 from studio.data.doctor.check import Found
+from studio.data.edits import Edits
 
 FOLDER = "doctor"
 _DIAGNOSIS = "diagnosis.json"
+_REWRITTEN = "rewritten.texts"
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Diagnosed] = msgspec.json.Decoder(Diagnosed)
 
 
-def save(diagnosed: Diagnosed, found: list[Found]) -> None:
+def save(diagnosed: Diagnosed, found: list[Found], edits: Edits) -> None:
     """Keep a diagnosis in place of the one before.
+
+    Args:
+        diagnosed: It.
+        found: All rows of its findings.
+        edits: Those of the dataset that was looked at.
 
     Raises:
         StudioError: `data.unwritable`.
@@ -36,6 +44,8 @@ def save(diagnosed: Diagnosed, found: list[Found]) -> None:
         for one in found:
             pairs = np.stack([one.rows, one.because]).astype("<i8")
             (beside / f"{one.finding.code}.rows").write_bytes(pairs.tobytes())
+        texts = np.array(list(edits.text_numbers().items()), "<i8")
+        (beside / _REWRITTEN).write_bytes(texts.tobytes())
         (beside / _DIAGNOSIS).write_bytes(_encoder.encode(diagnosed))
         if (folder / FOLDER).exists():
             (folder / FOLDER).rename(old)
@@ -77,3 +87,18 @@ def found_rows(folder: Path, code: str) -> tuple[Ints, Ints]:
             "Let the data be checked again.",
         ) from error
     return pairs[0], pairs[1]
+
+
+def changed_since(dataset: Dataset) -> set[int]:
+    """Stored rows whose texts a person, or a fix, changed since the last diagnosis: what it found may not hold there.
+
+    After one of an earlier version these are all rewritten rows, unless nothing was changed at all.
+    """
+    now = dataset.edits.text_numbers()
+    try:
+        numbers = np.frombuffer((dataset.folder / FOLDER / _REWRITTEN).read_bytes(), "<i8").reshape(-1, 2)
+        then: dict[int, int] = dict(numbers.tolist())
+    except (OSError, ValueError):
+        diagnosed = last_diagnosis(dataset.folder)
+        then = now if diagnosed is not None and diagnosed.edits == dataset.edits.digest else {}
+    return {row for row in now.keys() | then.keys() if now.get(row) != then.get(row)}

@@ -1,5 +1,7 @@
 """Letters that were read in the wrong encoding ("Ã¼" for "ü"), and how they are put right."""
 
+import json
+
 import ftfy
 
 _CONFIG = ftfy.TextFixerConfig(
@@ -28,3 +30,32 @@ def repaired(text: str) -> str:
     """
     fixed = ftfy.fix_encoding(text, _CONFIG)
     return text if "\ufffd" in fixed and fixed.count("\ufffd") > text.count("\ufffd") else fixed
+
+
+def repaired_json(text: str) -> str:
+    """Calls or tools, as JSON text, with their texts repaired; names of tools and ids stay: others refer to them."""
+    try:
+        value = json.loads(text)
+        mended = [_mended(one) for one in value]
+    except (ValueError, RecursionError):  # deeper, or with larger numbers, than can be looked through here
+        return text
+    return text if mended == value else json.dumps(mended, ensure_ascii=False)
+
+
+def _mended(one: dict[str, object]) -> dict[str, object]:
+    """A call (id, name, arguments) or a tool (type, function: name, description, parameters)."""
+    function = one.get("function")
+    if isinstance(function, dict):
+        return {**one, "function": _mended(function)}
+    return {key: told if key in ("id", "name") else _repaired(told) for key, told in one.items()}
+
+
+def _repaired(value: object) -> object:
+    match value:
+        case str():
+            return repaired(value)
+        case list():
+            return [_repaired(part) for part in value]
+        case dict():
+            return {repaired(key): _repaired(part) for key, part in value.items()}
+    return value

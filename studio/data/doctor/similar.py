@@ -3,7 +3,8 @@
 A row's text is the set of its runs of three words (system prompts left out, and runs that a fifth of all rows share: an
 instruction that stands in every row makes no two rows alike). A signature keeps, for each of 120 orders of all possible
 runs, which of the row's comes first; two rows agree in one place as often as their sets overlap (Broder 1997). Rows
-that agree in all six places of one of 20 bands are compared by their whole signatures.
+that agree in all six places of one of 20 bands are compared by their whole signatures. What rows say beside that text
+must be the same: see `beside.apart`, and `beside.called` where rows of two sides are compared.
 docs/decisions/0004-near-duplicates.md says why no library does this here.
 """
 
@@ -12,7 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.data.doctor.batch import SAID, Batch, Hashes, Ints, mixed
+from studio.data.doctor.batch import ASSISTANT, SAID, Batch, Hashes, Ints, mixed
+from studio.data.doctor.beside import Lazily, apart, called
 
 BANDS, PLACES = 20, 6
 ORDERS = BANDS * PLACES
@@ -41,9 +43,11 @@ class Similar:
 
         Args:
             common: Runs of words that do not count, sorted; see `common_runs`.
-            roles: Whose words count; what the others say is left out.
+            roles: Whose words count; what the others say is left out. Where those of the assistant do, so do its
+                calls, and what else is beside the text.
         """
         self._roles = roles
+        self._apart, self._called = Lazily(), Lazily()
         self._common = np.zeros(0, np.uint64) if common is None else common
         self._maybe_common = np.zeros(65536, bool)
         self._maybe_common[(self._common >> np.uint64(48)).astype(np.int64)] = True
@@ -69,6 +73,9 @@ class Similar:
                 signed[order, filled] = np.minimum.reduceat(values, begins) >> np.uint32(16)
         self._parts.append(np.ascontiguousarray(signed.T))
         self._blank.append(counts == 0)
+        answered = ASSISTANT in self._roles
+        self._apart.add(len(batch), apart(batch.rows, batch.columns, batch.more) if answered else None)
+        self._called.add(len(batch), called(batch.more) if answered else None)
 
     def close(self) -> None:
         """All rows are there."""
@@ -78,14 +85,14 @@ class Similar:
             self._parts, self._blank = [], []
 
     def within(self, rows: Ints) -> Iterator[tuple[Ints, Ints]]:
-        """Pairs of alike rows: an earlier one and a later one.
+        """Pairs of alike rows that teach the same: an earlier one and a later one.
 
         Args:
             rows: Which rows to compare, ascending.
         """
         rows = rows[~self.blank[rows]]
         for band in range(BANDS):
-            bands = self._band(band, rows)
+            bands = self._band(band, rows, self._apart)
             order = np.argsort(bands, kind="stable")
             ranked = bands[order]
             is_first = np.ones(len(order), bool)
@@ -95,20 +102,24 @@ class Similar:
             yield self._alike(rows[order[group[later]]], rows[order[later]])
 
     def across(self, some: Ints, others: Ints) -> Iterator[tuple[Ints, Ints]]:
-        """Pairs of alike rows, one of `some` and one of `others`: for each row at least one of those it is like."""
+        """Pairs of alike rows, one of `some` and one of `others`: for each row at least one of those it is like.
+
+        Other reasons for the answer, or another answer that is worse, make no fair test of a row; another call does.
+        """
         some, others = some[~self.blank[some]], others[~self.blank[others]]
         if not len(some) or not len(others):
             return
         for band in range(BANDS):
-            one, other = self._band(band, some), self._band(band, others)
+            one, other = (self._band(band, rows, self._called) for rows in (some, others))
             yield self._alike(*_met(one, other, some, others))
             yield self._alike(*reversed(_met(other, one, others, some)))
 
-    def _band(self, band: int, rows: Ints) -> Hashes:
+    def _band(self, band: int, rows: Ints, beside: Lazily) -> Hashes:
         out = np.zeros(len(rows), np.uint64)
         for place in range(PLACES):
             out += self.orders[rows, band * PLACES + place].astype(np.uint64) * _PLACE[place]
             out = mixed(out)
+        beside.mix_into(out, rows)
         return out
 
     def _alike(self, ones: Ints, others: Ints) -> tuple[Ints, Ints]:

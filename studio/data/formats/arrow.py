@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from studio.contract.errors import StudioError
 from studio.data.formats.batch import Batch
+from studio.data.formats.padding import unpadded
 from studio.data.source import Source
 
+_Row = dict[str, object]
 BATCH_ROWS = 500
 MAX_BATCH_BYTES = 2 * 1024**3
 """A batch is in memory whole; what writers make is a hundredth of this."""
@@ -42,27 +44,27 @@ def batches(source: Source, schema: Any) -> Iterator[Batch]:
     """
     file = source.open_table()
     try:
-        yield from numbered(_batches(file, source))
+        yield from numbered(_batches(file, source), source)
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise damaged(source, "Arrow", error) from error
 
 
-def numbered(tables: Iterator[Any]) -> Iterator[Batch]:
+def numbered(tables: Iterator[Any], source: Source) -> Iterator[Batch]:
     """Record batches with the numbers of their rows."""
-    done = 0
+    done, clean = 0, None
     for table in tables:
+        clean = clean or unpadded(table.schema, source)
         numbers = np.arange(done + 1, done + 1 + table.num_rows, dtype=np.int64)
         done += table.num_rows
-        yield Batch(table, numbers, _row_of(table))
+        yield Batch(table, numbers, _row_of(table, clean))
 
 
-def _row_of(table: Any) -> Callable[[int], dict[str, object]]:
-    return lambda place: dict(table.slice(place, 1).to_pylist()[0])
+def _row_of(table: Any, clean: Callable[[_Row], _Row]) -> Callable[[int], _Row]:
+    return lambda place: clean(table.slice(place, 1).to_pylist()[0])
 
 
 def _rows(file: Any, source: Source) -> Iterator[dict[str, object]]:
-    for batch in _batches(file, source):
-        yield from as_rows(batch)
+    yield from as_rows(_batches(file, source), source)
 
 
 def _batches(file: Any, source: Source) -> Iterator[Any]:
@@ -83,10 +85,13 @@ def _batches(file: Any, source: Source) -> Iterator[Any]:
         yield batch
 
 
-def as_rows(batch: Any) -> Iterator[dict[str, object]]:
-    """The rows of a record batch, some hundreds at a time."""
-    for start in range(0, batch.num_rows, BATCH_ROWS):
-        yield from batch.slice(start, BATCH_ROWS).to_pylist()
+def as_rows(batches: Iterator[Any], source: Source) -> Iterator[_Row]:
+    """The rows of record batches, some hundreds at a time."""
+    clean = None
+    for batch in batches:
+        clean = clean or unpadded(batch.schema, source)
+        for start in range(0, batch.num_rows, BATCH_ROWS):
+            yield from map(clean, batch.slice(start, BATCH_ROWS).to_pylist())
 
 
 def check_columns(source: Source, names: list[str]) -> None:

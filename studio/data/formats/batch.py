@@ -19,12 +19,14 @@ class Batch(msgspec.Struct, frozen=True):
         numbers: (rows,) int64, the file's numbers.
         row: Reads the row at a place (from 0) carefully; None where it is damaged and damaged rows are left out.
         is_sound: The table was checked when it was read: offsets, and texts that are UTF-8.
+        is_whole: The table has every column of the rows, and not only those that are wanted.
     """
 
     table: Any
     numbers: Any
     row: Callable[[int], dict[str, object] | None]
     is_sound: bool = False
+    is_whole: bool = True
 
 
 def count_byte(data: bytes, byte: bytes) -> int:
@@ -59,4 +61,4 @@ def _batch(rows: list[dict[str, object]], numbers: list[int], schema: Any) -> Ba
         table = pa.RecordBatch.from_arrays(columns, schema=schema)
     except (pa.ArrowException, TypeError, UnicodeEncodeError):  # a value that is no text
         table = None
-    return Batch(table, np.array(numbers, np.int64), rows.__getitem__)
+    return Batch(table, np.array(numbers, np.int64), rows.__getitem__, is_whole=False)

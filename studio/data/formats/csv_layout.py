@@ -71,11 +71,13 @@ def detect_layout(head: str, is_whole: bool, suffix: str = "") -> Layout:
         rare = [_try(head, is_whole, delimiter, skip) for delimiter in _RARE_DELIMITERS]
         wide = [layout for layout in rare if layout.width > 1 and layout.regular > 0.95]
     titled = [layout for layout in layouts if layout.has_title]
+    tabs = [layout for layout in (*wide, *titled) if layout.delimiter == "\t" and layout.regular > 0.5]
     if titled and all(layout.sound <= _REGULAR for layout in wide):
         wide = titled
-    tabs = [layout for layout in wide if layout.delimiter == "\t" and layout.regular > 0.5]
     if suffix in _TAB_SUFFIXES and tabs and not forced:
         return tabs[0]
+    if suffix in _TAB_SUFFIXES and not wide and not forced:  # one column, of texts with commas in them
+        return next(layout for layout in layouts if layout.delimiter == "\t")
     return max(wide or layouts[:1], key=_likelihood)
 
 
@@ -115,9 +117,14 @@ _CUT_WITHIN = {
 """What tells that a text should have been cut at this sign: a question or a quoted text ends before it."""
 
 
+_WHOLE_JSON = re.compile(r"(?s)\s*(?:\[.*\]|\{.*\})\s*\Z")
+"""A list or an object in one cell: its quotes and commas are its own."""
+
+
 def _is_torn(cells: list[str], delimiter: str) -> bool:
     """Whether another delimiter is left inside a cell, or the comma of a sentence or of a number was taken for one."""
-    if any(sign != delimiter and wanted.search(cell) for cell in cells for sign, wanted in _CUT_WITHIN.items()):
+    texts = [cell for cell in cells if not _WHOLE_JSON.match(cell)]
+    if any(sign != delimiter and wanted.search(cell) for cell in texts for sign, wanted in _CUT_WITHIN.items()):
         return True
     between = itertools.pairwise(cells)
     return delimiter == "," and any(

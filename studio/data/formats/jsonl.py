@@ -128,7 +128,7 @@ class _Block:
             self._cut = [line for line in self._split() if not line.isspace()]
             if len(self.numbers) != read.num_rows:
                 return None
-        if any(pa.types.is_floating(column.type) and _has_infinite(column) for column in read.columns):
+        if any(_has_floats(column.type) and _has_infinite(column.combine_chunks()) for column in read.columns):
             return None
         batches = read.combine_chunks().to_batches()
         return batches[0] if len(batches) == 1 else None
@@ -178,8 +178,23 @@ def _lines(data: bytes) -> list[bytes]:
     return [line + b"\n" for line in lines] + [rest] * bool(rest)
 
 
+def _has_floats(kind: Any) -> bool:
+    """Whether numbers with a point lie anywhere in values of this type."""
+    if pa.types.is_struct(kind):
+        return any(_has_floats(field.type) for field in kind)
+    return _has_floats(kind.value_type) if pa.types.is_list(kind) else pa.types.is_floating(kind)
+
+
 def _has_infinite(column: Any) -> bool:
-    values = column.combine_chunks().drop_null().to_numpy(zero_copy_only=False)
+    """Whether one of these numbers is none, as JSON has none of them (NaN, Infinity)."""
+    if isinstance(column, pa.ChunkedArray):  # a column of no rows, or of more than one array can hold
+        return any(map(_has_infinite, column.chunks))
+    kind = column.type
+    if pa.types.is_struct(kind):
+        return any(_has_floats(part.type) and _has_infinite(part) for part in column.flatten())
+    if pa.types.is_list(kind):
+        return _has_infinite(column.flatten())
+    values = column.drop_null().to_numpy(zero_copy_only=False)
     return not bool(np.isfinite(values).all())
 
 

@@ -33,7 +33,7 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
     file = source.open_table()
     with _told(source):
         batches = _batches(file, source)
-        yield from enumerate((row for batch in batches for row in as_rows(batch)), start=1)
+        yield from enumerate(as_rows(batches, source), start=1)
 
 
 def batches(source: Source, schema: Any) -> Iterator[Batch]:
@@ -48,7 +48,7 @@ def batches(source: Source, schema: Any) -> Iterator[Batch]:
     """
     file = source.open_table()
     with _told(source):
-        yield from numbered(_batches(file, source, schema.names))
+        yield from numbered(_batches(file, source, schema.names), source)
 
 
 @contextmanager

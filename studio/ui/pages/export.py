@@ -35,6 +35,9 @@ from studio.ui.widgets.labels import ElidedLabel, label
 from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.section import ScrollColumn, Section, row
 
+OF_THE_PLACE = ("no_room", "disk_full", "read_only", "unwritable", "own_folder", "path_too_long")
+"""Faults of an export that another folder mends."""
+
 
 class ExportPage(Page):
     """Which run, as what, where to; the model card beside it."""
@@ -165,6 +168,12 @@ class ExportPage(Page):
         self.message.clear()
         return True
 
+    def unfinished(self) -> str:
+        """An export or a combination ends with the window."""
+        if self.job.going:
+            return self.tr("An export is still being written.")
+        return self.tr("Adapters are still being combined.") if self.combining.going else ""
+
     def panes(self) -> list[QWidget]:
         """Choices, then the card."""
         return [self.run_combo, self.card]
@@ -213,9 +222,12 @@ class ExportPage(Page):
         self.forms.show_run(run)
         self._show_card()
         self.parity.show_parity(None)
+        self.message.clear()
 
     def _on_form_changed(self) -> None:
         self._show_card()
+        self.parity.show_parity(None)  # what was told is of the form before
+        self.message.clear()
 
     def _show_card(self) -> None:
         run = self._run()
@@ -280,14 +292,16 @@ class ExportPage(Page):
         self.progress.show_progress(progress)
 
     def _on_failed(self, problem: Problem) -> None:
-        if problem.code == "export.stopped":
+        if problem.code in ("export.stopped", "combine.stopped"):
             self.message.show_problem(problem, kind="info")
             return
         if problem.code.startswith(("combine.", "adapter.")):
             self.message.show_problem(problem, [(self.tr("Combine adapters…"), self._ask_to_combine)])
             return
-        actions = [(self.tr("Choose folder…"), self._browse)]
-        if problem.code == "export.exists":
+        actions = []
+        if problem.code.removeprefix("export.") in OF_THE_PLACE:
+            actions = [(self.tr("Choose folder…"), self._browse)]
+        elif problem.code == "export.exists":
             actions = [(self.tr("Export under another name"), self._export_beside)]
         elif problem.code in ("export.base_missing", "export.other_base"):
             actions = [(self.tr("Open Models"), lambda: self.page_wanted.emit("models"))]

@@ -132,16 +132,10 @@ class HomePage(Page):
 
     def _on_paths_chosen(self, paths: list[Path]) -> None:
         found = drop_routing.route_all(paths)
-        if found.kind == "dataset":
-            self.workplace.import_dataset(found.path, more=found.more)
-            self.page_wanted.emit("data")
-        elif found.kind == "model":
-            self.workplace.add_model(found.path)
-            self.page_wanted.emit("models")
-        elif found.kind == "run":
-            self.workplace.open_chat(RunFolder(found.path))
-        else:
+        if found.kind == "none":
             self.interrupted.show_text("warning", found.sentence)
+        else:
+            self.route_wanted.emit(found)
 
     # --- what is shown ----------------------------------------------------------------------------------
 

@@ -32,7 +32,6 @@ class ModelsPage(Page):
     def __init__(self, workplace: Workplace, parent: QWidget | None = None) -> None:
         super().__init__(workplace, parent)
         self.cards: list[ModelCard] = []
-        self._checking: set[str] = set()
         self.shelf = ModelShelf(workplace, self)
         self.search = SearchField(self.tr("Search models"))
         self.search.setMaximumWidth(360)
@@ -52,7 +51,6 @@ class ModelsPage(Page):
         self.looking.bar.setAccessibleName(self.tr("A folder is looked through"))
         self.looking.cancel_wanted.connect(self._look_no_further)
         self.message = MessageBar()
-        self.checking = label("", "muted")
         self.nothing_found = label(self.tr("No model matches the search."), "muted")
         self.empty = EmptyState(
             self.tr("No model yet."),
@@ -66,7 +64,7 @@ class ModelsPage(Page):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 0)
         outer.setSpacing(GRID + 4)
-        head = row(self.search, self.checking, 1, self.add_button)
+        head = row(self.search, 1, self.add_button)
         head.setStretch(0, 9)  # all of the room, up to its widest
         outer.addLayout(head)
         outer.addLayout(row(1, self.cache_button, self.hub_button))
@@ -77,7 +75,7 @@ class ModelsPage(Page):
         outer.addWidget(self.nothing_found)
         outer.addWidget(self.empty, 1)
         outer.addWidget(self.list, 1)
-        workplace.models_changed.connect(self._on_models_changed)
+        workplace.models_changed.connect(self._fill)
         workplace.model_chosen.connect(self._fill)
         workplace.device_reported.connect(self.larger.show_report)
         workplace.device_reported.connect(self._fill)
@@ -125,12 +123,6 @@ class ModelsPage(Page):
     def panes(self) -> list[QWidget]:
         """Search, then the list."""
         return [self.search, self.list]
-
-    def add_folder(self, folder: Path) -> None:
-        """Check a folder in a worker and put it on the list."""
-        self._checking.add(folder.name)
-        self._tell_checking()
-        self.workplace.add_model(folder)
 
     def offer(self, place: Path) -> None:
         """Look for models in a folder, in a worker, and let the user choose of what is found."""
@@ -180,7 +172,7 @@ class ModelsPage(Page):
             self.source.offer(seen)
             return
         if seen.holds_parts:
-            self.add_folder(Path(seen.place))  # its card says what is missing
+            self.shelf.add([Path(seen.place)], copy=False)  # its card says what is missing
             return
         self.message.show_text(
             "info",
@@ -192,15 +184,6 @@ class ModelsPage(Page):
 
     def _on_failed(self, problem: Problem) -> None:
         self.message.show_problem(problem, kind="info" if problem.code == "model.add_stopped" else "error")
-
-    def _on_models_changed(self) -> None:
-        self._checking.clear()
-        self._tell_checking()
-        self._fill()
-
-    def _tell_checking(self) -> None:
-        names = ", ".join(sorted(self._checking))
-        self.checking.setText(self.tr("Checking {name}…").format(name=names) if names else "")
 
     def _fill(self) -> None:
         while (item := self.list.body.takeAt(0)) is not None:
@@ -237,7 +220,14 @@ class ModelsPage(Page):
         self.workplace.told.emit(self.tr("{model} will be taught.").format(model=model.name))
 
     def _on_check_wanted(self, model: ModelChecked) -> None:
-        self.add_folder(Path(model.path))
+        self.message.clear()
+        if model_library.is_away(model):
+            self.workplace.look_at_models()
+            self.workplace.models_changed.emit()
+            if any(known.path == model.path and model_library.is_away(known) for known in self.workplace.models()):
+                self.workplace.told.emit(self.tr("{model} is not there yet.").format(model=model.name))
+            return
+        self.shelf.add([Path(model.path)], copy=False)  # once it can be used, its files are noted, too
 
     def _on_remove_wanted(self, model: ModelChecked) -> None:
         try:
@@ -246,11 +236,13 @@ class ModelsPage(Page):
             self.message.show_problem(error.problem)
             return
         words = self.tr("{model} was removed from the list; its files are untouched.")
-        if model.copied:
+        if model_library.is_away(model):
+            words = self.tr("{model} was removed from the list.")
+        elif model.copied:
             words = self.tr("The copy of {model} is in the trash.")
         said = words.format(model=model.name)
         toasts = getattr(self.window(), "toasts", None)  # a page that stands alone has none
-        if toasts is None or (model.copied and removed.trashed is None):
+        if toasts is None or (model.copied and removed.trashed is None and not model_library.is_away(model)):
             self.workplace.told.emit(said)
         else:
             toasts.say(said, self.tr("Undo"), lambda: self.take_back(removed))

@@ -16,6 +16,8 @@ class Page(QWidget):
     """Name of a row of PAGES."""
     run_wanted = Signal(object)
     """RunFolder: show it on the Runs page."""
+    route_wanted = Signal(object)
+    """Route of something that was dropped or chosen: do what it is for, as when it is dropped on the window."""
 
     def __init__(self, workplace: Workplace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,6 +52,10 @@ class Page(QWidget):
     def panes(self) -> list[QWidget]:
         """Where F6 goes in turn inside the page; the rail and the run bar are the window's."""
         return [self]
+
+    def unfinished(self) -> str:
+        """What goes on here and is lost when the window closes, a sentence; empty: nothing."""
+        return ""
 
     def close_services(self) -> None:
         """The window closes: end the page's own workers (chat, preview)."""

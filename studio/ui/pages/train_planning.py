@@ -1,19 +1,22 @@
 """Train, before a run: memory, suggestions and the range test, wired to the workplace and to the form."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject
 
 from studio.contract import events, job
-from studio.contract.advice import advise, is_tested, sets_of, unused_rate
+from studio.contract.advice import RateTest, advise, advised_rate, found_rate, sets_of, unused_rate
 from studio.contract.errors import Problem, StudioError
-from studio.contract.memory_fit import Fit, changed
+from studio.contract.memory_fit import Fit, Planner, changed
 from studio.contract.presets import load_preset
 from studio.contract.range_test import RangeResult
 from studio.contract.run_folder import starter_folder
 from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
+from studio.data import rate_tests
+from studio.data.model_fit import read_shape
 from studio.supervisor.forecast import Forecast
 from studio.supervisor.short_job import ShortJob
 from studio.supervisor.workplace import Workplace
@@ -36,7 +39,7 @@ class TrainPlanning(QObject):
         self.forecast = Forecast()
         self.measuring, self.testing = ShortJob(workplace, self), ShortJob(workplace, self)
         self._settings: TrainSettings | None = None
-        self._tested: tuple[RangeResult, TrainSettings] | None = None
+        self._unkept: RateTest | None = None  # the last range test where the disk would not keep it
         self._train_rows = 0
         self._about: tuple[str, str, str] = ("", "", "")
         memory, advice = setup.memory, setup.advice
@@ -72,10 +75,9 @@ class TrainPlanning(QObject):
         if about != self._about:
             self._about = about
             self._give_up()
-            self._forget_test()
+            self._unkept = None
+            self.setup.advice.clear_result()
             self.setup.memory.forget()
-        if settings is not None and self._tested is not None and not is_tested(settings, self._tested[1]):
-            self._forget_test()
         known = self.forecast.knows(model, data)
         self.setup.memory.setVisible(known)
         self.setup.advice.setVisible(known)
@@ -89,8 +91,11 @@ class TrainPlanning(QObject):
         estimate = planner.estimate(settings)
         fit, more = planner.make_it_fit(settings), planner.use_memory(settings)
         self.setup.memory.show_plan(estimate, planner.machine, fit, more)
-        tested = self._tested[0] if self._tested is not None else None
-        if self._is_tuned(settings):
+        tested = self._tested(settings, planner)
+        self.setup.advice.clear_result(but=tested)  # another test was about something else
+        if planner.is_beyond(fit):
+            self.setup.advice.show_too_large()
+        elif self._is_tuned(settings):
             self.setup.advice.show_tuned(tested)
         else:
             told = advise(settings, planner, tested)
@@ -98,10 +103,22 @@ class TrainPlanning(QObject):
             preset = load_preset(self.setup.form.preset).settings()
             self.setup.unused.show_unused(unused_rate(told, settings, preset))
 
-    def _forget_test(self) -> None:
-        """The range test was about something else."""
-        self._tested = None
-        self.setup.advice.clear_result()
+    def _tested(self, settings: TrainSettings, planner: Planner) -> RangeResult | None:
+        """The last range test that says something of these settings, made here or on the command line."""
+        try:
+            tests = rate_tests.tests_of(self.workplace.training_job(settings, name="a test", start_from=self._about[2]))
+        except StudioError:
+            return None
+        return found_rate(tests if self._unkept is None else (self._unkept, *tests), settings, planner)
+
+    def _keep_test(self, work: job.TrainJob, result: RangeResult) -> None:
+        """From now on its learning rate is suggested, here and on the command line."""
+        if not rate_tests.keep(work, result):
+            self._unkept = RateTest(settings=work.settings, result=result)
+        shape = read_shape(Path(work.model))
+        by_rule = None if shape is None or self._is_tuned(work.settings) else advised_rate(work.settings, shape)
+        self.setup.advice.show_result(result, by_rule)
+        self.refresh(self._settings, self._train_rows, self._about[2])
 
     def _wait(self) -> None:
         """Both panels stay where they are, and say what they wait for."""
@@ -142,9 +159,7 @@ class TrainPlanning(QObject):
             self.forecast.keep(self.measuring.work.work, event.plan)
             self.refresh(self._settings, self._train_rows, self._about[2])
         elif isinstance(event, events.RangeTested) and isinstance(self.testing.work, job.RangeTestJob):
-            self._tested = event.result, self.testing.work.work.settings
-            self.setup.advice.show_result(event.result)
-            self.refresh(self._settings, self._train_rows, self._about[2])
+            self._keep_test(self.testing.work.work, event.result)
 
     def _show_going(self) -> None:
         self.setup.memory.show_progress(None, self.measuring.going)
@@ -167,8 +182,7 @@ class TrainPlanning(QObject):
         model, data = self.workplace.model, self.workplace.dataset
         planner = self.forecast.planner(model, data, settings, self._train_rows, self.workplace.device)
         if planner is not None:
-            tested = self._tested[0] if self._tested is not None else None
-            self._take_told(sets_of(advise(settings, planner, tested)), tell)
+            self._take_told(sets_of(advise(settings, planner, self._tested(settings, planner))), tell)
 
     def _take_told(self, sets: dict[str, Any], tell: Tell) -> None:
         """Take suggested values over, say which where it was asked for, and offer the way back."""

@@ -6,7 +6,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QProgressBar, QVBoxLayout, QWidget
 
-from studio.contract.advice import Advice
+from studio.contract.advice import Advice, beside_rule
 from studio.contract.events import Progress
 from studio.contract.fields import Field, fields
 from studio.contract.range_test import RangeResult
@@ -101,6 +101,11 @@ class AdvicePanel(WaitingPanel):
             words += " " + self.tr("Whole runs found its learning speed; a short test sees only how they begin.")
         self.line.setText(words)
 
+    def show_too_large(self) -> None:
+        """Nothing that can be changed makes it fit: no value suits it."""
+        self.show_advice(())
+        self.line.setText(self.tr("Nothing is suggested: first the memory has to suffice."))
+
     def show_advice(self, advice: tuple[Advice, ...]) -> None:
         """Show what is suggested, each with its reason."""
         self.go_on(self.line)
@@ -148,11 +153,19 @@ class AdvicePanel(WaitingPanel):
             self.progress.setValue(progress.done)
         self.stage.set_text(f"{wording.told(progress.stage)}…" if progress is not None else self.tr("Starting…"))
 
-    def show_result(self, result: RangeResult) -> None:
-        """Show what the test found."""
+    def show_result(self, result: RangeResult, by_rule: float | None = None) -> None:
+        """Show what the test found.
+
+        Args:
+            result: It.
+            by_rule: The learning rate that is suggested without a test; None: none is.
+        """
         self._result = result
         self.plot.show_result(result)
-        self.found_words.setText(wording.told(result.reason))
+        words = wording.told(result.reason)
+        if by_rule is not None:
+            words += " " + wording.told(beside_rule(by_rule, result))
+        self.found_words.setText(words)
         self.use_rate.setVisible(result.suggestion is not None)
         if result.suggestion is not None:
             words = self.tr("Use {rate}").format(rate=format_number(result.suggestion))
@@ -161,8 +174,11 @@ class AdvicePanel(WaitingPanel):
         self.found.show()
         self.grew.emit()
 
-    def clear_result(self) -> None:
-        """The test was about something else."""
+    def clear_result(self, but: RangeResult | None = None) -> None:
+        """The test was about something else, where it was not this one."""
+        shown = self._result
+        if but is not None and shown is not None and (but.reason, but.seconds) == (shown.reason, shown.seconds):
+            return
         self._result = None
         self.found.hide()
 

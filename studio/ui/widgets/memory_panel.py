@@ -158,6 +158,15 @@ class MemoryPanel(WaitingPanel):
         offers = self._more is not None and bool(self._more.changes)
         self.use_more.setVisible(free and not self._short and offers)
 
+    def _then(self, fit: Fit) -> str:
+        """What the changes come to."""
+        if not fit.changes:
+            return self.tr("No setting is left that saves memory: choose a smaller model, or close other programs.")
+        then = self.tr("Then it needs about {size}.").format(size=wording.memory(fit.estimate.total))
+        if fit.fits:
+            return then
+        return then + " " + self.tr("Even that may not be enough: choose a smaller model, or close other programs.")
+
     def _list(self, fit: Fit | None) -> None:
         """Say what would be changed; a second click closes the list."""
         if fit is None or fit is self._shown:
@@ -172,16 +181,18 @@ class MemoryPanel(WaitingPanel):
         grid.setColumnStretch(2, 1)
         for line, change in enumerate(fit.changes):
             grid.addWidget(label(wording.told(change.what), wrap=True), line, 0, Qt.AlignmentFlag.AlignTop)
-            gain = self.tr("saves {size}") if change.gains_bytes >= 0 else self.tr("takes {size}")
+            gain = self.tr("saves {size}") if change.gains_bytes >= 0 else self.tr("takes {size} more")
             size = wording.memory(abs(change.gains_bytes))
             grid.addWidget(label(gain.format(size=size), "accent"), line, 1, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(label(wording.told(change.costs), "muted", wrap=True), line, 2, Qt.AlignmentFlag.AlignTop)
         grid.setColumnStretch(0, 1)
         self._changes.addLayout(grid)
-        then = self.tr("Then it needs about {size}.").format(size=wording.memory(fit.estimate.total))
-        if not fit.fits:
-            then += " " + self.tr("Even that is not enough: choose a smaller model, or close other programs.")
-        self._changes.addWidget(label(then, "" if fit.fits else "warning", wrap=True))
+        if fit is self._more:
+            purpose = self.tr(
+                "This is for speed, as far as it makes sense. What learns well is under “Suggestions for your data”."
+            )
+            self._changes.addWidget(label(purpose, "muted", wrap=True))
+        self._changes.addWidget(label(self._then(fit), "" if fit.fits else "warning", wrap=True))
         if fit.changes:
             apply = buttons.primary(self.tr("Change these settings"), lambda: self.changes_wanted.emit(fit))
             self._changes.addLayout(row(apply, buttons.flat(self.tr("Leave them"), lambda: self._list(None)), 1))

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 from studio.contract.events import ModelChecked
 from studio.contract.run_folder import starter_folder
 from studio.data.model_fit import USUAL_TOKENS, Fit, ModelFit
+from studio.data.model_library import is_away
 from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -33,6 +34,7 @@ class ModelCard(QFrame):
         self.model = model
         self.fit = fit
         self.built_in = Path(model.path) == starter_folder()
+        self.away = is_away(model)
         self.setProperty("role", "card")
         self.setAccessibleName(self._name())
         texts = QVBoxLayout()
@@ -51,12 +53,11 @@ class ModelCard(QFrame):
             usual = self.tr("with the usual settings and texts of up to {count} tokens")
             usual = usual.format(count=wording.number(longest))
             texts.addLayout(self._fit_line(self.tr("Training"), fit.training, usual))
-        for problem in model.problems:
-            texts.addLayout(self._line("error", "error", wording.told_problem(problem).sentence().replace("\n", " ")))
-        for warning in model.warnings:
-            texts.addLayout(
-                self._line("warning", "warning", wording.told_problem(warning).sentence().replace("\n", " "))
-            )
+        kind = "warning" if self.away else "error"
+        told = [(kind, problem) for problem in model.problems]
+        told += [("warning", warning) for warning in model.warnings if not self.away]
+        for kind, problem in told:
+            texts.addLayout(self._line(kind, kind, wording.told_problem(problem).sentence().replace("\n", " ")))
         outer = QHBoxLayout(self)
         outer.setContentsMargins(2 * GRID, GRID + 4, 2 * GRID, GRID + 4)
         outer.setSpacing(2 * GRID)
@@ -68,6 +69,10 @@ class ModelCard(QFrame):
         model = self.model
         if chosen:
             actions.addLayout(row(1, IconLabel("check", "success"), label(self.tr("In use"), "success")))
+        elif self.away:
+            look = buttons.secondary(self.tr("Look again"), lambda: self.check_wanted.emit(model), "refresh")
+            look.setAccessibleName(self.tr("Look whether {model} is there again").format(model=model.name))
+            actions.addWidget(look)
         elif model.usable:
             use = buttons.secondary(self.tr("Use"), lambda: self.use_wanted.emit(model))
             use.setAccessibleName(self.tr("Use {model}").format(model=model.name))
@@ -77,12 +82,10 @@ class ModelCard(QFrame):
             again.setAccessibleName(self.tr("Check {model} again").format(model=model.name))
             actions.addWidget(again)
         if not self.built_in:
-            words = self.tr("Move copy to trash") if model.copied else self.tr("Remove from list")
-            said = (
-                self.tr("Move the copy of {model} to the trash")
-                if model.copied
-                else self.tr("Remove {model} from the list; its files stay")
-            )
+            words = self.tr("Remove from list")
+            said = self.tr("Remove {model} from the list; its files stay")
+            if model.copied and not self.away:
+                words, said = self.tr("Move copy to trash"), self.tr("Move the copy of {model} to the trash")
             remove = buttons.flat(words, lambda: self.remove_wanted.emit(model))
             remove.setAccessibleName(said.format(model=model.name))
             actions.addWidget(remove)

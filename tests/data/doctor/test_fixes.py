@@ -7,11 +7,11 @@ import pytest
 from studio.contract.diagnosis import Diagnosed
 from studio.contract.errors import StudioError
 from studio.data.dataset import Dataset, open_dataset
-from studio.data.doctor.fixes import operation
+from studio.data.doctor.fixes import operation, spared
 from studio.data.doctor.found import FOLDER, found_rows, last_diagnosis
 from studio.data.doctor.mojibake import repaired
-from studio.data.edits import EDITS_FILE, EditLog, Exclude, Replace
-from tests.data.doctor.sets import examine, finding, found, sentence, sound, write_set
+from studio.data.edits import EDITS_FILE, Cell, EditLog, Exclude, Replace
+from tests.data.doctor.sets import examine, finding, found, rows_of, sentence, sound, write_set
 from tests.data.files import refused
 
 
@@ -91,6 +91,58 @@ def test_the_last_copy_of_a_row_is_never_dropped(dataset: Dataset) -> None:
     now = open_dataset(dataset.folder)
     assert operation(now, found(diagnosed, "exact_duplicates")) == Exclude(())
     assert operation(now, found(diagnosed, "near_duplicates")) == Exclude(())
+
+
+WRITTEN = "A person wrote this, and it is like nothing else in this dataset."
+
+
+@pytest.mark.parametrize(("code", "rows"), FIXES)
+def test_a_row_that_was_rewritten_since_it_was_found_is_not_left_out(
+    dataset: Dataset, code: str, rows: set[int]
+) -> None:
+    one = found(examine(dataset), code)
+    (row,) = rows
+    log = EditLog(dataset.folder, dataset.table.num_rows)
+    undo = log.apply(Replace((Cell(row, 1, WRITTEN),)))
+    now = open_dataset(dataset.folder)
+    assert (operation(now, one), spared(now, one)) == (Exclude(()), 1)
+    log.apply(undo)
+    now = open_dataset(dataset.folder)
+    assert (operation(now, one), spared(now, one)) == (Exclude((row,)), 0)
+
+
+def test_nor_is_one_whose_other_row_was_rewritten_and_the_others_still_are(dataset: Dataset) -> None:
+    diagnosed = examine(dataset)
+    log = EditLog(dataset.folder, dataset.table.num_rows)
+    log.apply(Replace((Cell(3, 1, WRITTEN), Cell(20, 1, "Elsewhere."))))
+    now = open_dataset(dataset.folder)
+    for code, rows in FIXES:
+        one = found(diagnosed, code)
+        kept = code == "exact_duplicates"
+        assert (operation(now, one), spared(now, one)) == (Exclude(() if kept else tuple(rows)), int(kept)), code
+
+
+def test_what_was_rewritten_before_the_check_is_left_out_and_what_was_taken_back_since_is_not(dataset: Dataset) -> None:
+    log = EditLog(dataset.folder, dataset.table.num_rows)
+    back = log.apply(Replace((Cell(20, 1, " "),)))
+    mended = open_dataset(dataset.folder)
+    one = found(examine(mended), "empty_answers")
+    assert rows_of(one) == [20, 32]
+    assert (operation(mended, one), spared(mended, one)) == (Exclude((20, 32)), 0)
+    log.apply(back)
+    now = open_dataset(dataset.folder)
+    assert (operation(now, one), spared(now, one)) == (Exclude((32,)), 1)
+
+
+def test_after_a_check_by_an_earlier_version_all_rewritten_rows_stay(dataset: Dataset) -> None:
+    log = EditLog(dataset.folder, dataset.table.num_rows)
+    log.apply(Replace((Cell(20, 1, " "),)))
+    now = open_dataset(dataset.folder)
+    one = found(examine(now), "empty_answers")
+    (dataset.folder / FOLDER / "rewritten.texts").unlink()
+    assert operation(now, one) == Exclude((20, 32)), "nothing was changed since"
+    log.apply(Exclude((1,)))
+    assert operation(open_dataset(dataset.folder), one) == Exclude((32,))
 
 
 def test_a_row_that_is_left_out_already_is_not_repaired(dataset: Dataset) -> None:

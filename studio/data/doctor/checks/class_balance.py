@@ -7,7 +7,7 @@ import numpy as np
 
 from studio.contract.diagnosis import Share
 from studio.data.doctor.answers import MOST_CLASSES, AnswerHashes
-from studio.data.doctor.check import Found
+from studio.data.doctor.check import Found, answer_text
 from studio.data.doctor.keys import stored_rows
 from studio.data.wording import count, shown
 
@@ -54,4 +54,4 @@ class Check(AnswerHashes):
             )
 
     def _name(self, row: int) -> str:
-        return shown(self.context.dataset.record(row).messages[-1].content)
+        return shown(answer_text(self.context.dataset.record(row)))

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from studio.data.doctor.batch import Batch, Ints
+from studio.data.doctor.batch import Batch, Ints, Texts
+from studio.data.doctor.beside import More
 from studio.data.doctor.check import Check as Base
 from studio.data.doctor.check import Context, Found, Rows
-from studio.data.doctor.mojibake import repaired
+from studio.data.doctor.mojibake import repaired, repaired_json
 from studio.data.wording import count
 
 _FIRST = np.zeros(256, bool)  # U+00C2 to U+00F4 (what the first byte of a letter becomes), and U+0080 to U+00BF
@@ -24,20 +25,9 @@ class Check(Base):
         self._damaged, self._lost = Rows(), Rows()
 
     def look(self, batch: Batch) -> None:
-        data = batch.data
-        if len(data) < 3:
-            return
-        high = np.flatnonzero(data[:-2] >= 0xC2)  # first bytes of letters outside ASCII
-        if not len(high):
-            return
-        one, two, three = data[high], data[high + 1], data[high + 2]
-        lost = high[(one == 0xEF) & (two == 0xBF) & (three == 0xBD)]
-        if len(lost):
-            self._lost.add(batch.rows_of(_messages(batch, lost)))
-        pairs = high[((one == 0xC3) | (one == 0xC2)) & _SECOND[three]]
-        bad = [message for message in _messages(batch, pairs) if _is_damaged(batch.text(int(message)))]
-        if bad:
-            self._damaged.add(batch.rows_of(np.asarray(bad)))
+        damaged, lost = zip(*(_found(texts) for texts in batch.every()), strict=True)
+        self._damaged.add(np.unique(np.concatenate(damaged)))
+        self._lost.add(np.unique(np.concatenate(lost)))
 
     def findings(self) -> Iterator[Found]:
         rows = self._damaged.joined()
@@ -64,10 +54,27 @@ class Check(Base):
             )
 
 
-def _messages(batch: Batch, places: Ints) -> Ints:
-    found: Ints = np.unique(np.searchsorted(batch.offsets, places, "right") - 1)
+def _found(texts: Texts) -> tuple[Ints, Ints]:
+    """Stored rows with damaged texts, and those with lost letters."""
+    data, none = texts.data, np.zeros(0, np.int64)
+    if len(data) < 3:
+        return none, none
+    high = np.flatnonzero(data[:-2] >= 0xC2)  # first bytes of letters outside ASCII
+    if not len(high):
+        return none, none
+    one, two, three = data[high], data[high + 1], data[high + 2]
+    lost = high[(one == 0xEF) & (two == 0xBF) & (three == 0xBD)]
+    pairs = high[((one == 0xC3) | (one == 0xC2)) & _SECOND[three]]
+    bad = [number for number in _numbers(texts, pairs).tolist() if _is_damaged(texts, number)]
+    return texts.rows_of(np.array(bad, np.int64)), texts.rows_of(_numbers(texts, lost))
+
+
+def _numbers(texts: Texts, places: Ints) -> Ints:
+    """Which texts these bytes stand in."""
+    found: Ints = np.unique(np.searchsorted(texts.offsets, places, "right") - 1)
     return found
 
 
-def _is_damaged(text: str) -> bool:
-    return repaired(text) != text
+def _is_damaged(texts: Texts, number: int) -> bool:
+    text = texts.text(number)
+    return (repaired_json if isinstance(texts, More) and texts.is_json(number) else repaired)(text) != text

@@ -8,7 +8,7 @@ import numpy as np
 from studio.contract.diagnosis import Share
 from studio.data.doctor.batch import Batch, Hashes, Ints
 from studio.data.doctor.check import Check as Base
-from studio.data.doctor.check import Context, Found, Rows
+from studio.data.doctor.check import Context, Found, Rows, answer_text
 from studio.data.doctor.keys import stored_rows
 from studio.data.wording import shown
 
@@ -62,6 +62,5 @@ class Check(Base):
         return hashes, long[first[order]], times[order]
 
     def _words(self, row: int) -> str:
-        record = self.context.dataset.record(row)
-        text = record.messages[-1].content if record.messages else getattr(record, "text", "")
+        text = answer_text(self.context.dataset.record(row))
         return shown(" ".join(text.split()[:WORDS]), 60)

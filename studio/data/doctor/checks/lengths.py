@@ -25,7 +25,6 @@ class Check(Base):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._characters = Rows()
-        self._measured: tuple[Ints, list[Measured]] | None = None
 
     def look(self, batch: Batch) -> None:
         letters = pc.utf8_length(batch.contents).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -33,15 +32,15 @@ class Check(Base):
         self._characters.add(np.diff(sums[batch.starts]))
 
     def findings(self) -> Iterator[Found]:
-        rows, measured = self.measured()
-        if not measured:
+        rows, counted = measured(self.context)
+        if not counted:
             return
-        lost = np.array([row.lost for row in measured])
+        lost = np.array([0 if row.nothing else row.lost for row in counted])  # `nothing_to_learn` tells of those
         for left_out in (False, True):
-            which = np.flatnonzero((lost > 0) & (np.array([row.left_out for row in measured]) == left_out))
+            which = np.flatnonzero((lost > 0) & (np.array([row.left_out for row in counted]) == left_out))
             if len(which):
                 worst = which[np.argsort(-lost[which], kind="stable")]
-                yield self._cut(rows[worst], lost[worst], left_out, len(measured))
+                yield self._cut(rows[worst], lost[worst], left_out, len(counted))
 
     def _cut(self, rows: Ints, lost: Ints, left_out: bool, measured: int) -> Found:
         total, limit = len(self.context.held), self.context.limit
@@ -72,36 +71,38 @@ class Check(Base):
             part="row",
         )
 
-    def measured(self) -> tuple[Ints, list[Measured]]:
-        """Stored rows whose tokens were counted, and what came of each; none without a model."""
-        if self._measured is None:
-            self._measured = self._measure()
-        return self._measured
-
-    def _measure(self) -> tuple[Ints, list[Measured]]:
-        measure, dataset = self.context.measure, self.context.dataset
-        if measure is None:
-            return np.zeros(0, np.int64), []
-        stored = stored_rows(self.context)
-        if len(stored) > SAMPLE:
-            chosen = np.random.default_rng(0).choice(len(stored), SAMPLE, replace=False)
-            stored = stored[np.sort(chosen)]
-        measured = []
-        for number, row in enumerate(stored.tolist()):
-            if number % 200 == 0:
-                self.context.tick("Counting tokens", number, len(stored))
-            measured.append(measure(dataset.stored_record(row)))
-        return stored, measured
-
     def figures(self) -> dict[str, Any]:
-        _, measured = self.measured()
+        _, counted = measured(self.context)
         total = len(self.context.held)
-        if measured:
-            sizes = np.array([row.tokens for row in measured])
+        if counted:
+            sizes = np.array([row.tokens for row in counted])
             sampled = 0 if len(sizes) == total else len(sizes)
             return {"lengths": histogram(sizes, "tokens", self.context.limit, sampled)}
         sizes = self._characters.joined()
         return {"lengths": histogram(sizes, "characters", 0, 0)} if len(sizes) else {}
+
+
+def measured(context: Context) -> tuple[Ints, list[Measured]]:
+    """Stored rows whose tokens were counted, and what came of each; none without a model."""
+    if context.counted is None:
+        context.counted = _measure(context)
+    return context.counted
+
+
+def _measure(context: Context) -> tuple[Ints, list[Measured]]:
+    measure, dataset = context.measure, context.dataset
+    if measure is None:
+        return np.zeros(0, np.int64), []
+    stored = stored_rows(context)
+    if len(stored) > SAMPLE:
+        chosen = np.random.default_rng(0).choice(len(stored), SAMPLE, replace=False)
+        stored = stored[np.sort(chosen)]
+    counted = []
+    for number, row in enumerate(stored.tolist()):
+        if number % 200 == 0:
+            context.tick("Counting tokens", number, len(stored))
+        counted.append(measure(dataset.stored_record(row)))
+    return stored, counted
 
 
 def percent(part: int, whole: int) -> str:

@@ -19,7 +19,7 @@ class Check(Base):
 
     def findings(self) -> Iterator[Found]:
         context, dataset = self.context, self.context.dataset
-        rows, share = len(context.held), context.share
+        rows, share = len(context.held), context.settings.held_back_share
         if context.held.any() or rows < 2 or not share or dataset.info.kind in ("preference", "label"):
             return
         other = seed_that_holds_back(dataset, share)

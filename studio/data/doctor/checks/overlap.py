@@ -4,20 +4,32 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from studio.data.doctor.batch import Ints
+from studio.data.doctor.batch import Batch, Ints
 from studio.data.doctor.check import Check as Base
-from studio.data.doctor.check import Found
+from studio.data.doctor.check import Context, Found, Rows
 from studio.data.doctor.keys import stored_rows
 from studio.data.doctor.similar import Similar
 from studio.data.wording import count
 
 
 class Check(Base):
-    """Compares the two sides of the dataset, and all of it with the chosen test file."""
+    """Compares the two sides of the dataset, and all of it with the chosen test file.
+
+    Rows that hold nothing to learn have no part in it: they are neither learned from nor asked.
+    """
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._unlearned = Rows()
+
+    def look(self, batch: Batch) -> None:
+        self._unlearned.add(batch.first + self.context.unlearned(batch))
 
     def findings(self) -> Iterator[Found]:
         held, stored = self.context.held, stored_rows(self.context)
-        train, tested = np.flatnonzero(~held), np.flatnonzero(held)
+        takes_part = np.ones(len(held), bool)
+        takes_part[self._unlearned.joined()] = False
+        train, tested = np.flatnonzero(~held & takes_part), np.flatnonzero(held & takes_part)
         learned, asked, because = self._across(train, tested)
         if len(learned):
             yield self.found(
@@ -32,12 +44,11 @@ class Check(Base):
                 count=len(asked),
                 part="row",
             )
-        yield from self._with_test_file(stored)
+        yield from self._with_test_file(stored, np.flatnonzero(takes_part))
 
-    def _with_test_file(self, stored: Ints) -> Iterator[Found]:
-        rows = len(self.context.held)
-        outside = np.arange(rows, len(self.context.similar.orders))
-        learned, tested, _ = self._across(np.arange(rows), outside)
+    def _with_test_file(self, stored: Ints, rows: Ints) -> Iterator[Found]:
+        outside = np.arange(len(self.context.held), len(self.context.similar.orders))
+        learned, tested, _ = self._across(rows, outside)
         if len(learned):
             yield self.found(
                 "test_overlap",
@@ -53,9 +64,7 @@ class Check(Base):
         asked = self.context.asked
         if asked is None:
             return
-        others, questions, _ = self._across(
-            np.setdiff1d(np.arange(rows), learned), np.setdiff1d(outside, tested), asked
-        )
+        others, questions, _ = self._across(np.setdiff1d(rows, learned), np.setdiff1d(outside, tested), asked)
         if len(others):
             yield self.found(
                 "test_questions",

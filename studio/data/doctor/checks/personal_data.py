@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
-from studio.data.doctor.batch import Batch
+from studio.data.doctor.batch import Batch, Ints, Texts
 from studio.data.doctor.check import Check as Base
 from studio.data.doctor.check import Context, Found, Rows
 from studio.data.wording import count
@@ -43,10 +44,8 @@ class Check(Base):
         self._rows = {kind: Rows() for kind in KINDS}
 
     def look(self, batch: Batch) -> None:
-        for kind, (exact, wide) in KINDS.items():
-            messages = [m for m in batch.matching(wide) if holds(kind, exact, batch.text(int(m)))]
-            if messages:
-                self._rows[kind].add(batch.rows_of(np.asarray(messages)))
+        for kind in KINDS:
+            self._rows[kind].add(batch.rows_where(partial(_holding, kind)))
 
     def findings(self) -> Iterator[Found]:
         for kind, collected in self._rows.items():
@@ -62,6 +61,12 @@ class Check(Base):
                     advice="Replace them if they belong to real people or real services.",
                     part="row",
                 )
+
+
+def _holding(kind: str, texts: Texts) -> Ints:
+    exact, wide = KINDS[kind]
+    found = [number for number in texts.matching(wide).tolist() if holds(kind, exact, texts.text(number))]
+    return np.array(found, np.int64)
 
 
 def holds(kind: str, exact: "re.Pattern[str]", text: str) -> bool:

@@ -19,16 +19,14 @@ MARKERS = (
 
 
 class Check(Base):
-    """Searches all texts, system prompts too."""
+    """Searches all texts: system prompts, reasoning, calls and rejected answers too."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._rows = Rows()
 
     def look(self, batch: Batch) -> None:
-        found = batch.matching(MARKERS)
-        if len(found):
-            self._rows.add(batch.rows_of(found))
+        self._rows.add(batch.rows_where(lambda texts: texts.matching(MARKERS)))
 
     def findings(self) -> Iterator[Found]:
         rows = self._rows.joined()
