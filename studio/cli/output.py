@@ -38,6 +38,8 @@ _HINTS: dict[str, str] = {
     "data.guessed_by_length": "Swapped: `apprentice data import FILE --prompt ONE --completion THE_OTHER`.",
     "data.preference_not_supported": "Columns are chosen by `apprentice data import FILE --prompt COLUMN "
     "--completion COLUMN`.",
+    "data.late_column": "Columns are chosen by `apprentice data import FILE --prompt COLUMN --completion COLUMN "
+    "--system COLUMN` (or --context, --history, --tools, --label).",
     "data.mapping_late": "Columns are chosen by `apprentice data import FILE --prompt COLUMN --completion COLUMN` "
     "(with or without --label COLUMN).",
     "data.mapping_incomplete": "The options are --messages, or --prompt and --completion.",

@@ -85,7 +85,7 @@ def import_dataset(job: ImportJob, emit: Emit, control: Control) -> Imported:
         _check_split(job, files, is_whole=True)
         chosen, seen = mappings[0], files[0].seen
         notes += [*guessed_by_length(chosen), *unread_rating(chosen, seen)]
-        notes += [*_own_columns(files, mappings), *unread(files, mappings, late)]
+        notes += [*_own_columns(files, mappings), *_few_of_each(unread(files, mappings, late))]
         _check_enough(readings)
         split_by.check_found()
         notes += [*split_by.problems(), *_unmended(job, readings), *keep_choice(job, seen)]

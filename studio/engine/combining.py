@@ -138,8 +138,8 @@ def _loaded(model: Any, sources: list[Source], options: list[dict[str, Any]]) ->
 
         made: Any = None
         for place, (source, chosen) in enumerate(zip(sources, options, strict=True)):
-            config = LoraConfig(task_type="CAUSAL_LM", inference_mode=True, **_plainly_scaled(chosen))
             try:
+                config = LoraConfig(task_type="CAUSAL_LM", inference_mode=True, **_plainly_scaled(chosen))
                 if made is None:
                     made = PeftModelForCausalLM(model, config, adapter_name="a0")
                 else:

@@ -408,6 +408,18 @@ def test_a_file_wins_over_a_dataset_of_its_name_and_is_imported_once_while_it_st
     assert find_dataset(first.id).id == first.id
 
 
+def test_a_file_whose_columns_begin_late_is_imported_once(tmp_path: Path, own_home: Path) -> None:
+    from studio.cli.places import find_dataset
+
+    file = tmp_path / "late.jsonl"
+    rows = [{"question": f"What is {n}?", "answer": f"It is {n}."} for n in range(260)]
+    rows[251:] = [{**row, "system": "Be kind."} for row in rows[251:]]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    first = find_dataset(str(file))
+    assert first.mapping.system == "system"
+    assert find_dataset(str(file)).id == first.id
+
+
 def test_a_file_is_what_lies_there_whatever_was_done_to_its_dataset(tmp_path: Path, own_home: Path) -> None:
     from studio.cli.places import find_dataset
     from studio.data.dataset import open_dataset

@@ -104,8 +104,16 @@ def test_lists_that_are_empty_for_long_are_found_in_a_table(tmp_path: Path) -> N
     assert "Said before." in stored(tmp_path / "out", LATE)
 
 
-@pytest.mark.parametrize("late", [{"system": "Be kind."}, {"notes": {"a": [1]}}, {"label": False}, {"system": ""}])
-@pytest.mark.parametrize("odd", [{}, {"question": 7}, {"answer": None}])
+@pytest.mark.parametrize(
+    ("late", "odd"),
+    [
+        ({"system": "Be kind."}, {}),
+        ({"system": "Be kind."}, {"question": 7}),
+        ({"notes": {"a": [1]}}, {"answer": None}),
+        ({"label": False}, {}),
+        ({"system": ""}, {}),
+    ],
+)
 def test_both_ways_find_the_same(
     tmp_path: Path, late: dict[str, Any], odd: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

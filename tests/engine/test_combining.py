@@ -102,6 +102,25 @@ def plainly_scaled(run: RunFolder, parent: Path) -> RunFolder:
     return other
 
 
+def test_an_rslora_adapter_keeps_the_strength_that_a_layer_has_of_its_own(llama: Path, tmp_path: Path) -> None:
+    steady, other = learned_run(tmp_path, llama, seed=1, method__rslora=True), learned_run(tmp_path, llama, seed=2)
+    path = steady.adapter / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"alpha_pattern": {"q_proj": 1.0}}))
+    new = made_of(tmp_path, ((steady, 1.0), (other, 1.0)))
+    one, two, both = (changes(llama, run.adapter) for run in (steady, other, new))
+    assert all(torch.allclose(change, one[name] + two[name], atol=1e-5) for name, change in both.items())
+
+
+def test_an_rslora_adapter_that_tells_no_strength_is_refused_in_words(
+    llama: Path, two: tuple[RunFolder, RunFolder], tmp_path: Path
+) -> None:
+    path = two[0].adapter / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"use_rslora": True, "lora_alpha": None}))
+    with pytest.raises(StudioError) as caught:
+        made_of(tmp_path, ((two[0], 1.0), (two[1], 1.0)))
+    assert caught.value.problem.code == "adapter.other_base"
+
+
 @pytest.mark.filterwarnings("ignore:The density:UserWarning")
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("how", list(COMBINATIONS))

@@ -1,5 +1,6 @@
 """The Data page with the real import worker and the real preview worker."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,6 +136,24 @@ def test_columns_that_cannot_be_guessed_are_chosen_by_hand(qtbot: QtBot, page: D
     assert page.verdict.text.text() == "All 3 rows are usable."
     assert page.tabs.isVisible()
     assert page.message.isHidden()
+
+
+def test_ratings_that_begin_late_ask_which_columns_are_meant(qtbot: QtBot, page: DataPage, tmp_path: Path) -> None:
+    path = tmp_path / "late.jsonl"
+    rows = [{"question": f"What is {n}?", "answer": f"It is {n}."} for n in range(260)]
+    rows[251:] = [{**row, "good": "no"} for row in rows[251:]]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    import_file(qtbot, page, path)
+    assert page.by_hand.isVisible()
+    assert '"good" first says something in row 252' in page.message.text()
+    choose(page.by_hand.form, "prompt", "question")
+    choose(page.by_hand.form, "completion", "answer")
+    with qtbot.waitSignal(page.workplace.import_ended, timeout=WAIT):
+        page.by_hand.import_button.click()
+    dataset = page.workplace.dataset
+    assert dataset is not None
+    assert (dataset.usable, dataset.columns) == (260, ("question", "answer", "good"))
+    assert [problem.code for problem in dataset.problems] == ["data.late_column"]
 
 
 def test_a_damaged_line_is_named_and_can_be_left_out(qtbot: QtBot, page: DataPage, tmp_path: Path) -> None:
