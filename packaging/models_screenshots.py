@@ -75,6 +75,7 @@ def pictures_of_models(page: ModelsPage, camera: Camera, files: Path) -> None:
     page.source.add_button.click()
     wait_until(lambda: not page.shelf.adding, "the models of the stick")
     camera.take("models-added")
+    pictures_of_leaving(page, camera, files)
     page.offer(files)
     (files / "nothing").mkdir()
     page.offer(files / "nothing")
@@ -84,6 +85,27 @@ def pictures_of_models(page: ModelsPage, camera: Camera, files: Path) -> None:
     page.looking.show_looking("stick", 1240)
     camera.take("models-looking")
     page.looking.show_looking("", 0)
+
+
+def pictures_of_leaving(page: ModelsPage, camera: Camera, files: Path) -> None:
+    """A model taken off the list, with the way back, and one whose stick was pulled out."""
+    from screenshots import wait_until
+
+    from studio.contract.run_folder import starter_folder
+
+    other = files / "other stick" / "Travelling helper"
+    shutil.copytree(starter_folder(), other)
+    page.shelf.add([other], copy=False)
+    wait_until(lambda: not page.shelf.adding, "the model of the other stick")
+    other.parent.rename(files / "pulled out")
+    page.on_shown()
+    camera.take("models-away", "models")
+    (files / "pulled out").rename(other.parent)
+    page.on_shown()
+    card = next(one for one in page.cards if Path(one.model.path) == other)
+    page.window().grab()  # a card is laid out before its button is clicked
+    card.remove_wanted.emit(card.model)
+    camera.take("models-removed")
 
 
 def pictures_of_downloads(page: ModelsPage, camera: Camera, files: Path) -> None:
@@ -138,6 +160,8 @@ def train_twice(window: MainWindow) -> None:
     choose_dataset(window, SAMPLE_NAME)
     ended: list[object] = []
     window.workplace.run_event.connect(lambda event: ended.append(event) if isinstance(event, events.FINAL) else None)
+    copied = next(model for model in window.workplace.models() if model.name == "Helper")
+    window.workplace.choose_model(copied)  # so that it can be missed when it is time to export
     for seed in (1, 2):
         usual = load_preset("sample").settings()
         settings = msgspec.structs.replace(usual, max_steps=8, seed=seed, replay_share=0.0, evaluations=0)
@@ -171,7 +195,23 @@ def pictures_of_exports(window: MainWindow, page: ExportPage, camera: Camera, fi
         box.click()
     dialog.how.setCurrentIndex(dialog.how.findData("ties"))
     camera.take("combine", widget=dialog)
-    dialog.reject()
+    dialog.accept()
+    wait_until(lambda: not page.combining.going, "the combined adapter")
+    camera.take("combine-done", "export")
+    page.message.clear()
+    base = Path(window.workplace.model.path) if window.workplace.model is not None else files
+    base.rename(files / "base away")
+    page.set_folder(files / "out 2")
+    page.export_button.click()
+    wait_until(lambda: not page.job.going and not page.message.isHidden(), "that the base model is missing")
+    camera.take("export-base-missing")
+    (files / "base away").rename(base)
+    page.message.clear()
+    page.forms.choose("gguf")
+    page.forms.numbers_combo.setCurrentIndex(page.forms.numbers_combo.findData("q4_0"))
+    page.export_button.click()
+    wait_until(lambda: not page.job.going, "the rounded export")
+    camera.take("export-rounded")
 
 
 if __name__ == "__main__":
