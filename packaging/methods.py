@@ -71,7 +71,7 @@ SAMPLE: dict[str, dict[str, Any]] = {
     "lora": {"learning_rate": 3.5e-3},
     "qlora": {"method": "qlora", "learning_rate": 3.5e-3},
     "dora": {"dora": True, "learning_rate": 3.5e-3},
-    "ia3": {"method": "ia3", "learning_rate": 1e-1, "target_modules": "all-linear"},
+    "ia3": {"method": "ia3", "learning_rate": 1e-1, "target_modules": "all-linear", "max_steps": 900},
     "prefix": {"method": "prefix", "learning_rate": 5e-2},
     "prompt": {"method": "prompt", "learning_rate": 1e-1},
     "bottleneck": {"method": "bottleneck", "learning_rate": 3e-3},
@@ -87,6 +87,8 @@ SAMPLE: dict[str, dict[str, Any]] = {
     "llama_adapter": {"method": "llama_adapter", "learning_rate": 3e-2},
 }
 """Options of the whole sample beside the preset's; rates are higher than for large models, as for LoRA's preset."""
+TOLD = (("target_modules", "layers {}"), ("max_steps", "{} steps"))
+"""Of those, what the table names beside the learning rate."""
 
 
 def main() -> int:
@@ -332,11 +334,19 @@ def sample_table(sample: dict[str, Any]) -> Iterator[str]:
         if name in sample:
             one = sample[name]
             chosen = f"learning rate {one['settings']['learning_rate']:g}"
+            chosen += "".join(
+                f", {words.format(one['settings'][key])}" for key, words in TOLD if key in one["settings"]
+            )
             kept = f"{one['known_after']} of {one['known_before']}"
             yield (
                 f"| `{name}` | {chosen} | {one['right']} of {one['asked']} | {one['right_before']} "
                 f"| {kept} | {one['seconds']} | {one['peak_megabytes']:,} | {one['date']} |"
             )
+    yield ""
+    yield (
+        "Prefix and prompt tuning change nothing inside the layers. So small a model hardly follows what stands before "
+        "a text: prompt tuning came near full tuning from about ten billion numbers on (arXiv 2104.08691)."
+    )
 
 
 def cell_table(cells: dict[str, Any], whole: str) -> Iterator[str]:

@@ -64,6 +64,7 @@ def pictures_of_models(page: ModelsPage, camera: Camera, files: Path) -> None:
     stick = files / "stick"
     for name in ("Helper", "No tokenizer", "Other kind"):
         shutil.copytree(starter_folder(), stick / name)
+    make_another(stick / "Helper" / "model.safetensors")
     (stick / "No tokenizer" / "tokenizer.json").unlink()
     config = json.loads((stick / "Other kind" / "config.json").read_text("utf-8"))
     (stick / "Other kind" / "config.json").write_text(json.dumps(config | {"model_type": "mamba"}), "utf-8")
@@ -87,6 +88,13 @@ def pictures_of_models(page: ModelsPage, camera: Camera, files: Path) -> None:
     page.looking.show_looking("", 0)
 
 
+def make_another(weights: Path) -> None:
+    """The last bit of a number changed: a model that the built-in one cannot stand in for when it is missing."""
+    content = bytearray(weights.read_bytes())
+    content[8 + int.from_bytes(content[:8], "little")] ^= 1
+    weights.write_bytes(content)
+
+
 def pictures_of_leaving(page: ModelsPage, camera: Camera, files: Path) -> None:
     """A model taken off the list, with the way back, and one whose stick was pulled out."""
     from screenshots import wait_until
@@ -99,11 +107,12 @@ def pictures_of_leaving(page: ModelsPage, camera: Camera, files: Path) -> None:
     wait_until(lambda: not page.shelf.adding, "the model of the other stick")
     other.parent.rename(files / "pulled out")
     page.on_shown()
+    page.search.setText("Travelling")
     camera.take("models-away", "models")
+    page.search.clear()
     (files / "pulled out").rename(other.parent)
     page.on_shown()
     card = next(one for one in page.cards if Path(one.model.path) == other)
-    page.window().grab()  # a card is laid out before its button is clicked
     card.remove_wanted.emit(card.model)
     camera.take("models-removed")
 
@@ -207,6 +216,7 @@ def pictures_of_exports(window: MainWindow, page: ExportPage, camera: Camera, fi
     camera.take("export-base-missing")
     (files / "base away").rename(base)
     page.message.clear()
+    page.set_folder(files / "out 3")
     page.forms.choose("gguf")
     page.forms.numbers_combo.setCurrentIndex(page.forms.numbers_combo.findData("q4_0"))
     page.export_button.click()
