@@ -23,6 +23,7 @@ from studio.contract.settings import TrainSettings
 from studio.contract.taking_up import NONE_WHOLE
 from studio.data import model_library
 from studio.data.doctor.found import save
+from studio.data.edits import Edits
 from studio.data.importing import import_dataset
 from studio.data.row_split import RowSplit
 from studio.data.starting_over import ASIDE
@@ -201,6 +202,7 @@ def test_the_summary_names_the_rows_that_are_too_long_as_the_doctor_counted_them
             dataset=data.folder, rows=200, usable=197, verdict="", findings=(long,), lengths=lengths, model=model.path
         ),
         [],
+        Edits(200),
     )
     ready.setup.form.set_settings(settings)
     assert " · 3 of them too long, left out · " in ready.setup.summary.text()
