@@ -21,7 +21,7 @@ def size_of(folder: Path) -> int:
 @pytest.fixture
 def large_adapters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Adapters larger than the layers of a tiny model, so that their size outweighs what every checkpoint has."""
-    monkeypatch.setattr(method_fit, "unfitting", lambda *_: iter(()))
+    monkeypatch.setattr(method_fit, "unfitting", lambda *_, **__: iter(()))
 
 
 @pytest.mark.usefixtures("large_adapters")

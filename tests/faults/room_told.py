@@ -71,7 +71,7 @@ def compare(count: int, home: Path) -> Result:
         folder, person = new_run(home), Person()
         with (
             mock.patch.object(room, "checkpoint_bytes", tell),
-            mock.patch.object(method_fit, "unfitting", side_effect=lambda *_: iter(())),
+            mock.patch.object(method_fit, "unfitting", side_effect=lambda *_, **__: iter(())),
         ):
             train.train(make_job(model, dataset, **(LARGE | values)), folder, person, person)
         written = size_of(checkpoint.found(folder.checkpoints)[0])
