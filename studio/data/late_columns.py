@@ -80,8 +80,16 @@ class LateColumns:
                 filled = np.flatnonzero(_filled(batch.table.column(name)))
                 places.update(filled[: _ROWS_EACH - self._seen.get(name, 0)].tolist())
         for place in sorted(places):  # from the table: reading a row anew would report its faults once more
-            (row,) = batch.table.slice(place, 1).to_pylist()
+            row = {name: _value(batch.table.column(name), place) for name in batch.table.schema.names}
             self.look({name: value for name, value in row.items() if value is not None}, int(batch.numbers[place]))
+
+
+def _value(column: Any, place: int) -> object:
+    """A value; whoever reads its row for good names a byte that is no text, here it only says something."""
+    try:
+        return column[place].as_py()
+    except UnicodeDecodeError:
+        return "\ufffd"
 
 
 def _filled(column: Any) -> Any:

@@ -237,3 +237,13 @@ def test_files_of_two_kinds_are_refused_with_the_reason(tmp_path: Path) -> None:
     problem = refused(lambda: import_dataset(work, lambda event: None, Going()))
     assert (problem.code, problem.where) == ("data.other_kind", "two.jsonl")
     assert problem.what == "This file holds conversations, the first one questions with answers."
+
+
+def test_a_late_column_whose_bytes_are_no_text_is_told_and_where_it_is_used_named(tmp_path: Path) -> None:
+    for column in ("remark", "system"):
+        begun = write_jsonl(tmp_path / f"{column}.jsonl", [pair(n) for n in range(1, ROWS)]).read_bytes()
+        ended = b'{"question": "Ask?", "answer": "Told.", "' + column.encode() + b'": "\xff"}\n'
+        (tmp_path / f"{column}.jsonl").write_bytes(begun + ended)
+    assert '"remark"' in run_import(tmp_path / "remark.jsonl", tmp_path / "made").mapping.reason
+    told = refused(lambda: run_import(tmp_path / "system.jsonl", tmp_path / "not made"))
+    assert told.code == "data.invalid_utf8"
