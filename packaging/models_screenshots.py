@@ -169,8 +169,8 @@ def train_twice(window: MainWindow) -> None:
     choose_dataset(window, SAMPLE_NAME)
     ended: list[object] = []
     window.workplace.run_event.connect(lambda event: ended.append(event) if isinstance(event, events.FINAL) else None)
-    copied = next(model for model in window.workplace.models() if model.name == "Helper")
-    window.workplace.choose_model(copied)  # so that it can be missed when it is time to export
+    copied = next(model for model in window.workplace.models.all() if model.name == "Helper")
+    window.workplace.models.choose(copied)  # so that it can be missed when it is time to export
     for seed in (1, 2):
         usual = load_preset("sample").settings()
         settings = msgspec.structs.replace(usual, max_steps=8, seed=seed, replay_share=0.0, evaluations=0)

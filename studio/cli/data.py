@@ -315,6 +315,12 @@ def _import_job(arguments: argparse.Namespace, destination: Path, name: str) -> 
             "Rows can be split by group or by time, not by both.",
             fix="Choose one of the two columns.",
         )
+    if arguments.held_back and (arguments.group or arguments.time):
+        raise StudioError(
+            "data.two_splits",
+            "The rows of an own test file are the ones held back; a column has no part in it.",
+            fix="Leave out --held-back, or --group and --time.",
+        )
     return job.ImportJob(
         source=_path(arguments.file),
         destination=str(destination),

@@ -110,7 +110,7 @@ class ModelShelf(QObject):
             trashed = there if there.name else None
         chosen = self._workplace.model
         was_chosen = chosen is not None and chosen.path == model.path
-        return Removed(self._workplace.remove_model(model), trashed, was_chosen)
+        return Removed(self._workplace.models.remove(model), trashed, was_chosen)
 
     def take_back(self, removed: Removed) -> None:
         """Undo `remove`; what was chosen is chosen again.
@@ -131,7 +131,7 @@ class ModelShelf(QObject):
                 ) from error
         model_library.put_model(removed.model)
         if removed.was_chosen:
-            self._workplace.choose_model(model_library.as_it_is(removed.model))
+            self._workplace.models.choose(model_library.as_it_is(removed.model))
         self._workplace.models_changed.emit()
 
     def _next(self) -> None:
@@ -141,7 +141,7 @@ class ModelShelf(QObject):
         self.changed.emit()
 
     def _on_done(self, event: events.ModelChecked) -> None:
-        self._workplace.take_model(event)
+        self._workplace.models.take(event)
         self._next()
 
     def _on_failed(self, problem: Problem) -> None:

@@ -12,10 +12,11 @@ from studio.contract.presets import load_preset
 from studio.contract.run_folder import RunFolder, jobs_folder, runs_folder, starter_folder
 from studio.contract.sample import SAMPLE, SAMPLE_NAME, sample_files, sample_job
 from studio.contract.settings import TrainSettings
-from studio.data import dataset, model_library, run_history
+from studio.data import dataset, run_history
 from studio.data.file_lock import FileLock
 from studio.supervisor.failed_runs import FailedRuns
 from studio.supervisor.import_jobs import clear_old_jobs, delete_ours, new_import
+from studio.supervisor.model_keeper import ModelKeeper
 from studio.supervisor.new_job import new_job
 from studio.supervisor.queue_keeper import QueueKeeper
 from studio.supervisor.worker_thread import SILENCE_SECONDS, TrainerThread
@@ -53,7 +54,6 @@ class Workplace(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.dataset: dataset.DatasetInfo | None = None
-        self.model: events.ModelChecked | None = None
         self.device: events.DeviceReport | None = None
         self.active: TrainerThread | None = None
         self.active_job: job.TrainJob | None = None
@@ -70,6 +70,10 @@ class Workplace(QObject):
         self.queue.head_ready.connect(self._on_head_ready)
         self.queue.queued.connect(self.run_queued)
         self.queue.failed.connect(self.problem_raised)
+        self.models = ModelKeeper(self)
+        self.models.picked.connect(self.model_chosen)
+        self.models.changed.connect(self.models_changed)
+        self.models.failed.connect(self.problem_raised)
         self._importing: TrainerThread | None = None
         self._tasks: set[TrainerThread] = set()
         self._after_import: job.TrainJob | None = None
@@ -85,13 +89,7 @@ class Workplace(QObject):
                 self._follow(RunFolder(summary.folder), summary.job, attach=True)
                 break
         self.queue.open()
-        models = model_library.list_models()
-        starter = str(starter_folder())
-        self.model = next((model for model in models if model.path == starter), None)
-        if self.model is None:
-            self._add_starter()
-        else:
-            self.model_chosen.emit(self.model)
+        self.models.open(self.start_task)
         self.start_task(job.DeviceJob()).event_received.connect(self._on_device_event)
 
     # --- tasks ------------------------------------------------------------------------------------------
@@ -198,49 +196,10 @@ class Workplace(QObject):
 
     # --- models -----------------------------------------------------------------------------------------
 
-    def models(self) -> list[events.ModelChecked]:
-        """All known models, the starter first."""
-        return model_library.list_models()
-
-    def choose_model(self, model: events.ModelChecked | None) -> None:
-        """Make a model the one that is trained."""
-        self.model = model
-        self.model_chosen.emit(model)
-
-    def _add_starter(self) -> None:
-        """Check the built-in model in a worker; all others come by the `ModelShelf`, which notes their files."""
-        self.start_task(job.CheckModelJob(path=str(starter_folder()))).event_received.connect(self._on_model_event)
-
-    def look_at_models(self) -> None:
-        """See whether the chosen model has gone with its stick, or come back with it."""
-        now = model_library.as_it_is(self.model) if self.model is not None else None
-        if self.model is not None and model_library.is_away(self.model):
-            now = next((known for known in self.models() if known.path == self.model.path), now)
-        if now != self.model:
-            self.choose_model(now)
-
-    def remove_model(self, model: events.ModelChecked) -> events.ModelChecked:
-        """Forget a model; its files stay. Gives back what was known of it."""
-        known = model_library.remove_model(model.path) or model
-        if self.model is not None and self.model.path == model.path:
-            self.choose_model(next((other for other in self.models() if other.usable), None))
-        self.models_changed.emit()
-        return known
-
-    def take_model(self, model: events.ModelChecked) -> None:
-        """Put what was found of a folder on the list; the first usable model is chosen at once."""
-        model_library.put_model(model)
-        self.models_changed.emit()
-        if self.model is None and model.usable:
-            self.choose_model(model)
-        elif self.model is not None and self.model.path == model.path:
-            self.choose_model(next((known for known in self.models() if known.path == model.path), model))
-
-    def _on_model_event(self, event: object) -> None:
-        if isinstance(event, events.ModelChecked):
-            self.take_model(event)
-        elif isinstance(event, events.Failed):
-            self.problem_raised.emit(event.problem)
+    @property
+    def model(self) -> events.ModelChecked | None:
+        """The model that is taught."""
+        return self.models.chosen
 
     # --- training ---------------------------------------------------------------------------------------
 
@@ -274,7 +233,7 @@ class Workplace(QObject):
         Raises:
             StudioError: Dataset or model is missing, or the model is not usable.
         """
-        self.look_at_models()
+        self.models.look()
         return new_job(
             self.model,
             self.dataset,
@@ -337,14 +296,6 @@ class Workplace(QObject):
     def run_waiting(self) -> job.TrainJob | None:
         """A run that starts as soon as its data is imported."""
         return self._after_import
-
-    def choose_general(self, path: str) -> None:
-        """General rows (a JSONL file of chats, or "" for none) that are mixed in when the chosen model learns."""
-        if self.model is not None:
-            self.model = msgspec.structs.replace(self.model, general=path)
-            model_library.put_model(self.model)
-            self.models_changed.emit()
-            self.model_chosen.emit(self.model)
 
     def pause(self) -> None:
         """Hold the active run after its step."""

@@ -143,7 +143,7 @@ class MainWindow(QMainWindow):
         """Bring a page to the front."""
         if name == "train" and self.workplace.failed_runs.tell(self.message.problem):
             self.message.clear()  # it is told there
-        self.workplace.look_at_models()
+        self.workplace.models.look()
         page = self.page(name)
         self._current = name
         self.rail.choose(name)

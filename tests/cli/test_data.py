@@ -174,6 +174,8 @@ def test_the_split_is_told_and_another_seed_holds_back_other_rows(
     ("words", "code"),
     [
         (["--group", "prompt", "--time", "completion"], "data.two_splits"),
+        (["--held-back", "test.jsonl", "--group", "prompt"], "data.two_splits"),
+        (["--held-back", "test.jsonl", "--time", "completion"], "data.two_splits"),
         (["--split", "train"], "data.no_split"),
         (["--documents", "line"], "data.no_documents"),
         (["--sheet", "One"], "data.no_sheets"),

@@ -201,17 +201,22 @@ def test_what_began_otherwise_goes_on_where_it_ended(
     assert third.settings.method == method
 
 
-def test_a_prefix_that_a_network_wrote_goes_on_without_the_network(
-    llama: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    adapter = trained(llama, dataset, tmp_path, "prefix", method__projection=True, max_steps=4)
-    work = going(adapter, "prefix", llama, dataset)
+def assert_answers_as_before(work: jobs.TrainJob, llama: Path, adapter: Path) -> None:
+    """What the run begins with gives the logits of the adapter that it goes on from."""
     saved = base_model.load(llama, base_model.resolve(work.settings))
     base_model.load_adapter(saved, adapter, "a")
     model = methods.attach(base_model.load(llama, base_model.resolve(work.settings)), work.settings.method, 5)
     continuing.take_up(model, work.settings.method, adapter)
     with base_model.using_adapter(saved, "a") as earlier:
         assert torch.allclose(logits(model.eval()), logits(earlier), atol=2e-5)
+
+
+def test_a_prefix_that_a_network_wrote_goes_on_without_the_network(
+    llama: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = trained(llama, dataset, tmp_path, "prefix", method__projection=True, max_steps=4)
+    work = going(adapter, "prefix", llama, dataset)
+    assert_answers_as_before(work, llama, adapter)
     kept = going(adapter, "prefix", llama, dataset, method__projection=True)
     assert refused(kept, tmp_path, monkeypatch).problem.sets == {"method.projection": False}
 
@@ -272,12 +277,7 @@ def test_layers_of_other_sizes_and_strengths_change_the_model_as_they_did(
     told["alpha_pattern"] = {"layers.1.self_attn.q_proj": 3.0, "down_proj": 100.0}
     config.write_text(json.dumps(told), encoding="utf-8")
     work = going(adapter, "lora", llama, dataset)
-    saved = base_model.load(llama, base_model.resolve(work.settings))
-    base_model.load_adapter(saved, adapter, "a")
-    model = methods.attach(base_model.load(llama, base_model.resolve(work.settings)), work.settings.method, 5)
-    continuing.take_up(model, work.settings.method, adapter)
-    with base_model.using_adapter(saved, "a") as earlier:
-        assert torch.allclose(logits(model.eval()), logits(earlier), atol=2e-5)
+    assert_answers_as_before(work, llama, adapter)
 
 
 def test_an_adapter_of_another_size_than_its_job_says_brings_its_own(

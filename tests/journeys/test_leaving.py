@@ -84,7 +84,7 @@ def test_after_closing_and_opening_again_model_run_and_export_are_there_and_of_u
         assert isinstance(models, ModelsPage)
         models.shelf.add([tmp_path / "folder" / "Helper"], copy=True)
         qtbot.waitUntil(lambda: any(card.model.copied for card in models.cards), timeout=60_000)
-        workplace.choose_model(next(card.model for card in models.cards if card.model.copied))
+        workplace.models.choose(next(card.model for card in models.cards if card.model.copied))
         train(qtbot, window, seed=1)
         said = export_as(qtbot, window, "gguf", tmp_path / "out")
         assert "The files behave as the adapter did." in said

@@ -134,7 +134,7 @@ def fill(window: MainWindow) -> None:
     check_dataset(import_rows("faq", 40))
     *_, run = write_runs(dataset)
     chat_of(run)
-    workplace.choose_model(starter())
+    workplace.models.choose(starter())
     workplace.choose_dataset(dataset)
     workplace.device = device()
     workplace.device_reported.emit(workplace.device)

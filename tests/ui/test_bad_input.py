@@ -181,7 +181,7 @@ def test_a_bad_model_folder_is_told_on_its_card_and_the_model_in_use_stays(
 
 def use_starter(workplace: Workplace) -> None:
     model_library.put_model(starter())
-    workplace.choose_model(starter())
+    workplace.models.choose(starter())
 
 
 def ready_to_train(window: MainWindow, workplace: Workplace) -> BeforeRun:

@@ -196,7 +196,7 @@ def test_a_killed_worker_is_told_and_can_be_started_again(
     # Another test, run beside this one, may have the system end a process for want of memory in these seconds.
     monkeypatch.setattr(memory_witness, "_count", lambda path: None)
     model_library.put_model(checked_model(made))
-    page.workplace.choose_model(checked_model(made))
+    page.workplace.models.choose(checked_model(made))
     page.on_shown()
     assert not page.sides.isVisible()  # a bare model has one side
     loaded(qtbot, page)
@@ -241,7 +241,7 @@ def test_a_run_on_the_graphics_processor_makes_the_chat_wait_and_says_why(
     qtbot: QtBot, page: ChatPage, made: Path
 ) -> None:
     model_library.put_model(checked_model(made))
-    page.workplace.choose_model(checked_model(made))
+    page.workplace.models.choose(checked_model(made))
     page.workplace.active_job = job.TrainJob(
         name="run-9", model="m", model_name="m", dataset="d", dataset_name="d", settings=TrainSettings(device="cuda:0")
     )

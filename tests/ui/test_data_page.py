@@ -233,7 +233,7 @@ def test_without_a_model_the_preview_says_what_is_missing(qtbot: QtBot, page: Da
 
 def test_the_preview_shows_the_trainers_own_labels(qtbot: QtBot, page: DataPage, faq: Path, made: Path) -> None:
     model_library.put_model(checked_model(made))
-    page.workplace.choose_model(checked_model(made))
+    page.workplace.models.choose(checked_model(made))
     import_file(qtbot, page, faq)
     page.rows.table.show_row(8)
     service = page.preview.service

@@ -42,7 +42,7 @@ def before(qtbot: QtBot, workplace: Workplace, tmp_path: Path) -> Iterator[Befor
     page.resize(1000, 700)
     page.show()
     qtbot.waitExposed(page)
-    workplace.choose_model(model)
+    workplace.models.choose(model)
     workplace.choose_dataset(workplace.datasets()[0])
     assert page.before is not None
     yield page.before
@@ -102,9 +102,9 @@ def test_another_model_is_asked_anew(before: BeforeRun, workplace: Workplace, tm
     assert not setting.problem.text()
     small = add_model(tmp_path / "small")
     (tmp_path / "small" / "config.json").write_text(json.dumps(CONFIG | {"hidden_size": 256}))
-    workplace.choose_model(small)
+    workplace.models.choose(small)
     assert "at most 256" in setting.problem.text()
-    workplace.choose_model(add_model(tmp_path / "plain"))
+    workplace.models.choose(add_model(tmp_path / "plain"))
     assert not setting.problem.text()
     assert before.setup.form.settings() is not None
 
@@ -179,11 +179,11 @@ def test_no_figures_of_another_model_are_shown_while_it_waits(
     assert memory.bar.isVisible()
     other = add_model(tmp_path / "other")
     (tmp_path / "other" / "config.json").write_text(json.dumps(CONFIG | {"num_hidden_layers": 2}))
-    workplace.choose_model(other)
+    workplace.models.choose(other)
     assert memory.isVisible()
     assert not memory.bar.isVisible()
     assert not memory.legend.isVisible()
     choose(before, "lora", "method.rank", 8)
     assert memory.bar.isVisible()
-    workplace.choose_model(add_model(tmp_path / "of unknown sizes"))
+    workplace.models.choose(add_model(tmp_path / "of unknown sizes"))
     assert not memory.isVisible()

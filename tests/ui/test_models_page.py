@@ -289,7 +289,7 @@ def test_a_model_that_was_mended_is_noted_when_it_is_checked_again(qtbot: QtBot,
     folder = stick / "models" / "broken"
     page.shelf.add([folder], copy=False)
     wait_added(qtbot, page)
-    page.workplace.choose_model(page.cards[0].model)
+    page.workplace.models.choose(page.cards[0].model)
     shutil.copy(stick / "models" / "good" / "tokenizer.json", folder)
     press(page.cards[0], "Check again")
     assert page.adding.isVisible()
@@ -313,7 +313,7 @@ def test_undo_chooses_a_model_again_that_was_chosen(qtbot: QtBot, window: MainWi
     page.shelf.add([stick / "models" / "good"], copy=True)
     wait_added(qtbot, page)
     model = next(card.model for card in page.cards if card.model.copied)
-    page.workplace.choose_model(model)
+    page.workplace.models.choose(model)
     press(next(card for card in page.cards if card.model.copied), "Move copy to trash")
     assert page.workplace.model is None
     press_undo(window)

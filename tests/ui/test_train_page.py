@@ -84,7 +84,7 @@ def page(qtbot: QtBot, workplace: Workplace) -> Iterator[TrainPage]:
 def ready(workplace: Workplace, tmp_path: Path, page: TrainPage) -> BeforeRun:
     """A model and a dataset are chosen, the form is shown."""
     add_dataset("faq")
-    workplace.choose_model(add_model(tmp_path / "plain"))
+    workplace.models.choose(add_model(tmp_path / "plain"))
     workplace.choose_dataset(workplace.datasets()[0])
     assert page.before is not None
     assert page.stack.currentWidget() is page.before
@@ -138,10 +138,10 @@ def test_the_button_names_what_is_missing(page: TrainPage, workplace: Workplace,
     page.before.setup.data_box.hidePopup()
     workplace.choose_dataset(workplace.datasets()[0])
     assert button.text() == "Choose a model"
-    workplace.choose_model(add_model(tmp_path / "broken", usable=False))
+    workplace.models.choose(add_model(tmp_path / "broken", usable=False))
     assert button.text() == "Choose another model"
     assert "The trainer was killed" in page.before.setup.summary.text()
-    workplace.choose_model(add_model(tmp_path / "plain"))
+    workplace.models.choose(add_model(tmp_path / "plain"))
     assert button.text() == "Start training"
 
 
@@ -255,7 +255,7 @@ def test_general_rows_are_told_of_and_can_be_chosen(ready: BeforeRun, workplace:
     words = ready.setup.general_words
     assert "no general examples for Plain" in words.text()
     assert not ready.setup.general_remove.isVisible()
-    workplace.choose_general(str(tmp_path / "mine.jsonl"))
+    workplace.models.choose_general(str(tmp_path / "mine.jsonl"))
     assert words.text() == "Keep what it knew: 20 % of what it reads are general examples from mine.jsonl."
     assert workplace.training_job(TrainSettings()).general == str(tmp_path / "mine.jsonl")
     ready.setup.general_removed.emit()
@@ -263,7 +263,7 @@ def test_general_rows_are_told_of_and_can_be_chosen(ready: BeforeRun, workplace:
 
 
 def test_a_model_that_brings_general_rows_says_so(ready: BeforeRun, workplace: Workplace, tmp_path: Path) -> None:
-    workplace.choose_model(add_model(tmp_path / "rich", general=str(tmp_path / "rich" / "general.jsonl")))
+    workplace.models.choose(add_model(tmp_path / "rich", general=str(tmp_path / "rich" / "general.jsonl")))
     assert "general examples that Rich brings along" in ready.setup.general_words.text()
 
 
@@ -273,7 +273,7 @@ def test_the_sample_on_the_starter_gets_its_own_settings_and_others_do_not(
     add_dataset(SAMPLE, 20)
     sample = next(info for info in workplace.datasets() if info.id == SAMPLE)
     starter = add_model(tmp_path / "starter")
-    workplace.choose_model(msgspec.structs.replace(starter, path=str(starter_folder())))
+    workplace.models.choose(msgspec.structs.replace(starter, path=str(starter_folder())))
     workplace.choose_dataset(sample)
     form = ready.setup.form
     assert form.settings() == load_preset("sample").settings()
@@ -495,7 +495,7 @@ def test_a_run_can_begin_with_what_an_earlier_one_has_learned(
     made = model_and_adapter()
     model = checked_model(made)
     model_library.put_model(model)
-    workplace.choose_model(model)
+    workplace.models.choose(model)
     workplace.choose_dataset(workplace.datasets()[0])
     before = page.before
     assert before is not None

@@ -52,7 +52,7 @@ def before(qtbot: QtBot, workplace: Workplace, tmp_path: Path) -> Iterator[Befor
     page.resize(950, 620)
     page.show()
     qtbot.waitExposed(page)
-    workplace.choose_model(model)
+    workplace.models.choose(model)
     workplace.choose_dataset(workplace.datasets()[0])
     assert page.before is not None
     yield page.before
@@ -92,7 +92,7 @@ def test_the_memory_is_told_at_once_and_follows_each_edit(before: BeforeRun) -> 
 def test_nothing_is_said_of_a_model_whose_sizes_are_not_known(
     before: BeforeRun, workplace: Workplace, tmp_path: Path
 ) -> None:
-    workplace.choose_model(add_model(tmp_path / "other"))
+    workplace.models.choose(add_model(tmp_path / "other"))
     assert not before.setup.memory.isVisible()
     assert not before.setup.advice.isVisible()
 
@@ -194,14 +194,14 @@ def test_a_learning_speed_near_the_suggested_one_is_fine(
 ) -> None:
     model = add_model(tmp_path / "wide")
     (tmp_path / "wide" / "config.json").write_text(json.dumps(CONFIG | {"hidden_size": 4096}))
-    workplace.choose_model(model)
+    workplace.models.choose(model)
     assert "Learning speed: 0.00029" in before.setup.advice.line.text()
     assert not before.setup.unused.isVisible()
 
 
 def test_the_sample_keeps_the_settings_that_were_found_for_it(before: BeforeRun, workplace: Workplace) -> None:
     add_dataset(SAMPLE)
-    workplace.choose_model(add_model(starter_folder()))
+    workplace.models.choose(add_model(starter_folder()))
     workplace.choose_dataset(next(info for info in workplace.datasets() if info.id == SAMPLE))
     assert before.setup.form.settings() == load_preset(SAMPLE).settings()
     assert "were tuned" in before.setup.advice.line.text()
@@ -304,7 +304,7 @@ def test_a_measured_plan_is_used_until_model_or_data_change(
     assert "Estimated" in before.setup.memory.words.text()
     (tmp_path / "second").mkdir()
     (tmp_path / "second" / "config.json").write_text(json.dumps(CONFIG))
-    workplace.choose_model(add_model(tmp_path / "second"))
+    workplace.models.choose(add_model(tmp_path / "second"))
     edit(before, "batch_size", settings.batch_size)
     assert "Estimated" in before.setup.memory.words.text()
 

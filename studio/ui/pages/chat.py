@@ -231,7 +231,7 @@ class ChatPage(Page):
     # --- who is talked to -------------------------------------------------------------------------------
 
     def _list_targets(self) -> None:
-        self.targets.show_targets(self.workplace.runs(), self.workplace.models())
+        self.targets.show_targets(self.workplace.runs(), self.workplace.models.all())
         chat = self.conversation.chat
         if chat is not None:
             self.targets.show_chat(chat)

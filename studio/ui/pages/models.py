@@ -193,7 +193,7 @@ class ModelsPage(Page):
                 widget.deleteLater()
         chosen = self.workplace.model.path if self.workplace.model is not None else ""
         self.cards = []
-        for model in self.workplace.models():
+        for model in self.workplace.models.all():
             card = ModelCard(model, model.path == chosen and model.usable, self.shelf.fit(model))
             card.use_wanted.connect(self._on_use_wanted)
             card.remove_wanted.connect(self._on_remove_wanted)
@@ -216,15 +216,15 @@ class ModelsPage(Page):
         self.nothing_found.setVisible(bool(self.cards) and not shown)
 
     def _on_use_wanted(self, model: ModelChecked) -> None:
-        self.workplace.choose_model(model)
+        self.workplace.models.choose(model)
         self.workplace.told.emit(self.tr("{model} will be taught.").format(model=model.name))
 
     def _on_check_wanted(self, model: ModelChecked) -> None:
         self.message.clear()
         if model_library.is_away(model):
-            self.workplace.look_at_models()
+            self.workplace.models.look()
             self.workplace.models_changed.emit()
-            if any(known.path == model.path and model_library.is_away(known) for known in self.workplace.models()):
+            if any(known.path == model.path and model_library.is_away(known) for known in self.workplace.models.all()):
                 self.workplace.told.emit(self.tr("{model} is not there yet.").format(model=model.name))
             return
         self.shelf.add([Path(model.path)], copy=False)  # once it can be used, its files are noted, too

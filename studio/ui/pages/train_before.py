@@ -71,7 +71,7 @@ class BeforeRun(QWidget):
         setup.dataset_picked.connect(self._on_dataset_picked)
         setup.start_picked.connect(self._on_start_picked)
         setup.general_wanted.connect(self._ask_general)
-        setup.general_removed.connect(lambda: workplace.choose_general(""))
+        setup.general_removed.connect(lambda: workplace.models.choose_general(""))
         setup.start_clicked.connect(self.start)
         setup.form.settings_changed.connect(self._on_settings_changed)
         setup.form.problems_changed.connect(lambda _: self._show_start())
@@ -121,7 +121,7 @@ class BeforeRun(QWidget):
             return
         now, model = self.workplace.model, str(values.get("model"))
         is_first = now is None or now.path == str(starter_folder())
-        if is_first and model in [known.path for known in self.workplace.models()]:
+        if is_first and model in [known.path for known in self.workplace.models.all()]:
             self._on_model_picked(model)
         if self.workplace.dataset is None:
             self._on_dataset_picked(str(values.get("dataset")))
@@ -155,7 +155,8 @@ class BeforeRun(QWidget):
     def _fill_models(self, *_: object) -> None:
         chosen = self.workplace.model
         choices = [
-            Choice(model.path, model.name, "" if model.usable else _reason(model)) for model in self.workplace.models()
+            Choice(model.path, model.name, "" if model.usable else _reason(model))
+            for model in self.workplace.models.all()
         ]
         self.setup.model_box.fill(choices, chosen.path if chosen is not None else "")
         self._show_start()
@@ -195,8 +196,8 @@ class BeforeRun(QWidget):
         return self.planning.forecast.unfitting(model, data, settings, goes_on)
 
     def _on_model_picked(self, path: str) -> None:
-        picked = next((model for model in self.workplace.models() if model.path == path), None)
-        self.workplace.choose_model(picked)
+        picked = next((model for model in self.workplace.models.all() if model.path == path), None)
+        self.workplace.models.choose(picked)
 
     def _on_dataset_picked(self, identity: str) -> None:
         picked = next((info for info in self.workplace.datasets() if info.id == identity), None)
@@ -377,7 +378,7 @@ class BeforeRun(QWidget):
             self, self.tr("General examples"), "", self.tr("Chat examples (*.jsonl *.json *.csv)")
         )
         if chosen:
-            self.workplace.choose_general(chosen)
+            self.workplace.models.choose_general(chosen)
 
 
 def _reason(model: events.ModelChecked) -> str:

@@ -178,6 +178,20 @@ def test_one_answer_to_several_questions_is_told(tmp_path: Path) -> None:
     assert finding(two, "same_answers") is None
 
 
+def test_one_question_with_several_worse_answers_is_one_question(tmp_path: Path) -> None:
+    def pair(question: str, better: str, worse: str) -> Record:
+        turns = (Message("user", question), Message("assistant", better))
+        return Record(messages=turns, rejected=(Message("assistant", worse),), shared=1)
+
+    pairs = [pair(q, a, sentence(n + 500, 9)) for n, (q, a, *_) in enumerate(sound(30))]
+    question, answer = (turn.content for turn in pairs[0].messages)
+    again = [pair(question, answer, sentence(n, 9)) for n in range(900, 905)]
+    assert finding(examine(write_set(tmp_path / "one", [*pairs, *again])), "same_answers") is None
+    others = [pair(sentence(n, 9), answer, sentence(n + 50, 9)) for n in range(900, 902)]
+    both = found(examine(write_set(tmp_path / "both", [*pairs, *again, *others])), "same_answers")
+    assert rows_of(both) == [0, 35, 36]
+
+
 @pytest.mark.parametrize("beginning", ["As an AI", "Als KI kann"])
 def test_answers_that_begin_alike_are_told(tmp_path: Path, beginning: str) -> None:
     rows = [(q, f"{beginning} {a}") if n % 2 else (q, a) for n, (q, a, *_) in enumerate(sound(80))]

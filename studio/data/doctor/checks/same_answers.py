@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from studio.data.doctor.answers import AnswerHashes
-from studio.data.doctor.check import Found
+from studio.data.doctor.batch import Batch, Hashes, Ints
+from studio.data.doctor.check import Context, Found, Rows
 from studio.data.doctor.keys import repeats, stored_rows
 from studio.data.wording import count
 
@@ -13,13 +14,22 @@ FEWEST = 3
 
 
 class Check(AnswerHashes):
-    """Counts each text of an answer; rows that repeat another as a whole do not count twice."""
+    """Counts to how many questions each text is the answer; rows that ask the same again do not count twice."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._questions = Rows()
+
+    def look(self, batch: Batch) -> None:
+        super().look(batch)
+        self._questions.add(_questions(batch))
 
     def findings(self) -> Iterator[Found]:
         hashes, stored = self.hashes(), stored_rows(self.context)
         if self.are_classes():
             return
         rows = np.setdiff1d(np.flatnonzero(hashes), repeats(self.context)[0])
+        rows = rows[_first_of_each(hashes[rows], self._questions.joined(np.uint64)[rows])]
         _, which, times = np.unique(hashes[rows], return_inverse=True, return_counts=True)
         shared = times[which] >= FEWEST
         number = int(shared.sum())
@@ -36,3 +46,17 @@ class Check(AnswerHashes):
             why="What is the answer to many questions is learned as the answer to all.",
             advice="Vary such answers, or leave some of the rows out, unless the model should always say this.",
         )
+
+
+def _questions(batch: Batch) -> Hashes:
+    """Of each row what stands before its last answer, as a number, (rows); 0 where nothing does."""
+    summed = np.concatenate((np.zeros(1, np.uint64), np.cumsum(batch.text_hashes, dtype=np.uint64)))  # wraps around
+    ends = np.maximum(batch.answers, batch.starts[:-1])
+    found: Hashes = summed[ends] - summed[batch.starts[:-1]]
+    return found
+
+
+def _first_of_each(answers: Hashes, questions: Hashes) -> Ints:
+    """Which rows are the first with their question and answer: a preference may name several worse ones, (found)."""
+    _, first = np.unique(np.stack((answers, questions)), axis=1, return_index=True)
+    return np.sort(first)
