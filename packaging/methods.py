@@ -344,8 +344,8 @@ def sample_table(sample: dict[str, Any]) -> Iterator[str]:
             )
     yield ""
     yield (
-        "Prefix tuning, prompt tuning, p-tuning and LLaMA-Adapter change no weight, and so small a model hardly follows "
-        "what it only attends to: prompt tuning came near full tuning from about ten billion numbers on (arXiv "
+        "Prefix tuning, prompt tuning, p-tuning and LLaMA-Adapter change no weight, and so small a model hardly "
+        "follows what it only attends to: prompt tuning came near full tuning from about ten billion numbers on (arXiv "
         "2104.08691). Norms alone are too few numbers for so many new facts."
     )
 

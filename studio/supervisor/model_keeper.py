@@ -25,7 +25,7 @@ class ModelKeeper(QObject):
     changed = Signal()
     failed = Signal(object)
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.chosen: events.ModelChecked | None = None
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
 from studio.contract import events
@@ -21,7 +20,7 @@ def found(path: Path, name: str = "", usable: bool = True) -> events.ModelChecke
 
 
 def test_the_first_usable_model_is_chosen_and_later_ones_are_not(own_home: Path, tmp_path: Path, qtbot: QtBot) -> None:
-    keeper = ModelKeeper(QObject())
+    keeper = ModelKeeper()
     keeper.take(found(tmp_path / "broken", usable=False))
     assert keeper.chosen is None
     keeper.take(found(tmp_path / "first"))
@@ -32,7 +31,7 @@ def test_the_first_usable_model_is_chosen_and_later_ones_are_not(own_home: Path,
 
 
 def test_a_check_of_the_chosen_model_is_told_to_the_pages(own_home: Path, tmp_path: Path, qtbot: QtBot) -> None:
-    keeper = ModelKeeper(QObject())
+    keeper = ModelKeeper()
     keeper.take(found(tmp_path / "one"))
     with qtbot.waitSignal(keeper.picked) as told:
         keeper.take(found(tmp_path / "one", usable=False))
@@ -42,7 +41,7 @@ def test_a_check_of_the_chosen_model_is_told_to_the_pages(own_home: Path, tmp_pa
 
 
 def test_the_chosen_model_goes_with_its_stick_and_comes_back(own_home: Path, tmp_path: Path, qtbot: QtBot) -> None:
-    keeper = ModelKeeper(QObject())
+    keeper = ModelKeeper()
     keeper.take(found(tmp_path / "stick"))
     (tmp_path / "stick").rename(tmp_path / "pulled")
     keeper.look()
@@ -58,7 +57,7 @@ def test_the_chosen_model_goes_with_its_stick_and_comes_back(own_home: Path, tmp
 
 
 def test_what_is_taken_away_is_not_taught_any_more(own_home: Path, tmp_path: Path, qtbot: QtBot) -> None:
-    keeper = ModelKeeper(QObject())
+    keeper = ModelKeeper()
     keeper.take(found(tmp_path / "one"))
     keeper.take(found(tmp_path / "two"))
     known = keeper.remove(found(tmp_path / "one", name="another word for it"))
@@ -68,7 +67,7 @@ def test_what_is_taken_away_is_not_taught_any_more(own_home: Path, tmp_path: Pat
 
 
 def test_general_rows_go_with_the_model_into_the_list(own_home: Path, tmp_path: Path, qtbot: QtBot) -> None:
-    keeper = ModelKeeper(QObject())
+    keeper = ModelKeeper()
     keeper.choose_general("nobody is taught")
     keeper.take(found(tmp_path / "one"))
     keeper.choose_general("/mine.jsonl")
@@ -80,7 +79,7 @@ def test_general_rows_go_with_the_model_into_the_list(own_home: Path, tmp_path: 
 def test_a_list_that_cannot_be_changed_is_told_and_nothing_else_changes(
     own_home: Path, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    keeper = ModelKeeper(QObject())
+    keeper = ModelKeeper()
     keeper.take(found(tmp_path / "one"))
     before = keeper.chosen
     told: list[Problem] = []
