@@ -63,9 +63,9 @@ RUNTIME_CUDA = 600 * 2**20
 and cuBLAS's workspace; not measured by us."""
 WASTE_CPU = 1.35
 """Blocks that glibc's allocator cannot use again, as share of what is needed; measured at 1.2 to 1.7."""
-HOLES_INT8 = 1.25
+HOLES_INT8 = 1.15
 """The same of int8 on a CPU, over what a dry step took: from step to step its products leave other holes in the heap
-(measured: 1.0 to 1.4)."""
+(measured: 1.0 to 1.4 before large blocks were given back at once, see `data.allocator`)."""
 ROUGH, GUESSED, NEAR, SETTLED = 0.25, 0.4, 0.12, 0.06
 """Half width of the band: by the formula, by lengths that are a guess, after a dry step with other settings, and after
 one with these."""

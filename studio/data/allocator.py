@@ -9,8 +9,9 @@ An import of 935 MB spent 1.3 instead of 2.0 s of the system's time (2026-11-29)
 import ctypes
 import platform
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # malloc.h
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4  # malloc.h
 _ROOM = 64 * 2**20
+_LARGE = 2 * 2**20
 
 
 def keep_freed_memory() -> bool:
@@ -19,7 +20,24 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the C library was told; others than glibc have no such settings.
     """
+    return _told({_MMAP_MAX: 0, _TRIM_THRESHOLD: -1, _TOP_PAD: _ROOM})
+
+
+def give_back_large_blocks() -> bool:
+    """Let this process give back every block of 2 MB and more at once, for work whose blocks have ever other sizes.
+
+    The products of 8-bit weights on a CPU leave other holes in what is kept at each run. Measured on 2026-11-29 with a
+    10M model over 20 steps: the peak was 834 to 936 MB with all memory kept, 786 to 788 MB so, and both took 26 to 33 s
+    of CPU time. From 256 kB on it was 708 MB, and 40 s.
+
+    Returns:
+        As `keep_freed_memory`.
+    """
+    return _told({_MMAP_THRESHOLD: _LARGE, _TRIM_THRESHOLD: 2 * _LARGE})
+
+
+def _told(values: dict[int, int]) -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     tell = ctypes.CDLL(None).mallopt
-    return all([tell(_MMAP_MAX, 0), tell(_TRIM_THRESHOLD, -1), tell(_TOP_PAD, _ROOM)])
+    return min(tell(which, value) for which, value in values.items()) == 1

@@ -70,8 +70,7 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     placement = base_model.resolve(settings)
     device = torch.device(placement.device)
     require_fitting(settings, device, checked.model_type)
-    if device.type == "cpu":
-        allocator.keep_freed_memory()
+    use_memory(settings, device)
 
     known_base = base_identity.recall(folder) if whole is not None else None
     base_is = known_base or base_identity.identify(Path(job.model), job.model_name)
@@ -205,6 +204,16 @@ def use_threads() -> None:
         torch.set_num_threads(int(chosen))
     elif "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(os.cpu_count() or 1)
+
+
+def use_memory(settings: TrainSettings, device: torch.device) -> None:
+    """Tell the C library what to keep of what a step frees, on a CPU."""
+    if device.type != "cpu":
+        return
+    if settings.quantisation == "int8":
+        allocator.give_back_large_blocks()
+    else:
+        allocator.keep_freed_memory()
 
 
 def sow(seed: int) -> None:

@@ -12,7 +12,6 @@ from studio.contract.events import Planned, Progress
 from studio.contract.job import PlanJob, TrainJob
 from studio.contract.memory_plan import MemoryPlan, estimate
 from studio.contract.run_folder import RunFolder
-from studio.data import allocator
 from studio.engine import base_model, continuing, memory, method_fit, model_folder, planner, tokens, train
 from studio.engine.batches import Rows
 from studio.engine.evaluate import Tester
@@ -78,8 +77,7 @@ def prepare(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> R
     placement = base_model.resolve(settings)
     device = torch.device(placement.device)
     train.require_fitting(settings, device, checked.model_type)
-    if device.type == "cpu":
-        allocator.keep_freed_memory()
+    train.use_memory(settings, device)
     if job.start_from:
         continuing.require(Path(job.start_from), settings, Path(job.model), emit)
     tokenizer = tokens.load_tokenizer(Path(job.model))
