@@ -261,7 +261,7 @@ def _estimate(
         "optimiser": learns * _STATE_BYTES[settings.optimiser],
         "best": 4 * learns if not machine.is_gpu and keeps_best(learns, settings) else 0,  # in the computer's memory
         "activations": _activations(shape, settings, pack, seen.longest, recomputed),
-        "loss": _loss(shape, pack * seen.learned_share, settings.precision),
+        "loss": _loss(shape, pack * seen.learned_share, settings),
         "dequantisation": _dequantisation(shape, settings),
         "runtime": RUNTIME_CUDA if machine.is_gpu else RUNTIME_CPU,
     }
@@ -360,11 +360,15 @@ def _activations(shape: ModelShape, settings: TrainSettings, pack: int, longest:
     return pack * shape.hidden * size * inputs + whole * layer + pack * back * size
 
 
-def _loss(shape: ModelShape, learned: float, precision: str) -> float:
-    """Scores of one slice with their copies, and the hidden states of all learned places with their gradients."""
-    size = 4 if precision == "fp32" else 2
+def _loss(shape: ModelShape, learned: float, settings: TrainSettings) -> float:
+    """Scores of one slice with their copies, and the hidden states of all learned places with their gradients.
+
+    An output layer that learns has the sum of its gradient over the slices beside the gradient that is kept.
+    """
+    size = 4 if settings.precision == "fp32" else 2
     slice_scores = min(learned * shape.vocabulary, SLICE_SCORES)
-    return SCORE_COPIES * 4 * slice_scores + 2 * learned * shape.hidden * size
+    head = 4.0 * shape.vocabulary * shape.hidden if tag_of(settings.method) == "full" else 0.0
+    return SCORE_COPIES * 4 * slice_scores + 2 * learned * shape.hidden * size + head
 
 
 def _dequantisation(shape: ModelShape, settings: TrainSettings) -> float:

@@ -40,4 +40,4 @@ def _told(values: dict[int, int]) -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     tell = ctypes.CDLL(None).mallopt
-    return min(tell(which, value) for which, value in values.items()) == 1
+    return [tell(which, value) for which, value in values.items()] == [1] * len(values)

@@ -1,9 +1,10 @@
 """The loss at the learned positions only, so that memory for the vocabulary's scores stays small.
 
 The hidden states of the learned positions alone go through the output layer, in slices; the gradient towards the
-hidden states is made in the forward pass of each slice, as the output layer itself is frozen. So at no time do scores
-of (tokens, vocabulary) exist. On a CPU the scores become their own gradient, in place; `gradient_by_graph` is the slow
-way to the same. Equality with the model's own loss is tested, and of the two ways with each other.
+hidden states is made in the forward pass of each slice, and so is that of an output layer that learns itself. So at no
+time do scores of (tokens, vocabulary) exist. On a CPU the scores become their own gradient, in place;
+`gradient_by_graph` is the slow way to the same. Equality with the model's own loss is tested, and of the two ways with
+each other.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,6 +23,10 @@ SLICE_SCORES = 2**24
 
 Gradient = Callable[["_Loss", torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 """A way to the gradient of a slice's summed loss towards its states, (learned, width), and each loss, (learned,)."""
+
+_rooms: dict[torch.dtype, torch.Tensor] = {}
+"""On a CPU one array of scores serves all slices, by kind of number: large arrays taken and freed time and again leave
+holes in the heap that the next one does not fit into (some 800 MB after tests of a 32k vocabulary)."""
 
 
 def summed_loss(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -43,7 +48,8 @@ def row_losses(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tens
     """Sum of the loss and number of learned tokens of each row, both (rows), on the CPU, without gradients."""
     states, labels, rows = learned_states(model, batch)
     head = _Loss(_causal(model))
-    losses = torch.cat([head.scores_loss(s, y) for s, y in head.slices(states, labels)])  # (learned,)
+    way = _losses_in_place if head.is_plain else _Loss.scores_loss
+    losses = torch.cat([way(head, s, y) for s, y in head.slices(states, labels)])  # (learned,)
     rows = rows.to(losses.device)
     sums = torch.zeros(batch.rows, dtype=torch.float64, device=losses.device).index_add_(0, rows, losses.double())
     counts = torch.bincount(rows, minlength=batch.rows)
@@ -119,12 +125,9 @@ class _Loss:
         self.way = way_of(causal)
 
     def __call__(self, states: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        frozen = all(not p.requires_grad for p in self.head.parameters())
-        if frozen:
-            total, each = _HeadLoss.apply(states, labels, self)
-            return total, each
-        each = torch.cat([self.scores_loss(s, y) for s, y in self.slices(states, labels)])
-        return each.sum(), each.detach()
+        learning = [p for p in self.head.parameters() if p.requires_grad]
+        total, each = _HeadLoss.apply(states, labels, self, *learning)
+        return total, each
 
     def scores_loss(self, states: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of each token, (learned,), in fp32 at least."""
@@ -165,54 +168,116 @@ def gradient_by_liger(loss: _Loss, states: torch.Tensor, labels: torch.Tensor) -
 
 def gradient_by_graph(loss: _Loss, states: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Gradient of the summed loss towards the states, (learned, width), and each loss, (learned,), by torch's graph."""
+    (gradient,), each = _by_graph(loss, states, labels, [])
+    return gradient, each
+
+
+def _by_graph(
+    loss: _Loss, states: torch.Tensor, labels: torch.Tensor, learning: list[torch.Tensor]
+) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
+    """The same, towards the states and towards each of what learns in the output layer."""
     with torch.enable_grad():
         leaf = states.detach().requires_grad_()
         each = loss.scores_loss(leaf, labels)
         part = each.sum()
-    return torch.autograd.grad(part, leaf)[0], each.detach()
+    return torch.autograd.grad(part, [leaf, *learning]), each.detach()
 
 
+@torch.no_grad()
 def gradient_in_place(loss: _Loss, states: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same where the output layer is one matrix; in fp32, but for capped scores, one array is all that is made.
+    """The same where the output layer is one matrix; in fp32, but for capped scores, one array is all that is used."""
+    slopes, each = _slopes(loss, states, labels)
+    return slopes @ loss.head.weight, each
+
+
+def _slopes(loss: _Loss, states: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gradient of the summed loss towards the scores, (learned, vocabulary), in their place, and each loss, (learned,).
 
     With p = softmax(scores), the loss is log(sum(exp(scores))) - scores[label], its gradient towards the scores p - 1
     at the label and p elsewhere. As the largest p is exp(0) / sum(exp(scores - largest)), it tells the logarithm.
     """
-    weight = loss.head.weight  # (vocabulary, width)
     label = labels[:, None]
-    scores = states.to(weight.dtype) @ weight.T  # (learned, vocabulary)
-    scores = scores.float() if scores.dtype.itemsize < 4 else scores
-    slope = None
-    if loss.softcap:
-        scores.div_(loss.softcap).tanh_()
-        slope = scores.square().neg_().add_(1)
-        scores.mul_(loss.softcap)
+    scores, slope = _scores(loss, states)
+    if slope is not None:
+        slope.square_().neg_().add_(1)
     wanted, largest = scores.gather(1, label), scores.amax(1, keepdim=True)
     torch.softmax(scores, 1, out=scores)
     each = (largest - wanted - scores.amax(1, keepdim=True).log_())[:, 0]
     scores.scatter_add_(1, label, scores.new_full(label.shape, -1.0))
     if slope is not None:
         scores.mul_(slope)
-    return scores.to(weight.dtype) @ weight, each
+    return scores.to(loss.head.weight.dtype), each
+
+
+def _losses_in_place(loss: _Loss, states: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Each loss alone, (learned,), with one array of scores."""
+    scores, _ = _scores(loss, states)
+    wanted, largest = scores.gather(1, labels[:, None]), scores.amax(1, keepdim=True)
+    sums = scores.sub_(largest).exp_().sum(1, keepdim=True)
+    return (sums.log_() + largest - wanted)[:, 0]
+
+
+def _scores(loss: _Loss, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Scores in fp32 at least, (learned, vocabulary), and where they are capped the tanh of the cap, as a copy."""
+    weight = loss.head.weight  # (vocabulary, width)
+    states = states.to(weight.dtype)
+    if weight.dtype.itemsize < 4 or weight.device.type != "cpu":
+        scores = (states @ weight.T).float() if weight.dtype.itemsize < 4 else states @ weight.T
+    else:
+        scores = torch.mm(states, weight.T, out=_room(len(states), len(weight), weight.dtype))
+    if not loss.softcap:
+        return scores, None
+    bent = scores.div_(loss.softcap).tanh_().clone()
+    return scores.mul_(loss.softcap), bent
+
+
+def _room(places: int, vocabulary: int, dtype: torch.dtype) -> torch.Tensor:
+    """The array for the scores of a slice, (places, vocabulary); what it held is lost."""
+    need, room = places * vocabulary, _rooms.get(dtype)
+    if room is None or room.numel() < need:
+        room = _rooms[dtype] = torch.empty(max(need, min(SLICE_SCORES, 2 * need)), dtype=dtype)
+    return room[:need].view(places, vocabulary)
 
 
 class _HeadLoss(torch.autograd.Function):
-    """Summed cross-entropy whose gradient towards the hidden states is made slice by slice in the forward pass."""
+    """Summed cross-entropy whose gradients are made slice by slice in the forward pass.
+
+    They go towards the hidden states and towards what learns in the output layer.
+    """
 
     @staticmethod
-    def forward(ctx: Any, states: torch.Tensor, labels: torch.Tensor, loss: _Loss) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        ctx: Any, states: torch.Tensor, labels: torch.Tensor, loss: _Loss, *learning: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         gradients, losses = [], []
+        sums = [torch.zeros_like(one) for one in learning]
         make = gradient_in_place if loss.is_plain else loss.way
         for piece, wanted in loss.slices(states, labels):
-            gradient, each = make(loss, piece, wanted)
+            if not learning:
+                gradient, each = make(loss, piece, wanted)
+            elif loss.is_plain:
+                slopes, each = _slopes(loss, piece, wanted)
+                gradient = slopes @ loss.head.weight
+                sums[0].addmm_(slopes.T, piece.to(slopes.dtype))
+            else:
+                (gradient, *more), each = _by_graph(loss, piece, wanted, list(learning))
+                for total, one in zip(sums, more, strict=True):
+                    total += one
             gradients.append(gradient)
             losses.append(each)
         ctx.save_for_backward(torch.cat(gradients) if gradients else torch.zeros_like(states))
+        ctx.sums = sums
         every = torch.cat(losses) if losses else torch.zeros(0, device=states.device)
         ctx.mark_non_differentiable(every)
         return every.sum(), every
 
     @staticmethod
-    def backward(ctx: Any, *outer: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+    def backward(ctx: Any, *outer: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return gradient * outer[0].to(gradient.dtype), None, None
+        sums, ctx.sums = ctx.sums, []
+        return (
+            gradient * outer[0].to(gradient.dtype),
+            None,
+            None,
+            *(total.mul_(outer[0].to(total.dtype)) for total in sums),
+        )

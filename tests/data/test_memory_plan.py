@@ -9,7 +9,16 @@ import pytest
 from studio.contract.advice import MOST_PASSES, advise, advised_rate, is_tested, sets_of
 from studio.contract.fields import build
 from studio.contract.memory_fit import LARGEST_BATCH, Planner, changed, refusal
-from studio.contract.memory_plan import PARTS, Calibration, Lengths, Machine, calibrated, estimate, lengths_of
+from studio.contract.memory_plan import (
+    HOLES_INT8,
+    PARTS,
+    Calibration,
+    Lengths,
+    Machine,
+    calibrated,
+    estimate,
+    lengths_of,
+)
 from studio.contract.methods import METHODS
 from studio.contract.model_shape import ModelShape, shape_of
 from studio.contract.range_test import is_over, rates, result_of
@@ -132,7 +141,7 @@ def test_int8_on_a_cpu_is_told_with_room_for_the_holes_that_its_later_steps_leav
         parts = estimate(model, settings, SKEWED, machine, found).parts
         return sum(part.bytes for part in parts if part.name not in ("optimiser", "best"))
 
-    assert told(cpu(16)) - settled == pytest.approx(1.25 * (peak - settled), rel=1e-6)
+    assert told(cpu(16)) - settled == pytest.approx(HOLES_INT8 * (peak - settled), rel=1e-6)
     assert told(Machine(device="cuda:0", total_bytes=16 * GB, free_bytes=16 * GB)) == pytest.approx(peak, rel=1e-6)
 
 

@@ -2,6 +2,8 @@
 
 import copy
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,71 @@ def test_scores_that_become_their_gradient_in_place_are_those_of_the_graph_in_fl
     wanted, losses = loss.gradient_by_graph(head, states, labels)
     assert torch.allclose(each, losses, rtol=1e-12, atol=1e-12)
     assert torch.allclose(gradient, wanted, rtol=1e-10, atol=1e-12 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_an_output_layer_that_learns_gets_the_gradients_of_the_graph_slice_by_slice(
+    model: Any, plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = loss._Loss(copy.deepcopy(model).double())
+    monkeypatch.setattr(loss._Loss, "is_plain", plain)
+    learning = [one.requires_grad_() for one in head.head.parameters()]
+    dice = torch.Generator().manual_seed(4)
+    states = torch.randn(40, model.config.hidden_size, dtype=torch.float64, generator=dice).requires_grad_()
+    labels = torch.randint(0, model.config.vocab_size, (40,), generator=dice)
+    every = head.scores_loss(states, labels)
+    truth = torch.autograd.grad(2.5 * every.sum(), [states, *learning])
+    held: list[int] = []
+    slices = head.slices
+    monkeypatch.setattr(head, "slices", lambda *given: [held.append(len(y)) or (s, y) for s, y in slices(*given)])
+    monkeypatch.setattr(loss, "SLICE_SCORES", 7 * model.config.vocab_size)
+    total, each = head(states, labels)
+    assert torch.allclose(each, every, rtol=1e-12, atol=1e-12)
+    for mine, its in zip(torch.autograd.grad(2.5 * total, [states, *learning]), truth, strict=True):
+        assert torch.allclose(mine, its, rtol=1e-10, atol=1e-12 * float(its.abs().max()))
+    assert max(held) <= 7
+
+
+def test_losses_of_tests_are_those_of_the_graph_in_float64(model: Any) -> None:
+    head = loss._Loss(copy.deepcopy(model).double())
+    dice = torch.Generator().manual_seed(5)
+    states = torch.randn(40, model.config.hidden_size, dtype=torch.float64, generator=dice) * 20
+    labels = torch.randint(0, model.config.vocab_size, (40,), generator=dice)
+    with torch.no_grad():
+        each = loss._losses_in_place(head, states, labels)
+        assert torch.allclose(each, head.scores_loss(states, labels), rtol=1e-12, atol=1e-12)
+
+
+CHILD = """
+import re, sys, types
+from pathlib import Path
+import torch
+from studio.data.allocator import keep_freed_memory
+from studio.engine import loss
+keep_freed_memory()
+torch.manual_seed(0)
+learns = sys.argv[1] == "learns"
+head = torch.nn.Linear(64, 32_000, bias=False).requires_grad_(learns)
+whole = loss._Loss(types.SimpleNamespace(get_output_embeddings=lambda: head, config=types.SimpleNamespace()))
+states, labels = torch.randn(4_000, 64).requires_grad_(), torch.randint(0, 32_000, (4_000,))
+def resident():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+before = resident()
+for _ in range(2):
+    if sys.argv[1] == "tested":
+        with torch.no_grad():
+            [loss._losses_in_place(whole, s, y) for s, y in whole.slices(states, labels)]
+    else:
+        whole(states, labels)[0].backward()
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read as Linux tells it")
+@pytest.mark.parametrize("way", ["frozen", "learns", "tested"])
+def test_scores_of_a_large_vocabulary_take_no_more_than_a_slice(way: str) -> None:
+    done = subprocess.run([sys.executable, "-c", CHILD, way], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 200, "all scores would be 512 MB, a slice is 64"
 
 
 @pytest.mark.parametrize("packed", [False, True])
