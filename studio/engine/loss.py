@@ -235,7 +235,7 @@ def _room(places: int, vocabulary: int, dtype: torch.dtype) -> torch.Tensor:
     """The array for the scores of a slice, (places, vocabulary); what it held is lost."""
     need, room = places * vocabulary, _rooms.get(dtype)
     if room is None or room.numel() < need:
-        room = _rooms[dtype] = torch.empty(max(need, min(SLICE_SCORES, 2 * need)), dtype=dtype)
+        room = _rooms[dtype] = torch.empty(need + need // 8, dtype=dtype)
     return room[:need].view(places, vocabulary)
 
 
