@@ -7,6 +7,7 @@ the machine that it runs on. So each wheel is fetched by itself, and what it nee
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from installers import layout, parts
 from installers.wheelhouse import PIP, TOOL_PINS, TOOLS_WANTED, special_pins
 
 SUMS = "SHA256SUMS"
-TARGET = "--only-binary :all: --platform win_amd64 --implementation cp --python-version 3.11 --abi cp311".split()
+TARGET = ("--only-binary=:all:", "--platform=win_amd64", "--implementation=cp", "--python-version=3.11", "--abi=cp311")
 MARKERS = {
     "implementation_name": "cpython",
     "os_name": "nt",
@@ -100,11 +101,16 @@ def fetch(pin: Requirement, place: Path) -> Path | None:
     """One wheel, without what it needs; None where there is none. What lies in the folder is not fetched again."""
     options = ["--no-deps", *TARGET, "--dest", str(place), "--find-links", str(place)]
     wanted = f"{pin.name}{pin.specifier}"
-    command = [sys.executable, *PIP, "download", "--verbose", "--progress-bar", "off", *options, wanted]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
-    told = (done.stdout + done.stderr).strip()
-    if done.returncode and ("No matching distribution" not in told or any(sign in told for sign in NETWORK_SIGNS)):
-        stop(f"pip could not fetch {wanted}.", " ".join(told.splitlines()[-3:]), "see what pip says, and try again.")
+    command = [sys.executable, *PIP, "download", "-vv", "--progress-bar", "off", *options, wanted]
+    # Constraints of this machine's own have no say: with one, pip calls a missing wheel a conflict.
+    environment = {**os.environ, "PIP_CONSTRAINT": os.devnull}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace")
+    told = (done.stdout + done.stderr).splitlines()
+    # Only -vv says why a place gave nothing: without it, one that cannot be reached looks like one without the wheel.
+    unreached = [line.strip() for line in told if any(sign in line for sign in NETWORK_SIGNS)]
+    if done.returncode and (unreached or not any("No matching distribution" in line for line in told)):
+        why = unreached or [line for line in told if line.startswith("ERROR")]
+        stop(f"pip could not fetch {wanted}.", " ".join(why[-3:])[:500], "look to the network, and try again.")
     for path in sorted(place.glob("*.whl")):
         name, version, _, tags = parse_wheel_filename(path.name)
         fits = any(tag.platform in ("any", "win_amd64") for tag in tags)
