@@ -69,6 +69,33 @@ def test_the_cuda_edition_brings_its_kernels_to_the_worker_alone(parts: ModuleTy
     assert not any("liger" in line for line in parts.requirements("window", "cuda", pyproject))
 
 
+@pytest.mark.parametrize(("edition", "kept"), [("cpu", {"cpu"}), ("cuda", {"cpu", "cuda130", "cuda132"})])
+def test_an_edition_brings_what_its_torch_can_use_and_nothing_for_clusters(
+    scripts: None, tmp_path: Path, edition: str, kept: set[str]
+) -> None:
+    worker = importlib.import_module("installers.worker")
+
+    class Build:
+        tree = tmp_path
+
+    Build.edition = edition
+    for kind in ("cpu", "cuda118", "cuda128", "cuda130", "cuda132", "rocm72", "xpu2026"):
+        touch(tmp_path / "bitsandbytes" / f"libbitsandbytes_{kind}.so")
+    for name in ("nvshmem_bootstrap_uid", "nvshmem_bootstrap_mpi", "nvshmem_transport_ucx", "libnvshmem_host"):
+        touch(tmp_path / "nvidia" / "nvshmem" / "lib" / f"{name}.so.3")
+    worker._prune(Build(), tmp_path)
+    libraries = {path.stem.removeprefix("libbitsandbytes_") for path in (tmp_path / "bitsandbytes").iterdir()}
+    assert libraries == kept
+    if edition == "cuda":
+        left = {path.name.partition(".")[0] for path in (tmp_path / "nvidia" / "nvshmem" / "lib").iterdir()}
+        assert left == {"nvshmem_bootstrap_uid", "libnvshmem_host"}
+
+
+def touch(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
 def test_the_pins_of_the_cpu_edition_are_those_of_the_project() -> None:
     pinned = (PROJECT / "packaging" / "constraints.txt").read_text(encoding="utf-8")
     special = (PROJECT / "packaging" / "constraints-cpu.txt").read_text(encoding="utf-8")
