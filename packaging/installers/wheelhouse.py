@@ -44,8 +44,9 @@ def collect(build: Build) -> None:
     build.wheels.mkdir(parents=True, exist_ok=True)
     wanted = parts.requirements("worker", build.edition, build.source / "pyproject.toml")
     fetch = [str(tools_python()), *PIP, "download", *_pins(build), "--dest", str(build.wheels)]
-    run([*fetch, "--find-links", str(build.wheels), *wanted], build)
-    _require_edition(build)
+    fetch += ["--find-links", str(build.wheels)]
+    _require_torch(build, fetch)
+    run([*fetch, *wanted], build)
     for old in build.wheels.glob("apprentice_studio-*.whl"):
         old.unlink()
     own = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(build.wheels), str(build.source)]
@@ -81,14 +82,13 @@ def _pins(build: Build) -> list[str]:
     return ["--only-binary", ":all:", *(word for path in files for word in ("--constraint", str(path)))]
 
 
-def _require_edition(build: Build) -> None:
-    """Torch's CUDA builds are not to be had on every machine; a cpu build under the name cuda would be a lie."""
-    found = [path.name for path in build.wheels.glob("torch-*.whl")]
-    plain_has_cuda = not WINDOWS  # a torch without a word after its version has CUDA on Linux only
-    has_cuda = any("+cu" in name or ("+cpu" not in name and plain_has_cuda) for name in found)
-    if build.edition == "cuda" and not has_cuda:
+def _require_torch(build: Build, fetch: list[str]) -> None:
+    """Not every build of torch is to be had everywhere: said before all else is fetched, and in words."""
+    done = subprocess.run([*fetch, "--no-deps", "torch"], env=build.environment, capture_output=True, text=True)
+    if done.returncode:
+        told = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         stop(
-            "The edition cuda cannot be built here.",
-            f"pip found {', '.join(found) or 'no torch'} and no build with CUDA.",
+            f"The edition {build.edition} cannot be built here.",
+            f"pip found no torch for this system by {special_pins(build.edition).name}. {' '.join(told[:1])}",
             "point pip to a place that has it (pip config), and run the command again.",
         )

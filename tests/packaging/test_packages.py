@@ -319,17 +319,3 @@ def test_what_is_written_outside_the_home_is_found(scripts: None) -> None:
         "var/tmp/left": (2, 2),
     }
     assert sandbox.written_between(before, after) == ["etc/passwd", "home/other", "var/tmp/left"]
-
-
-def test_the_wheel_of_another_edition_is_no_cuda_build(scripts: None, layout: ModuleType, tmp_path: Path) -> None:
-    wheelhouse = importlib.import_module("installers.wheelhouse")
-
-    class Build:
-        edition = "cuda"
-        wheels = tmp_path
-
-    (tmp_path / "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl").touch()
-    with pytest.raises(SystemExit):
-        wheelhouse._require_edition(Build())
-    (tmp_path / "torch-2.13.0-cp311-cp311-manylinux_2_28_x86_64.whl").touch()
-    wheelhouse._require_edition(Build())

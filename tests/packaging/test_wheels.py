@@ -1,8 +1,9 @@
-"""Collecting wheels for Windows on another machine: from a small folder, by pip itself, without a network."""
+"""Collecting wheels, for this system and for Windows: from a small folder, by pip itself, without a network."""
 
 import hashlib
 import importlib
 import os
+import sys
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -112,3 +113,27 @@ def test_which_build_of_torch_it_is_stands_in_the_wheel(collector: ModuleType, i
     assert told == "2.13.0+cpu, without CUDA"
     add_wheel(index, "torch", "2.13.0", LINUX, **{"torch/version.py": text.replace("None", "'13.0'", 1)})
     assert collector.torch_build(index / f"torch-2.13.0-{LINUX}.whl") == "2.13.0+cpu, with CUDA 13.0"
+
+
+def test_without_its_own_torch_an_edition_is_not_built_and_says_so(
+    scripts: None, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wheelhouse = importlib.import_module("installers.wheelhouse")
+
+    class Build:
+        edition = "cuda"
+        environment = dict(os.environ)
+
+    pins = tmp_path / "pins.txt"
+    pins.write_text("torch===2.13.0\n", encoding="utf-8")
+    monkeypatch.setattr(wheelhouse, "special_pins", lambda edition: pins)
+    fetch = [sys.executable, *wheelhouse.PIP, "download", *wheelhouse._pins(Build()), "--dest", str(tmp_path / "got")]
+    add_wheel(index, "torch", "2.13.0+cpu", PLAIN)
+    with pytest.raises(SystemExit):
+        wheelhouse._require_torch(Build(), fetch)
+    told = capsys.readouterr().err
+    assert "The edition cuda cannot be built here." in told
+    assert "pip found no torch for this system by pins.txt" in told
+    add_wheel(index, "torch", "2.13.0", PLAIN)
+    wheelhouse._require_torch(Build(), fetch)
+    assert [path.name for path in (tmp_path / "got").iterdir()] == [f"torch-2.13.0-{PLAIN}.whl"]
