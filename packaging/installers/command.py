@@ -27,9 +27,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--edition", choices=layout.EDITIONS, default="cpu", help="which torch (default: cpu)")
     parser.add_argument("--check", action="store_true", help="try what was built, in a fresh system without network")
     parser.add_argument("--check-setup", action="store_true", help="try the Windows setup's script under wine")
+    parser.add_argument("--windows-wheels", action="store_true", help="only collect what Windows would build from")
     parser.add_argument("--root", type=Path, help="for a check: a prepared system (else one is made)")
     chosen = parser.parse_args(arguments)
     build = layout.this_build(chosen.edition)
+    if chosen.windows_wheels:
+        return wheelhouse.collect_for_windows(build)
     if chosen.check_setup:
         return wine_trial.check_setup(build, chosen.root)
     return checking.check(build, chosen.root) if chosen.check else make(build)

@@ -85,11 +85,22 @@ UNUSED_IN_WHEELS = (
     "pyarrow/_azurefs*",
     "pyarrow/_hdfs*",
 )
-UNUSED_ON_CPU = (
-    "bitsandbytes/libbitsandbytes_cuda*",
-    "bitsandbytes/libbitsandbytes_rocm*",
-    "bitsandbytes/libbitsandbytes_xpu*",
-)
+_OTHER_DEVICES = ("bitsandbytes/libbitsandbytes_rocm*", "bitsandbytes/libbitsandbytes_xpu*")
+UNUSED_IN_EDITION = {
+    "cpu": (*_OTHER_DEVICES, "bitsandbytes/libbitsandbytes_cuda*"),
+    "cuda": (
+        *_OTHER_DEVICES,
+        # For another CUDA than torch's, which is 13.
+        "bitsandbytes/libbitsandbytes_cuda11*",
+        "bitsandbytes/libbitsandbytes_cuda12*",
+        # Between the computers of a cluster, by libraries (MPI, UCX, InfiniBand) that a desktop lacks.
+        "nvidia/*/lib/libcufile_rdma.so*",
+        "nvidia/nvshmem/lib/nvshmem_bootstrap_mpi.so*",
+        "nvidia/nvshmem/lib/nvshmem_bootstrap_pmix.so*",
+        "nvidia/nvshmem/lib/nvshmem_bootstrap_shmem.so*",
+        "nvidia/nvshmem/lib/nvshmem_transport_*.so*",
+    ),
+}
 
 
 def normal(requirement: str) -> str:

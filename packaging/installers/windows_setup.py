@@ -17,6 +17,8 @@ USUAL = ("Program Files (x86)/Inno Setup 6", "Program Files/Inno Setup 6")
 def make_setup(build: Build) -> Path:
     """Compile installer.iss over the tree; APPRENTICE_ISCC names the compiler where it is not in its usual place."""
     say("package: compiling the setup ...")
+    for old in OUT.glob(f"{build.stem}*.bin"):  # an earlier build may have had more of them
+        old.unlink()
     words = arguments(build.version, build.edition, str(build.tree), str(OUT))
     run([str(find_compiler()), "/Q", *words, str(PACKAGING / "windows" / "installer.iss")], build)
     return OUT / f"{build.stem}.exe"

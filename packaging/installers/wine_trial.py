@@ -32,6 +32,8 @@ INSTALLED = f"{LOCAL}/Programs/Apprentice Studio"
 DATA = f"{LOCAL}/apprentice-studio"
 MENU = f"drive_c/users/{USER}/AppData/Roaming/Microsoft/Windows/Start Menu/Programs/Apprentice Studio.lnk"
 OLDER, NEWER = "0.0.9", "0.1.0"
+SLICE_BYTES = 2_000_000
+"""Of the setup of the edition cuda in this trial: the staged tree is small."""
 QUIET = ("/VERYSILENT", "/SUPPRESSMSGBOXES", "/NORESTART")
 
 
@@ -138,6 +140,7 @@ def steps(build: Build, trial: Trial, compiler: str) -> Iterator[tuple[str, bool
         "with /REMOVEDATA=yes they go, too",
         (install(trial, NEWER) == 0 and uninstall(trial, "/REMOVEDATA=yes") == 0 and not data.exists()),
     )
+    yield from spanning(trial, compiler)
     (data / "papers").mkdir(parents=True)
     (data / "papers" / "mine.txt").write_text("not the program's")
     yield (
@@ -148,6 +151,19 @@ def steps(build: Build, trial: Trial, compiler: str) -> Iterator[tuple[str, bool
             and (data / "papers" / "mine.txt").is_file()
         ),
     )
+
+
+def spanning(trial: Trial, compiler: str) -> Iterator[tuple[str, bool]]:
+    """The edition cuda comes in several files; here they are small ones."""
+    place, out = trial.prefix / INSTALLED, trial.root / "stage" / "out"
+    for old in out.glob("*.bin"):
+        old.unlink()
+    compiled = compile_setup(trial, compiler, NEWER, "cuda", f"/DSlice={SLICE_BYTES}") == 0
+    slices = [path.stat().st_size for path in out.glob("*-cuda-*.bin")]
+    yield "the edition cuda comes in several files", compiled and len(slices) > 1 and max(slices) <= SLICE_BYTES
+    yield "it installs from them", install(trial, NEWER, "cuda") == 0
+    yield "every file of its tree stands there", _names(trial.root / "stage" / NEWER) <= _names(place)
+    yield "it uninstalls, too", uninstall(trial) == 0 and not place.exists()
 
 
 DATA_FILES = {"runs/.apprentice-studio", "runs/run-1/adapter.safetensors", "models/.apprentice-studio", "models.json"}
@@ -186,15 +202,16 @@ def stage(root: Path, version: str) -> None:
     subprocess.run(["chown", "-R", f"{_user_id(root)}", str(root / "stage")], check=True)
 
 
-def compile_setup(trial: Trial, compiler: str, version: str) -> int:
+def compile_setup(trial: Trial, compiler: str, version: str, edition: str = "cpu", *more: str) -> int:
     """Inno Setup's compiler over the staged tree."""
-    words = windows_setup.arguments(version, "cpu", f"Z:\\stage\\{version}", "Z:\\stage\\out")
-    return trial.wine("wine", compiler, "/Q", *words, "/DAnyArchitecture", "/DFast", "Z:\\stage\\installer.iss")
+    words = windows_setup.arguments(version, edition, f"Z:\\stage\\{version}", "Z:\\stage\\out")
+    trial_words = ("/DAnyArchitecture", "/DFast", *more)
+    return trial.wine("wine", compiler, "/Q", *words, *trial_words, "Z:\\stage\\installer.iss")
 
 
-def install(trial: Trial, version: str) -> int:
+def install(trial: Trial, version: str, edition: str = "cpu") -> int:
     """The setup, silently."""
-    return trial.wine("wine", f"Z:\\stage\\out\\apprentice-studio-{version}-windows-x86_64-cpu.exe", *QUIET)
+    return trial.wine("wine", f"Z:\\stage\\out\\apprentice-studio-{version}-windows-x86_64-{edition}.exe", *QUIET)
 
 
 def uninstall(trial: Trial, *words: str) -> int:

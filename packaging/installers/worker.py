@@ -33,8 +33,7 @@ def site_packages(build: Build) -> Path:
 
 
 def _prune(build: Build, packages: Path) -> None:
-    unused = [*parts.UNUSED_IN_WHEELS, *(parts.UNUSED_ON_CPU if build.edition == "cpu" else ())]
-    for pattern in unused:
+    for pattern in (*parts.UNUSED_IN_WHEELS, *parts.UNUSED_IN_EDITION[build.edition]):
         for path in sorted(packages.glob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     # What pip writes to start programs names the folder of this machine; nothing in it is started.

@@ -6,7 +6,7 @@
 ; Uninstall:   unins000.exe /VERYSILENT      keeps runs, models, data and chats
 ;              unins000.exe /VERYSILENT /REMOVEDATA=yes      deletes them, too
 ;
-; Further defines, for trials: AnyArchitecture (also where Windows says it is 32-bit), Fast (hardly compressed).
+; Further defines, for trials: AnyArchitecture (also where Windows says it is 32-bit), Fast (hardly compressed), Slice.
 
 #ifndef Version
   #error Say /DVersion=...
@@ -19,6 +19,9 @@
 #endif
 #ifndef Out
   #define Out "..\..\out\packages"
+#endif
+#ifndef Slice
+  #define Slice "2100000000"
 #endif
 #define Name "Apprentice Studio"
 #define Program "apprentice-studio.exe"
@@ -62,7 +65,7 @@ SolidCompression=yes
 #if Edition == "cuda"
 ; Several GB: a setup file of Windows ends at 4.2 GB, so it comes as a small .exe with .bin files beside it.
 DiskSpanning=yes
-DiskSliceSize=2100000000
+DiskSliceSize={#Slice}
 #endif
 
 [Languages]

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -68,6 +69,33 @@ def test_the_cuda_edition_brings_its_kernels_to_the_worker_alone(parts: ModuleTy
     assert not any("liger" in line for line in parts.requirements("window", "cuda", pyproject))
 
 
+@pytest.mark.parametrize(("edition", "kept"), [("cpu", {"cpu"}), ("cuda", {"cpu", "cuda130", "cuda132"})])
+def test_an_edition_brings_what_its_torch_can_use_and_nothing_for_clusters(
+    scripts: None, tmp_path: Path, edition: str, kept: set[str]
+) -> None:
+    worker = importlib.import_module("installers.worker")
+
+    class Build:
+        tree = tmp_path
+
+    Build.edition = edition
+    for kind in ("cpu", "cuda118", "cuda128", "cuda130", "cuda132", "rocm72", "xpu2026"):
+        touch(tmp_path / "bitsandbytes" / f"libbitsandbytes_{kind}.so")
+    for name in ("nvshmem_bootstrap_uid", "nvshmem_bootstrap_mpi", "nvshmem_transport_ucx", "libnvshmem_host"):
+        touch(tmp_path / "nvidia" / "nvshmem" / "lib" / f"{name}.so.3")
+    worker._prune(Build(), tmp_path)
+    libraries = {path.stem.removeprefix("libbitsandbytes_") for path in (tmp_path / "bitsandbytes").iterdir()}
+    assert libraries == kept
+    if edition == "cuda":
+        left = {path.name.partition(".")[0] for path in (tmp_path / "nvidia" / "nvshmem" / "lib").iterdir()}
+        assert left == {"nvshmem_bootstrap_uid", "libnvshmem_host"}
+
+
+def touch(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
 def test_the_pins_of_the_cpu_edition_are_those_of_the_project() -> None:
     pinned = (PROJECT / "packaging" / "constraints.txt").read_text(encoding="utf-8")
     special = (PROJECT / "packaging" / "constraints-cpu.txt").read_text(encoding="utf-8")
@@ -75,6 +103,21 @@ def test_the_pins_of_the_cpu_edition_are_those_of_the_project() -> None:
     version = re.search(r"^torch==(\S+)$", pinned, re.MULTILINE)
     assert version is not None
     assert line.startswith(f"torch=={version[1]}+cpu ")
+
+
+def test_the_pins_of_the_cuda_edition_take_no_torch_without_cuda() -> None:
+    pinned = (PROJECT / "packaging" / "constraints.txt").read_text(encoding="utf-8")
+    special = (PROJECT / "packaging" / "constraints-cuda.txt").read_text(encoding="utf-8")
+    lines = [Requirement(line) for line in special.splitlines() if not line.startswith("#")]
+    version = re.search(r"^torch==(\S+)$", pinned, re.MULTILINE)
+    assert version is not None
+    on = {one.marker.evaluate({"sys_platform": "win32"}): one.specifier for one in lines if one.marker is not None}
+    linux, windows = on[False], on[True]
+    assert linux.contains(version[1])
+    assert windows.contains(f"{version[1]}+cu130")
+    for specifier in (linux, windows):
+        assert not specifier.contains(f"{version[1]}+cpu")
+    assert not windows.contains(version[1])  # for Windows the plain release has no CUDA
 
 
 def test_what_builds_the_packages_is_pinned_to_one_version_each() -> None:
@@ -177,8 +220,46 @@ def test_the_setup_is_for_one_user_and_is_named_as_the_other_packages_are(layout
 def test_the_setup_is_told_what_the_build_tells_it(scripts: None) -> None:
     setup = importlib.import_module("installers.windows_setup")
     told = {word.removeprefix("/D").partition("=")[0] for word in setup.arguments("1", "cpu", "tree", "out")}
-    asked = set(re.findall(r"#ifndef (\w+)", script())) - {"AnyArchitecture"}
+    asked = set(re.findall(r"#ifndef (\w+)", script())) - {"AnyArchitecture", "Slice"}
     assert told == asked
+
+
+def test_the_setup_of_several_gb_comes_in_files_that_windows_takes() -> None:
+    told = re.search(r'^#if Edition == "cuda"\n(.*?)^#endif', script(), re.MULTILINE | re.DOTALL)
+    assert told is not None
+    assert "DiskSpanning=yes\nDiskSliceSize={#Slice}\n" in told[1]
+    assert script().count("DiskSpanning=") == 1  # the edition cpu is one file
+    slice_bytes = re.search(r'#define Slice "(\d+)"', script())
+    assert slice_bytes is not None
+    assert int(slice_bytes[1]) <= 2_100_000_000  # Inno Setup takes no more
+
+
+def test_files_of_an_earlier_setup_are_not_handed_out_with_a_new_one(
+    scripts: None, layout: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = importlib.import_module("installers.windows_setup")
+    build = layout.this_build("cuda")
+    names = [f"{build.stem}-1.bin", f"{build.stem}-2.bin", f"{build.stem.replace('cuda', 'cpu')}.exe"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"old")
+    monkeypatch.setattr(setup, "OUT", tmp_path)
+    monkeypatch.setattr(setup, "find_compiler", lambda: tmp_path)
+    monkeypatch.setattr(setup, "run", lambda *_: "")
+    setup.make_setup(build)
+    assert [path.name for path in tmp_path.iterdir()] == names[2:]
+
+
+def test_public_runners_build_and_hand_out_every_edition_on_both_systems(layout: ModuleType) -> None:
+    text = (PROJECT / ".github" / "workflows" / "package.yml").read_text(encoding="utf-8")
+    jobs = yaml.safe_load(text)["jobs"]
+    kinds = {"linux": {".deb", ".zst"}, "windows": {".exe", ".bin"}}
+    assert set(jobs) == set(kinds)
+    for system, job in jobs.items():
+        assert job["strategy"]["matrix"] == {"edition": list(layout.EDITIONS)}
+        commands = [step["run"] for step in job["steps"] if "run" in step]
+        assert any(line.endswith("dev.py package --edition ${{ matrix.edition }}") for line in commands)
+        (handed,) = [step["with"]["path"].split() for step in job["steps"] if "upload-artifact" in step.get("uses", "")]
+        assert {Path(path).suffix for path in handed} == kinds[system] | {"", ".json"}
 
 
 def test_the_setup_runs_nothing_unasked_and_fetches_nothing() -> None:
@@ -238,17 +319,3 @@ def test_what_is_written_outside_the_home_is_found(scripts: None) -> None:
         "var/tmp/left": (2, 2),
     }
     assert sandbox.written_between(before, after) == ["etc/passwd", "home/other", "var/tmp/left"]
-
-
-def test_the_wheel_of_another_edition_is_no_cuda_build(scripts: None, layout: ModuleType, tmp_path: Path) -> None:
-    wheelhouse = importlib.import_module("installers.wheelhouse")
-
-    class Build:
-        edition = "cuda"
-        wheels = tmp_path
-
-    (tmp_path / "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl").touch()
-    with pytest.raises(SystemExit):
-        wheelhouse._require_edition(Build())
-    (tmp_path / "torch-2.13.0-cp311-cp311-manylinux_2_28_x86_64.whl").touch()
-    wheelhouse._require_edition(Build())
