@@ -13,6 +13,7 @@ from studio.data.compared import better_alone
 from studio.data.dataset import DatasetInfo
 from studio.data.edits import Operation
 from studio.supervisor.workplace import Workplace
+from studio.ui import wording
 from studio.ui.data_desk import DataDesk, compared_problem
 from studio.ui.data_import import DataImport, file_filters
 from studio.ui.pages.page import Page
@@ -248,8 +249,8 @@ class DataPage(Page):
         infos = self.workplace.datasets()
         self._info = self.workplace.dataset
         self.chooser.clear()
-        for info in infos:
-            self.chooser.addItem(info.name, info.id)
+        for name, info in zip(wording.told_apart([(info.name, info.created) for info in infos]), infos, strict=True):
+            self.chooser.addItem(name, info.id)
         self.chooser.setCurrentIndex(self.chooser.findData(self._info.id) if self._info is not None else -1)
         self.stack.setCurrentIndex(1 if infos else 0)
         if self.desk.dataset is None or self.desk.dataset.info != self._info:  # told more than once
