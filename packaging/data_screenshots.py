@@ -68,6 +68,9 @@ def pictures(page: DataPage, camera: object) -> None:
     settled(page)
     camera.take("data-problems")
     page.options.heading.setChecked(False)
+    page.contents.heading.setChecked(True)
+    camera.take("data-contents")
+    page.contents.heading.setChecked(False)
     page.tabs.setCurrentWidget(page.preview)
     pause(3000)
     camera.take("data-mask-left-out")  # the row that was left out in the table

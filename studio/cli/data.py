@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from studio.cli import output, places
+from studio.cli import data_contents, output, places
 from studio.contract import diagnosis, events, job
 from studio.contract.control import Going
 from studio.contract.errors import StudioError
@@ -189,6 +189,8 @@ def data_doctor(arguments: argparse.Namespace) -> int:
         output.print_json(found)
         return 0
     output.say(found.verdict)
+    for line in data_contents.lines(found):
+        output.say(line)
     for finding in found.findings:
         output.say(f"- {finding.title}" + (f" [--fix {finding.fix}]" if finding.fix else ""))
         if finding.why:

@@ -13,12 +13,17 @@ PRESETS: tuple[str, ...] = ("quick", "balanced", "thorough")
 
 
 class Preset(msgspec.Struct, frozen=True):
-    """A named choice of settings; `values` holds only what differs from the defaults."""
+    """A named choice of settings; `values` holds only what differs from the defaults.
+
+    Attributes:
+        unsaid: Of them, those that play no part beside the others and are left out where a preset is summed up.
+    """
 
     name: str
     label: str
     help: str
     values: dict[str, Any]
+    unsaid: tuple[str, ...] = ()
 
     def settings(self) -> TrainSettings:
         """The defaults with this preset's values."""
@@ -33,4 +38,4 @@ def load_preset(name: str) -> Preset:
     """
     with (resources_folder() / "presets" / f"{name}.toml").open("rb") as file:
         table = tomllib.load(file)
-    return Preset(name, table["label"], table["help"], table["settings"])
+    return Preset(name, table["label"], table["help"], table["settings"], tuple(table.get("unsaid", ())))

@@ -6,6 +6,9 @@ from studio.contract.errors import Problem, StudioError
 from studio.data import turn_order
 from studio.data.wording import count, row_numbers
 
+MOST_NUMBERED = 20
+"""Of the rows of one fault. A dataset lacks them, so that their numbers are all that says which they are."""
+
 
 class RowFault(msgspec.Struct, frozen=True):
     """A row of the table.
@@ -153,11 +156,11 @@ class FaultTally:
         self._first.setdefault(code, problem)
         self._mendable[code] = self._mendable.get(code, 0) + can_be_mended
         rows = self._rows.setdefault(code, [])
-        if len(rows) < 3:
+        if len(rows) < MOST_NUMBERED:
             rows.append(number)
 
     def problems(self, file_name: str) -> list[Problem]:
-        """One problem a code, most frequent first, then in the file's order: count in words, up to 3 row numbers."""
+        """One problem a code, most frequent first, then in the file's order: count in words, row numbers."""
         order = sorted(self._counts, key=lambda code: (-self._counts[code], self._rows[code][0], code))
         return [self._problem(code, file_name) for code in order]
 
@@ -174,5 +177,5 @@ class FaultTally:
             what=f"{left_out}: {summary.rstrip('.')}.",
             why=first.why,
             fix=turn_order.offer(mendable, number, first.fix) if mendable else first.fix,
-            where=f"{file_name}, {row_numbers(self._rows[code], number)}",
+            where=f"{file_name}, {row_numbers(self._rows[code], number, MOST_NUMBERED)}",
         )

@@ -29,8 +29,8 @@ def listed(names: list[str], most: int = 12) -> str:
     return ", ".join(parts) + (f" and {rest} more" if rest > 0 else "")
 
 
-def row_numbers(examples: list[int], total: int) -> str:
-    """`row 3`, `rows 3, 7, 9 and 40 more`; `examples` are the first few of `total`."""
-    some = examples[:_FEW]
+def row_numbers(examples: list[int], total: int, most: int = _FEW) -> str:
+    """`row 3`, `rows 3, 7, 9 and 40 more`; `examples` are the first few of `total`, of which `most` are named."""
+    some = examples[:most]
     text = ("row " if total == 1 else "rows ") + ", ".join(str(number) for number in some)
     return text + (f" and {total - len(some):,} more" if total > len(some) else "")

@@ -9,9 +9,10 @@ from PySide6.QtCore import QCoreApplication
 
 from studio.contract.job import JOB_SUFFIX
 from studio.contract.run_folder import MARKER, RunFolder
-from studio.data import folders, update_note
+from studio.data import folders, kinds, update_note
 from studio.data.formats import SUFFIXES
 from studio.data.run_history import summarise
+from studio.ui import wording
 
 Kind = Literal["dataset", "model", "run", "update", "none"]
 
@@ -41,6 +42,8 @@ class Route(msgspec.Struct, frozen=True):
     more: tuple[Path, ...] = ()
 
 
+_LOOKED_INTO = 64 * 1024
+"""Bytes of a file whose ending says nothing."""
 _LOOKED_AT = 500
 """Entries of a folder that are looked at, to see whether it holds rows: a drag must not wait for a whole disk."""
 
@@ -59,7 +62,7 @@ def route(path: Path) -> Route:
     if path.name == "adapter_config.json":
         return _route_folder(path.parent)
     if path.suffix.lower() in SUFFIXES:
-        return Route("dataset", "data", path, _tr("Import {name} as a dataset").format(name=path.name))
+        return _dataset(path)
     if path.suffix.lower() == update_note.SUFFIX:
         return Route(
             "update", "settings", path, _tr("Check whether {name} tells of a newer version").format(name=path.name)
@@ -68,8 +71,32 @@ def route(path: Path) -> Route:
         return _none(path, _tr("{name} is a job: it is trained by `apprentice train {name}` in a terminal."))
     if path.suffix.lower() in _WEIGHTS:
         return _none(path, _tr("A model is a folder: drop the folder that holds {name} and its config.json."))
-    known = ", ".join(suffix.removeprefix(".").upper() for suffix in SUFFIXES)
-    return _none(path, _tr("{name} cannot be read. Datasets are files of the kinds {known}.").replace("{known}", known))
+    return _route_by_content(path)
+
+
+def _dataset(path: Path) -> Route:
+    return Route("dataset", "data", path, _tr("Import {name} as a dataset").replace("{name}", path.name))
+
+
+def _route_by_content(path: Path) -> Route:
+    """A file whose ending says nothing: what may hold rows goes to the import, which tells more of it than this."""
+    start = b""
+    if path.is_file():  # not a pipe, which a look would wait for
+        try:
+            with path.open("rb") as file:
+                start = file.read(_LOOKED_INTO)
+        except OSError:
+            return _dataset(path)  # the import says why it cannot be opened
+        code, kind = kinds.other(start)
+        if code:
+            words = _tr("{name} is {kind}. {fix}").replace("{kind}", kind)
+            return _none(path, words.replace("{fix}", wording.told(kinds.fix(code))))
+        packed = start.startswith((kinds.ZIP, kinds.EMPTY_ZIP)) or kinds.packing(start) or kinds.table(start)
+        if packed or kinds.encoding(start):
+            return _dataset(path)
+    return _none(
+        path, _tr("{name} cannot be read. Datasets are files of these kinds: {known}.").replace("{known}", kinds.KINDS)
+    )
 
 
 def _route_folder(path: Path) -> Route:

@@ -15,7 +15,6 @@ from studio.contract.errors import Problem
 from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
 from studio.contract.sample import SAMPLE
-from studio.data.formats import SUFFIXES
 from studio.data.run_history import summarise
 from studio.supervisor.workplace import Workplace
 from studio.ui import drop_routing, icons, panes, theme
@@ -23,6 +22,7 @@ from studio.ui import preferences as window_preferences
 from studio.ui.autopilot import Autopilot
 from studio.ui.closing import Closing
 from studio.ui.command_palette import Command, CommandPalette
+from studio.ui.data_import import file_filters
 from studio.ui.drafts import Drafts
 from studio.ui.drop_overlay import DropOverlay
 from studio.ui.focus_ring import FocusRing
@@ -305,10 +305,7 @@ class MainWindow(QMainWindow):
 
     def choose_dataset_file(self) -> None:
         """Ask for a dataset file and import it."""
-        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
-        chosen, _ = QFileDialog.getOpenFileNames(
-            self, self.tr("Import a dataset"), "", self.tr("Datasets ({patterns})").format(patterns=patterns)
-        )
+        chosen, _ = QFileDialog.getOpenFileNames(self, self.tr("Import a dataset"), "", file_filters())
         if chosen:
             self.take(drop_routing.route_all([Path(path) for path in chosen]))
 

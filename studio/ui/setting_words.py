@@ -120,9 +120,9 @@ def fix_words(problem: Problem, table: Mapping[str, Field]) -> str:
 
 
 def preset_words(preset: Preset) -> str:
-    """All that a preset sets, one after the other: "Passes over data: 3 · Adapter size: 16". No pair is broken."""
+    """What a preset sets, one after the other: "Passes over data: 3 · Adapter size: 16". No pair is broken."""
     table = {field.path: field for field in told_fields(TrainSettings)}
-    pairs = [(table[path], value) for path, value in preset.values.items()]
+    pairs = [(table[path], value) for path, value in preset.values.items() if path not in preset.unsaid]
     said = [_tr("{name}: {value}").format(name=field.title, value=value_words(field, value)) for field, value in pairs]
     return " · ".join(words.replace(" ", "\u00a0") for words in said)
 

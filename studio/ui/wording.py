@@ -1,6 +1,8 @@
 """What is said in many places: numbers, times and sizes by the user's locale, and the contract's own words."""
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 from PySide6.QtCore import QCoreApplication, QLocale
@@ -108,12 +110,28 @@ def time_left(seconds: float) -> str:
     return _tr("about {time} left").format(time=duration(rounded))
 
 
-def moment(unix_seconds: float) -> str:
+def moment(unix_seconds: float, to_the_second: bool = False) -> str:
     """When something was: "today 14:05", "yesterday 9:12", else the date."""
     then, now = time.localtime(unix_seconds), time.localtime()
-    clock = time.strftime("%H:%M", then)
+    clock = time.strftime("%H:%M:%S" if to_the_second else "%H:%M", then)
     if then[:3] == now[:3]:
         return _tr("today {clock}").format(clock=clock)
     if then[:3] == time.localtime(time.time() - 86400)[:3]:
         return _tr("yesterday {clock}").format(clock=clock)
     return f"{time.strftime('%Y-%m-%d', then)} {clock}"
+
+
+def told_apart(made: Sequence[tuple[str, float]]) -> list[str]:
+    """Names of things, and where several have one name, when each was made: "faq.csv (today 14:05)".
+
+    Args:
+        made: Name and Unix time of each.
+    """
+    names = [name for name, _ in made]
+    for to_the_second in (False, True):
+        alike = Counter(names)
+        names = [
+            _tr("{name} ({moment})").format(name=name, moment=moment(at, to_the_second)) if alike[shown] > 1 else shown
+            for shown, (name, at) in zip(names, made, strict=True)
+        ]
+    return names

@@ -1,6 +1,7 @@
 """`apprentice data`: what the Data page does, without a window."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -252,6 +253,29 @@ def test_where_no_row_is_held_back_it_is_said_with_the_command_that_holds_one_ba
     split = told(capsys, "data", "split", "few")
     assert (split["seed"], split["train_rows"], split["held_back_rows"]) == (2, 5, 1)
     assert told(capsys, "data", "split", "few", "--seed", "0")["held_back_rows"] == 0  # the way back
+
+
+def test_the_doctor_says_in_words_what_is_in_a_dataset(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    long = [{"question": f"Who is number {n}?", "answer": f"As far as I know, it is {n} again."} for n in range(60)]
+    file = jsonl(tmp_path / "long.jsonl", [*long, {"question": "Who is last?", "answer": "Nobody of us is the last."}])
+    assert main(["data", "doctor", str(file), "--model", "starter", "--max-tokens", "100"]) == 0
+    words = capsys.readouterr().out
+    lengths = re.search(r"Lengths in tokens: half of the rows up to (\d+), 95 % up to (\d+), the longest (\d+)", words)
+    assert lengths is not None
+    assert 0 < int(lengths[1]) <= int(lengths[2]) <= int(lengths[3])
+    assert "; the longest text is 100." in words
+    assert "Languages (a guess): English (61 rows)." in words
+    assert "Answers begin with: As far as (60 rows)." in words
+    assert "as classes" not in words
+    assert words.index("Lengths in") < words.index("\n- "), "before what is wrong"
+    classes = [{"question": f"Is {n} even?", "answer": "no" if n % 4 else "yes"} for n in range(40)]
+    assert main(["data", "doctor", str(jsonl(tmp_path / "classes.jsonl", classes))]) == 0
+    words = capsys.readouterr().out
+    assert "Lengths in characters: half of the rows up to" in words
+    assert "Answers, as classes: no (30 rows), yes (10 rows)." in words
+    each = [{"question": f"Who is {n}?", "answer": f"{n} is one of us, as you know."} for n in range(9)]
+    assert main(["data", "doctor", str(jsonl(tmp_path / "each.jsonl", each))]) == 0
+    assert "No two longer answers begin alike." in capsys.readouterr().out
 
 
 def test_the_rows_held_back_are_counted_alike_wherever_a_file_is_told_about(

@@ -85,13 +85,20 @@ def test_shown_rows_are_short_and_can_cross_the_wire(tmp_path: Path, destination
         encode(event)
 
 
+def test_which_rows_were_left_out_is_told_up_to_twenty_of_a_kind(tmp_path: Path, destination: Path) -> None:
+    rows = [*QA, *({"question": f"{n}?", "answer": ""} for n in range(23))]
+    (told,) = run_import(write_jsonl(tmp_path / "faq.jsonl", rows), destination).problems
+    first = len(QA) + 1
+    assert told.where == f"faq.jsonl, rows {', '.join(str(n) for n in range(first, first + 20))} and 3 more"
+
+
 def test_rows_that_cannot_be_learned_from_are_left_out_and_counted_in_words(tmp_path: Path, destination: Path) -> None:
     rows = [*QA, {"question": "Who?", "answer": ""}, {"question": "", "answer": "Me."}]
     rows += [{"question": f"{n}?", "answer": " "} for n in range(4)]
     imported = run_import(write_jsonl(tmp_path / "faq.jsonl", rows), destination)
     assert (imported.rows, imported.usable) == (26, 20)
     empty, blank = imported.problems
-    assert (empty.code, empty.where) == ("row.empty_answer", "faq.jsonl, rows 21, 23, 24 and 2 more")
+    assert (empty.code, empty.where) == ("row.empty_answer", "faq.jsonl, rows 21, 23, 24, 25, 26")
     assert empty.what == "5 rows were left out: the answer is empty, so there is nothing to learn."
     assert (blank.code, blank.where) == ("row.empty_question", "faq.jsonl, row 22")
     assert blank.what == "1 row was left out: the question is empty."

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from studio.contract.control import Going
 from studio.contract.diagnosis import Finding
 from studio.contract.job import ImportJob, Reading
+from studio.contract.run_folder import datasets_folder
 from studio.contract.settings import TrainSettings
 from studio.data.dataset import DatasetInfo, open_dataset, read_info
 from studio.data.edits import Cell, Exclude, Replace
@@ -22,6 +23,7 @@ from studio.data.made_from import origin_of
 from studio.supervisor.workplace import Workplace
 from studio.ui import drop_routing
 from studio.ui.pages.data import DataPage
+from studio.ui.pages.train_before import BeforeRun
 from studio.ui.widgets.import_options import ImportOptions
 from studio.ui.widgets.row_link import RowLink
 from tests.ui.seen import seen_button, seen_words
@@ -68,6 +70,21 @@ def test_a_verdict_in_words_heads_the_page(page: DataPage, faq: DatasetInfo) -> 
     assert page.verdict.text.text().startswith("All 8 rows are usable.")
     assert page.verdict.y() < page.chooser.y() < page.tabs.y()
     assert page.tabs.tabText(2) == f"Problems ({page.desk.problem_count()})"
+
+
+def test_one_file_imported_twice_makes_two_names_in_the_chooser_and_on_train(page: DataPage, qtbot: QtBot) -> None:
+    source = made("faq", FAQ).sources[0].path
+    folder = datasets_folder() / "again"
+    import_dataset(ImportJob(source=source, destination=str(folder), name="faq.jsonl"), lambda event: None, Going())
+    choose(page, made("other", FAQ))
+    names = [page.chooser.itemText(index) for index in range(page.chooser.count())]
+    assert len(set(names)) == 3
+    assert names[0] == "other.jsonl"
+    assert all(name.startswith("faq.jsonl (today ") for name in names[1:])
+    train = BeforeRun(page.workplace)
+    qtbot.addWidget(train)
+    shown = [train.setup.data_box.itemText(index) for index in range(train.setup.data_box.count())]
+    assert shown == [f"{name} (8 examples)" for name in names]
 
 
 def test_a_change_makes_the_verdict_out_of_date_and_says_so(page: DataPage, faq: DatasetInfo) -> None:

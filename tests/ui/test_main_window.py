@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from studio.contract import commands
 from studio.contract.errors import Problem
 from studio.contract.run_folder import MARKER
+from studio.data.kinds import KINDS
 from studio.supervisor.workplace import Workplace
 from studio.ui import drop_routing
 from studio.ui.closing import CloseQuestion
@@ -152,7 +153,7 @@ def test_a_click_shows_no_focus_ring(window: MainWindow, qtbot: QtBot) -> None:
 def _files(folder: Path) -> dict[str, Path]:
     (folder / "faq.csv").write_text("question,answer\na,b\n")
     (folder / "weights.safetensors").write_bytes(b"")
-    (folder / "photo.png").write_bytes(b"")
+    (folder / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x02\x00")
     (folder / "model").mkdir()
     (folder / "model" / "config.json").write_text("{}")
     (folder / "adapter").mkdir()
@@ -172,8 +173,39 @@ def test_what_is_dropped_goes_by_its_content(tmp_path: Path) -> None:
         "nothing": ("none", ""),
     }
     assert "drop the folder that holds weights.safetensors" in found["weights.safetensors"].sentence
-    assert "CSV" in found["photo.png"].sentence
+    assert found["photo.png"].sentence.endswith(f"of these kinds: {KINDS}.")
     assert "without its run" in found["adapter"].sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows", b"question,answer\na,b\n"),
+        ("rows.data", b'{"question": "a", "answer": "b"}\n'),
+        ("rows.log", "frage;antwort\nWozu?;F\u00fcr uns.\n".encode("utf-16")),
+        ("packed", b"\x1f\x8b\x08\x00\x00\x00"),
+        ("table.bak", b"PAR1\x00\x15"),
+        ("sheet.ods", b"PK\x03\x04\x14\x00"),
+        ("nothing.dat", b""),
+    ],
+)
+def test_what_may_hold_rows_goes_to_the_import_whatever_its_ending(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    route = drop_routing.route(tmp_path / name)
+    assert (route.kind, route.page, route.sentence) == ("dataset", "data", f"Import {name} as a dataset")
+
+
+def test_what_is_surely_none_is_refused_before_release_with_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "old.xls").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
+    route = drop_routing.route(tmp_path / "old.xls")
+    assert route.kind == "none"
+    assert route.sentence == (
+        "old.xls is an old Excel or Word file (.xls, .doc). "
+        "In your spreadsheet program, save it as .xlsx or as CSV (UTF-8) and choose that file."
+    )
+    (tmp_path / "paper").write_bytes(b"%PDF-1.7\n")
+    assert drop_routing.route(tmp_path / "paper").sentence.startswith("paper is a PDF document. Choose a JSON, JSONL,")
+    assert drop_routing.route(tmp_path / "gone.dat").sentence.startswith("gone.dat cannot be read. Datasets are files")
 
 
 def test_a_file_of_a_model_offers_the_model_and_no_dataset(tmp_path: Path) -> None:

@@ -46,6 +46,21 @@ def show(plot: LossPlot, *runs: RunCurves) -> None:
     plot.redraw()
 
 
+def test_the_legend_explains_the_ticks_of_checkpoints_where_there_are_any(plot: LossPlot, tmp_path: Path) -> None:
+    without = curves_of()
+    without.checkpoints.clear()
+    show(plot, without)
+    assert plot.legend.texts() == ["Loss, smoothed", "each step", "on unseen examples (★ best)"]
+    saved = curves_of()
+    assert saved.checkpoints
+    show(plot, saved)
+    assert plot.legend.texts()[-1] == "saved state (checkpoint)"
+    plot.save(tmp_path / "plot.svg")
+    assert "saved state (checkpoint)" in (tmp_path / "plot.svg").read_text("utf-8")
+    show(plot, saved, without)
+    assert plot.legend.texts() == ["run-1", "run-2 (dots: on unseen examples)"]
+
+
 def test_a_long_run_is_drawn_with_few_points_and_all_of_its_range(plot: LossPlot) -> None:
     curves = curves_of(20_000)
     curves.series["loss"].values[12_345] = 9.0

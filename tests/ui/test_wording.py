@@ -1,5 +1,7 @@
 """Numbers in words, as a person reads them."""
 
+import time
+
 import pytest
 from PySide6.QtCore import QLocale
 
@@ -17,3 +19,14 @@ def test_thousands_are_grouped_in_every_locale_the_bare_one_too(locale: str, sho
         assert wording.number(1204) == shown
     finally:
         QLocale.setDefault(before)
+
+
+def test_things_of_one_name_are_told_apart_by_when_they_were_made() -> None:
+    noon = time.mktime((2020, 5, 4, 12, 0, 0, 0, 0, -1))
+    made = [("faq.csv", noon), ("other.csv", noon), ("faq.csv", noon + 20), ("faq.csv", noon + 3600)]
+    assert wording.told_apart(made) == [
+        "faq.csv (2020-05-04 12:00:00)",
+        "other.csv",
+        "faq.csv (2020-05-04 12:00:20)",
+        "faq.csv (2020-05-04 13:00)",
+    ]

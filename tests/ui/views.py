@@ -60,11 +60,12 @@ def _data_masks(window: MainWindow) -> None:
 
 
 def _data_changed(window: MainWindow) -> None:
-    """Options open, rows left out and changed, the doctor at work."""
+    """Options and what is in it open, rows left out and changed, the doctor at work."""
     page = _page(window, "data")
     assert isinstance(page, DataPage)
     page.desk._calm.setInterval(600_000)
     page.options.heading.setChecked(True)
+    page.contents.heading.setChecked(True)
     page.desk.history.do(Exclude((0, 2)), "leave out 2 rows")
     page.desk.history.do(Replace((Cell(1, 1, "Another answer."),)), "change a text")
     page.verdict.show_checking(True)

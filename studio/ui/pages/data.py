@@ -13,12 +13,14 @@ from studio.data.compared import better_alone
 from studio.data.dataset import DatasetInfo
 from studio.data.edits import Operation
 from studio.supervisor.workplace import Workplace
+from studio.ui import wording
 from studio.ui.data_desk import DataDesk, compared_problem
 from studio.ui.data_import import DataImport, file_filters
 from studio.ui.pages.page import Page
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.combo_box import ComboBox
+from studio.ui.widgets.data_contents import DataContents
 from studio.ui.widgets.data_empty import DataEmpty
 from studio.ui.widgets.data_verdict import DataVerdict
 from studio.ui.widgets.import_options import ImportOptions
@@ -68,6 +70,7 @@ class DataPage(Page):
         self.verdict = DataVerdict()
         self.mapping_form = MappingForm()
         self.options = ImportOptions()
+        self.contents = DataContents()
         self.tabs = self._build_tabs()
         content = ScrollColumn(margin=0)  # with large text in a low window, what stands above leaves no room for rows
         inside = column(
@@ -75,6 +78,7 @@ class DataPage(Page):
             row(self.chooser, self.add_button, self.delete_button, 1, self.continue_button),
             self.mapping_form,
             self.options,
+            self.contents,
         )
         inside.setContentsMargins(0, 0, 0, 0)
         inside.addWidget(self.tabs, 1)
@@ -106,7 +110,7 @@ class DataPage(Page):
         importing.question_changed.connect(self._show_continue)
         self.empty.paths_chosen.connect(importing.import_files)
         self.empty.sample_wanted.connect(self.workplace.import_sample)
-        self.verdict.problems_wanted.connect(self._show_problems)
+        self.verdict.problems_wanted.connect(lambda: self.tabs.setCurrentWidget(self.problems))
         self.verdict.check_wanted.connect(desk.check)
         self.verdict.fix_wanted.connect(self._on_fix_wanted)
         self.verdict.cancel_wanted.connect(desk.checkup.cancel)
@@ -245,8 +249,8 @@ class DataPage(Page):
         infos = self.workplace.datasets()
         self._info = self.workplace.dataset
         self.chooser.clear()
-        for info in infos:
-            self.chooser.addItem(info.name, info.id)
+        for name, info in zip(wording.told_apart([(info.name, info.created) for info in infos]), infos, strict=True):
+            self.chooser.addItem(name, info.id)
         self.chooser.setCurrentIndex(self.chooser.findData(self._info.id) if self._info is not None else -1)
         self.stack.setCurrentIndex(1 if infos else 0)
         if self.desk.dataset is None or self.desk.dataset.info != self._info:  # told more than once
@@ -297,6 +301,7 @@ class DataPage(Page):
         better = self._info is not None and better_alone(self._info.mapping) is not None
         found = desk.found if dataset is not None else None
         self.problems.show_all(found, problems, compared_problem(desk), better, desk.name_of, desk.stale)
+        self.contents.show_found(found)
         self.rows.show_findings(found.findings if found is not None else ())
 
     def _show_busy(self) -> None:
@@ -349,9 +354,6 @@ class DataPage(Page):
         self.on_shown()
 
     # --- tabs -------------------------------------------------------------------------------------------
-
-    def _show_problems(self) -> None:
-        self.tabs.setCurrentWidget(self.problems)
 
     def _on_tab_changed(self) -> None:
         self.preview.set_shown(self.tabs.currentWidget() is self.preview and self.isVisible())

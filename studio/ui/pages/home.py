@@ -9,10 +9,10 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout
 from studio.contract import events
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
-from studio.data.formats import SUFFIXES
 from studio.data.run_history import RunSummary
 from studio.supervisor.workplace import Workplace
 from studio.ui import drop_routing, failures, wording
+from studio.ui.data_import import file_filters
 from studio.ui.pages.page import Page
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -81,10 +81,9 @@ class HomePage(Page):
         card = Section()
         card.add(self.try_button)
         card.add(self.try_hint)
-        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
         self.drop_zone = DropZone(
             self.tr("Drop your own examples here (CSV, Excel, JSON, Parquet, text, a ZIP or a folder), or"),
-            self.tr("Datasets ({patterns})").format(patterns=patterns),
+            file_filters(),
             several=True,
         )
         self.drop_zone.paths_chosen.connect(self._on_paths_chosen)

@@ -164,9 +164,11 @@ class BeforeRun(QWidget):
     def _fill_datasets(self) -> None:
         chosen = self.workplace.dataset
         words = self.tr("{name} ({rows} examples)")
+        infos = self.workplace.datasets()
+        names = wording.told_apart([(info.name, info.created) for info in infos])
         choices = [
-            Choice(info.id, words.format(name=info.name, rows=wording.number(info.usable)))
-            for info in self.workplace.datasets()
+            Choice(info.id, words.format(name=name, rows=wording.number(info.usable)))
+            for name, info in zip(names, infos, strict=True)
         ]
         self.setup.data_box.fill(choices, chosen.id if chosen is not None else "")
         self._take_split()

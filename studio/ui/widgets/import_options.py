@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QSizePolicy, QSpinBox, QToolButton, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QSizePolicy, QSpinBox, QWidget
 
 from studio.contract.errors import StudioError
 from studio.contract.job import Reading
@@ -14,10 +14,11 @@ from studio.data.dataset import DatasetInfo
 from studio.data.made_from import Origin
 from studio.data.row_split import RowSplit
 from studio.data.turn_order import is_offered
-from studio.ui import icons, wording
+from studio.ui import wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.combo_box import ComboBox
+from studio.ui.widgets.fold_heading import FoldHeading
 from studio.ui.widgets.labels import ElidedLabel, label
 from studio.ui.widgets.number_box import indent
 from studio.ui.widgets.section import clear_layout, column, row
@@ -50,19 +51,13 @@ class ImportOptions(QWidget):
         self._info: DatasetInfo | None = None
         self._origin: Origin | None = None
         self.weights: list[QDoubleSpinBox] = []
-        self.heading = QToolButton()
-        self.heading.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.heading.setCheckable(True)
-        self.heading.setText(self.tr("Files and test rows"))
-        self.heading.setAccessibleName(self.tr("Files and test rows"))
-        self.heading.toggled.connect(self._on_toggled)
         self.summary = ElidedLabel("", "muted")
         self.body = QWidget()
         self.body.setLayout(self._build())
+        self.heading = FoldHeading(self.tr("Files and test rows"), self.body)
         outer = column(row(self.heading, self.summary), self.body, spacing=GRID // 2)
         outer.setContentsMargins(0, 0, 0, 0)
         self.setLayout(outer)
-        self._on_toggled(False)
 
     # --- layout -----------------------------------------------------------------------------------------
 
@@ -153,10 +148,6 @@ class ImportOptions(QWidget):
         combo.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToContents)
         combo.activated.connect(on_chosen)
         return combo
-
-    def _on_toggled(self, is_open: bool) -> None:
-        self.heading.setIcon(icons.icon("chevron-down" if is_open else "chevron-right", "muted"))
-        self.body.setVisible(is_open)
 
     # --- what is shown ----------------------------------------------------------------------------------
 

@@ -37,6 +37,10 @@ class Legend(QWidget):
         self.setAccessibleName(", ".join(self.texts()))
         self._fit()
 
+    def entries(self) -> list[tuple[Any, str]]:
+        """What is explained."""
+        return list(self._entries)
+
     def texts(self) -> list[str]:
         """What is said."""
         return [words for _, words in self._entries]
@@ -126,12 +130,36 @@ class PlotLegend(Legend):
 
     swatch_width = 28
 
+    def show_runs(self, names: Sequence[str], with_checkpoints: bool) -> None:
+        """Explain the lines of one run, or of several by their names; the ticks at the foot where there are any."""
+        if len(names) > 1:
+            *before, last = names
+            words = [*before, self.tr("{run} (dots: on unseen examples)").format(run=last)]
+            entries = [(Look(index, "smooth", True), name) for index, name in enumerate(words)]
+        else:
+            entries = [
+                (Look(0, "smooth"), self.tr("Loss, smoothed")),
+                (Look(0, "raw"), self.tr("each step")),
+                (Look(0, "tests"), self.tr("on unseen examples (★ best)")),
+            ]
+            entries += [(Look(0, "checkpoint"), self.tr("saved state (checkpoint)"))] if with_checkpoints else []
+        if entries != self.entries():
+            self.set_entries(entries)
+
     def draw_swatch(self, painter: QPainter, key: Look, place: QRect) -> None:
-        """The line, and the dot of a test."""
-        middle = place.y() + place.height() // 2
-        painter.setPen(key.pen())
-        painter.drawLine(place.x(), middle, place.right(), middle)
-        if key.kind == "tests":
-            painter.setBrush(key.color())
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.drawEllipse(place.x() + 11, middle - 3, 6, 6)
+        """The line, and the dot of a test; a checkpoint is a tick."""
+        draw_look(painter, key, place)
+
+
+def draw_look(painter: QPainter, look: Look, place: QRect) -> None:
+    """Draw a piece of a line of a plot, as wide as the place is."""
+    middle = place.y() + place.height() // 2
+    painter.setPen(look.pen())
+    if look.kind == "checkpoint":
+        painter.drawLine(place.center().x(), middle - 4, place.center().x(), middle + 4)
+        return
+    painter.drawLine(place.x(), middle, place.right(), middle)
+    if look.kind == "tests":
+        painter.setBrush(look.color())
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.drawEllipse(place.x() + 11, middle - 3, 6, 6)

@@ -120,7 +120,6 @@ class LossPlot(QWidget):
         self._smoothers = [{name: Smoother() for name in _NOISY} for _ in runs]
         self._drawn_versions = [-1 for _ in runs]
         self._crosshair, self._following = None, True
-        self.legend.set_entries(self._legend())
         self._make_stale()
 
     def refresh(self) -> None:
@@ -212,6 +211,7 @@ class LossPlot(QWidget):
             if run.curves.best is not None and len(run.curves.series["held_back"]) > 1:
                 best = (self._position(run, run.curves.best[0]), run.curves.best[1])
             checkpoints = [self._position(run, step) for step in run.curves.checkpoints]
+        self.legend.show_runs([run.name for run in self._runs], with_checkpoints=bool(checkpoints))
         self.main.set_marks(tests, best, checkpoints)
 
     def _positions(self, series: Series) -> np.ndarray:
@@ -227,17 +227,6 @@ class LossPlot(QWidget):
         loss = run.curves.series["loss"]
         index = int(np.searchsorted(loss.steps, step, side="right")) - 1
         return float(loss.seconds[index]) if index >= 0 else 0.0
-
-    def _legend(self) -> list[tuple[Look, str]]:
-        if len(self._runs) > 1:
-            words = self.tr("{run} (dots: on unseen examples)")
-            entries = [(Look(index, "smooth", True), run.name) for index, run in enumerate(self._runs)]
-            return [*entries[:-1], (entries[-1][0], words.format(run=entries[-1][1]))]
-        return [
-            (Look(0, "smooth"), self.tr("Loss, smoothed")),
-            (Look(0, "raw"), self.tr("each step")),
-            (Look(0, "tests"), self.tr("on unseen examples (★ best)")),
-        ]
 
     # --- figures under the crosshair ----------------------------------------------------------------------
 
@@ -385,7 +374,7 @@ class LossPlot(QWidget):
     def _plate(self) -> plot_export.Plate:
         heading = ", ".join(run.name for run in self._runs)
         small = [(self.captions[name].text(), panel) for name, panel in self.small.items()]
-        return plot_export.Plate(heading, self._legend(), [(self.tr("Loss"), self.main), *small])
+        return plot_export.Plate(heading, self.legend.entries(), [(self.tr("Loss"), self.main), *small])
 
     def _ask_and_save(self, ending: str) -> None:
         name = "-".join(run.name for run in self._runs)[:80].replace("/", "-") or "run"

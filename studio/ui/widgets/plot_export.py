@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen
 from PySide6.QtSvg import QSvgGenerator
 
 from studio.ui import theme
+from studio.ui.widgets.legend import draw_look
 from studio.ui.widgets.plot_panel import Look, PlotPanel
 
 _MARGIN = 16
@@ -61,8 +62,7 @@ class Plate:
     def _paint_legend(self, painter: QPainter, area: QRect) -> None:
         left = area.left()
         for look, words in self.legend:
-            painter.setPen(look.pen())
-            painter.drawLine(left, area.center().y(), left + 28, area.center().y())
+            draw_look(painter, look, QRect(left, area.top(), 28, 24))
             width = painter.fontMetrics().horizontalAdvance(words)
             painter.setPen(QPen(QColor(theme.tokens().text)))
             painter.drawText(QRect(left + 34, area.top(), width + 4, 24), Qt.AlignmentFlag.AlignVCenter, words)

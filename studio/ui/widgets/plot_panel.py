@@ -32,7 +32,7 @@ class Look:
     """How a line is drawn: `run` picks colour and dash, `kind` tells raw, smoothed and test lines apart."""
 
     run: int = 0
-    kind: str = "smooth"  # "raw", "smooth", "plain", "tests", "few tests"
+    kind: str = "smooth"  # "raw", "smooth", "plain", "tests", "few tests", "checkpoint"
     dashed: bool = False
 
     @property
@@ -42,6 +42,8 @@ class Look:
 
     def color(self) -> QColor:
         """The colour in the theme of now; tests on unseen rows of a single run have one of their own."""
+        if self.kind == "checkpoint":
+            return theme.tokens().color("muted")
         colors = theme.tokens().runs
         index = self.run + (1 if self.of_tests and not self.dashed else 0)
         color = QColor(colors[index % len(colors)])
@@ -51,7 +53,8 @@ class Look:
 
     def pen(self) -> QPen:
         """The pen in the theme of now."""
-        width = {"raw": 1.0, "smooth": _SMOOTH_WIDTH, "plain": 1.4, "tests": 1.6, "few tests": 0.8}[self.kind]
+        widths = {"raw": 1.0, "smooth": _SMOOTH_WIDTH, "plain": 1.4, "tests": 1.6, "few tests": 0.8, "checkpoint": 2.0}
+        width = widths[self.kind]
         style = theme.RUN_DASHES[self.run % len(theme.RUN_DASHES)] if self.dashed else Qt.PenStyle.SolidLine
         if self.kind == "raw":
             style = Qt.PenStyle.SolidLine
