@@ -11,6 +11,7 @@ from studio.data.doctor import CHECKS
 from studio.data.doctor.check import Check, Measured
 from studio.data.doctor.checks import personal_data
 from studio.data.doctor.checks.lengths import percent
+from studio.data.markers import mark_in_text
 from studio.data.remarks import is_remark
 from tests.data.doctor.sets import examine, finding, found, rows_of, sentence, sound, write_set
 from tests.data.files import refused, write_jsonl
@@ -205,10 +206,13 @@ def test_answers_that_begin_alike_are_told(tmp_path: Path, beginning: str) -> No
 MARKED = [
     "<|im_start|>user\nHi", "before <|eot_id|> after", "[INST] Do this [/INST]", "text [/INST] text", "<<SYS>> be good",
     "<start_of_turn>model", "end</s>", "### Instruction:\nDo", "x <｜Assistant｜> y", "USER: hi\nASSISTANT: hello",
+    "Ja <|END_OF_TURN_TOKEN|>", "Ja.\n### Human: noch\n### Assistant: nein", "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>Ja",
+    "[AVAILABLE_TOOLS] []", "[SYSTEM_PROMPT] be good", "<s>hello\nyou</s>", "new <unk> word",
 ]  # fmt: skip
 UNMARKED = [
     "a < b and |x| > 0", "<html><b>bold</b></html>", "the [INSTALL] step", "### Instructions for use", "<s>old</s> new",
     "if x <| y", "user: hi", "## Response times",
+    "Now <s>19 €</s>", "### Input: a file", "### Instructions: mix it", "<span>a</span> <s>b</s> <s>c</s>", "<|x|>",
 ]  # fmt: skip
 
 
@@ -216,6 +220,9 @@ def test_marks_of_a_template_in_the_text_are_found(tmp_path: Path) -> None:
     rows = [(text, sentence(n)) for n, text in enumerate([*MARKED, *UNMARKED], 800)]
     one = found(examine(write_set(tmp_path / "set", rows)), "template_markers")
     assert one.count == len(MARKED)
+    told = {text: mark_in_text(text) for text in [*MARKED, *UNMARKED]}
+    assert all(told[text] in text for text in MARKED)
+    assert [text for text in told if told[text]] == MARKED, "the import tells of the same"
     for number, text in enumerate(MARKED):
         alone = examine(write_set(tmp_path / f"set{number}", [(text, sentence(1)), *sound(2)]))
         assert rows_of(found(alone, "template_markers")) == [0], text
