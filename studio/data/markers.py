@@ -18,11 +18,11 @@ _FAMILIES = (
     r"<s>(?:[^<\n]|<[^/\n]|</[^s\n]|</s[^>\n])*$",
     r"^(?:[^<\n]|<[^s\n]|<s[^>\n])*</s>",
 )
-"""Tags of reasoning are none: answers may bring them."""
+"""Control tokens of the known families, and the headings of templates without any. Tags of reasoning are none: answers
+may bring them."""
 
 PATTERN = "(?m)" + "|".join(_FAMILIES)
-"""Control tokens of the known families, and the headings of templates without any: for `re` and for RE2, so that the
-import and the doctor never disagree."""
+"""For `re` and for RE2: the import and the doctor never disagree."""
 
 BEGINNINGS = {
     "<": ("<|", "<｜", "<</", "<<S", "_turn>", "<bos>", "<eos>", "<pad>", "<unk>", "<s>", "</s>"),
