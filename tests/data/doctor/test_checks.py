@@ -306,12 +306,19 @@ def test_a_lost_letter_is_told_and_cannot_be_restored(tmp_path: Path) -> None:
 PERSONAL = {
     "email": ["write to jane.doe@example.com today"],
     "telephone": ["+49 30 1234567", "call 0171-1234567 now", "(555) 123-4567", "0049 (0)30 901820", "555-123-4567"],
-    "card": ["4111 1111 1111 1111", "5500-0000-0000-0004"],
+    "card": [
+        "4111 1111 1111 1111",
+        "5500-0000-0000-0004",
+        "4111111111111111,5500000000000004",
+        "for 0.5 by 4111 1111 1111 1111.",
+    ],
     "keys": ["AKIA" + "ABCDEFGH" * 2, "hf_" + "a1B2" * 9, "-----BEGIN " + "RSA PRIVATE KEY-----"],
 }
 IMPERSONAL = [
     "look @home or a@b", "in 2024 there were 1234567 of them", "0.333333333", "4111 1111 1111 1112", "1000000000000000",
     "risk-assessment-of-the-whole-thing", "from 1999-2005", "10 000 000 people", "sk-short", "ISBN 978-3-16-148410-0",
+    "0.35410936828887674", "at 0.006883695940555379,", "0,5338214948423172", "x=412,4077429699364221",
+    "5500000000000004.5",
 ]  # fmt: skip
 
 
