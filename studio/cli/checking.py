@@ -90,7 +90,7 @@ def _say(finding: diagnosis.Finding, opened: dataset.Dataset, test: str) -> None
     for text in (finding.why, finding.advice):
         if text:
             output.say(f"    {text}")
-    name = shlex.quote(opened.info.name)
+    name = shlex.quote(_word_for(opened.info))
     if is_offered(finding.advice):
         output.say("    `apprentice data import FILE --mend-turns` does so.")
     if finding.fix:
@@ -101,6 +101,12 @@ def _say(finding: diagnosis.Finding, opened: dataset.Dataset, test: str) -> None
     for example in finding.examples[:_SHOWN_EXAMPLES]:
         if example.row >= 0:
             output.say(shown(f"    {row_numbers.name_of(opened, example.row)}: {example.excerpt}", _WIDTH))
+
+
+def _word_for(info: dataset.DatasetInfo) -> str:
+    """What a command takes for this dataset and nothing else: its name, or its id where a file or another has that."""
+    alike = sum(one.name == info.name for one in dataset.list_datasets())
+    return info.id if alike > 1 or Path(info.name).exists() else info.name
 
 
 def _mend(wanted: list[str], found: diagnosis.Diagnosed, folder: Path) -> None:

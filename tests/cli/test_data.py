@@ -156,6 +156,16 @@ def test_rows_of_several_files_are_told_by_their_place_and_by_their_file(
     assert "".join(told(capsys, "preview", "mine", "--row", "13")["pieces"]).count("What is 3?")  # type: ignore[arg-type]
 
 
+def test_the_command_that_mends_is_told_so_that_it_works_beside_the_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    jsonl(tmp_path / "rows.jsonl", [*ROWS, ROWS[3]])
+    assert main(["data", "doctor", "rows.jsonl"]) == 0
+    (line,) = (one for one in capsys.readouterr().out.splitlines() if "--fix drop_duplicates" in one)
+    assert told(capsys, *line.partition("apprentice ")[2].split())["usable"] == 12
+
+
 def test_all_changes_are_taken_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = jsonl(tmp_path / "rows.jsonl", [*ROWS, ROWS[3]])
     told(capsys, "data", "import", str(file), "--to", "mine")
