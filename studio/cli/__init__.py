@@ -203,7 +203,7 @@ def _data(commands: "Subparsers") -> None:
     split.add_argument("data", metavar="NAME", help="an imported dataset")
     split.add_argument("--seed", type=int, help="hold back other rows from now on")
     split.add_argument("--held-back-share", metavar="SHARE", help="count at this share (default: what runs use)")
-    doctor = _add(data, "doctor", "data:data_doctor", "what is wrong with a dataset, and what would mend it")
+    doctor = _add(data, "doctor", "checking:data_doctor", "what is wrong with a dataset, and what would mend it")
     doctor.add_argument("data", metavar="NAME", help="an imported dataset, or a file")
     doctor.add_argument("--model", help="model folder, added model, or 'starter': count its tokens")
     doctor.add_argument("--max-tokens", type=int, metavar="TOKENS", help="longest text (default: 1024)")

@@ -1,4 +1,4 @@
-"""`apprentice data`: inspect, import, list, doctor and export datasets, as the window's Data page does."""
+"""`apprentice data`: inspect, import, list and export datasets, as the window's Data page does."""
 
 import argparse
 import os
@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from studio.cli import data_contents, output, places
-from studio.contract import diagnosis, events, job
+from studio.cli import output, places
+from studio.contract import events, job
 from studio.contract.control import Going
 from studio.contract.errors import StudioError
 from studio.contract.fields import build
@@ -149,71 +149,6 @@ def data_list(arguments: argparse.Namespace) -> int:
     for info in [] if arguments.json else found:
         output.say(f"{info.id}  {info.name}  {info.usable} of {info.rows} rows usable")
     return 0
-
-
-def data_doctor(arguments: argparse.Namespace) -> int:
-    """What is wrong with a dataset, and what a click in the window would mend.
-
-    Raises:
-        StudioError: There is no such dataset or model.
-    """
-    from studio.data.doctor.fixes import operation
-    from studio.data.edits import EditLog
-    from studio.worker import doctor
-
-    with output.Reporter(arguments.json) as reporter:
-        info = places.find_dataset(arguments.data, show=reporter.show)
-    if arguments.fix and Path(arguments.data).expanduser().exists():
-        raise StudioError(
-            "doctor.fix_of_file",
-            "A file is never changed.",
-            "--fix leaves rows out of an imported dataset, or repairs them there.",
-            f"Import it (`apprentice data import {arguments.data}`) and give the dataset's name.",
-        )
-    values = {} if arguments.max_tokens is None else {"max_tokens": arguments.max_tokens}
-    settings = build(TrainSettings, values)
-    work = job.DoctorJob(
-        dataset=info.folder,
-        model=str(places.find_model(arguments.model)) if arguments.model else "",
-        settings=settings,
-        test=str(Path(arguments.test).expanduser().resolve()) if arguments.test else "",
-    )
-    if work.model and settings.replay_share > 0:
-        work = msgspec.structs.replace(work, general=places.beside_model(Path(work.model), "general.jsonl"))
-    with output.Reporter(arguments.json) as reporter:
-        found = doctor.run(work, reporter.show, Going())
-        if arguments.fix:
-            _mend(arguments.fix, found, Path(info.folder), operation, EditLog)
-            found = doctor.run(work, reporter.show, Going())
-    if arguments.json:
-        output.print_json(found)
-        return 0
-    output.say(found.verdict)
-    for line in data_contents.lines(found):
-        output.say(line)
-    for finding in found.findings:
-        output.say(f"- {finding.title}" + (f" [--fix {finding.fix}]" if finding.fix else ""))
-        if finding.why:
-            output.say(f"    {finding.why}")
-    return 0
-
-
-def _mend(wanted: list[str], found: diagnosis.Diagnosed, folder: Path, operation: Any, log_of: Any) -> None:
-    offered = {finding.fix: finding for finding in found.findings if finding.fix}
-    for fix in wanted:
-        if fix not in offered:
-            raise StudioError(
-                "doctor.no_fix",
-                f"There is nothing here that {fix} would mend.",
-                fix=f"Offered: {', '.join(offered) or 'none'}.",
-            )
-        opened = dataset.open_dataset(folder)
-        if fix == "hold_back":
-            other = seed_that_holds_back(opened, TrainSettings().held_back_share)
-            if other is not None:
-                change_split(opened.info, msgspec.structs.replace(opened.info.split, seed=other[0]))
-            continue
-        log_of(folder, opened.table.num_rows).apply(operation(opened, offered[fix]))
 
 
 def data_delete(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from studio.cli import output, places
+from studio.cli import output, places, row_numbers
 from studio.cli.options import settings_from
 from studio.contract import events, job
 from studio.contract.errors import Problem, StudioError, agreeing
@@ -39,9 +39,9 @@ def preview(arguments: argparse.Namespace) -> int:
     model_folder.require_usable(model)
     opened = dataset.open_dataset(Path(info.folder))
     work = job.PreviewJob(dataset=str(info.folder), model=str(model), settings=settings)
-    rows = RowReader(work, opened).read((_stored_row(opened, arguments.row),))
+    rows = RowReader(work, opened).read((row_numbers.stored_row(opened, arguments.row),))
     if not rows:
-        raise _no_row(opened, arguments.row)
+        raise row_numbers.no_row(opened, arguments.row)
     if arguments.json:
         # Counted from 1, as it was asked for.
         told = msgspec.to_builtins(msgspec.structs.replace(rows[0], row=arguments.row))
@@ -50,22 +50,6 @@ def preview(arguments: argparse.Namespace) -> int:
     else:
         _say_masked(rows[0], compared(info))
     return 0
-
-
-def _stored_row(opened: dataset.Dataset, number: int) -> int:
-    """Where a row lies that the file, the table and the doctor call by this number; of several files: its place."""
-    if len(opened.info.sources) > 1:
-        return number - 1
-    numbers = opened.table.column("source_row").to_pylist()
-    if number not in numbers:
-        raise _no_row(opened, number)
-    return numbers.index(number)
-
-
-def _no_row(opened: dataset.Dataset, number: int) -> StudioError:
-    last = opened.table.column("source_row").to_pylist()[-1] if len(opened.info.sources) <= 1 else len(opened)
-    left_out = "It was left out when the file was imported." if 0 < number < last else f"The last one is {last}."
-    return StudioError("preview.no_row", f"There is no row {number}.", left_out, "Choose another row.")
 
 
 def _say_masked(row: events.MaskedRow, refused: Problem | None) -> None:

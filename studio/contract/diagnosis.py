@@ -29,6 +29,9 @@ class RowExample(msgspec.Struct, frozen=True):
 
     Attributes:
         row: Stored row of the dataset, from 0: edits do not move it. -1: not in the dataset (left out by the import).
+            In the output of `apprentice data doctor NAME --json` it is what `apprentice preview NAME --row` takes, from
+            1: the row's number in its file, as the window's table shows it; of a dataset of several files its place
+            among all rows.
         excerpt: A short part of its text on one line.
     """
 

@@ -16,7 +16,7 @@ import xxhash
 from studio.contract.job import Mapping
 from studio.contract.records import FACTORS, ROLE_NUMBERS
 from studio.data.conversation import CONTENT_KEYS, ROLE_KEYS, ROLES, turn_keys
-from studio.data.markers import mark_in_text
+from studio.data.markers import BEGINNINGS, mark_in_text
 
 ROLE_NAMES = ("system", "user", "assistant")
 _ROLE_NUMBERS = np.array([ROLE_NUMBERS[name] for name in ROLE_NAMES], np.uint64)
@@ -24,9 +24,8 @@ _CODES = {name: code for code, name in enumerate(ROLE_NAMES)}
 _ODD = 3
 _MOST_SPELLINGS = 64
 _TEXT = pa.string()
-_BEGINNINGS = {b"<": (b"<",), b"[": (b"[INST", b"[/INST"), b"#": (b"###",)}
-"""Every mark of a chat template holds one of these; one byte is looked for ten times as quickly as several."""
-
+_BEGINNINGS = {first.encode(): tuple(more.encode() for more in mores) for first, mores in BEGINNINGS.items()}
+"""One byte is looked for ten times as quickly as several."""
 
 _JSON_STARTS = np.isin(np.arange(256), list(b"[{ \t\r\n"))
 _TURNS_IN_JSON = rf'(?s)^[ \t\r\n]*[\[{{].*(?:"(?:{"|".join(ROLE_KEYS)})"|\\u00[67])'

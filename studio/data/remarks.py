@@ -28,6 +28,14 @@ def is_remark(problem: Problem) -> bool:
     return problem.code in _REMARKS
 
 
+_FOUND_AGAIN = ("data.duplicates", "data.overlap", "data.markers")
+
+
+def found_again(problem: Problem) -> bool:
+    """Whether the doctor tells of it himself, by the rows as they read now: once he has looked, his word counts."""
+    return problem.code.startswith("row.") or problem.code in _FOUND_AGAIN
+
+
 def in_order(problems: tuple[Problem, ...]) -> list[Problem]:
     """What is wrong first, remarks behind it."""
     return sorted(problems, key=is_remark)

@@ -16,7 +16,7 @@ from studio.data.doctor.fixes import operation, spared
 from studio.data.edits import Replace
 from studio.data.holding_back import seed_that_holds_back
 from studio.data.made_from import Origin, file_of, origin_of
-from studio.data.remarks import first_of_all, is_remark
+from studio.data.remarks import first_of_all, found_again, is_remark
 from studio.data.row_split import change_split
 from studio.supervisor.checkup import Checkup, kept_diagnosis, longest_text, up_to_date
 from studio.supervisor.workplace import Workplace
@@ -214,7 +214,7 @@ class DataDesk(QObject):
         findings = len(self.found.findings) if self.found is not None else 0
         told = [one for one in dataset.info.problems if not is_remark(one)]
         if self.found is not None:
-            told = [one for one in told if not one.code.startswith("row.")]
+            told = [one for one in told if not found_again(one)]
         return findings + len(told) + (compared(dataset.info) is not None)
 
     def _on_diagnosed(self, found: events.Diagnosed) -> None:

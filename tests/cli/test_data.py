@@ -122,6 +122,51 @@ def test_a_dataset_is_imported_looked_through_mended_and_exported(
     assert refused(capsys, "data", "doctor", "mine", "--fix", "drop_duplicates")["code"] == "doctor.no_fix"
 
 
+def test_a_finding_is_told_with_why_the_command_that_mends_it_and_rows_by_the_numbers_of_preview(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    gaps: list[dict[str, object]] = [{"prompt": f"Gap {n}?", "completion": ""} for n in range(5)]
+    long: dict[str, object] = {"prompt": "Wer?", "completion": "Das sagt die Leitung des Hauses. " * 9}
+    file = jsonl(tmp_path / "rows.jsonl", [*gaps, *ROWS, long, *[long] * 4])
+    told(capsys, "data", "import", str(file), "--to", "my rows")
+    assert main(["data", "doctor", "my rows"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("- 4 rows repeat"))
+    assert "learned more strongly" in lines[start + 1]
+    assert lines[start + 2] == "    To leave 4 rows out: apprentice data doctor 'my rows' --fix drop_duplicates"
+    assert lines[start + 3] == "    The way back: apprentice data restore 'my rows'"
+    examples = lines[start + 4 : start + 7]
+    assert [line.split(":")[0] for line in examples] == ["    row 19", "    row 20", "    row 21"]
+    assert max(map(len, examples)) <= 100
+    assert not any(line.startswith("    row 22") for line in lines)
+    assert any("Fill it in or delete the row." in line for line in lines), "advice where no command mends it"
+    found = told(capsys, "data", "doctor", "my rows")
+    (copies,) = (one for one in found["findings"] if one.get("fix") == "drop_duplicates")  # type: ignore[attr-defined]
+    assert [example["row"] for example in copies["examples"]] == [19, 20, 21, 22]
+    assert told(capsys, "preview", "my rows", "--row", "19")["row"] == 19
+    assert "Das sagt" in "".join(told(capsys, "preview", "my rows", "--row", "19")["pieces"])  # type: ignore[arg-type]
+
+
+def test_rows_of_several_files_are_told_by_their_place_and_by_their_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    one, two = jsonl(tmp_path / "one.jsonl", ROWS), jsonl(tmp_path / "two.jsonl", [ROWS[3]])
+    told(capsys, "data", "import", str(one), "--more", str(two), "--to", "mine")
+    assert main(["data", "doctor", "mine"]) == 0
+    assert "    row 13 (row 1 of two.jsonl): What is 3?" in capsys.readouterr().out
+    assert "".join(told(capsys, "preview", "mine", "--row", "13")["pieces"]).count("What is 3?")  # type: ignore[arg-type]
+
+
+def test_the_command_that_mends_is_told_so_that_it_works_beside_the_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    jsonl(tmp_path / "rows.jsonl", [*ROWS, ROWS[3]])
+    assert main(["data", "doctor", "rows.jsonl"]) == 0
+    (line,) = (one for one in capsys.readouterr().out.splitlines() if "--fix drop_duplicates" in one)
+    assert told(capsys, *line.partition("apprentice ")[2].split())["usable"] == 12
+
+
 def test_all_changes_are_taken_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = jsonl(tmp_path / "rows.jsonl", [*ROWS, ROWS[3]])
     told(capsys, "data", "import", str(file), "--to", "mine")
@@ -248,7 +293,7 @@ def test_where_no_row_is_held_back_it_is_said_with_the_command_that_holds_one_ba
     assert main(["data", "doctor", "few"]) == 0
     words = capsys.readouterr().out
     assert "No row is held back for testing, so nothing would show whether the model learns" in words
-    assert "[--fix hold_back]" in words
+    assert "To hold 1 row back: apprentice data doctor few --fix hold_back" in words
     assert told(capsys, "data", "doctor", "few", "--fix", "hold_back")["findings"] == []
     split = told(capsys, "data", "split", "few")
     assert (split["seed"], split["train_rows"], split["held_back_rows"]) == (2, 5, 1)

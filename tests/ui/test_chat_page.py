@@ -104,6 +104,8 @@ def test_one_click_on_a_held_back_question_is_answered_by_base_and_adapter(
     page.show_run(finished_run(made, dataset))
     assert page.conversation.service.state == "loading"  # before anybody asks, so that the first answer comes soon
     short(page)
+    hint = " ".join(label.text() for label in page.hint.findChildren(QLabel))
+    assert "its row was held back from the training, though others may ask the same" in hint
     chip = page.chips.chips[0]
     assert "&&" in chip.text()  # shown as it stands, not as a mnemonic
     chip.click()

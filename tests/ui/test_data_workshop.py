@@ -87,6 +87,25 @@ def test_one_file_imported_twice_makes_two_names_in_the_chooser_and_on_train(pag
     assert shown == [f"{name} (8 examples)" for name in names]
 
 
+def test_what_the_doctor_finds_replaces_what_the_import_said_of_the_same(page: DataPage) -> None:
+    rows = [{"question": f"Who is number {n}?", "answer": f"It is number {n} of the house."} for n in range(40)]
+    marked = [{"question": "What ends it?", "answer": "That does <|im_end|> so."}]
+    info = made("twice", [*rows, rows[5], *marked])
+    assert sorted(one.code for one in info.problems) == ["data.duplicates", "data.markers"]
+    choose(page, info)
+    assert page.desk.found is not None
+    assert {"doctor.exact_duplicates", "doctor.template_markers"} <= {one.code for one in page.desk.found.findings}
+    assert page.problems.cards == []
+    assert page.desk.problem_count() == len(page.desk.found.findings)
+    page.desk.fix(finding(page, "exact_duplicates"))
+    check(Path(info.folder))
+    page.desk.open(None)
+    page.desk.open(read_info(Path(info.folder)))
+    page._show_found()
+    assert page.problems.cards == []
+    assert not any("repeat" in card.finding.title for card in page.problems.findings)
+
+
 def test_a_change_makes_the_verdict_out_of_date_and_says_so(page: DataPage, faq: DatasetInfo) -> None:
     assert page.verdict.check_button.text() == "Check again"
     page.desk.history.do(Exclude((2,)), "x")

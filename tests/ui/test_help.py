@@ -51,6 +51,13 @@ def test_every_link_leads_to_a_topic_and_none_leaves_the_program(qapp: QApplicat
             assert link.removeprefix("help:") in topics, f"{topic}: {link}"
 
 
+@pytest.mark.parametrize("topic", ["start", "home", "data"])
+def test_whatever_can_be_imported_is_named_where_files_are_asked_for(qapp: QApplication, topic: str) -> None:
+    text = help_pages.text(topic)
+    kinds = ("CSV", "Excel", "JSON", "JSONL", "Parquet", "Arrow", "text", "Markdown", "a ZIP", "a folder")
+    assert [kind for kind in kinds if kind not in text] == []
+
+
 def test_every_form_of_export_is_explained(qapp: QApplication) -> None:
     text = help_pages.text("export")
     assert [form.label for form in EXPORTS.values() if f"**{form.label}**" not in text] == []

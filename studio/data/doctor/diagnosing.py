@@ -21,7 +21,7 @@ from studio.data.doctor.checks.lengths import percent
 from studio.data.doctor.foreign_rows import ForeignRows
 from studio.data.doctor.found import save
 from studio.data.doctor.similar import Similar, common_runs
-from studio.data.remarks import is_remark
+from studio.data.remarks import found_again, is_remark
 
 PROGRESS_SECONDS = 0.1
 SAMPLED_BATCHES, SAMPLED_ROWS = 20, 200
@@ -175,7 +175,7 @@ def _leaves_out(found: Found) -> bool:
 
 def _import_tells(dataset: Dataset) -> bool:
     """Whether the import found something wrong that no check of rows finds again."""
-    return any(not (is_remark(one) or one.code.startswith("row.")) for one in dataset.info.problems)
+    return any(not (is_remark(one) or found_again(one)) for one in dataset.info.problems)
 
 
 def verdict(

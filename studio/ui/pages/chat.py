@@ -262,7 +262,7 @@ class ChatPage(Page):
         self._questions = held_back.questions_of(run) if run is not None else []
         self.chips.show_questions(self._questions)
         tried = self.tr(
-            "Or click a question below: it was held back from the training, so it cannot be known by heart. "
+            "Or click a question below: its row was held back from the training, though others may ask the same. "
             "Those that the run's own test found newly right come first."
         )
         self.hint.set_sentence(self.tr("Ask something."), tried if self._questions else "")

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QPushButton, QWidget
 
 from studio.contract.diagnosis import Diagnosed
 from studio.contract.errors import Problem
-from studio.data.remarks import in_order, is_remark
+from studio.data.remarks import found_again, in_order, is_remark
 from studio.data.turn_order import is_offered
 from studio.ui import wording
 from studio.ui.widgets import buttons
@@ -79,7 +79,7 @@ class ProblemsTab(ScrollColumn):
             card.mend_button.setEnabled(self._may_import)
             self.findings.append(card)
             self.body.addWidget(card)
-        told = [one for one in in_order(tuple(problems)) if found is None or not one.code.startswith("row.")]
+        told = [one for one in in_order(tuple(problems)) if found is None or not found_again(one)]
         if not self.findings and not any(not is_remark(one) for one in told) and compared is None:
             words = self.tr("No problems were found in this dataset.")
             waiting = self.tr("The rows were not checked yet.")

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from studio.contract.control import Going
 from studio.contract.errors import Problem
+from studio.contract.job import ImportJob
 from studio.contract.records import Message, Record
+from studio.data.dataset import open_dataset
 from studio.data.doctor import CHECKS
 from studio.data.doctor.check import Check, Measured
-from studio.data.doctor.checks import personal_data
 from studio.data.doctor.checks.lengths import percent
+from studio.data.importing import import_dataset
 from studio.data.remarks import is_remark
 from tests.data.doctor.sets import examine, finding, found, rows_of, sentence, sound, write_set
 from tests.data.files import refused, write_jsonl
@@ -83,6 +86,10 @@ def test_a_held_back_row_that_is_also_learned_from_is_found_by_text_and_by_near_
     diagnosed = examine(write_set(tmp_path / "set", [*train, *tests]))
     one = found(diagnosed, "overlap")
     assert (one.count, one.fix_rows, rows_of(one), one.fix) == (2, 2, [2, 4], "drop_overlap")
+    assert one.title == "2 held-back rows are also learned from, word for word or nearly."
+    for number, how in enumerate(("word for word", "in almost the same words")):
+        alone = found(examine(write_set(tmp_path / f"set{number}", [*train, tests[number]])), "overlap")
+        assert alone.title == f"1 held-back row is also learned from, {how}."
     assert finding(diagnosed, "exact_duplicates") is None
     assert finding(diagnosed, "near_duplicates") is None
     clean = examine(write_set(tmp_path / "clean", [*train, tests[2]]))
@@ -174,6 +181,7 @@ def test_one_answer_to_several_questions_is_told(tmp_path: Path) -> None:
     diagnosed = examine(write_set(tmp_path / "set", [*sound(30), *((sentence(n, 9), same) for n in range(900, 905))]))
     one = found(diagnosed, "same_answers")
     assert (one.count, rows_of(one)) == (5, [30, 31, 32, 33, 34])
+    assert "asked in several ways, it is as it should be" in one.why, "which is what the help advises"
     two = examine(write_set(tmp_path / "two", [*sound(30), *((sentence(n, 9), same) for n in range(900, 902))]))
     assert finding(two, "same_answers") is None
 
@@ -202,23 +210,15 @@ def test_answers_that_begin_alike_are_told(tmp_path: Path, beginning: str) -> No
     assert (diagnosed.first_words[0].value, diagnosed.first_words[0].count) == (beginning, 40)
 
 
-MARKED = [
-    "<|im_start|>user\nHi", "before <|eot_id|> after", "[INST] Do this [/INST]", "text [/INST] text", "<<SYS>> be good",
-    "<start_of_turn>model", "end</s>", "### Instruction:\nDo", "x <｜Assistant｜> y", "USER: hi\nASSISTANT: hello",
-]  # fmt: skip
-UNMARKED = [
-    "a < b and |x| > 0", "<html><b>bold</b></html>", "the [INSTALL] step", "### Instructions for use", "<s>old</s> new",
-    "if x <| y", "user: hi", "## Response times",
-]  # fmt: skip
-
-
-def test_marks_of_a_template_in_the_text_are_found(tmp_path: Path) -> None:
-    rows = [(text, sentence(n)) for n, text in enumerate([*MARKED, *UNMARKED], 800)]
-    one = found(examine(write_set(tmp_path / "set", rows)), "template_markers")
-    assert one.count == len(MARKED)
-    for number, text in enumerate(MARKED):
-        alone = examine(write_set(tmp_path / f"set{number}", [(text, sentence(1)), *sound(2)]))
-        assert rows_of(found(alone, "template_markers")) == [0], text
+def test_of_the_samples_test_rows_one_is_almost_learned_and_none_word_for_word(tmp_path: Path) -> None:
+    folder = tmp_path / "sample"
+    sample = Path(__file__).parents[3] / "resources" / "sample"
+    tests = str(sample / "held_back.jsonl")
+    work = ImportJob(source=str(sample / "sample.jsonl"), destination=str(folder), name="Sample", held_back=tests)
+    import_dataset(work, lambda event: None, Going())
+    one = found(examine(open_dataset(folder)), "overlap")
+    assert one.title == "1 held-back row is also learned from, in almost the same words."
+    assert "What colour is the whistle?" in one.examples[0].excerpt
 
 
 def test_rejected_equal_to_chosen_cannot_be_told_without_rejected_answers(tmp_path: Path) -> None:
@@ -294,39 +294,6 @@ def test_letters_of_a_wrong_encoding_are_found_and_right_ones_are_not(tmp_path: 
 def test_a_lost_letter_is_told_and_cannot_be_restored(tmp_path: Path) -> None:
     one = found(examine(write_set(tmp_path / "set", [*sound(10), ("Gr\ufffd\ufffde", sentence(1))])), "lost_letters")
     assert (rows_of(one), one.fix) == ([10], "")
-
-
-PERSONAL = {
-    "email": ["write to jane.doe@example.com today"],
-    "telephone": ["+49 30 1234567", "call 0171-1234567 now", "(555) 123-4567", "0049 (0)30 901820", "555-123-4567"],
-    "card": ["4111 1111 1111 1111", "5500-0000-0000-0004"],
-    "keys": ["AKIA" + "ABCDEFGH" * 2, "hf_" + "a1B2" * 9, "-----BEGIN " + "RSA PRIVATE KEY-----"],
-}
-IMPERSONAL = [
-    "look @home or a@b", "in 2024 there were 1234567 of them", "0.333333333", "4111 1111 1111 1112", "1000000000000000",
-    "risk-assessment-of-the-whole-thing", "from 1999-2005", "10 000 000 people", "sk-short", "ISBN 978-3-16-148410-0",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", PERSONAL)
-def test_what_looks_like_personal_data_is_told_as_a_guess(tmp_path: Path, kind: str) -> None:
-    rows = [(text, sentence(n)) for n, text in enumerate([*PERSONAL[kind], *IMPERSONAL], 400)]
-    diagnosed = examine(write_set(tmp_path / "set", rows))
-    one = found(diagnosed, f"personal_data.{kind}")
-    assert rows_of(one) == list(range(len(PERSONAL[kind]))), one.examples
-    assert "looks like" in one.title
-    assert [o.code for o in diagnosed.findings if o.code.startswith("doctor.personal")] == [one.code]
-
-
-def test_the_quick_search_lets_nothing_through_that_the_exact_one_would_find() -> None:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    for kind, (exact, wide) in personal_data.KINDS.items():
-        texts = [text for texts in PERSONAL.values() for text in texts]
-        hits = pc.match_substring_regex(pa.array(texts), wide).to_pylist()
-        missed = [t for t, hit in zip(texts, hits, strict=True) if personal_data.holds(kind, exact, t) and not hit]
-        assert missed == []
 
 
 # --- lengths ------------------------------------------------------------------------------------------------------

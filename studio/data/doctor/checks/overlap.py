@@ -7,7 +7,7 @@ import numpy as np
 from studio.data.doctor.batch import Batch, Ints
 from studio.data.doctor.check import Check as Base
 from studio.data.doctor.check import Context, Found, Rows
-from studio.data.doctor.keys import stored_rows
+from studio.data.doctor.keys import key_numbers, stored_rows
 from studio.data.doctor.similar import Similar
 from studio.data.wording import count
 
@@ -36,7 +36,7 @@ class Check(Base):
                 "overlap",
                 "warning",
                 f"{count(len(asked), 'held-back row is', 'held-back rows are')} also learned from, "
-                "word for word or nearly.",
+                f"{self._how_alike(asked, train)}.",
                 stored[learned],
                 why="Tests on them show memory, not learning.",
                 fix="drop_overlap",
@@ -45,6 +45,13 @@ class Check(Base):
                 part="row",
             )
         yield from self._with_test_file(stored, np.flatnonzero(takes_part))
+
+    def _how_alike(self, asked: Ints, train: Ints) -> str:
+        keys = key_numbers(self.context)
+        exact = np.isin(keys[asked], keys[train])
+        if exact.all():
+            return "word for word"
+        return "word for word or nearly" if exact.any() else "in almost the same words"
 
     def _with_test_file(self, stored: Ints, rows: Ints) -> Iterator[Found]:
         outside = np.arange(len(self.context.held), len(self.context.similar.orders))

@@ -12,12 +12,14 @@ from studio.data.doctor.check import Context, Found, Rows
 from studio.data.wording import count
 
 _EMAIL = r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.[A-Za-z]{2,24}"
+_NO_FRACTION = r"(?<!\d\.)(?<!\b\d,)(?<!\b\d\d,)(?<!\b\d\d\d,)"  # digits behind 0. or 0, are a part of a number
 _PHONE = (
-    r"(?:\+|\b00)[1-9]\d{0,2}[ ./-]?(?:\(0?\d{1,4}\)|\d)(?:[ ./-]?\d){5,12}"  # with the country's number
+    rf"(?:\+|{_NO_FRACTION}\b00)"
+    r"[1-9]\d{0,2}[ ./-]?(?:\(0?\d{1,4}\)|\d)(?:[ ./-]?\d){5,12}"  # with the country's number
     r"|(?<!\d[ ./-])\b0\d{2,5}[ /-]{1,3}\d{3,4}(?:[ -]?\d){1,5}\b(?![ ./-]\d)"  # with a leading 0 and a gap
     r"|\(\d{3}\) ?\d{3}[-. ]\d{4}\b|(?<!\d[ ./-])\b\d{3}[-.]\d{3}[-.]\d{4}\b(?![ ./-]\d)"  # North America
 )
-_CARD = r"\b\d(?:[ -]?\d){12,18}\b"
+_CARD = _NO_FRACTION + r"\b\d(?:[ -]?\d){12,18}\b(?!\.\d)"
 _KEY = (
     r"\bsk-[A-Za-z0-9_-]{20,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|\bhf_[A-Za-z0-9]{30,}"
     r"|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bAIza[A-Za-z0-9_-]{30,}|-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----"

@@ -43,8 +43,10 @@ class Check(AnswerHashes):
             f"{count(number, 'row shares its', 'rows share their')} answer with others; the most frequent one "
             f"stands in {most:,} rows.",
             stored[rows[shared][order]],
-            why="What is the answer to many questions is learned as the answer to all.",
-            advice="Vary such answers, or leave some of the rows out, unless the model should always say this.",
+            why="An answer to many different questions is learned as the answer to all. Where the questions are one "
+            "and the same, asked in several ways, it is as it should be: the model learns the fact, not the wording.",
+            advice="Look whether the questions differ. If so, vary such answers, or leave some of the rows out, unless "
+            "the model should always say this.",
         )
 
 

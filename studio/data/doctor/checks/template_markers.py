@@ -5,17 +5,8 @@ from collections.abc import Iterator
 from studio.data.doctor.batch import Batch
 from studio.data.doctor.check import Check as Base
 from studio.data.doctor.check import Context, Found, Rows
+from studio.data.markers import PATTERN
 from studio.data.wording import count
-
-MARKERS = (
-    r"<\|[a-z0-9_]{2,40}\|>"  # <|im_start|>, <|eot_id|>, <|endoftext|>, <|user|>
-    r"|\[/?INST\]|<</?SYS>>|\[/?(AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]"  # Llama 2, Mistral
-    r"|</?s>\s*\[INST\]|</s>$"  # <s> alone inside a text is HTML for struck-out words
-    r"|<(start|end)_of_turn>|<(bos|eos|pad|unk)>"  # Gemma
-    r"|<｜[^｜]{1,30}｜>"  # DeepSeek
-    r"|(^|\n)### ?(Instruction|Response):"  # Alpaca
-    r"|(^|\n)(USER|ASSISTANT): .*\n(USER|ASSISTANT): "  # Vicuna: both sides in one text
-)
 
 
 class Check(Base):
@@ -26,7 +17,7 @@ class Check(Base):
         self._rows = Rows()
 
     def look(self, batch: Batch) -> None:
-        self._rows.add(batch.rows_where(lambda texts: texts.matching(MARKERS)))
+        self._rows.add(batch.rows_where(lambda texts: texts.matching(PATTERN)))
 
     def findings(self) -> Iterator[Found]:
         rows = self._rows.joined()
