@@ -253,7 +253,7 @@ def _is_table(source: Source) -> bool:
     from studio.data.formats.csv_layout import detect_layout
 
     layout = detect_layout(source.head, source.head_is_whole, source.suffix)
-    if layout.has_title or layout.width < 2 or layout.sampled < 2 or layout.regular <= 0.95:
+    if (layout.has_title and not layout.by_names) or layout.width < 2 or layout.sampled < 2 or layout.regular <= 0.95:
         return False
     if source.suffix in _WORKBOOKS:  # the name says that it is a table
         return True

@@ -109,6 +109,27 @@ def test_a_title_above_the_header_and_a_table_in_the_middle_do_no_harm(tmp_path:
         assert [note.code for note in rows.source.notes] == ["data.header_row"]
 
 
+@pytest.mark.parametrize(
+    ("notes", "merged"),
+    [
+        ([["FAQ"], ["As of:", "2026-11-05", "Ann"], []], ()),
+        ([["Customer", None, "Service", None]], ("B2:C2", "D2:E2")),
+        ([["FAQ"], ["Version", 3, "Kind", "mail"], ["Text", "any"], [None]], ()),
+    ],
+)
+def test_notes_and_groups_above_known_names_are_left_out_and_that_is_said(
+    tmp_path: Path, notes: list[list[object]], merged: tuple[str, ...]
+) -> None:
+    table = [*notes, ["No.", "Question", "Answer", "Done?"], [1, "Who?", "Me.", "yes"], [2, "Where?", "Here.", "no"]]
+    path = book(tmp_path / "a.xlsx", {"S": sheet(table, first_row=2, first_column=2, merged=merged)})
+    with Rows(path) as rows:
+        assert [(row["Question"], row["Answer"]) for row in rows] == [("Who?", "Me."), ("Where?", "Here.")]
+        (note,) = rows.source.notes
+    assert note.code == "data.header_row"
+    assert note.what.endswith(f'row {len(notes) + 2} of "S"; what stands above was left out.')
+    assert "column 1" in next(iter(read(Part(path=path, reading=Reading(first_line="row")))))
+
+
 def test_what_is_merged_over_rows_counts_for_each_of_them(tmp_path: Path) -> None:
     table = [["question", "answer"], ["Who?", "Me."], [None, "You."], ["Where?", "Here."]]
     with Rows(book(tmp_path / "a.xlsx", {"S": sheet(table, merged=("A2:A3",))})) as rows:

@@ -18,6 +18,7 @@ from studio.contract.errors import StudioError
 from studio.data import archive
 from studio.data.formats.csv import header_names, numbered_names
 from studio.data.formats.csv_layout import is_header, note_first_line
+from studio.data.formats.header_row import WITHIN, header_below
 from studio.data.formats.xlsx_styles import MOST_BYTES, FormattedCells, telling_styles
 from studio.data.guessing import guess
 from studio.data.number_columns import number_text
@@ -29,7 +30,6 @@ MAX_FILE_BYTES = 256 * 1024**2
 MAX_UNPACKED_BYTES = 1024**3
 MAX_CELLS = 8_000_000
 """Of a sheet's rectangle, 32 bytes each. A million rows of eight columns is what Excel itself can hold."""
-_HEADER_WITHIN = 20
 _FITTED_ROWS = 20
 _MOST_FITTED_COLUMNS = 100
 _PAIRS = 3
@@ -145,7 +145,8 @@ def _table(workbook: Any, name: str, source: Source) -> _Table:
     sheet = _guarded(source, lambda: workbook.get_sheet_by_name(name))
     lines = _filled(sheet)
     start, columns = 0, list[str]()
-    header = _header_row(sheet)
+    chosen = source.reading.first_line
+    header, is_known = _header_row(sheet, by_names=not chosen)
     for number, cells in lines:
         source.reached(number, sheet.total_height)
         texts = [as_text(cell) for cell in cells]
@@ -154,8 +155,7 @@ def _table(workbook: Any, name: str, source: Source) -> _Table:
         if not columns:
             start = next(at for at, text in enumerate(texts) if text.strip())
             first = _without_blank_end(texts[start:])
-            chosen = source.reading.first_line
-            if chosen == "row" or (not chosen and not is_header(first)):
+            if chosen == "row" or not (chosen or is_known or is_header(first)):
                 columns = numbered_names(first)
                 note_first_line(source, [], False, number)
                 yield number, dict(zip(columns, first, strict=True))
@@ -163,7 +163,10 @@ def _table(workbook: Any, name: str, source: Source) -> _Table:
             columns = header_names(source, first, number)
             note_first_line(source, columns, True, number)
             if number > 1 and header > 1 + (sheet.start or (0, 0))[0]:
-                source.note("header_row", f'The columns\' names were taken from row {number} of "{name}".')
+                where = f'row {number} of "{name}"'
+                source.note(
+                    "header_row", f"The columns' names were taken from {where}; what stands above was left out."
+                )
             continue
         texts = _without_blank_end(texts[start:])
         if len(texts) > len(columns):
@@ -174,17 +177,23 @@ def _table(workbook: Any, name: str, source: Source) -> _Table:
         source.note("merged_cells", f'Merged cells of "{name}": their text was taken for every row that they cover.')
 
 
-def _header_row(sheet: Any) -> int:
-    """Number (from 1) of the row that names the columns: a title above it stands alone in its row."""
-    first = 0
+def _header_row(sheet: Any, by_names: bool) -> tuple[int, bool]:
+    """Number (from 1) of the row that names the columns, and whether its names are known ones below notes.
+
+    Else a title above it stands alone in its row.
+    """
+    first, top = 0, list[list[str]]()
     for number, cells in enumerate(sheet.iter_rows(), start=1):
-        filled = sum(bool(as_text(cell).strip()) for cell in cells)
-        first = first or (number if filled else 0)
-        if filled > 1:
-            return number
-        if first and number >= first + _HEADER_WITHIN:
+        texts = [as_text(cell) for cell in cells]
+        if first or any(text.strip() for text in texts):
+            first = first or number
+            top.append(texts)
+        if len(top) > WITHIN:
             break
-    return first
+    if by_names and (notes := header_below(top)):
+        return first + notes, True
+    wide = (at for at, texts in enumerate(top) if sum(bool(text.strip()) for text in texts) > 1)
+    return first + next(wide, 0), False
 
 
 def _filled(sheet: Any) -> Iterator[tuple[int, list[_Cell]]]:
