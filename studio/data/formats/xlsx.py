@@ -1,7 +1,6 @@
 """Excel (.xlsx): one sheet of a workbook, its cells as text. The file is measured before the native parser sees it.
 
-The sheet is the one that was chosen, else the first (visible ones before hidden ones) with rows that can be
-learned from, else the first with a header and rows. The parser (calamine) lays a
+The sheet is the one that was chosen, else the one that fits best (see `_chosen_sheet`). The parser (calamine) lays a
 sheet out as a full rectangle: two cells far apart would take all memory, so the rectangle is measured first.
 """
 
@@ -19,8 +18,8 @@ from studio.data import archive
 from studio.data.formats.csv import header_names, numbered_names
 from studio.data.formats.csv_layout import is_header, note_first_line
 from studio.data.formats.header_row import WITHIN, header_below
+from studio.data.formats.xlsx_fit import NAMED, PAIRS, ROWS, fit
 from studio.data.formats.xlsx_styles import MOST_BYTES, FormattedCells, telling_styles
-from studio.data.guessing import guess
 from studio.data.number_columns import number_text
 from studio.data.source import Source
 from studio.data.streams import open_member
@@ -31,8 +30,6 @@ MAX_UNPACKED_BYTES = 1024**3
 MAX_CELLS = 8_000_000
 """Of a sheet's rectangle, 32 bytes each. A million rows of eight columns is what Excel itself can hold."""
 _FITTED_ROWS = 20
-_MOST_FITTED_COLUMNS = 100
-_PAIRS = 3
 _COMPARED_BYTES = 2 * 1024**2
 """Packed; in a larger workbook the sheets that are not read are named, not looked into: that would take too long."""
 _CHUNK = 4 * 1024 * 1024
@@ -60,7 +57,7 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
         if source.reading.sheet not in sheets:
             raise _no_sheet(source, sheets)
         name = source.reading.sheet
-        table, alike = _table(workbook, name, source), []
+        table, alike = _table(_sheet(workbook, name, source), source), []
     else:
         name, table = _chosen_sheet(workbook, sheets, source)
         first = next(table)
@@ -75,11 +72,12 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
     yield from table
 
 
-def sheet_names(workbook: Any) -> list[str]:
+def sheet_names(workbook: Any, with_hidden: bool = True) -> list[str]:
     """Names of the sheets that hold cells, the visible ones first."""
     kinds = _calamine()
     sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == kinds.SheetTypeEnum.WorkSheet]
-    return [sheet.name for sheet in sorted(sheets, key=lambda sheet: sheet.visible != kinds.SheetVisibleEnum.Visible)]
+    visible = [sheet.name for sheet in sheets if sheet.visible == kinds.SheetVisibleEnum.Visible]
+    return visible + [sheet.name for sheet in sheets if sheet.name not in visible] * with_hidden
 
 
 def as_text(cell: object) -> str:
@@ -97,27 +95,35 @@ def as_text(cell: object) -> str:
 
 
 def _chosen_sheet(workbook: Any, sheets: list[str], source: Source) -> tuple[str, _Table]:
-    """The first sheet with rows to learn from, else the first with rows; the notes of the others are not kept."""
+    """The sheet that is read where none was chosen; the notes of the others are not kept.
+
+    One with rows to learn from, a visible one before hidden ones; of several, one whose columns are recognised by
+    their names, and of those the one with most rows (in a large workbook the first). Else the first with rows.
+    """
     refused: StudioError | None = None
-    best, best_fit = "", 0
+    best, best_rank = "", (False, 0, 0)
+    visible = sheet_names(workbook, with_hidden=False)
     for name in sheets:
-        noted, asked = len(source.notes), source.reading
-        table, first, fit = _table(workbook, name, source), list[tuple[int, dict[str, object]]](), 0
+        noted, asked, height = len(source.notes), source.reading, 0
+        first, fits = list[tuple[int, dict[str, object]]](), 0
         try:
-            for pair in islice(table, _FITTED_ROWS):
-                first.append(pair)
-            fit = _fit([row for _, row in first]) if len(sheets) > 1 else min(1, len(first))
+            sheet = _sheet(workbook, name, source)
+            table, height = _table(sheet, source), sheet.height
+            first.extend(islice(table, _FITTED_ROWS))
+            fits = fit([row for _, row in first]) if len(sheets) > 1 else min(ROWS, len(first))
         except StudioError as error:  # a sheet that is no table does not end the search
-            refused, fit = refused or error, min(1, len(first))
+            refused, fits = refused or error, min(ROWS, len(first))
         else:
-            if fit == _PAIRS or (fit and len(sheets) == 1):
+            is_found = fits == NAMED and name in visible and source.size > _COMPARED_BYTES
+            if is_found or (fits and len(sheets) == 1):
                 return name, chain(first, table)
         del source.notes[noted:]
         source.reading = asked
-        if fit > best_fit:
-            best, best_fit = name, fit
+        rank = (name in visible, fits, height) if fits >= PAIRS else (False, fits, 0)
+        if rank > best_rank:
+            best, best_rank = name, rank
     if best:
-        return best, _table(workbook, best, source)
+        return best, _table(_sheet(workbook, best, source), source)
     if refused is not None:
         raise refused
     raise source.error(
@@ -127,22 +133,12 @@ def _chosen_sheet(workbook: Any, sheets: list[str], source: Source) -> tuple[str
     )
 
 
-def _fit(rows: list[dict[str, object]]) -> int:
-    """How well a sheet's first rows do: 0 without rows, _PAIRS with questions and answers (or whole conversations)."""
-    if not rows:
-        return 0
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    if len(columns) > _MOST_FITTED_COLUMNS:
-        return 1
-    try:
-        found = guess(columns, rows)
-    except StudioError:
-        return 1
-    return 2 if found.shape == "text" else _PAIRS
+def _sheet(workbook: Any, name: str, source: Source) -> Any:
+    return _guarded(source, lambda: workbook.get_sheet_by_name(name))
 
 
-def _table(workbook: Any, name: str, source: Source) -> _Table:
-    sheet = _guarded(source, lambda: workbook.get_sheet_by_name(name))
+def _table(sheet: Any, source: Source) -> _Table:
+    name = sheet.name
     lines = _filled(sheet)
     start, columns = 0, list[str]()
     chosen = source.reading.first_line
@@ -233,7 +229,7 @@ def _columns(workbook: Any, name: str, source: Source) -> tuple[str, ...]:
     """What the first row of a sheet has a value for; nothing of the look stays in the notes."""
     noted, asked = len(source.notes), source.reading
     try:
-        first = next(_table(workbook, name, source), None)
+        first = next(_table(_sheet(workbook, name, source), source), None)
     except StudioError:
         first = None
     is_named = source.reading.first_line == "names"
