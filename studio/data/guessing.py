@@ -26,13 +26,14 @@ from studio.data.turn_rows import find_speaker, find_turn_rows
 from studio.data.wording import listed, shown
 
 CUT_ADVICE = " If this is a table, its columns should be cut by comma, semicolon, tab or bar."
-_BY_CONTENT = "Guessed from the content, because"
+BY_CONTENT = "Guessed from the content, because"
+"""How the reason of such a mapping begins."""
 _BY_LENGTH = "one column is longer"
 
 
 def is_by_length(mapping: Mapping) -> bool:
     """Whether nothing but their length told question and answer apart."""
-    return mapping.reason.startswith(f"{_BY_CONTENT} {_BY_LENGTH}")
+    return mapping.reason.startswith(f"{BY_CONTENT} {_BY_LENGTH}")
 
 
 def guess(columns: Sequence[str], rows: Rows) -> Mapping:
@@ -343,7 +344,7 @@ def _by_content(texts: list[str], prompt: str, completion: str, rows: Rows, name
             asks_first, why = True, "one column comes first"
         prompt, completion = (first.name, second.name) if asks_first else (second.name, first.name)
     reason = (
-        f'{_BY_CONTENT} {why}: "{shown(prompt)}" is the question and "{shown(completion)}" the answer. Please check.'
+        f'{BY_CONTENT} {why}: "{shown(prompt)}" is the question and "{shown(completion)}" the answer. Please check.'
     )
     return Mapping(shape="prompt_completion", prompt=prompt, completion=completion, reason=reason)
 

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import re
 
 KINDS = "JSON, JSONL, CSV, Excel (.xlsx), Parquet, Arrow or text (.txt, .md)"
 """What people are told to choose; each may also be packed (.gz, .zst), and a folder or ZIP may hold several."""
@@ -52,6 +53,8 @@ _CP1252_PLAIN = bytes(
 _ACCENTED = bytes(range(0xC0, 0x100))
 _LETTERS = bytes((*range(0x41, 0x5B), *range(0x61, 0x7B)))
 _MOST_ACCENTED = 0.4
+_ODD_WORD = re.compile(r"\w*(?:[a-zà-ÿ]Ÿ|Ÿ[a-zà-ÿ]|[a-zà-ÿ]{2}[¹³¿][a-zà-ÿ])\w*")
+"""What Polish in Windows-1250 and German from an old Mac look like, read as Windows-1252: "OdpowiedŸ", "fŸr"."""
 _CHUNK = 1024 * 1024
 
 
@@ -97,6 +100,21 @@ def _utf16_without_mark(start: bytes) -> str:
     if name and any(char < " " and char not in "\t\r\n" for char in start.decode(name, "ignore")):
         return ""
     return name
+
+
+def begins_as_utf8(start: bytes) -> bool:
+    """Whether the first bytes are UTF-8; a letter may be cut off at their end."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def odd_word(text: str) -> str:
+    """The first word with a sign in it that tells of another encoding than Windows-1252; "" where there is none."""
+    found = _ODD_WORD.search(text)
+    return found.group() if found else ""
 
 
 def first_bad_byte(file: io.BufferedIOBase) -> tuple[int, bool] | None:

@@ -15,6 +15,7 @@ from studio.data.formats import FORMATS
 from studio.data.formats.batch import Batch, gathered
 from studio.data.json_text import JsonFault, decode
 from studio.data.late_columns import LateColumns
+from studio.data.markers import MARKS, mark_in_text
 from studio.data.part import Part
 from studio.data.quick_lane import Lane, Plain, runs
 from studio.data.source import KINDS, Source
@@ -195,7 +196,7 @@ def _detect(source: Source) -> str:
         return "text"
     if suffix not in _MARKDOWN and _is_table(source):
         return "csv"
-    if text[:1] == "<" and not suffix.startswith(FORMATS["text"].suffixes):
+    if text[:1] == "<" and not suffix.startswith(FORMATS["text"].suffixes) and not MARKS.match(text):
         raise source.error(
             "unknown_format",
             "This file holds no rows that can be told apart.",
@@ -252,9 +253,14 @@ def _is_table(source: Source) -> bool:
     from studio.data.formats.csv_layout import detect_layout
 
     layout = detect_layout(source.head, source.head_is_whole, source.suffix)
-    if layout.has_title or layout.width < 2 or layout.sampled < 2 or layout.regular <= 0.95:
+    if (layout.has_title and not layout.by_names) or layout.width < 2 or layout.sampled < 2 or layout.regular <= 0.95:
         return False
     if source.suffix in _WORKBOOKS:  # the name says that it is a table
         return True
-    header = source.head.lstrip("\ufeff\r\n ").partition("\n")[0].split(layout.delimiter)
-    return layout.delimiter == "\t" or any(is_known(cell.strip().strip('"')) for cell in header)
+    header = source.head.lstrip("\ufeff\r\n ").partition("\n")[0]
+    if layout.delimiter == "\t":
+        return True
+    # The bars of "<|im_start|>user" cut nothing: conversations written out for a model, not a table.
+    return not mark_in_text(header) and any(
+        is_known(cell.strip().strip('"')) for cell in header.split(layout.delimiter)
+    )

@@ -8,7 +8,6 @@ import codecs
 import io
 import os
 import stat
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +16,7 @@ from studio.contract.errors import Problem, StudioError
 from studio.data import archive, kinds
 from studio.data.kinds import KINDS as KINDS
 from studio.data.part import Part
-from studio.data.streams import HashingFile, Member, Transcoder, Unpacked, open_member, unpack
+from studio.data.streams import Again, HashingFile, Member, Transcoder, Unpacked, open_member, spooled, unpack
 from studio.data.wording import shown
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -85,6 +84,7 @@ class Source:
             start = self._read_head()
             self.encoding = self._look(start)
             self.head = start.decode(self.encoding, "ignore") if self.encoding else ""
+            self._odd_start = start if self.encoding in _UTF8 and not kinds.begins_as_utf8(start) else b""
             if not self.table and not self.head.strip():
                 blank = "the file is blank" if self.head_is_whole else "the file begins with 256 KB of blanks"
                 raise StudioError("data.empty_file", f"There are no records: {blank}.", where=self.name)
@@ -163,7 +163,7 @@ class Source:
     def open_table(self) -> io.BufferedIOBase:
         """The file for reading here and there, as tables want it; its hash is taken meanwhile."""
         if isinstance(self._stream, Unpacked):
-            file = _spooled(io.BufferedReader(self._stream, _CHUNK))
+            file = spooled(io.BufferedReader(self._stream, _CHUNK))
         else:
             with self._open(hashed=False) as again:  # a copy of the first descriptor would share its place in the file
                 file = os.fdopen(os.dup(again.fileno()), "rb")
@@ -195,12 +195,38 @@ class Source:
             if len(_settled) >= _MOST_SETTLED:
                 _settled.clear()
             _settled[this] = self._read_encoding()
-        if _settled[this] != "cp1252":
+        if _settled[this] == "cp1252":
+            self._take_for_cp1252()
+
+    def settle_json(self) -> None:
+        """The same where rows are checked for their encoding anyway: a second reading only where the start is odd, and
+        what is damaged is left to the rows.
+        """
+        if not self._odd_start:
             return
+        try:
+            self.settle_encoding()
+        except StudioError as error:
+            if error.problem.code != "data.invalid_utf8":
+                raise
+
+    def _take_for_cp1252(self) -> None:
         self.encoding = "cp1252"
+        self.head = self._odd_start.decode("cp1252", "ignore") or self.head
+        odd = kinds.odd_word(self.head)
+        told = "The file is not UTF-8; it was read as Windows-1252 (Western European)"
+        self._odd_start = b""
+        if odd:
+            self.note(
+                "doubtful_encoding",
+                f'{told}, but "{shown(odd, 40)}" looks wrong.',
+                "It may be Central European (Windows-1250) or from an old Mac: open it in the program it came from, "
+                "save it as UTF-8 and import it again.",
+            )
+            return
         self.note(
             "read_as_cp1252",
-            "The file is not UTF-8; it was read as Windows-1252 (Western European).",
+            f"{told}.",
             "If letters such as ä, é or ñ look wrong, save it as UTF-8 and import it again.",
         )
 
@@ -308,7 +334,7 @@ class Source:
         packing = "" if self._member else kinds.packing(_first_bytes(file.fileno(), 8))
         if not self._member and not packing:
             return io.BufferedReader(file, _CHUNK)
-        return _Again(self._unpacked(file, self._member, packing), file)
+        return Again(self._unpacked(file, self._member, packing), file)
 
     def _look(self, start: bytes) -> str:
         """What the content is; gives its encoding, "" for a table."""
@@ -341,7 +367,7 @@ class Source:
 
     def _look_into_zip(self) -> None:
         with self._opened_again() as again:
-            whole = _spooled(again) if isinstance(again, _Again) else again
+            whole = spooled(again) if isinstance(again, Again) else again
             with whole:
                 found = archive.kind(archive.read_directory(whole, self.name))
         if found != "xlsx":
@@ -351,31 +377,6 @@ class Source:
     def _binary(self, code: str, kind: str) -> StudioError:
         why = "Its content decides, not its name." if self.path.suffix else ""
         return self.error(code, f"This is {kind}.", why, kinds.fix(code))
-
-
-class _Again(io.BufferedReader):
-    """Unpacked content that closes the packed file with itself."""
-
-    def __init__(self, stream: Unpacked, file: HashingFile) -> None:
-        super().__init__(stream, _CHUNK)
-        self._under = file
-
-    def close(self) -> None:
-        super().close()
-        self._under.close()
-
-
-def _spooled(file: io.BufferedIOBase) -> io.BufferedIOBase:
-    """A copy that can seek; it has no name on the disk, so nothing is left behind whatever happens."""
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    try:
-        while chunk := file.read(_CHUNK):
-            copy.write(chunk)
-        copy.seek(0)
-    except BaseException:
-        copy.close()
-        raise
-    return copy
 
 
 def _suffix(name: Path) -> str:

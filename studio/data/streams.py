@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import tempfile
 import threading
 import zlib
 from collections.abc import Callable
@@ -267,3 +268,28 @@ def _damaged(kind: str, name: str, error: Exception) -> StudioError:
         "Get it or pack it again.",
         where=name,
     )
+
+
+class Again(io.BufferedReader):
+    """Unpacked content that closes the packed file with itself."""
+
+    def __init__(self, stream: Unpacked, file: HashingFile) -> None:
+        super().__init__(stream, _CHUNK)
+        self._under = file
+
+    def close(self) -> None:
+        super().close()
+        self._under.close()
+
+
+def spooled(file: io.BufferedIOBase) -> io.BufferedIOBase:
+    """A copy that can seek; it has no name on the disk, so nothing is left behind whatever happens."""
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    try:
+        while chunk := file.read(_CHUNK):
+            copy.write(chunk)
+        copy.seek(0)
+    except BaseException:
+        copy.close()
+        raise
+    return copy

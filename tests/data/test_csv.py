@@ -163,6 +163,54 @@ def test_a_title_above_the_names_of_the_columns_is_passed_over_and_said(tmp_path
         assert f"line {title.count(chr(10)) + 1};" in rows.source.notes[-1].what
 
 
+@pytest.mark.parametrize(
+    "notes",
+    [
+        "FAQ der Abteilung;Stand 05.11.2026\n",
+        "FAQ;;;\nStand:;05.11.2026;Anna;\n;;;\n",
+        "FAQ der Abteilung\n\n",
+        "Eigenschaft;Wert\nStand;05.11.2026\nAutor;Anna\nVersion;1.3\nSprache;Deutsch\n;\n",
+        "sep=;\nKunde;;Service;\n",
+    ],
+)
+@pytest.mark.parametrize("rows", [2, 30])
+def test_notes_above_known_names_are_left_out_and_that_is_said(tmp_path: Path, notes: str, rows: int) -> None:
+    row = {"Frage": "Wer denn, bitte?", "Kanal": "Mail", "Antwort": "Ich.", "Fertig?": "ja"}
+    table = ";".join(row) + "\n" + (";".join(row.values()) + "\n") * rows
+    imported = run_import(write(tmp_path / "a.csv", notes + table), tmp_path / "out")
+    assert imported.usable == rows
+    assert (imported.mapping.prompt, imported.mapping.completion) == ("Frage", "Antwort")
+    (note,) = [problem for problem in imported.problems if problem.code == "data.header_row"]
+    assert f"line {notes.count(chr(10)) + 1};" in note.what
+    assert "left out" in note.what
+    assert list(read(write(tmp_path / "b.csv", notes + table))) == [row] * rows
+
+
+@pytest.mark.parametrize(
+    ("first", "place"),
+    [("word,opposite", 5), ("Frage,Antwort", 2), ("prompt,completion", 1), ("Kundenfrage,Antwort des Supports", 25)],
+)
+def test_a_row_of_a_table_that_reads_like_names_is_a_row(tmp_path: Path, first: str, place: int) -> None:
+    rows = [f"word {n},other {n}" for n in range(30)]
+    rows[place - 1] = "text,label" if first == "Frage,Antwort" else "question,answer"
+    assert len(list(read(write(tmp_path / "a.csv", "\n".join([first, *rows]))))) == 30
+
+
+def test_whoever_says_what_the_first_line_is_has_it_read_so(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "FAQ;May\nquestion;answer\nday?;night\n")
+    assert len(list(read(path))) == 1
+    assert len(list(read(Part(path=path, reading=Reading(first_line="names"))))) == 2
+    assert len(list(read(Part(path=path, reading=Reading(first_line="row"))))) == 3
+
+
+def test_notes_make_no_table_of_prose_but_one_cut_by_tabs_stays_one(tmp_path: Path) -> None:
+    prose = "On lists; and their names\nquestion; answer\nThen; it rained\n"
+    assert [list(row) for row in read(write(tmp_path / "a.txt", prose))] == [["text"]] * 3
+    table = "FAQ\tof May\nquestion\tanswer\n" + "Who?\tMe.\n" * 5
+    for name in ("b.txt", "b.xls"):
+        assert list(read(write(tmp_path / name, table))) == [{"question": "Who?", "answer": "Me."}] * 5
+
+
 def test_the_name_of_an_only_column_is_no_title(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "text\n" + "It rained, and stopped.\n" * 5)
     assert reading_refused(path).code == "data.ragged_row"

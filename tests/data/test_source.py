@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from studio.contract.errors import Problem
+from studio.data.dataset import open_dataset
 from studio.data.formats import FORMATS
+from studio.data.remarks import is_remark
 from studio.data.rows import Rows, read
 from studio.data.source import HEAD_BYTES, KINDS, Source
-from tests.data.files import QA, reading_refused, refused, write, write_jsonl
+from tests.data.files import QA, reading_refused, refused, run_import, write, write_jsonl
 from tests.data.samples import zip_bytes
 
 TABLE = "question,answer\nWo läge Köln?,Am Rhein – schön.\n"
@@ -151,13 +154,60 @@ def test_a_damaged_byte_is_found_where_it_is_in_a_long_table(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("suffix", ["json", "jsonl"])
-def test_json_in_another_encoding_is_refused_with_its_byte(tmp_path: Path, suffix: str) -> None:
-    start, rest = b'[{"a": "x"},\n{"a": "K', b'\xf6ln"}]'
+def test_json_of_two_encodings_is_refused_with_the_byte(tmp_path: Path, suffix: str) -> None:
+    start, rest = '[{"a": "ä"},\n{"a": "K'.encode(), b'\xf6ln"}]'
     if suffix == "jsonl":
-        start, rest = b'{"a": "x"}\n{"a": "K', b'\xf6ln"}\n'
+        start, rest = '{"a": "ä"}\n{"a": "K'.encode(), b'\xf6ln"}\n'
     problem = reading_refused(write(tmp_path / f"a.{suffix}", start + rest))
     assert (problem.code, problem.where) == ("data.invalid_utf8", f"a.{suffix}:2")
     assert f"byte {len(start)}" in problem.what
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+def test_western_european_json_is_read_like_a_table_and_said_so(tmp_path: Path, suffix: str) -> None:
+    rows = [{"question": f"Wo läge Köln {n}?", "answer": "Am „Rhein“ – schön."} for n in range(40)]
+    data = {"json": json.dumps(rows, ensure_ascii=False, indent=1)}
+    data["jsonl"] = "\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    path = write(tmp_path / f"a.{suffix}", data[suffix].encode("cp1252"))
+    assert list(read(path)) == rows
+    imported = run_import(path, tmp_path / "out")
+    assert [problem.code for problem in imported.problems] == ["data.read_as_cp1252"]
+    (first, *_) = open_dataset(tmp_path / "out").records()
+    assert [message.content for message in first.messages] == list(rows[0].values())
+
+
+def test_a_damaged_line_of_jsonl_is_left_out_by_choice_and_not_guessed_away(tmp_path: Path) -> None:
+    faults: list[Problem] = []
+    path = write(tmp_path / "a.jsonl", b'{"a": "x"}\n{"a": "\x81"}\n{"a": "y"}\n')
+    with Rows(path, faults.append) as rows:
+        assert list(rows) == [{"a": "x"}, {"a": "y"}]
+    assert [(fault.code, fault.where) for fault in faults] == [("data.invalid_utf8", "a.jsonl:2")]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "word"),
+    [
+        ("Pytanie;Odpowiedź\nGdzie?;Tam\n", "cp1250", "OdpowiedŸ"),
+        ("Pytanie;Wynik\nKiedy?;Od dziesiątej\n", "cp1250", "dziesi¹tej"),
+        ("Frage;Antwort\nWas für eine?;Keine\n", "mac-roman", "fŸr"),
+    ],
+)
+def test_letters_that_no_western_word_has_are_a_warning_that_names_the_guess(
+    tmp_path: Path, text: str, encoding: str, word: str
+) -> None:
+    with Rows(write(tmp_path / "a.csv", text.encode(encoding))) as rows:
+        assert len(list(rows)) == 1
+        (note,) = rows.source.notes
+    assert note.code == "data.doubtful_encoding"
+    assert f'read as Windows-1252 (Western European), but "{word}" looks wrong' in note.what
+    assert not is_remark(note)
+
+
+def test_signs_of_western_texts_are_no_doubt_and_names_in_old_encodings_are_found_below_notes(tmp_path: Path) -> None:
+    text = "Stand;05.11.2026\nFrage;Lösung\n¿Qué, 5 m³?;L’HAŸ-LES-ROSES, H¹ und 3 m³/h\n"
+    with Rows(write(tmp_path / "a.csv", text.encode("cp1252"))) as rows:
+        assert [list(row) for row in rows] == [["Frage", "Lösung"]]
+        assert [note.code for note in rows.source.notes] == ["data.read_as_cp1252", "data.header_row"]
 
 
 def test_utf16_that_is_cut_in_a_character_is_refused(tmp_path: Path) -> None:

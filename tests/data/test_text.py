@@ -9,7 +9,7 @@ from studio.data.formats.text import guess_documents
 from studio.data.part import Part
 from studio.data.rows import Rows, read
 from studio.data.source import HEAD_BYTES
-from tests.data.files import reading_refused, write
+from tests.data.files import reading_refused, run_import, write
 
 POEM = "One\ntwo\n\nthree\r\nfour\n\n\n \nfive\n"
 
@@ -82,3 +82,26 @@ def test_whoever_says_what_a_document_is_says_that_it_is_text(tmp_path: Path) ->
     assert list(next(iter(read(path)))) == ["question", "answer"]
     part = Part(path=path, reading=Reading(documents="line"))
     assert [row["text"] for row in read(part)] == ["question,answer", *["Who?,Me."] * 5]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("<|im_start|>user\n{}<|im_end|>", "<|im_start|>assistant\n{}<|im_end|>"),
+        ("<|user|>{}<|end|>", "<|assistant|>{}<|end|>"),
+        (
+            "<|start_header_id|>user<|end_header_id|>\n{}<|eot_id|>",
+            "<|start_header_id|>bot<|end_header_id|>\n{}<|eot_id|>",
+        ),
+        ("<｜User｜>|{}|", "<｜Assistant｜>|{}|"),
+        ("[INST]|input|{}|[/INST]", "[INST]|output|{}|</s>"),
+    ],
+)
+@pytest.mark.parametrize("name", ["chats.txt", "chats"])
+def test_marks_of_a_chat_template_cut_no_table(tmp_path: Path, name: str, asked: str, answered: str) -> None:
+    chats = [f"{asked.format(f'Where is part {n}?')}\n{answered.format(f'On shelf {n}.')}" for n in range(60)]
+    path = write(tmp_path / name, "\n\n".join(chats))
+    assert texts(path) == chats
+    imported = run_import(path, tmp_path / "out")
+    assert imported.mapping.shape == "text"
+    assert "data.markers" in [problem.code for problem in imported.problems]

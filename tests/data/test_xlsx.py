@@ -56,6 +56,38 @@ def test_a_sheet_of_instructions_before_the_rows_is_passed_over(tmp_path: Path) 
     assert [problem.code for problem in imported.problems] == ["data.read_sheet"]
 
 
+COVER = [["As of", "2026-11-05"], ["Author", "Ann"], ["Note", "Please do not change the columns"]]
+
+
+@pytest.mark.parametrize(
+    ("sheets", "hidden", "expected"),
+    [
+        ({"Cover": COVER, "FAQ": FAQ, "Glossary": [["Term", "Meaning"], *[["API", "An interface"]] * 9]}, (), "FAQ"),
+        ({"Cover": COVER, "Old": FAQ}, ("Old",), "Cover"),
+        ({"Example": FAQ[:2], "FAQ": FAQ, "More": FAQ}, (), "FAQ"),
+        ({"FAQ": FAQ, "Old": [*FAQ, *FAQ[1:]]}, ("Old",), "FAQ"),
+        ({"Cover": COVER[:2], "Terms": [["Term", "Meaning"], *[["API", "An interface"]] * 9]}, (), "Terms"),
+    ],
+)
+def test_known_names_of_columns_go_before_a_guess_by_content_and_more_rows_before_fewer(
+    tmp_path: Path, sheets: dict[str, list[list[object]]], hidden: tuple[str, ...], expected: str
+) -> None:
+    path = book(tmp_path / "a.xlsx", {name: sheet(table) for name, table in sheets.items()}, hidden)
+    with Rows(path) as rows:
+        assert len(list(rows)) == len(sheets[expected]) - 1
+        assert rows.source.reading.sheet == expected
+
+
+def test_in_a_large_workbook_the_first_sheet_of_known_names_ends_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xlsx, "_COMPARED_BYTES", 10)
+    sheets = {"Cover": sheet(COVER), "Example": sheet(FAQ[:2]), "FAQ": sheet(FAQ)}
+    with Rows(book(tmp_path / "a.xlsx", sheets)) as rows:
+        assert len(list(rows)) == 1
+        assert rows.source.reading.sheet == "Example"
+
+
 def test_a_sheet_of_texts_is_taken_where_none_holds_questions_and_answers(tmp_path: Path) -> None:
     texts = sheet([["text"], ["A first chapter of the book."], ["A second chapter of it."]])
     numbers = sheet([["x", "y"], [1, 2], [3, 4]])
@@ -107,6 +139,27 @@ def test_a_title_above_the_header_and_a_table_in_the_middle_do_no_harm(tmp_path:
             (7, {"question": "Where?", "answer": "Here."}),
         ]
         assert [note.code for note in rows.source.notes] == ["data.header_row"]
+
+
+@pytest.mark.parametrize(
+    ("notes", "merged"),
+    [
+        ([["FAQ"], ["As of:", "2026-11-05", "Ann"], []], ()),
+        ([["Customer", None, "Service", None]], ("B2:C2", "D2:E2")),
+        ([["FAQ"], ["Version", 3, "Kind", "mail"], ["Text", "any"], [None]], ()),
+    ],
+)
+def test_notes_and_groups_above_known_names_are_left_out_and_that_is_said(
+    tmp_path: Path, notes: list[list[object]], merged: tuple[str, ...]
+) -> None:
+    table = [*notes, ["No.", "Question", "Answer", "Done?"], [1, "Who?", "Me.", "yes"], [2, "Where?", "Here.", "no"]]
+    path = book(tmp_path / "a.xlsx", {"S": sheet(table, first_row=2, first_column=2, merged=merged)})
+    with Rows(path) as rows:
+        assert [(row["Question"], row["Answer"]) for row in rows] == [("Who?", "Me."), ("Where?", "Here.")]
+        (note,) = rows.source.notes
+    assert note.code == "data.header_row"
+    assert note.what.endswith(f'row {len(notes) + 2} of "S"; what stands above was left out.')
+    assert "column 1" in next(iter(read(Part(path=path, reading=Reading(first_line="row")))))
 
 
 def test_what_is_merged_over_rows_counts_for_each_of_them(tmp_path: Path) -> None:

@@ -86,8 +86,8 @@ def batches(source: Source, schema: Any) -> Iterator[Batch]:
 
 def _layout(source: Source) -> Layout:
     """How the source is written, its first line taken for what the user says."""
-    layout = detect_layout(source.head, source.head_is_whole, source.suffix)
     chosen = source.reading.first_line
+    layout = detect_layout(source.head, source.head_is_whole, source.suffix, by_names=not chosen)
     return msgspec.structs.replace(layout, has_header=chosen == "names") if chosen else layout
 
 

@@ -8,6 +8,7 @@ import re
 import msgspec
 
 from studio.data import column_names
+from studio.data.formats.header_row import header_below
 from studio.data.source import Source
 from studio.data.wording import listed
 
@@ -28,7 +29,8 @@ class Layout(msgspec.Struct, frozen=True):
     Attributes:
         delimiter: One of DELIMITERS (or what a `sep=` line says).
         skip_lines: Lines before the header.
-        has_title: Some of them are a title, as tables that people look at have.
+        has_title: Some of them are a title or notes, as tables that people look at have.
+        by_names: The header was found below them by its cells, which are known names of columns.
         has_header: Whether the first row names the columns.
         spaced: A space follows each delimiter.
         width: Columns of the first row.
@@ -40,6 +42,7 @@ class Layout(msgspec.Struct, frozen=True):
     delimiter: str
     skip_lines: int
     has_title: bool
+    by_names: bool
     has_header: bool
     spaced: bool
     width: int
@@ -53,19 +56,23 @@ class Layout(msgspec.Struct, frozen=True):
         return self.regular * (1 - self.torn)
 
 
-def detect_layout(head: str, is_whole: bool, suffix: str = "") -> Layout:
+def detect_layout(head: str, is_whole: bool, suffix: str = "", by_names: bool = True) -> Layout:
     """Find out how a table is written, from its first 256 KiB.
 
     The delimiter is the one that cuts most rows into as many columns as the first row and leaves the cells whole;
     with several such, the one with more columns. A title above the header counts only where no delimiter makes a
-    table without one. A file that is named as cut by tabs is, where most of its rows are.
+    table without one, or (`by_names`) where the header below it consists of known names. A file that is named as
+    cut by tabs is, where most of its rows are.
     """
     first_line = head.split("\n", 1)[0].strip().lower()
     skip, forced = 0, ""
     if first_line.startswith("sep=") and len(first_line) == 5:
         skip, forced = 1, first_line[4]
         head = head.partition("\n")[2]
-    layouts = [_try(head, is_whole, delimiter, skip) for delimiter in (forced or DELIMITERS)]
+    layouts = [_try(head, is_whole, delimiter, skip, by_names) for delimiter in (forced or DELIMITERS)]
+    named = [layout for layout in layouts if layout.by_names and layout.regular > 0.5]
+    if named:
+        return max(named, key=_likelihood)
     wide = [layout for layout in layouts if layout.width > 1 and not layout.has_title]
     if not wide and not forced:
         rare = [_try(head, is_whole, delimiter, skip) for delimiter in _RARE_DELIMITERS]
@@ -86,7 +93,7 @@ def _likelihood(layout: Layout) -> tuple[float, float, int, int]:
     return round(layout.sound, 1), round(layout.regular, 1), layout.width, rank
 
 
-def _try(head: str, is_whole: bool, delimiter: str, skip: int) -> Layout:
+def _try(head: str, is_whole: bool, delimiter: str, skip: int, by_names: bool = False) -> Layout:
     header_line = head.lstrip().split("\n", 1)[0]
     spaced = f'{delimiter} "' in header_line
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, skipinitialspace=spaced)
@@ -101,13 +108,25 @@ def _try(head: str, is_whole: bool, delimiter: str, skip: int) -> Layout:
         pass
     if not is_whole and len(table) > 1:
         table.pop()
-    title = _title_rows(table)
+    notes = header_below(table) if by_names else 0
+    title = notes or _title_rows(table)
     table, skip = table[title:], skip + (ends[title - 1] if title else 0)
     header = table[0] if table else []
     width = len(header)
     regular = sum(len(cells) == width for cells in table) / max(1, len(table))
     torn = sum(_is_torn(cells, delimiter) for cells in table) / max(1, len(table))
-    return Layout(delimiter, skip, bool(title), is_header(header), spaced, width, regular, len(table), torn)
+    return Layout(
+        delimiter=delimiter,
+        skip_lines=skip,
+        has_title=bool(title),
+        by_names=bool(notes),
+        has_header=bool(notes) or is_header(header),
+        spaced=spaced,
+        width=width,
+        regular=regular,
+        sampled=len(table),
+        torn=torn,
+    )
 
 
 _CUT_WITHIN = {

@@ -148,6 +148,7 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
     Raises:
         StudioError: The text is no JSON, or a row is refused; see `Source.fault`.
     """
+    source.settle_json()
     pieces = _Pieces(source.open_utf8(), source)
     try:
         first = pieces.first_byte()

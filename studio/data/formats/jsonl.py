@@ -40,6 +40,7 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
     Raises:
         StudioError: A line is damaged or longer than 64 MB; see `Source.fault`.
     """
+    source.settle_json()
     file = source.open_utf8()
     number = 0
     offset = len(codecs.BOM_UTF8) if source.encoding == "utf-8-sig" else 0
@@ -68,6 +69,7 @@ def batches(source: Source, schema: Any) -> Iterator[Batch]:
     Raises:
         StudioError: As `rows` does.
     """
+    source.settle_json()
     number = 0
     offset = len(codecs.BOM_UTF8) if source.encoding == "utf-8-sig" else 0
     with closing(ahead(_whole_lines(source))) as reading:

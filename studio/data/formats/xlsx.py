@@ -1,7 +1,6 @@
 """Excel (.xlsx): one sheet of a workbook, its cells as text. The file is measured before the native parser sees it.
 
-The sheet is the one that was chosen, else the first (visible ones before hidden ones) with rows that can be
-learned from, else the first with a header and rows. The parser (calamine) lays a
+The sheet is the one that was chosen, else the one that fits best (see `_chosen_sheet`). The parser (calamine) lays a
 sheet out as a full rectangle: two cells far apart would take all memory, so the rectangle is measured first.
 """
 
@@ -18,8 +17,9 @@ from studio.contract.errors import StudioError
 from studio.data import archive
 from studio.data.formats.csv import header_names, numbered_names
 from studio.data.formats.csv_layout import is_header, note_first_line
+from studio.data.formats.header_row import WITHIN, header_below
+from studio.data.formats.xlsx_fit import NAMED, PAIRS, ROWS, fit
 from studio.data.formats.xlsx_styles import MOST_BYTES, FormattedCells, telling_styles
-from studio.data.guessing import guess
 from studio.data.number_columns import number_text
 from studio.data.source import Source
 from studio.data.streams import open_member
@@ -29,10 +29,7 @@ MAX_FILE_BYTES = 256 * 1024**2
 MAX_UNPACKED_BYTES = 1024**3
 MAX_CELLS = 8_000_000
 """Of a sheet's rectangle, 32 bytes each. A million rows of eight columns is what Excel itself can hold."""
-_HEADER_WITHIN = 20
 _FITTED_ROWS = 20
-_MOST_FITTED_COLUMNS = 100
-_PAIRS = 3
 _COMPARED_BYTES = 2 * 1024**2
 """Packed; in a larger workbook the sheets that are not read are named, not looked into: that would take too long."""
 _CHUNK = 4 * 1024 * 1024
@@ -60,7 +57,7 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
         if source.reading.sheet not in sheets:
             raise _no_sheet(source, sheets)
         name = source.reading.sheet
-        table, alike = _table(workbook, name, source), []
+        table, alike = _table(_sheet(workbook, name, source), source), []
     else:
         name, table = _chosen_sheet(workbook, sheets, source)
         first = next(table)
@@ -75,11 +72,12 @@ def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
     yield from table
 
 
-def sheet_names(workbook: Any) -> list[str]:
+def sheet_names(workbook: Any, with_hidden: bool = True) -> list[str]:
     """Names of the sheets that hold cells, the visible ones first."""
     kinds = _calamine()
     sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == kinds.SheetTypeEnum.WorkSheet]
-    return [sheet.name for sheet in sorted(sheets, key=lambda sheet: sheet.visible != kinds.SheetVisibleEnum.Visible)]
+    visible = [sheet.name for sheet in sheets if sheet.visible == kinds.SheetVisibleEnum.Visible]
+    return visible + [sheet.name for sheet in sheets if sheet.name not in visible] * with_hidden
 
 
 def as_text(cell: object) -> str:
@@ -97,27 +95,35 @@ def as_text(cell: object) -> str:
 
 
 def _chosen_sheet(workbook: Any, sheets: list[str], source: Source) -> tuple[str, _Table]:
-    """The first sheet with rows to learn from, else the first with rows; the notes of the others are not kept."""
+    """The sheet that is read where none was chosen; the notes of the others are not kept.
+
+    One with rows to learn from, a visible one before hidden ones; of several, one whose columns are recognised by
+    their names, and of those the one with most rows (in a large workbook the first). Else the first with rows.
+    """
     refused: StudioError | None = None
-    best, best_fit = "", 0
+    best, best_rank = "", (False, 0, 0)
+    visible = sheet_names(workbook, with_hidden=False)
     for name in sheets:
-        noted, asked = len(source.notes), source.reading
-        table, first, fit = _table(workbook, name, source), list[tuple[int, dict[str, object]]](), 0
+        noted, asked, height = len(source.notes), source.reading, 0
+        first, fits = list[tuple[int, dict[str, object]]](), 0
         try:
-            for pair in islice(table, _FITTED_ROWS):
-                first.append(pair)
-            fit = _fit([row for _, row in first]) if len(sheets) > 1 else min(1, len(first))
+            sheet = _sheet(workbook, name, source)
+            table, height = _table(sheet, source), sheet.height
+            first.extend(islice(table, _FITTED_ROWS))
+            fits = fit([row for _, row in first]) if len(sheets) > 1 else min(ROWS, len(first))
         except StudioError as error:  # a sheet that is no table does not end the search
-            refused, fit = refused or error, min(1, len(first))
+            refused, fits = refused or error, min(ROWS, len(first))
         else:
-            if fit == _PAIRS or (fit and len(sheets) == 1):
+            is_found = fits == NAMED and name in visible and source.size > _COMPARED_BYTES
+            if is_found or (fits and len(sheets) == 1):
                 return name, chain(first, table)
         del source.notes[noted:]
         source.reading = asked
-        if fit > best_fit:
-            best, best_fit = name, fit
+        rank = (name in visible, fits, height) if fits >= PAIRS else (False, fits, 0)
+        if rank > best_rank:
+            best, best_rank = name, rank
     if best:
-        return best, _table(workbook, best, source)
+        return best, _table(_sheet(workbook, best, source), source)
     if refused is not None:
         raise refused
     raise source.error(
@@ -127,25 +133,16 @@ def _chosen_sheet(workbook: Any, sheets: list[str], source: Source) -> tuple[str
     )
 
 
-def _fit(rows: list[dict[str, object]]) -> int:
-    """How well a sheet's first rows do: 0 without rows, _PAIRS with questions and answers (or whole conversations)."""
-    if not rows:
-        return 0
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    if len(columns) > _MOST_FITTED_COLUMNS:
-        return 1
-    try:
-        found = guess(columns, rows)
-    except StudioError:
-        return 1
-    return 2 if found.shape == "text" else _PAIRS
+def _sheet(workbook: Any, name: str, source: Source) -> Any:
+    return _guarded(source, lambda: workbook.get_sheet_by_name(name))
 
 
-def _table(workbook: Any, name: str, source: Source) -> _Table:
-    sheet = _guarded(source, lambda: workbook.get_sheet_by_name(name))
+def _table(sheet: Any, source: Source) -> _Table:
+    name = sheet.name
     lines = _filled(sheet)
     start, columns = 0, list[str]()
-    header = _header_row(sheet)
+    chosen = source.reading.first_line
+    header, is_known = _header_row(sheet, by_names=not chosen)
     for number, cells in lines:
         source.reached(number, sheet.total_height)
         texts = [as_text(cell) for cell in cells]
@@ -154,8 +151,7 @@ def _table(workbook: Any, name: str, source: Source) -> _Table:
         if not columns:
             start = next(at for at, text in enumerate(texts) if text.strip())
             first = _without_blank_end(texts[start:])
-            chosen = source.reading.first_line
-            if chosen == "row" or (not chosen and not is_header(first)):
+            if chosen == "row" or not (chosen or is_known or is_header(first)):
                 columns = numbered_names(first)
                 note_first_line(source, [], False, number)
                 yield number, dict(zip(columns, first, strict=True))
@@ -163,7 +159,10 @@ def _table(workbook: Any, name: str, source: Source) -> _Table:
             columns = header_names(source, first, number)
             note_first_line(source, columns, True, number)
             if number > 1 and header > 1 + (sheet.start or (0, 0))[0]:
-                source.note("header_row", f'The columns\' names were taken from row {number} of "{name}".')
+                where = f'row {number} of "{name}"'
+                source.note(
+                    "header_row", f"The columns' names were taken from {where}; what stands above was left out."
+                )
             continue
         texts = _without_blank_end(texts[start:])
         if len(texts) > len(columns):
@@ -174,17 +173,23 @@ def _table(workbook: Any, name: str, source: Source) -> _Table:
         source.note("merged_cells", f'Merged cells of "{name}": their text was taken for every row that they cover.')
 
 
-def _header_row(sheet: Any) -> int:
-    """Number (from 1) of the row that names the columns: a title above it stands alone in its row."""
-    first = 0
+def _header_row(sheet: Any, by_names: bool) -> tuple[int, bool]:
+    """Number (from 1) of the row that names the columns, and whether its names are known ones below notes.
+
+    Else a title above it stands alone in its row.
+    """
+    first, top = 0, list[list[str]]()
     for number, cells in enumerate(sheet.iter_rows(), start=1):
-        filled = sum(bool(as_text(cell).strip()) for cell in cells)
-        first = first or (number if filled else 0)
-        if filled > 1:
-            return number
-        if first and number >= first + _HEADER_WITHIN:
+        texts = [as_text(cell) for cell in cells]
+        if first or any(text.strip() for text in texts):
+            first = first or number
+            top.append(texts)
+        if len(top) > WITHIN:
             break
-    return first
+    if by_names and (notes := header_below(top)):
+        return first + notes, True
+    wide = (at for at, texts in enumerate(top) if sum(bool(text.strip()) for text in texts) > 1)
+    return first + next(wide, 0), False
 
 
 def _filled(sheet: Any) -> Iterator[tuple[int, list[_Cell]]]:
@@ -224,7 +229,7 @@ def _columns(workbook: Any, name: str, source: Source) -> tuple[str, ...]:
     """What the first row of a sheet has a value for; nothing of the look stays in the notes."""
     noted, asked = len(source.notes), source.reading
     try:
-        first = next(_table(workbook, name, source), None)
+        first = next(_table(_sheet(workbook, name, source), source), None)
     except StudioError:
         first = None
     is_named = source.reading.first_line == "names"
