@@ -23,6 +23,7 @@ from studio.contract.trainable import (
     held_numbers,
     keeps_best,
     kept_numbers,
+    resting_layers,
     trainable_parameters,
     virtual_tokens,
 )
@@ -212,7 +213,8 @@ def estimate(
         machine: What trains.
         calibration: From a dry step with the same model and examples.
         recomputed: Layers that are computed twice; None: as the settings say, of "automatic" the fewest with which
-            it fits. The last layer is never one of those, as it would be needed again at once.
+            it fits. The last layer is never one of those, as it would be needed again at once, nor is one below all
+            that learns.
     """
 
     def told(count: int) -> Estimate:
@@ -231,10 +233,11 @@ def estimate(
 
 
 def recomputable(shape: ModelShape, settings: TrainSettings) -> tuple[int, int]:
-    """The fewest and the most layers that may be computed twice."""
+    """The fewest and the most layers that may be computed twice: of those that keep something at all."""
+    awake = shape.layers - resting_layers(settings.method, shape)
     if settings.gradient_checkpointing == "auto" and tag_of(settings.method) not in ONCE:
-        return 0, shape.layers - 1
-    count = shape.layers if settings.gradient_checkpointing in ("on", "offload") else 0
+        return 0, awake - 1
+    count = awake if settings.gradient_checkpointing in ("on", "offload") else 0
     return count, count
 
 
@@ -339,7 +342,8 @@ def _weights(shape: ModelShape, settings: TrainSettings) -> float:
 def _activations(shape: ModelShape, settings: TrainSettings, pack: int, longest: int, recomputed: int) -> float:
     """What is kept of a pack for the backward pass, and what one layer takes besides while it goes back.
 
-    Of a layer that is computed twice only its input is kept, and one such layer is whole at a time.
+    Layers below all that learns keep nothing. Of a layer that is computed twice only its input is kept, and one such
+    layer is whole at a time.
     """
     size = 4 if settings.precision == "fp32" else 2
     method = settings.method
@@ -356,7 +360,7 @@ def _activations(shape: ModelShape, settings: TrainSettings, pack: int, longest:
         layer += 4 * shape.heads * pack * longest * size
     # Kept in main memory, inputs come one by one, the next while the last is still there.
     inputs = min(recomputed, 2) if settings.gradient_checkpointing == "offload" else recomputed
-    whole = (shape.layers - recomputed) or 1
+    whole = max(1, shape.layers - resting_layers(method, shape) - recomputed)
     return pack * shape.hidden * size * inputs + whole * layer + pack * back * size
 
 
