@@ -6,11 +6,11 @@ vocabulary's scores of one slice, unpacked 4-bit weights, and the program itself
 show it at once.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from studio.contract.compatibility import ONCE, OWN_WEIGHTS
+from studio.contract.compatibility import ONCE, OWN_WEIGHTS, meant
 from studio.contract.lengths import POINTS as POINTS
 from studio.contract.lengths import Lengths as Lengths
 from studio.contract.lengths import lengths_of as lengths_of
@@ -94,11 +94,13 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         device: "cpu" or "cuda:N".
         total_bytes, free_bytes: Of it; what other programs hold is not free.
+        has_bf16: Whether a GPU calculates with bf16.
     """
 
     device: str
     total_bytes: int
     free_bytes: int
+    has_bf16: bool = True
 
     @property
     def is_gpu(self) -> bool:
@@ -185,15 +187,10 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-def on_gpu(settings: TrainSettings, machine: Machine) -> TrainSettings:
-    """What "auto" becomes on a machine, by `engine.base_model.resolve`'s rules; `estimate` decides what comes twice."""
-    gpu = machine.is_gpu
-    changes: dict[str, Any] = {}
-    if settings.quantisation == "auto":
-        changes["quantisation"] = "nf4" if gpu else "none"
-    if settings.precision == "auto":
-        changes["precision"] = "bf16" if gpu else "fp32"
-    return msgspec.structs.replace(settings, **changes)
+def resolved(settings: TrainSettings, machine: Machine) -> TrainSettings:
+    """With what "automatic" of loading and number format becomes there; `estimate` decides what comes twice."""
+    made = {path: meant(settings, path, machine.is_gpu, machine.has_bf16) for path in ("quantisation", "precision")}
+    return msgspec.structs.replace(settings, **made)
 
 
 def estimate(
@@ -250,7 +247,7 @@ def _estimate(
     recomputed: int,
 ) -> Estimate:
     same = calibration is not None and calibration.is_about(settings, recomputed)
-    settings = on_gpu(settings, machine)
+    settings = resolved(settings, machine)
     seen = lengths.cut(min(settings.max_tokens, shape.context or settings.max_tokens))
     pack = seen.pack(settings.batch_size, settings.packing)
     if calibration is not None:
