@@ -180,7 +180,9 @@ def _machine() -> Machine:
 
     gpu = next((gpu for gpu in device.report().gpus if gpu.device), None)
     if gpu is not None:
-        return Machine(device=gpu.device, total_bytes=gpu.memory_bytes, free_bytes=gpu.free_bytes)
+        return Machine(
+            device=gpu.device, total_bytes=gpu.memory_bytes, free_bytes=gpu.free_bytes, has_bf16=gpu.has_bf16
+        )
     total, free = host_memory()
     return Machine(device="cpu", total_bytes=total, free_bytes=free)
 

@@ -251,9 +251,18 @@ def export_problem(form: str, method: AnyMethod) -> Problem | None:
     return None
 
 
-def meant(settings: TrainSettings, path: str, has_cuda: bool) -> Any:
-    """A setting's value; "automatic" as what it becomes on this device."""
+def meant(settings: TrainSettings, path: str, has_cuda: bool, has_bf16: bool = True) -> Any:
+    """A setting's value; "automatic" of loading and number format as what it becomes on this device.
+
+    Args:
+        settings: Of the run.
+        path: Dotted path.
+        has_cuda: Whether the device is an NVIDIA GPU.
+        has_bf16: Whether that calculates with bf16.
+    """
     value = value_at(settings, path)
     if value == "auto" and path == "quantisation":
         return "nf4" if has_cuda else "none"
+    if value == "auto" and path == "precision":
+        return "bf16" if has_cuda and has_bf16 and tag_of(settings.method) not in FINE_NUMBERS else "fp32"
     return value

@@ -7,13 +7,19 @@ from studio.contract.event import Event
 
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
-    """One graphics processor that the machine reports. `device` is "cuda:0" where it can train, else ""."""
+    """One graphics processor that the machine reports.
+
+    Attributes:
+        device: "cuda:0" where it can train, else "".
+        has_bf16: Whether it calculates with bf16.
+    """
 
     name: str
     vendor: str
     device: str = ""
     memory_bytes: int = 0
     free_bytes: int = 0
+    has_bf16: bool = True
     problem: Problem | None = None
 
 

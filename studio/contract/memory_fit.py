@@ -8,7 +8,7 @@ import msgspec
 from studio.contract.compatibility import refusals
 from studio.contract.errors import Problem
 from studio.contract.fields import replace_at
-from studio.contract.memory_plan import Calibration, Estimate, Lengths, Machine, MemoryPlan, estimate, on_gpu
+from studio.contract.memory_plan import Calibration, Estimate, Lengths, Machine, MemoryPlan, estimate, resolved
 from studio.contract.model_shape import ModelShape
 from studio.contract.plan import FEW_STEPS, planned_steps, steps_per_epoch
 from studio.contract.settings import TrainSettings
@@ -214,7 +214,7 @@ class Planner:
         return self._change(settings, "optimiser", sets, words, "Corrections are a little coarser.")
 
     def _four_bit(self, settings: TrainSettings) -> Change | None:
-        if on_gpu(settings, self.machine).quantisation in ("nf4", "fp4"):
+        if resolved(settings, self.machine).quantisation in ("nf4", "fp4"):
             return None
         return self._change(
             settings,

@@ -6,11 +6,11 @@ vocabulary's scores of one slice, unpacked 4-bit weights, and the program itself
 show it at once.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from studio.contract.compatibility import ONCE, OWN_WEIGHTS
+from studio.contract.compatibility import ONCE, OWN_WEIGHTS, meant
 from studio.contract.lengths import POINTS as POINTS
 from studio.contract.lengths import Lengths as Lengths
 from studio.contract.lengths import lengths_of as lengths_of
@@ -23,6 +23,7 @@ from studio.contract.trainable import (
     held_numbers,
     keeps_best,
     kept_numbers,
+    resting_layers,
     trainable_parameters,
     virtual_tokens,
 )
@@ -93,11 +94,13 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         device: "cpu" or "cuda:N".
         total_bytes, free_bytes: Of it; what other programs hold is not free.
+        has_bf16: Whether a GPU calculates with bf16.
     """
 
     device: str
     total_bytes: int
     free_bytes: int
+    has_bf16: bool = True
 
     @property
     def is_gpu(self) -> bool:
@@ -184,15 +187,10 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-def on_gpu(settings: TrainSettings, machine: Machine) -> TrainSettings:
-    """What "auto" becomes on a machine, by `engine.base_model.resolve`'s rules; `estimate` decides what comes twice."""
-    gpu = machine.is_gpu
-    changes: dict[str, Any] = {}
-    if settings.quantisation == "auto":
-        changes["quantisation"] = "nf4" if gpu else "none"
-    if settings.precision == "auto":
-        changes["precision"] = "bf16" if gpu else "fp32"
-    return msgspec.structs.replace(settings, **changes)
+def resolved(settings: TrainSettings, machine: Machine) -> TrainSettings:
+    """With what "automatic" of loading and number format becomes there; `estimate` decides what comes twice."""
+    made = {path: meant(settings, path, machine.is_gpu, machine.has_bf16) for path in ("quantisation", "precision")}
+    return msgspec.structs.replace(settings, **made)
 
 
 def estimate(
@@ -212,7 +210,8 @@ def estimate(
         machine: What trains.
         calibration: From a dry step with the same model and examples.
         recomputed: Layers that are computed twice; None: as the settings say, of "automatic" the fewest with which
-            it fits. The last layer is never one of those, as it would be needed again at once.
+            it fits. The last layer is never one of those, as it would be needed again at once, nor is one below all
+            that learns.
     """
 
     def told(count: int) -> Estimate:
@@ -231,10 +230,11 @@ def estimate(
 
 
 def recomputable(shape: ModelShape, settings: TrainSettings) -> tuple[int, int]:
-    """The fewest and the most layers that may be computed twice."""
+    """The fewest and the most layers that may be computed twice: of those that keep something at all."""
+    awake = shape.layers - resting_layers(settings.method, shape)
     if settings.gradient_checkpointing == "auto" and tag_of(settings.method) not in ONCE:
-        return 0, shape.layers - 1
-    count = shape.layers if settings.gradient_checkpointing in ("on", "offload") else 0
+        return 0, awake - 1
+    count = awake if settings.gradient_checkpointing in ("on", "offload") else 0
     return count, count
 
 
@@ -247,7 +247,7 @@ def _estimate(
     recomputed: int,
 ) -> Estimate:
     same = calibration is not None and calibration.is_about(settings, recomputed)
-    settings = on_gpu(settings, machine)
+    settings = resolved(settings, machine)
     seen = lengths.cut(min(settings.max_tokens, shape.context or settings.max_tokens))
     pack = seen.pack(settings.batch_size, settings.packing)
     if calibration is not None:
@@ -339,7 +339,8 @@ def _weights(shape: ModelShape, settings: TrainSettings) -> float:
 def _activations(shape: ModelShape, settings: TrainSettings, pack: int, longest: int, recomputed: int) -> float:
     """What is kept of a pack for the backward pass, and what one layer takes besides while it goes back.
 
-    Of a layer that is computed twice only its input is kept, and one such layer is whole at a time.
+    Layers below all that learns keep nothing. Of a layer that is computed twice only its input is kept, and one such
+    layer is whole at a time.
     """
     size = 4 if settings.precision == "fp32" else 2
     method = settings.method
@@ -356,7 +357,7 @@ def _activations(shape: ModelShape, settings: TrainSettings, pack: int, longest:
         layer += 4 * shape.heads * pack * longest * size
     # Kept in main memory, inputs come one by one, the next while the last is still there.
     inputs = min(recomputed, 2) if settings.gradient_checkpointing == "offload" else recomputed
-    whole = (shape.layers - recomputed) or 1
+    whole = max(1, shape.layers - resting_layers(method, shape) - recomputed)
     return pack * shape.hidden * size * inputs + whole * layer + pack * back * size
 
 

@@ -4,6 +4,7 @@ The counts of what is learned are exact (tests/engine/test_trainable.py builds e
 the backward pass is what the graph of PEFT's code, or of ours, holds on to.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -51,6 +52,14 @@ def kept_numbers(method: msgspec.Struct, shape: ModelShape) -> float:
 def held_numbers(method: msgspec.Struct, shape: ModelShape) -> int:
     """Numbers that it holds besides, however long the texts are."""
     return LEARNED[tag_of(method)].held(method, shape)
+
+
+def resting_layers(method: msgspec.Struct, shape: ModelShape) -> int:
+    """Layers from the bottom up to the first that learns: they keep nothing for the backward pass.
+
+    Nothing that learns stands before them, so nobody asks for the gradient of what they are given.
+    """
+    return RESTING.get(tag_of(method), _below_targets)(method, shape)
 
 
 def keeps_best(numbers: int, settings: TrainSettings) -> bool:
@@ -187,7 +196,12 @@ def _ptuning(method: Any, shape: ModelShape) -> int:
 
 
 def _llama_adapter(method: Any, shape: ModelShape) -> int:
-    return int(max(1, int(method.layers_share * shape.layers)) * (method.prompt_length * shape.hidden + 1))
+    return int(_upper_layers(method, shape) * (method.prompt_length * shape.hidden + 1))
+
+
+def _upper_layers(method: Any, shape: ModelShape) -> int:
+    """As `engine.methods.llama_adapter.attach` counts them."""
+    return max(1, int(method.layers_share * shape.layers))
 
 
 def _layers(method: Any, shape: ModelShape) -> int:
@@ -199,6 +213,22 @@ def _layers(method: Any, shape: ModelShape) -> int:
     elif place == "self_attn" and shape.head_norms:
         norms = 2 * shape.queries // shape.heads
     return int(min(method.last_layers, shape.layers) * (sizes + norms))
+
+
+def _below_last_layers(method: Any, shape: ModelShape) -> int:
+    return max(0, shape.layers - int(method.last_layers))
+
+
+def _below_upper_layers(method: Any, shape: ModelShape) -> int:
+    return shape.layers - _upper_layers(method, shape)
+
+
+def _below_targets(method: Any, shape: ModelShape) -> int:
+    """Where each name says which layer it means ("layers.3.mlp.up_proj"), those below the lowest; else none."""
+    words = target_layers.words_of(getattr(method, "target_modules", target_layers.ALL))
+    told = [re.search(r"(?:^|\.)(\d+)\.", word) for word in words]
+    lowest = min(int(one[1]) if one else 0 for one in told)
+    return min(lowest, shape.layers - 1)
 
 
 def _full(method: Any, shape: ModelShape) -> int:
@@ -252,6 +282,13 @@ LEARNED: dict[str, Learned] = {
 
 if {tag_of(row.settings) for row in METHODS.values()} != set(LEARNED):
     raise AssertionError("every way of tuning needs a row in LEARNED")
+
+
+RESTING: dict[str, Callable[[Any, ModelShape], int]] = {
+    "layers": _below_last_layers,
+    "llama_adapter": _below_upper_layers,
+}
+"""Ways of tuning that say themselves from which layer on they learn; of the others target layers may say it."""
 
 
 def goes_apart(method: msgspec.Struct, quantisation: str) -> bool:

@@ -9,11 +9,11 @@ from typing import Any, Literal
 import msgspec
 import torch
 
-from studio.contract.compatibility import FINE_NUMBERS
+from studio.contract.compatibility import meant
 from studio.contract.errors import Problem, StudioError
-from studio.contract.methods import tag_of
 from studio.contract.settings import TrainSettings
 from studio.engine import adapted, attention, fingerprint, model_config
+from studio.engine.memory import has_bf16
 
 # The order in which NVML lists the cards; CUDA's own would put the fastest first, and "cuda:1" would be another card.
 os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
@@ -45,13 +45,8 @@ def resolve(settings: TrainSettings) -> Placement:
     """
     device, notices = _choose_device(settings.device)
     on_gpu = device != "cpu"
-    precision: Literal["fp32", "bf16"]
-    if settings.precision == "auto":
-        fine = tag_of(settings.method) in FINE_NUMBERS
-        precision = "bf16" if on_gpu and _has_bf16(device) and not fine else "fp32"
-    else:
-        precision = settings.precision
-    if settings.precision == "bf16" and on_gpu and not _has_bf16(device):
+    bf16 = on_gpu and has_bf16(device)
+    if settings.precision == "bf16" and on_gpu and not bf16:
         raise StudioError(
             "device.no_bf16",
             f"{torch.cuda.get_device_name(device)} cannot calculate with bf16.",
@@ -61,8 +56,8 @@ def resolve(settings: TrainSettings) -> Placement:
         )
     return Placement(
         device=device,
-        quantisation=("nf4" if on_gpu else "none") if settings.quantisation == "auto" else settings.quantisation,
-        precision=precision,
+        quantisation=meant(settings, "quantisation", on_gpu),
+        precision=meant(settings, "precision", on_gpu, bf16),
         notices=notices,
     )
 
@@ -107,10 +102,6 @@ def _choose_device(wanted: str) -> tuple[str, tuple[Problem, ...]]:
 
 def _looks_like_nvidia() -> bool:
     return torch.version.cuda is not None or Path("/proc/driver/nvidia/version").exists()
-
-
-def _has_bf16(device: str) -> bool:
-    return torch.cuda.get_device_capability(device)[0] >= 8
 
 
 def load(folder: Path, placement: Placement) -> Any:

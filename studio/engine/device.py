@@ -27,6 +27,8 @@ SMALL_GPU_BYTES = 4 * 2**30
 SMALL_FREE_BYTES = 2 * 2**30
 OLDEST_CAPABILITY = {12: (5, 0), 13: (7, 5)}
 """CUDA's major version -> oldest compute capability that torch's wheels for it are built for."""
+BF16 = (8, 0)
+"""The oldest compute capability that calculates with bf16."""
 CPU_IS_FINE = "Training on the CPU works: well for the starter model, slowly for larger ones."
 
 
@@ -223,6 +225,7 @@ def _nvidia_gpus(nvidia: Nvidia, torch: TorchBuild, blocker: Problem | None, vis
                 device=f"cuda:{shown.index(index)}" if usable else "",
                 memory_bytes=card.memory_bytes,
                 free_bytes=card.free_bytes,
+                has_bf16=card.capability >= BF16,
                 problem=problem if index in shown else _hidden(),
             )
         )

@@ -4,6 +4,7 @@ import torch
 
 from studio.contract.memory_plan import Machine
 from studio.data import host_memory
+from studio.engine.device import BF16
 
 _highest: dict[str, int] = {}
 """Peak of each device in this process, as far as its own counter was started anew since."""
@@ -49,4 +50,9 @@ def machine(device: torch.device) -> Machine:
         return Machine(device="cpu", total_bytes=total, free_bytes=free)
     free, total = torch.cuda.mem_get_info(device)
     free += torch.cuda.memory_reserved(device)
-    return Machine(device=str(device), total_bytes=int(total), free_bytes=int(free))
+    return Machine(device=str(device), total_bytes=int(total), free_bytes=int(free), has_bf16=has_bf16(str(device)))
+
+
+def has_bf16(device: str) -> bool:
+    """Whether a GPU calculates with bf16: NVIDIA's since Ampere."""
+    return torch.cuda.get_device_capability(device) >= BF16

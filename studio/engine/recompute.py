@@ -1,6 +1,7 @@
 """Layers that keep only their input and compute the rest again in the backward pass (arXiv 1604.06174).
 
-The first layers are those: their backward pass comes last, when the later ones have given back what they kept.
+The first layers of those that learn, or stand above one that does, are those: their backward pass comes last, when the
+later ones have given back what they kept. Layers below keep nothing anyway.
 """
 
 import functools
@@ -11,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 def apply(model: Any, count: int, offload: bool, device: torch.device) -> None:
-    """Compute the first layers of a model twice, and the others once.
+    """Compute the first layers that keep something twice, and the others once.
 
     Args:
         model: A causal language model of transformers, with or without PEFT's wrapper.
@@ -25,12 +26,25 @@ def apply(model: Any, count: int, offload: bool, device: torch.device) -> None:
     again = (
         functools.partial(_offloaded, pinned=True) if offload else functools.partial(checkpoint, use_reentrant=False)
     )
-    if count:
-        causal.activation_checkpointing_enable({"use_reentrant": False})
+    first = resting(causal)
+    # Not by the model's own switch: it has the embeddings' output ask for gradients, and then all layers below keep
+    # what they need for them, too. Only checkpoints of the reentrant kind need that.
     for place, layer in enumerate(_layers(causal)):
-        layer.gradient_checkpointing = place < count
-        if place < count:
+        layer.gradient_checkpointing = first <= place < first + count
+        if layer.gradient_checkpointing:
             layer._gradient_checkpointing_func = again
+
+
+def resting(causal: Any) -> int:
+    """How many layers, from the first, neither learn nor stand above anything that does.
+
+    Args:
+        causal: Without PEFT's wrapper; where no layer of it learns, what learns stands before all of them.
+    """
+    if any(p.requires_grad for p in causal.get_input_embeddings().parameters()):
+        return 0
+    learns = [any(p.requires_grad for p in layer.parameters()) for layer in _layers(causal)]
+    return learns.index(True) if True in learns else 0
 
 
 def count(model: Any) -> int:

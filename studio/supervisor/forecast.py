@@ -99,7 +99,12 @@ def machine_of(settings: TrainSettings, report: DeviceReport | None) -> Machine:
     gpus = [gpu for gpu in report.gpus if gpu.device] if report is not None else []
     chosen = next((gpu for gpu in gpus if settings.device in ("auto", gpu.device)), None)
     if chosen is not None:
-        return Machine(device=chosen.device, total_bytes=chosen.memory_bytes, free_bytes=chosen.free_bytes)
+        return Machine(
+            device=chosen.device,
+            total_bytes=chosen.memory_bytes,
+            free_bytes=chosen.free_bytes,
+            has_bf16=chosen.has_bf16,
+        )
     total, free = host_memory()
     return Machine(device="cpu", total_bytes=total, free_bytes=free)
 

@@ -13,12 +13,14 @@ from studio.contract.memory_plan import (
     HOLES_INT8,
     PARTS,
     Calibration,
+    Estimate,
     Lengths,
     Machine,
     calibrated,
     estimate,
     lengths_of,
 )
+from studio.contract.method_choice import values_of
 from studio.contract.methods import METHODS
 from studio.contract.model_shape import ModelShape, shape_of
 from studio.contract.range_test import is_over, rates, result_of
@@ -200,6 +202,36 @@ def test_automatic_computes_as_few_layers_twice_as_it_takes_to_fit_and_never_the
     hopeless = planner(0.3, num_hidden_layers=layers).estimate(automatic)
     assert hopeless.recomputed == layers - 1
     assert hopeless.total < ample.estimate(on).total  # the last layer's input need not be kept beside it
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "learning"),
+    [
+        ("layers", {"method.last_layers": 2}, 2),
+        ("llama_adapter", {"method.layers_share": 0.25}, 6),
+        ("lora", {"method.target_modules": "layers.21.self_attn.q_proj, layers.23.mlp.up_proj"}, 3),
+    ],
+)
+def test_layers_below_all_that_learns_keep_nothing_and_are_never_computed_twice(
+    name: str, values: dict[str, object], learning: int
+) -> None:
+    def told(layers: int, checkpointing: str, free: float = 64) -> Estimate:
+        settings = build(
+            TrainSettings, {**values_of(name), "gradient_checkpointing": checkpointing, "max_tokens": 900, **own}
+        )
+        return planner(free, num_hidden_layers=layers).estimate(settings)
+
+    def activations(one: Estimate) -> int:
+        return next(part.bytes for part in one.parts if part.name == "activations")
+
+    own: dict[str, object] = values
+    tall, off, on = told(24, "auto", free=0.5), told(24, "off"), told(24, "on")
+    assert (off.recomputed, on.recomputed, tall.recomputed) == (0, learning, learning - 1)
+    own = {"lora": {"method.target_modules": "q_proj, up_proj"}, "llama_adapter": {"method.layers_share": 1.0}}.get(
+        name, values
+    )
+    assert activations(off) == activations(told(learning, "off"))
+    assert activations(on) == activations(told(learning, "on"))
 
 
 def test_a_way_of_tuning_that_cannot_compute_twice_never_does() -> None:

@@ -10,12 +10,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from studio.contract.errors import StudioError
-from studio.contract.methods import LoraSettings
+from studio.contract.fields import build
+from studio.contract.memory_plan import resolved
+from studio.contract.method_choice import values_of
+from studio.contract.methods import METHODS, LoraSettings
 from studio.contract.records import Message
 from studio.contract.settings import TrainSettings
-from studio.engine import attention, base_model, generate, tokens
+from studio.engine import attention, base_model, device, generate, tokens
 from studio.engine.base_model import Placement
+from studio.engine.device import Nvidia, NvidiaCard, TorchBuild
 from studio.engine.methods import lora
+from studio.supervisor.forecast import machine_of
 from tests.helpers.tiny_models import ARCHITECTURES, tiny_model
 
 CPU = Placement(device="cpu", quantisation="none", precision="fp32")
@@ -80,6 +85,25 @@ def test_an_old_gpu_calculates_in_fp32_and_refuses_bf16(monkeypatch: pytest.Monk
     with pytest.raises(StudioError) as caught:
         base_model.resolve(TrainSettings(precision="bf16"))
     assert caught.value.problem.code == "device.no_bf16"
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+@pytest.mark.parametrize("capability", [None, (7, 5), (9, 0)])
+def test_the_plan_takes_the_number_format_and_loading_that_the_run_will_have(
+    name: str, capability: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards: tuple[NvidiaCard, ...] = ()
+    if capability is None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    else:
+        as_if_gpu(monkeypatch, capability)
+        cards = (NvidiaCard("Card", 24 << 30, 20 << 30, capability),)
+    nvidia, build_of_torch = Nvidia("580", (13, 0), cards), TorchBuild("2.13.0", "12.8")
+    report = device.report(device.Sources(lambda: nvidia, lambda: build_of_torch, lambda: (), visible="0"))
+    for precision in ("auto", "fp32"):
+        settings = build(TrainSettings, {**values_of(name), "precision": precision})
+        placement, planned = base_model.resolve(settings), resolved(settings, machine_of(settings, report))
+        assert (placement.precision, placement.quantisation) == (planned.precision, planned.quantisation)
 
 
 def test_a_gpu_that_fails_is_passed_over_and_the_reason_told(monkeypatch: pytest.MonkeyPatch) -> None:

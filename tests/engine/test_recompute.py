@@ -7,14 +7,16 @@ import pytest
 import torch
 
 from studio.contract import events
-from studio.contract.methods import LoraSettings
-from studio.engine import fused_gate, fused_lora, last_layer, planner, recompute, train
+from studio.contract.methods import LayersSettings, LoraSettings
+from studio.contract.settings import TrainSettings
+from studio.engine import base_model, fused_gate, fused_lora, last_layer, methods, planner, recompute, train
 from studio.engine.loop import Run
 from tests.engine.ground import Person, make_job, make_model, new_run
 from tests.engine.test_fused_lora import ARCHITECTURES, CPU, adapted, gradients
 from tests.helpers.tiny_models import tiny_model
 
 LAYERS = {"num_hidden_layers": 4}
+ON_CPU = TrainSettings(device="cpu")
 
 
 def kept_bytes(model: Any) -> int:
@@ -57,6 +59,22 @@ def test_each_layer_more_keeps_less(tmp_path: Path) -> None:
     recompute.apply(model, 0, offload=False, device=CPU)
     assert recompute.count(model) == 0
     assert kept_bytes(model) > kept[1]
+
+
+def test_only_layers_that_keep_something_are_computed_twice(tmp_path: Path) -> None:
+    model = methods.attach(
+        base_model.load(tiny_model(tmp_path / "model", "llama", sizes=LAYERS), base_model.resolve(ON_CPU)),
+        LayersSettings(last_layers=2),
+        0,
+    )
+    once, wanted = gradients(model.train())
+    kept = kept_bytes(model)
+    recompute.apply(model, 1, offload=False, device=CPU)
+    assert [layer.gradient_checkpointing for layer in model.model.layers] == [False, False, True, False]
+    assert kept_bytes(model) < kept
+    twice, found = gradients(model)
+    assert torch.equal(once, twice)
+    assert all(torch.equal(found[name], gradient) for name, gradient in wanted.items())
 
 
 def test_inputs_kept_in_main_memory_are_one_a_layer_and_change_no_gradient(
