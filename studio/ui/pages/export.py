@@ -177,12 +177,6 @@ class ExportPage(Page):
         self.message.clear()
         return True
 
-    def unfinished(self) -> str:
-        """An export or a combination ends with the window."""
-        if self.job.going:
-            return self.tr("An export is still being written.")
-        return self.tr("Adapters are still being combined.") if self.combining.going else ""
-
     def panes(self) -> list[QWidget]:
         """Choices, then the card."""
         return [self.run_combo, self.card]
