@@ -7,7 +7,7 @@ from studio.contract.compatibility import OWN_WEIGHTS
 from studio.contract.methods import tag_of
 from studio.contract.run_folder import starter_folder
 from studio.data.run_history import RunSummary
-from studio.data.system_prompt import learned_with
+from studio.data.system_prompt import fits_modelfile, learned_with
 
 LONGEST_PROMPT = 4000
 """Characters of a system prompt that a card repeats."""
@@ -73,6 +73,10 @@ ollama run NAME
 ```"""
 LM_STUDIO = """Move the folder apprentice-studio into the folder in which LM Studio keeps its models (My Models shows
 where), so that the file lies in apprentice-studio/NAME/. Chat template and end tokens are in the file."""
+NOT_IN_MODELFILE = (
+    "The Modelfile does not send it, as the quotation marks around it would end too early: send it as the first "
+    "message, of the role system"
+)
 FORMS = {"merged": LOADED_WHOLE, "gguf": GGUF, "gguf_adapter": GGUF_LORA, "ollama": OLLAMA, "lm_studio": LM_STUDIO}
 """Of the forms that are loaded alike whatever was learned."""
 
@@ -84,7 +88,7 @@ def use(summary: RunSummary, form: str) -> str:
         summary: Of the run.
         form: Key of EXPORTS.
     """
-    system = "" if form == "ollama" else _system_told(learned_with(summary.folder))  # its Modelfile sends it
+    system = _system_told(learned_with(summary.folder), form)
     if form in FORMS:
         return f"## Use\n\n{FORMS[form].format(name=plain(summary.job.name))}{system}"
     name = summary.job.model_name
@@ -102,11 +106,14 @@ is the one it was trained with.
 {system}""".rstrip()
 
 
-def _system_told(prompt: str) -> str:
+def _system_told(prompt: str, form: str) -> str:
     """What all examples began with, as a block that Markdown shows as it stands; nothing where they share nothing."""
-    if not prompt:
+    if not prompt or (form == "ollama" and fits_modelfile(prompt)):  # a Modelfile sends it
         return ""
     lines = "".join(c if c.isprintable() or c == "\n" else " " for c in prompt[:LONGEST_PROMPT]).split("\n")
     cut = f" (its first {LONGEST_PROMPT:,} characters)" if len(prompt) > LONGEST_PROMPT else ""
     block = "\n".join(f"    {line}".rstrip() for line in lines)
-    return f"\n\nAll examples began with this system prompt{cut}; send it first, or answers will differ:\n\n{block}"
+    told = f"All examples began with this system prompt{cut}; send it first, or answers will differ"
+    if form == "ollama":
+        told += f". {NOT_IN_MODELFILE}"
+    return f"\n\n{told}:\n\n{block}"

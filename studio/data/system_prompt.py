@@ -31,6 +31,11 @@ def shared_by(dataset: Path) -> str:
     return found
 
 
+def fits_modelfile(prompt: str) -> bool:
+    """Whether a prompt ends the three quotation marks of a Modelfile, which know no escape, nowhere too early."""
+    return '"""' not in prompt and not prompt.endswith('"')
+
+
 def learned_with(run: Path) -> str:
     """The system prompt that all examples of a run share, or nothing; of a combined one, those of all its parents.
 

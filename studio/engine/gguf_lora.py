@@ -74,7 +74,7 @@ def _add(layer: Any, a: Array, b: Array, scale: float) -> None:
 
 def _unfit(path: Path, why: str) -> StudioError:
     return StudioError(
-        "export.damaged",
+        "export.misfit",
         f"The file {path.name} does not fit the model that it was made for.",
         why,
         "Export what was learned in another form, and report this.",

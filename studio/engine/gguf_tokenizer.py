@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 
 from studio.contract.errors import StudioError
+from studio.contract.records import Message
+from studio.engine.tokens import Rules, encode
 
 GPT2 = "gpt-2"
 _TAIL = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -138,9 +140,17 @@ def pre_name(told: Mapping[str, Any]) -> str:
 
 
 def adds_bos(tokenizer: Any) -> bool:
-    """Whether a tokenizer puts its begin-of-text token before a text; programs that read GGUF then do, too."""
-    plain = tokenizer("a").input_ids
-    return bool(plain) and tokenizer.bos_token_id is not None and plain[0] == tokenizer.bos_token_id
+    """Whether programs that read the file put its begin-of-text token before every prompt.
+
+    Told so, they do it for chats, too, whatever the template writes. So they are told only where the tokenizer does it
+    and the conversations of the training began with that token; a template that writes none was learned without.
+    """
+    begin = tokenizer.bos_token_id
+    if begin is None or tokenizer("a").input_ids[:1] != [begin]:
+        return False
+    question = Message("user", "a")
+    talks = ((question,), (Message("system", "a"), question))
+    return all(encode(talk, tokenizer, Rules(), reply=True).ids[:1] == (begin,) for talk in talks)
 
 
 def describe(writer: Any, tokenizer: Any, pieces: Pieces) -> None:
@@ -171,9 +181,8 @@ def describe(writer: Any, tokenizer: Any, pieces: Pieces) -> None:
     ):
         if id_ is not None and id_ < len(pieces.tokens):
             add(id_)
-    plain = tokenizer("a").input_ids
     writer.add_add_bos_token(adds_bos(tokenizer))
-    writer.add_add_eos_token(len(plain) > 1 and plain[-1] == tokenizer.eos_token_id)
+    writer.add_add_eos_token(False)  # it would stand behind the prompt, where the answer is to begin
     writer.add_chat_template(tokenizer.get_chat_template())
 
 

@@ -5,7 +5,7 @@ place. Its greedy answer is the same as far as it names the same tokens, so one 
 """
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -317,6 +317,7 @@ def of_gguf(path: Path, config: Any, cuts: Any) -> Reread:
         reads.normalizer, reads.pre_tokenizer = told_by.normalizer, told_by.pre_tokenizer
     fields = gguf.GGUFReader(path).fields
     ends = (fields.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot"))
+    begin = [int(fields["tokenizer.ggml.bos_token_id"].contents())] if told_to_begin(fields) else []
     return Reread(
         load=lambda: AutoModelForCausalLM.from_pretrained(
             str(path.parent),
@@ -326,12 +327,27 @@ def of_gguf(path: Path, config: Any, cuts: Any) -> Reread:
             local_files_only=True,
             attn_implementation="eager",
         ),
-        ids_of=lambda text: list(tokenizer(text, add_special_tokens=False).input_ids),
+        ids_of=lambda text: _begun(list(tokenizer(text, add_special_tokens=False).input_ids), begin),
         template=str(fields["tokenizer.chat_template"].contents()),
         end_ids=frozenset(int(field.contents()) for field in ends if field is not None),
         by="by the GGUF reader of transformers; llama.cpp itself was not asked",
         room=GGUF_ROOM,
     )
+
+
+def told_to_begin(fields: Mapping[str, Any]) -> bool:
+    """Whether a GGUF file tells its readers to put the begin-of-text token before every prompt.
+
+    Args:
+        fields: Of `gguf.GGUFReader`.
+    """
+    told = fields.get("tokenizer.ggml.add_bos_token")
+    return told is not None and bool(told.contents())
+
+
+def _begun(ids: list[int], begin: list[int]) -> list[int]:
+    """A prompt as llama.cpp begins it: with one begin-of-text token, also where the template wrote one itself."""
+    return ids if ids[:1] == begin else [*begin, *ids]
 
 
 def _silence(reader: Any) -> None:

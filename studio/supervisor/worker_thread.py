@@ -96,6 +96,11 @@ class TrainerThread(QThread):
                 self.wait()
 
     @property
+    def told_to_stop(self) -> bool:
+        """Whether somebody has asked for its end."""
+        return self._told_to_stop
+
+    @property
     def silent_seconds(self) -> float:
         """Seconds since the last sign of life."""
         return time.monotonic() - self._last_sign

@@ -35,6 +35,7 @@ class Workplace(QObject):
     model_chosen = Signal(object)  # ModelChecked | None
     models_changed = Signal()
     connected = Signal(str)  # host that a download connects to; empty: offline again
+    task_started = Signal(object, object)  # TrainerThread, Job: beside everything else
     device_reported = Signal(object)  # DeviceReport
     run_started = Signal(object)  # RunFolder: a run became the active one (also when taken up again)
     run_event = Signal(object)  # event of the active run
@@ -99,6 +100,7 @@ class Workplace(QObject):
         thread = TrainerThread(RunFolder.create(jobs_folder(), "job"), work, parent=self)
         self._tasks.add(thread)
         thread.finished.connect(self._on_task_finished)
+        self.task_started.emit(thread, work)
         thread.start()
         return thread
 

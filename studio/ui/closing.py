@@ -1,9 +1,9 @@
 """Closing the window while a run goes on: keep training in the background, stop and save, or stay.
 
-What ends with the window (an export) is asked about first.
+What ends with the window (an export, a copy of a model, an import: `unfinished`) is asked about first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QDialog, QVBoxLayout, QWidget
@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QCheckBox, QDialog, QVBoxLayout, QWidget
 from studio.contract.run_folder import RunFolder
 from studio.supervisor.workplace import Workplace
 from studio.ui import wording
-from studio.ui.pages.page import Page
 from studio.ui.preferences import Preferences
 from studio.ui.theme import GRID
+from studio.ui.unfinished import Going, Unfinished
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import label
 from studio.ui.widgets.section import row
@@ -68,32 +68,49 @@ class CloseQuestion(QDialog):
 class EndQuestion(QDialog):
     """Asks without blocking whether something may end with the window: `accepted` says yes."""
 
-    def __init__(self, what: str, parent: QWidget) -> None:
+    def __init__(self, going: Sequence[Going], parent: QWidget) -> None:
         """Args:
-        what: Goes on: a sentence.
+        going: What would be lost.
         parent: The window.
         """
         super().__init__(parent)
         self.setWindowTitle(self.tr("Something is not finished"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.wait = buttons.primary(self.tr("Go on waiting"), self.reject)
-        self.end = buttons.secondary(self.tr("End it and close"), self.accept)
-        words = label(
-            self.tr("It ends with the window, and nothing of it is kept; it can be started again later."), wrap=True
-        )
-        words.setMinimumWidth(480)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(3 * GRID, 3 * GRID, 3 * GRID, 2 * GRID)
-        outer.setSpacing(2 * GRID)
-        outer.addWidget(label(what, "title", wrap=True))
-        outer.addWidget(words)
-        outer.addLayout(row(1, self.end, self.wait))
+        self.wait = buttons.primary(self.tr("Wait"), self.reject)
+        self.end = buttons.secondary(self.tr("Close and stop it"), self.accept)
+        self._what = label("", "title", wrap=True)
+        self._lost = label("", wrap=True)
+        self._lost.setMinimumWidth(480)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(3 * GRID, 3 * GRID, 3 * GRID, 2 * GRID)
+        self._column.setSpacing(2 * GRID)
+        self._column.addWidget(self._what)
+        self._column.addWidget(self._lost)
+        self._column.addLayout(row(1, self.end, self.wait))
         self.wait.setDefault(True)
         self.wait.setFocus()
+        self.show_going(going)
+
+    def show_going(self, going: Sequence[Going]) -> None:
+        """Name what would be lost now, and how far it is."""
+        self._what.setText("\n".join(one.sentence() for one in going))
+        kept = [one.loss.resumed for one in going]
+        words = self.tr("It ends with the window, and nothing of it is kept; it can be started again later.")
+        if all(kept):
+            words = self.tr("It ends with the window. What was fetched is kept for two weeks, and can be gone on with.")
+        elif any(kept):
+            words = self.tr("They end with the window, and only what was fetched is kept, for two weeks.")
+        self._lost.setText(words)
+        if self.isVisible():  # a dialog that is shown already does not grow with its words by itself
+            self.resize(self.width(), max(self.height(), self._column.totalHeightForWidth(self.width())))
 
 
 class Closing(QObject):
     """Decides whether the window may close, asks where that is unclear, and closes it once a run is saved.
+
+    A question goes by itself when what it asks about has ended; the window then stays. Nobody has answered, what ended
+    may want to be read (how an export compares, why a copy failed), and closing once more is one click; a window that
+    closed under the hand that reaches for "Wait" would have taken that away.
 
     Attributes:
         saving: The window closes as soon as the run has ended.
@@ -102,28 +119,28 @@ class Closing(QObject):
 
     saving_began = Signal()
 
-    def __init__(
-        self, window: QWidget, workplace: Workplace, preferences: Preferences, pages: Mapping[str, Page]
-    ) -> None:
+    def __init__(self, window: QWidget, workplace: Workplace, preferences: Preferences) -> None:
         super().__init__(window)
         self._window = window
-        self._pages = pages
         self._workplace = workplace
         self._preferences = preferences
         self._question: CloseQuestion | EndQuestion | None = None
         self._may_end = False  # the user said so of what ends with the window
         self._decided = False
         self.saving = False
+        self.unfinished = Unfinished(workplace, self)
+        self.unfinished.changed.connect(self._on_work_changed)
+        self.unfinished.ended.connect(self._on_work_ended)
         workplace.run_ended.connect(self._on_run_ended)
 
     def may_close(self) -> bool:
         """Whether nothing stands against it; otherwise asks, or waits for the run to be saved."""
         if self._decided:
             return True
-        unfinished = "" if self._may_end else " ".join(filter(None, (p.unfinished() for p in self._pages.values())))
-        if unfinished and self._question is None:
-            self._ask_to_end(unfinished)
-        if unfinished:
+        going = [] if self._may_end else self.unfinished.going()
+        if going and self._question is None:
+            self._ask_to_end(going)
+        if going:
             return False
         if self._workplace.active is None:
             return True
@@ -146,10 +163,22 @@ class Closing(QObject):
         """The run still stops, the window stays."""
         self.saving = self._may_end = False
 
-    def _ask_to_end(self, what: str) -> None:
-        self._question = EndQuestion(what, self._window)
+    def _ask_to_end(self, going: Sequence[Going]) -> None:
+        self._question = EndQuestion(going, self._window)
         self._question.finished.connect(self._on_told_to_end)
         self._question.open()
+
+    def _on_work_changed(self) -> None:
+        if not isinstance(self._question, EndQuestion):
+            return
+        if going := self.unfinished.going():
+            self._question.show_going(going)
+        elif self.unfinished.all_gone:
+            self._question.reject()
+
+    def _on_work_ended(self, sentence: str) -> None:
+        if isinstance(self._question, EndQuestion):  # it hides the page that tells it
+            self._workplace.told.emit(sentence)
 
     def _on_told_to_end(self, answer: int) -> None:
         self._question = None
@@ -170,7 +199,7 @@ class Closing(QObject):
             self._preferences.on_close = "keep"
         elif remember and answer == "stop":
             self._preferences.on_close = "stop"
-        if answer == "keep" or (answer == "stop" and self._workplace.active is None):
+        if answer == "keep":
             self.close_now()
         elif answer == "stop":
             self._save_first()
@@ -184,3 +213,5 @@ class Closing(QObject):
     def _on_run_ended(self, folder: RunFolder) -> None:
         if self.saving:
             self.close_now()
+        elif isinstance(self._question, CloseQuestion):
+            self._question.reject()

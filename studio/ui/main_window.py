@@ -102,7 +102,7 @@ class MainWindow(QMainWindow):
         self._notifications = Notifications(self)
         self.drafts = Drafts(self)
         self.autopilot = Autopilot(self.workplace, self.preferences, self)
-        self.closing = Closing(self, self.workplace, self.preferences, self._pages)
+        self.closing = Closing(self, self.workplace, self.preferences)
         self.closing.saving_began.connect(self._on_saving_began)
 
     def _connect(self) -> None:

@@ -48,14 +48,28 @@ def test_a_run_whose_dataset_or_job_is_gone_has_none(tmp_path: Path) -> None:
     assert learned_with(run.path) == PROMPT
 
 
+def trained_on(folder: Path, prompt: str) -> RunFolder:
+    """A run whose examples all begin with a prompt."""
+    run_import(write_jsonl(folder / "a.jsonl", [talk(n, prompt) for n in range(6)]), folder / "data")
+    run = RunFolder(make_folder(folder / "run"))
+    work = job.TrainJob(name="a", model="m", model_name="m", dataset=str(folder / "data"), dataset_name="d")
+    job.save(work, run.job)
+    return run
+
+
 @pytest.mark.parametrize("form", ["adapter", "merged", "gguf", "ollama"])
 def test_a_card_repeats_the_prompt_that_answers_need_where_the_export_does_not_bring_it(
     tmp_path: Path, form: str
 ) -> None:
-    prompt = f"{PROMPT}\n# No heading"
-    run_import(write_jsonl(tmp_path / "a.jsonl", [talk(n, prompt) for n in range(6)]), tmp_path / "data")
-    run = RunFolder(make_folder(tmp_path / "run"))
-    work = job.TrainJob(name="a", model="m", model_name="m", dataset=str(tmp_path / "data"), dataset_name="d")
-    job.save(work, run.job)
-    told = use(summarise(run), form)
+    told = use(summarise(trained_on(tmp_path, f"{PROMPT}\n# No heading")), form)
     assert (f"    {PROMPT}\n    # No heading" in told) == (form != "ollama")
+    assert "Modelfile does not" not in told
+
+
+@pytest.mark.parametrize("prompt", ['Quote with """ and go on.', 'You are "the desk"'])
+def test_the_card_of_a_folder_for_ollama_tells_the_prompt_that_its_modelfile_cannot_hold(
+    tmp_path: Path, prompt: str
+) -> None:
+    told = use(summarise(trained_on(tmp_path, prompt)), "ollama")
+    assert "The Modelfile does not send it" in told
+    assert told.endswith(f"of the role system:\n\n    {prompt}")

@@ -199,7 +199,7 @@ def test_a_file_that_is_no_adapter_of_this_model_is_refused(
     monkeypatch.setattr(gguf.ReaderField, "contents", lambda self: value if self.name == key else real(self))
     with pytest.raises(StudioError) as caught:
         gguf_lora.put_on(parity.base_model.load(llama, parity.PLACEMENT), file)
-    assert caught.value.problem.code == "export.damaged"
+    assert caught.value.problem.code == "export.misfit"
     assert value in caught.value.problem.why
 
 
@@ -210,7 +210,7 @@ def test_a_file_of_another_models_sizes_is_refused(sizes: dict[str, int], llama:
     other = tiny_model(tmp_path / "other", sizes=sizes)
     with pytest.raises(StudioError) as caught:
         gguf_lora.put_on(parity.base_model.load(other, parity.PLACEMENT), file)
-    assert caught.value.problem.code == "export.damaged"
+    assert caught.value.problem.code == "export.misfit"
 
 
 def test_a_comparison_can_be_stopped_and_nothing_is_left(llama: Path, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_llama_cpp_stretches_by_yarn_as_the_adapter_learned(
 
 
 @with_llama_cpp
-@pytest.mark.parametrize("name", ["gemma", "system"])
+@pytest.mark.parametrize("name", ["gemma", "system", "none of its own"])
 def test_ollamas_text_becomes_the_tokens_that_were_learned(name: str, tmp_path: Path) -> None:
     tokenizer = with_begin(tmp_path / "tokenizer", TEMPLATES[name])
     model = tiny_model(tmp_path / "model", "gemma2", tmp_path / "tokenizer")

@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gguf import GGUFReader
 from tokenizers import Tokenizer, processors
 
 from studio.contract.records import Message
-from studio.engine.exports import ollama
-from studio.engine.tokens import load_tokenizer
+from studio.engine import gguf_tokenizer
+from studio.engine.export_source import Wish
+from studio.engine.exports import gguf, ollama
+from studio.engine.tokens import Rules, encode, load_tokenizer
+from tests.engine.exported_run import learned_run
+from tests.engine.gguf_reader import the_file
 from tests.helpers.go_text import as_ollama
 from tests.helpers.shared_data import shared_data
+from tests.helpers.tiny_models import tiny_model
 from tests.helpers.tiny_tokenizers import sentencepiece
 
 ALTERNATE = (
@@ -43,12 +49,16 @@ def template_of(modelfile: str) -> str:
     return found[1]
 
 
-def with_begin(folder: Path, template: str) -> Any:
-    """A tokenizer of SentencePiece's kind that puts <|bos|> before every text, as Llama 2 and Gemma have it."""
+def with_begin(folder: Path, template: str, also_end: bool = False) -> Any:
+    """A tokenizer of SentencePiece's kind that puts <|bos|> before every text, as Llama 2 and Gemma have it.
+
+    `also_end`: and <|end|> behind it.
+    """
     sentencepiece(folder, prefix=False)
     made = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    begin = ("<|bos|>", made.token_to_id("<|bos|>"))
-    made.post_processor = processors.TemplateProcessing(single="<|bos|> $A", special_tokens=[begin])
+    marks = [(mark, made.token_to_id(mark)) for mark in ("<|bos|>", "<|end|>")]
+    single = "<|bos|> $A <|end|>" if also_end else "<|bos|> $A"
+    made.post_processor = processors.TemplateProcessing(single=single, special_tokens=marks)
     made.save(str(folder / "tokenizer.json"))
     config = json.loads((folder / "tokenizer_config.json").read_text())
     (folder / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": template}))
@@ -73,6 +83,51 @@ def test_where_ollama_puts_the_begin_of_text_it_is_not_in_the_template(name: str
     assert "<|bos|>" not in written
     assert tokenizer(written).input_ids == ids(tokenizer, learned)  # with what is put before it
     assert tokenizer(written).input_ids.count(tokenizer.bos_token_id) == 1
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_gguf_file_begins_a_prompt_as_the_training_did(name: str, tmp_path: Path) -> None:
+    tokenizer = with_begin(tmp_path / "tokenizer", TEMPLATES[name], also_end=True)
+    model = tiny_model(tmp_path / "model", "llama", tmp_path / "tokenizer")
+    made = gguf.write(learned_run(tmp_path, model).path, tmp_path / "out", Wish(numbers="f32"))
+    fields = GGUFReader(the_file(Path(made.path))).fields
+    told = {word: bool(fields[f"tokenizer.ggml.add_{word}_token"].contents()) for word in ("bos", "eos")}
+    assert told == {"bos": "bos_token" in TEMPLATES[name], "eos": False}
+    for talk in TALKS.values():
+        learned = list(encode(talk, tokenizer, Rules(), reply=True).ids)
+        text = as_learned(tokenizer, talk).removeprefix(tokenizer.bos_token if told["bos"] else "")  # as llama.cpp does
+        assert [tokenizer.bos_token_id] * told["bos"] + ids(tokenizer, text) == learned
+    assert made.parity is not None
+    assert made.parity.same_ids == made.parity.prompts  # which goes by the file's own word
+
+
+def test_a_file_that_begins_prompts_otherwise_than_the_training_did_is_called_different(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gguf_tokenizer, "adds_bos", lambda tokenizer: True)
+    with_begin(tmp_path / "tokenizer", TEMPLATES["none of its own"])
+    model = tiny_model(tmp_path / "model", "llama", tmp_path / "tokenizer")
+    found = gguf.write(learned_run(tmp_path, model).path, tmp_path / "out", Wish(numbers="f32")).parity
+    assert found is not None
+    assert found.same_ids == 0
+    assert not found.holds
+
+
+@pytest.mark.parametrize("talk", TALKS)
+def test_a_template_that_writes_no_begin_of_text_gets_none_in_ollama(talk: str, tmp_path: Path) -> None:
+    tokenizer = with_begin(tmp_path / "tokenizer", TEMPLATES["none of its own"])
+    assert not gguf_tokenizer.adds_bos(tokenizer)
+    written = as_ollama(template_of(ollama.modelfile("x.gguf", tokenizer)), TALKS[talk])
+    assert ids(tokenizer, written) == list(encode(TALKS[talk], tokenizer, Rules(), reply=True).ids)
+
+
+def test_a_template_that_writes_the_begin_of_text_only_sometimes_is_left_to_write_it(tmp_path: Path) -> None:
+    sometimes = "{% if messages[0]['role'] == 'system' %}{{ bos_token }}{% endif %}"
+    tokenizer = with_begin(tmp_path / "tokenizer", sometimes + TEMPLATES["system"].removeprefix("{{ bos_token }}"))
+    assert not gguf_tokenizer.adds_bos(tokenizer)
+    for talk in TALKS.values():
+        written = as_ollama(template_of(ollama.modelfile("x.gguf", tokenizer)), talk)
+        assert ids(tokenizer, written) == list(encode(talk, tokenizer, Rules(), reply=True).ids)
 
 
 @pytest.mark.parametrize("talk", TALKS)

@@ -12,7 +12,6 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
-from studio.contract.errors import Problem
 from studio.contract.exports import EXPORTS, K_QUANTS
 from studio.contract.job import CombineJob
 from studio.contract.methods import PromptSettings
@@ -20,15 +19,11 @@ from studio.contract.parity import Parity
 from studio.contract.run_folder import RunFolder, runs_folder
 from studio.data import base_identity
 from studio.supervisor.workplace import Workplace
-from studio.ui.closing import CloseQuestion, EndQuestion
-from studio.ui.main_window import MainWindow
 from studio.ui.pages.export import ExportPage, folder_name
 from studio.ui.widgets.combine_dialog import CombineDialog
 from tests.faults import disk_faults
-from tests.ui.attached_run import AttachedRun
 from tests.ui.filled_window import device
 from tests.ui.finished_run import finished_run, model_and_adapter
-from tests.ui.seen import seen_words
 
 WAIT = 60_000
 
@@ -276,71 +271,6 @@ def test_what_was_told_of_one_form_does_not_stay_with_another(qtbot: QtBot, page
     other = finished_run(model_and_adapter(), name="run-2")
     page.show_run(other)
     assert not page.message.isVisible()
-
-
-@pytest.mark.parametrize(
-    ("code", "offers"),
-    [("export.gguf_unsupported", []), ("export.gguf_tokenizer", []), ("export.disk_full", ["Choose folder…"])],
-)
-def test_another_folder_is_offered_only_where_it_helps(page: ExportPage, code: str, offers: list[str]) -> None:
-    page.job.failed.emit(Problem(code=code, what="It cannot be.", why="So it is.", fix="Do otherwise."))
-    assert "It cannot be." in page.message.text()
-    shown = [button.text() for button in page.message.findChildren(QPushButton)]
-    assert [text for text in shown if "folder" in text] == offers
-
-
-# --- closing the window ----------------------------------------------------------------------------------------------
-
-
-def test_closing_during_an_export_asks_and_ends_it_only_when_told_to(
-    qtbot: QtBot, window: MainWindow, tmp_path: Path
-) -> None:
-    finished_run(model_and_adapter())
-    window.show_page("export")
-    page = window.page("export")
-    assert isinstance(page, ExportPage)
-    page.set_folder(tmp_path)
-    page.forms.choose("gguf")
-    assert page.start()
-    assert not window.close()
-    assert not window.close()  # asked once
-    (question,) = window.findChildren(EndQuestion)
-    assert "An export is still being written." in seen_words(question)
-    question.wait.click()
-    assert window.isVisible()
-    assert page.job.going
-    assert not window.close()
-    asked = window.findChildren(EndQuestion)[-1]
-    asked.end.click()
-    assert not window.isVisible()
-    assert [path.name for path in tmp_path.glob("run-1*")] == []
-
-
-def test_closing_during_a_combination_asks_and_then_about_the_run(
-    qtbot: QtBot, window: MainWindow, workplace: Workplace
-) -> None:
-    runs = [finished_run(model_and_adapter(), name=name) for name in ("run-1", "run-2")]
-    window.show_page("export")
-    page = window.page("export")
-    assert isinstance(page, ExportPage)
-    with AttachedRun() as run:
-        workplace._follow(run.folder, run.work, attach=True)
-        run.start()
-        run.step(3)
-        qtbot.waitUntil(lambda: window.run_bar.state == "running")
-        page.combine(combination(runs))
-        window.close()
-        (question,) = window.findChildren(EndQuestion)
-        assert "Adapters are still being combined." in seen_words(question)
-        question.end.click()
-        assert window.isVisible()
-        (about_run,) = window.findChildren(CloseQuestion)
-        about_run.cancel.click()
-        assert window.isVisible()
-        page._on_stop_wanted()
-        qtbot.waitUntil(lambda: not page.combining.going, timeout=WAIT)
-        run.finish()
-        qtbot.waitUntil(lambda: workplace.active is None)
 
 
 # --- combining -------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.contract.events import Exported
-from studio.data.system_prompt import learned_with
+from studio.data.system_prompt import fits_modelfile, learned_with
 from studio.engine import gguf_tokenizer, go_template
 from studio.engine.export_source import Watch, Wish
 from studio.engine.exports import gguf
@@ -54,7 +54,7 @@ def modelfile(file_name: str, tokenizer: Any, system: str = "") -> str:
             "# This model's chat template depends on more than the order of the messages, which Ollama's templates",
             "# cannot say. Ollama takes the template inside the GGUF file where it knows it: compare its answers.",
         ]
-    if system and '"""' not in system and not system.endswith('"'):
+    if system and fits_modelfile(system):  # else the card tells that it has to be sent
         lines.append(f'SYSTEM """{system}"""')
     for id_ in tokenizer.end_ids:
         stop = str(tokenizer.convert_ids_to_tokens(id_))

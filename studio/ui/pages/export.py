@@ -35,8 +35,17 @@ from studio.ui.widgets.labels import ElidedLabel, label
 from studio.ui.widgets.message import MessageBar
 from studio.ui.widgets.section import ScrollColumn, Section, row
 
-OF_THE_PLACE = ("no_room", "disk_full", "read_only", "unwritable", "own_folder", "path_too_long")
-"""Faults of an export that another folder mends."""
+OF_THE_PLACE = (
+    "disk.not_writable",
+    "export.damaged",
+    "export.disk_full",
+    "export.no_room",
+    "export.own_folder",
+    "export.path_too_long",
+    "export.read_only",
+    "export.unwritable",
+)
+"""Faults of an export that another folder mends: those that say so themselves."""
 
 
 class ExportPage(Page):
@@ -168,12 +177,6 @@ class ExportPage(Page):
         self.message.clear()
         return True
 
-    def unfinished(self) -> str:
-        """An export or a combination ends with the window."""
-        if self.job.going:
-            return self.tr("An export is still being written.")
-        return self.tr("Adapters are still being combined.") if self.combining.going else ""
-
     def panes(self) -> list[QWidget]:
         """Choices, then the card."""
         return [self.run_combo, self.card]
@@ -299,7 +302,7 @@ class ExportPage(Page):
             self.message.show_problem(problem, [(self.tr("Combine adapters…"), self._ask_to_combine)])
             return
         actions = []
-        if problem.code.removeprefix("export.") in OF_THE_PLACE:
+        if problem.code in OF_THE_PLACE:
             actions = [(self.tr("Choose folder…"), self._browse)]
         elif problem.code == "export.exists":
             actions = [(self.tr("Export under another name"), self._export_beside)]

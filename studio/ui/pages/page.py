@@ -53,9 +53,5 @@ class Page(QWidget):
         """Where F6 goes in turn inside the page; the rail and the run bar are the window's."""
         return [self]
 
-    def unfinished(self) -> str:
-        """What goes on here and is lost when the window closes, a sentence; empty: nothing."""
-        return ""
-
     def close_services(self) -> None:
         """The window closes: end the page's own workers (chat, preview)."""
