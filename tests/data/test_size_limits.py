@@ -96,6 +96,20 @@ def test_what_does_not_fit_is_refused_with_the_nearest_that_does(
     build(TrainSettings, dict(sets), settings)  # within the setting's own limits
 
 
+def test_all_names_that_are_missing_are_told() -> None:
+    (problem,) = unfitting(settings_of("lora", method__target_modules="q_prj, v_proj, foo"), sizes())
+    assert problem.what == "The model has no layers named 'q_prj' and 'foo'."
+    (problem,) = unfitting(settings_of("lora", method__target_modules="q_prj"), sizes())
+    assert problem.what == "The model has no layer named 'q_prj'."
+
+
+def test_all_linear_stands_alone() -> None:
+    (problem,) = unfitting(settings_of("lora", method__target_modules="all-linear, q_proj"), sizes())
+    assert "all-linear stands alone" in problem.what
+    assert problem.sets == {"method.target_modules": "all-linear"}
+    assert "all-linear" in problem.fix
+
+
 def test_a_layer_that_is_missing_hides_no_size_that_is_too_large() -> None:
     settings = settings_of("lora", method__rank=1000, method__target_modules="dense_of_another")
     absent, large = unfitting(settings, sizes(), longest=30)
