@@ -11,6 +11,7 @@ import msgspec
 
 from studio.contract import events
 from studio.contract.errors import Problem, SeveralProblems, StudioError
+from studio.contract.memory_fit import gigabytes
 from studio.contract.plain_text import harmless
 from studio.data.turn_order import is_offered
 
@@ -184,6 +185,28 @@ def data_report(report: events.DataReport) -> str:
         f"{report.nothing_to_learn} with nothing to learn; {share:.0%} of the tokens are learned, "
         f"end token {report.end_token} {end}"
     )
+
+
+def memory(planned: events.MemoryPlanned | None, peak_bytes: int) -> list[str]:
+    """What a run was expected to take of the memory, and what it took, in a line; none where neither is known."""
+    parts = []
+    if planned is not None:
+        told = planned.plan.estimate
+        how = "measured before the first step" if told.measured else "by the formula"
+        parts.append(f"{gigabytes(told.total)} expected, give or take {gigabytes(told.high - told.total)} ({how})")
+    if peak_bytes:
+        parts.append(f"{gigabytes(peak_bytes)} taken at its peak")
+    return [f"Memory: {'; '.join(parts)}."] if parts else []
+
+
+def memory_figures(planned: events.MemoryPlanned | None, peak_bytes: int) -> dict[str, int | bool | None]:
+    """The same for programs."""
+    told = planned.plan.estimate if planned is not None else None
+    return {
+        "memory_planned_bytes": told.total if told is not None else None,
+        "memory_planned_measured": told.measured if told is not None else None,
+        "memory_peak_bytes": peak_bytes or None,
+    }
 
 
 def duration(seconds: float) -> str:

@@ -35,6 +35,7 @@ class Watcher:
         self._reporter = output.Reporter(quiet)
         self.losses: list[float] = []
         self.report: events.DataReport | None = None
+        self.planned: events.MemoryPlanned | None = None
         self.problem: Problem | None = None
 
     def __call__(self, event: events.Event) -> None:
@@ -42,6 +43,8 @@ class Watcher:
             self.losses.append(event.loss)
         elif isinstance(event, events.DataReport):
             self.report = event
+        elif isinstance(event, events.MemoryPlanned):
+            self.planned = event
         elif isinstance(event, events.Paused) and event.problem is not None:
             self.problem = event.problem
         self._reporter.show(event)
@@ -79,6 +82,7 @@ def train(arguments: argparse.Namespace) -> int:
                 summary = _resumable(arguments)  # with the lock: nobody takes it up in between
                 _require_free(arguments)
                 folder, work = RunFolder(summary.folder), summary.job
+                watcher.planned = summary.planned  # a run that goes on is not planned anew
                 if arguments.start_over:
                     starting_over.start_over(folder)
                 finished = running.resume(folder, work, watcher, lock.release)
@@ -93,7 +97,7 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.print_json(summary_table)
     else:
-        _say_result(finished, folder)
+        _say_result(finished, folder, watcher.planned)
     if watcher.problem is not None and not arguments.json:
         raise StudioError.of(watcher.problem)
     return 0 if watcher.problem is None else 2
@@ -280,16 +284,17 @@ def _summary(
         "loss_first": watcher.losses[0] if watcher.losses else None,
         "loss_last": watcher.losses[-1] if watcher.losses else None,
         "adapter": finished.adapter,
-        "memory_peak_bytes": finished.peak_bytes or None,
+        **output.memory_figures(watcher.planned, finished.peak_bytes),
         "verdict": msgspec.to_builtins(finished.verdict) if finished.verdict else None,
         "problem": msgspec.to_builtins(watcher.problem) if watcher.problem else None,
         "data": msgspec.to_builtins(watcher.report) if watcher.report else None,
     }
 
 
-def _say_result(finished: events.Finished, folder: RunFolder) -> None:
+def _say_result(finished: events.Finished, folder: RunFolder, planned: events.MemoryPlanned | None) -> None:
     output.say(f"{finished.steps} steps in {output.duration(finished.seconds)} ({finished.reason}).")
-    for line in output.verdict(finished.verdict) if finished.verdict else []:
+    verdict = output.verdict(finished.verdict) if finished.verdict else []
+    for line in (*output.memory(planned, finished.peak_bytes), *verdict):
         output.say(line)
     output.say(f"Adapter: {finished.adapter}" if finished.adapter else "Nothing was kept.")
     output.say(f"Chat with it: apprentice chat --adapter {folder.id}")
@@ -322,7 +327,8 @@ def demo(arguments: argparse.Namespace) -> int:
     if finished.verdict is None:
         raise StudioError("demo.ended", "The demo was ended before it was tested.", fix="Start it again.")
     plot = draw_plot(folder, folder.path / "loss.png")
-    result = _demo_figures(finished.verdict)
+    result: dict[str, Any] = _demo_figures(finished.verdict)
+    result |= output.memory_figures(watcher.planned, finished.peak_bytes)
     result |= {
         "method": arguments.method,
         "seed": arguments.seed,
@@ -336,7 +342,7 @@ def demo(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.print_json(result)
     else:
-        _say_result(finished, folder)
+        _say_result(finished, folder, watcher.planned)
         output.say(
             f"Loss plot: {plot}" if plot else "The loss plot could not be drawn here (Qt's libraries are missing)."
         )

@@ -232,7 +232,8 @@ def unused_rate(advice: tuple[Advice, ...], settings: TrainSettings, preset: Tra
 
 
 def _longest_text(settings: TrainSettings, planner: Planner) -> Advice:
-    lengths, context = planner.lengths, planner.shape.context or settings.max_tokens
+    shape, lengths = planner.shape, planner.lengths
+    context = shape.steady or shape.context or settings.max_tokens  # longer ones are refused (`size_limits`)
     wanted = min(context, max(64, -(-lengths.longest // 64) * 64))
     value = wanted
     probe = changed(settings, {"batch_size": 1, "accumulation": 1})
@@ -247,7 +248,9 @@ def _longest_text(settings: TrainSettings, planner: Planner) -> Advice:
     if value < wanted:
         reason = "Longer texts would not fit into memory, even one at a time."
     elif lengths.longest > context:
-        reason = f"The model can read no more than {context:,} tokens; the longest example has {lengths.longest:,}."
+        reason = (
+            f"The model can learn from no more than {context:,} tokens; the longest example has {lengths.longest:,}."
+        )
     return Advice(
         path="max_tokens", value=value, now=settings.max_tokens, reason=reason, source="The lengths of the examples"
     )

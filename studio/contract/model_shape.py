@@ -1,10 +1,14 @@
 """The sizes of a model that decide how much memory its training takes. Knows no torch."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from studio.contract.architectures import ARCHITECTURES, COUNTS, HEAD_SIZES, Config, expected_shapes, is_tied
+
+PHI_LENGTH = 4096
+"""Original length of Phi 3 where its config does not tell it."""
 
 
 class Linear(NamedTuple):
@@ -29,6 +33,7 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
         tied: The output layer is the input embedding.
         capped: Attention scores are capped, so that they are held in memory.
         context: Longest text the model was made for, tokens; 0: not told.
+        steady: As `steady_length`.
     """
 
     kind: str
@@ -47,6 +52,7 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
     tied: bool
     capped: bool
     context: int
+    steady: int = 0
 
 
 def shape_of(config: Config) -> ModelShape | None:
@@ -84,7 +90,31 @@ def shape_of(config: Config) -> ModelShape | None:
         tied=is_tied(config),
         capped=bool(config.get("attn_logit_softcapping", config["model_type"] == "gemma2")),
         context=_told(config, "max_position_embeddings"),
+        steady=steady_length(config),
     )
+
+
+def steady_length(config: Config) -> int:
+    """Longest row in tokens that leaves the other rows of its batch computed as alone; 0: any does.
+
+    Transformers turns positions by the longest row of a batch with LongRoPE, which has one set of factors for texts
+    up to the original length and another for longer ones, and with dynamic RoPE beyond the context.
+    """
+    told, context = (
+        config.get("rope_scaling") or config.get("rope_parameters"),
+        _told(config, "max_position_embeddings"),
+    )
+    if not isinstance(told, Mapping):
+        return 0
+    is_phi = config.get("model_type") == "phi3"
+    own, found = _told(config, "original_max_position_embeddings") or PHI_LENGTH * is_phi, []
+    for rope in (told, *(one for one in told.values() if isinstance(one, Mapping))):
+        kind = rope.get("rope_type", rope.get("type"))
+        if kind == "dynamic":
+            found.append(context)
+        elif kind in ("longrope", "su") or (is_phi and kind == "yarn"):  # phi3 reads all three as LongRoPE
+            found.append(own or _told(rope, "original_max_position_embeddings") or context)
+    return min(found, default=0)
 
 
 def _told(config: Config, key: str) -> int:

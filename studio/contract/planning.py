@@ -6,7 +6,7 @@ from studio.contract.range_test import RangeResult
 
 
 class MemoryPlanned(Event, frozen=True, kw_only=True, tag="memory_planned"):
-    """A run's memory by its dry step, before step 1."""
+    """A run's memory before step 1: by its dry step, or by the formula alone (`estimate.measured`)."""
 
     plan: MemoryPlan
 

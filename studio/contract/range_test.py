@@ -14,6 +14,7 @@ SAFETY = 10.0
 LEAST_FALL = 0.02
 """A fall by less than this share is none."""
 LOWEST, HIGHEST = 1e-6, 0.1
+"""Where a test begins, and where it ends unless its way of tuning bears more or less (`Method.highest_rate`)."""
 STEPS = 48
 
 
@@ -56,25 +57,34 @@ def is_over(losses: Sequence[float]) -> bool:
     return len(losses) > 10 and min(losses[-2:]) > max(BLOWN_UP * best, best + 1)
 
 
-def result_of(tried: Sequence[tuple[float, float]], seconds: float = 0.0) -> RangeResult:
+def result_of(
+    tried: Sequence[tuple[float, float]], seconds: float = 0.0, highest: float = HIGHEST, by_rule: float = 0.0
+) -> RangeResult:
     """The curve with its suggestion.
 
     Args:
         tried: Rate and loss of each step, ascending; a loss that is no number is left out.
         seconds: What it took.
+        highest, by_rule: As `suggest`.
     """
     finite = [(rate, loss) for rate, loss in tried if math.isfinite(loss)]
     smooth = _smoothed([loss for _, loss in finite])
     points = tuple(RatePoint(rate, loss, mean) for (rate, loss), mean in zip(finite, smooth, strict=True))
-    suggestion, reason = suggest(points)
+    suggestion, reason = suggest(points, highest, by_rule)
     return RangeResult(points=points, suggestion=suggestion, reason=reason, seconds=seconds)
 
 
-def suggest(points: Sequence[RatePoint]) -> tuple[float | None, str]:
+def suggest(points: Sequence[RatePoint], highest: float = HIGHEST, by_rule: float = 0.0) -> tuple[float | None, str]:
     """A learning rate from the curve, and the reason in a sentence.
 
     The rate where the smoothed loss falls fastest (Smith, arXiv 1506.01186, and fast.ai's reading of it), and never
-    more than a tenth of the rate with the lowest loss: by then a short test is already going too fast.
+    more than a tenth of the rate with the lowest loss: by then a short test is already going too fast. Where the loss
+    still fell at the highest rate that was to be tried, the test found no limit: it lowers no advice.
+
+    Args:
+        points: In the order of their rates.
+        highest: The rate at which the test was to end.
+        by_rule: Learning rate that is advised without a test; 0: none is.
     """
     if len(points) < 8:
         return None, "The test was too short to say anything."
@@ -85,7 +95,14 @@ def suggest(points: Sequence[RatePoint]) -> tuple[float | None, str]:
     steepest = min(range(1, low + 1), key=lambda place: _slope(points, place), default=low)
     lowest, fastest = points[low].rate, points[steepest].rate
     rate = float(f"{min(fastest, lowest / SAFETY):.2g}")
-    end = "and rose again above" if low < len(points) - 1 else "and was still falling at"
+    end = "and rose again above" if low < len(points) - 1 else "and was lost above"
+    if low == len(points) - 1 and math.isclose(lowest, highest, rel_tol=1e-6):
+        end = "and was still falling at"
+        if rate < by_rule:
+            return by_rule, (
+                f"The loss fell fastest around {fastest:.2g} {end} {lowest:.2g}, where the test ends: "
+                f"it found no reason to go below the {by_rule:.2g} that is advised without it."
+            )
     return (
         rate,
         f"The loss fell fastest around {fastest:.2g} {end} {lowest:.2g}; {rate:.2g} is a safe distance below that.",

@@ -274,7 +274,8 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Quantisation,
         Meta(
             title="Compressed loading",
-            description="Stores the base model compressed, so bigger models fit; with an adapter this is QLoRA.",
+            description="Stores the base model compressed, so bigger models fit: QLoRA with an adapter, 4-bit always "
+            "with double quantisation.",
             extra=about(
                 "quantisation",
                 "memory",

@@ -36,12 +36,14 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
         linears: Full name of each linear layer but the output layer -> inputs, outputs.
         hidden, layers: Width and number of layers.
         context: Tokens that it reads at most; 0: not told.
+        steady: Tokens of the longest row that changes no other one's numbers (`model_shape.steady_length`); 0: any.
     """
 
     linears: dict[str, tuple[int, int]]
     hidden: int
     layers: int
     context: int
+    steady: int = 0
 
 
 def sizes_of(shape: ModelShape) -> Sizes:
@@ -55,6 +57,7 @@ def sizes_of(shape: ModelShape) -> Sizes:
         hidden=shape.hidden,
         layers=shape.layers,
         context=shape.context,
+        steady=shape.steady,
     )
 
 
@@ -99,6 +102,8 @@ def unfitting(
         )
     if virtual_tokens(method) and sizes.context and (longest or likely):
         yield from _no_room(settings, sizes.context, longest, max(longest, likely))
+    if sizes.steady and longest + virtual_tokens(method) > sizes.steady:
+        yield _unsteady(settings, sizes.steady, longest)
 
 
 def _adapted(wanted: str, sizes: Sizes) -> list[tuple[int, int]]:
@@ -147,6 +152,20 @@ def _undivided(block: int, widths: list[int]) -> Iterator[Problem]:
         fix=f"Choose a block of {nearest}." if nearest else "Choose LoRA: no block divides all of them.",
         where="method.block_size",
         sets={"method.block_size": nearest} if nearest else {},
+    )
+
+
+def _unsteady(settings: TrainSettings, steady: int, longest: int) -> Problem:
+    """A row so long that shorter ones beside it would be computed otherwise than alone."""
+    most = steady - virtual_tokens(settings.method)
+    return Problem(
+        code="train.longer_than_original",
+        what=f"The longest example has {longest:,} tokens; examples for this model may have at most {most:,}.",
+        why=f"Beyond {steady:,} tokens this model counts places otherwise, for all texts that are read together: "
+        "shorter examples would be learned otherwise than they are read alone.",
+        fix=f"Choose a longest text of {most:,} tokens." if most >= SHORTEST else "Choose fewer learned tokens.",
+        where="max_tokens",
+        sets={"max_tokens": most} if most >= SHORTEST else {},
     )
 
 

@@ -38,17 +38,27 @@ def is_meant(layer: str, names: Collection[str]) -> bool:
 
 
 def missing(wanted: str, layers: Collection[str]) -> Problem | None:
-    """What is wrong where a name fits no layer; None where each fits."""
+    """What is wrong where a name fits no layer, all such names told; None where each fits."""
     if wanted == ALL:
         return None
+    if ALL in words_of(wanted):
+        return Problem(
+            code="train.all_linear_beside_others",
+            what=f"{ALL} stands alone, without other names.",
+            why="It means every linear layer already, the output layer left out.",
+            fix=f"Choose {ALL} alone, or names without it.",
+            where="method.target_modules",
+            sets={"method.target_modules": ALL},
+        )
     absent = [w for w in words_of(wanted) if not any(_is_there(name, layers) for name in GROUPS.get(w, (w,)))]
     if not absent:
         return None
     kinds = sorted({name.rsplit(".", 1)[-1] for name in layers})
-    nearest = _nearest(words_of(wanted), absent, kinds)
+    nearest, names = _nearest(words_of(wanted), absent, kinds), [repr(word) for word in dict.fromkeys(absent)]
+    told = f"layers named {', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else f"layer named {names[0]}"
     return Problem(
         code="train.no_such_module",
-        what=f"The model has no layer named {absent[0]!r}.",
+        what=f"The model has no {told}.",
         why=f"Its layers are named {', '.join(kinds)}.",
         fix="Choose all-linear, attention, feed-forward, or names from that list."
         if nearest == ALL

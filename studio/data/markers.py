@@ -54,6 +54,11 @@ def mark_in_text(text: str) -> str:
     return alone[0] if mark.startswith("<s>") else alone[-1] if alone else mark
 
 
+def begins_with_mark(text: str) -> bool:
+    """Whether a text begins with a mark."""
+    return _MARK.match(text) is not None
+
+
 def _texts(record: Record) -> Iterator[str]:
     """All that a model reads of a row."""
     for turns in (record.messages, record.rejected):

@@ -7,6 +7,7 @@ import msgspec
 
 from studio.contract.advice import RateTest
 from studio.contract.job import TrainJob
+from studio.contract.methods import METHODS, tag_of
 from studio.contract.range_test import RangeResult
 from studio.contract.whole_file import write_whole
 from studio.data.edits import EDITS_FILE
@@ -19,12 +20,13 @@ LARGEST = 1 << 20
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """A test and what it was about; edited rows are other rows."""
+    """A test and what it was about; edited rows are other rows. It tells nothing of rates above the highest tried."""
 
     model: str
     general: str
     start_from: str
     edits: int
+    highest: float
     test: RateTest
 
 
@@ -40,7 +42,7 @@ def keep(work: TrainJob, result: RangeResult) -> bool:
     folder = Path(work.dataset)
     model, general, start_from, edits = _about(work)
     test = RateTest(settings=work.settings, result=msgspec.structs.replace(result, points=()))
-    newest = _Kept(model=model, general=general, start_from=start_from, edits=edits, test=test)
+    newest = _Kept(model=model, general=general, start_from=start_from, edits=edits, highest=_highest(work), test=test)
     try:
         write_whole(folder / FILE, msgspec.json.encode((newest, *_read(folder))[:MOST]))
     except OSError:
@@ -50,9 +52,14 @@ def keep(work: TrainJob, result: RangeResult) -> bool:
 
 def tests_of(work: TrainJob) -> tuple[RateTest, ...]:
     """Tests with this model and these rows, newest first; whether they fit its settings is not asked."""
-    about = _about(work)
+    about = (*_about(work), _highest(work))
     kept = _read(Path(work.dataset))
-    return tuple(one.test for one in kept if (one.model, one.general, one.start_from, one.edits) == about)
+    return tuple(one.test for one in kept if (one.model, one.general, one.start_from, one.edits, one.highest) == about)
+
+
+def _highest(work: TrainJob) -> float:
+    """Where a test of this way of tuning ends."""
+    return METHODS[tag_of(work.settings.method)].highest_rate
 
 
 def _about(work: TrainJob) -> tuple[str, str, str, int]:

@@ -15,7 +15,7 @@ from studio.data.formats import FORMATS
 from studio.data.formats.batch import Batch, gathered
 from studio.data.json_text import JsonFault, decode
 from studio.data.late_columns import LateColumns
-from studio.data.markers import MARKS, mark_in_text
+from studio.data.markers import begins_with_mark, mark_in_text
 from studio.data.part import Part
 from studio.data.quick_lane import Lane, Plain, runs
 from studio.data.source import KINDS, Source
@@ -196,7 +196,7 @@ def _detect(source: Source) -> str:
         return "text"
     if suffix not in _MARKDOWN and _is_table(source):
         return "csv"
-    if text[:1] == "<" and not suffix.startswith(FORMATS["text"].suffixes) and not MARKS.match(text):
+    if text[:1] == "<" and not suffix.startswith(FORMATS["text"].suffixes) and not begins_with_mark(text):
         raise source.error(
             "unknown_format",
             "This file holds no rows that can be told apart.",

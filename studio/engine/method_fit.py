@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.contract.errors import StudioError
+from studio.contract.model_shape import steady_length
 from studio.contract.settings import TrainSettings
 from studio.contract.size_limits import Sizes, sizes_of, unfitting
 from studio.data.model_fit import read_shape
@@ -38,8 +39,8 @@ def require(model: Any, settings: TrainSettings, longest: int, goes_on: bool = F
         goes_on: The size is that of an adapter that is there.
 
     Raises:
-        StudioError: A named layer does not exist, an adapter would be larger than the layer it sits at, or learned
-            tokens leave no room for the text.
+        StudioError: A named layer does not exist, an adapter would be larger than the layer it sits at, learned tokens
+            leave no room for the text, or rows are so long that others beside them would be computed otherwise.
     """
     _refuse(settings, sizes_in(model), longest, goes_on)
 
@@ -52,6 +53,7 @@ def sizes_in(model: Any) -> Sizes:
         hidden=int(model.config.hidden_size),
         layers=int(model.config.num_hidden_layers),
         context=context(model),
+        steady=steady_length(model.config.to_dict()),
     )
 
 

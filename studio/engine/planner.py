@@ -14,6 +14,7 @@ import torch
 
 from studio.contract.compatibility import ONCE
 from studio.contract.errors import StudioError
+from studio.contract.events import MemoryPlanned, Progress
 from studio.contract.memory_fit import Planner, fix_after_all, gigabytes, refusal
 from studio.contract.memory_plan import (
     RUNTIME_CUDA,
@@ -86,6 +87,42 @@ def recomputed(folder: Path, settings: TrainSettings, examples: Examples, device
 def is_cheap(run: "Run") -> bool:
     """Whether the dry step costs little beside the run."""
     return run.total_steps * run.settings.accumulation >= CHEAP_PASSES
+
+
+def tell(run: "Run") -> None:
+    """Emit what the run will take: measured where that costs little beside it, else by the formula alone.
+
+    Raises:
+        StudioError: The memory ran out while it was measured.
+    """
+    if is_cheap(run):
+        run.emit(Progress(stage="Trying the longest examples"))
+        made = dry_step(run)
+    else:
+        twice = recompute.count(run.model)
+        made = by_formula(Path(run.job.model), run.settings, run.ready.examples, run.device, twice)
+    if made is not None:
+        run.emit(MemoryPlanned(plan=made))
+
+
+def by_formula(
+    folder: Path, settings: TrainSettings, examples: Examples, device: torch.device, recomputed: int | None = None
+) -> MemoryPlan | None:
+    """The plan without a dry step; None for a model whose shape is not known.
+
+    Args:
+        folder: The model's, checked.
+        settings: As chosen.
+        examples: Encoded.
+        device: What trains.
+        recomputed: Layers that are computed twice, where that is known.
+    """
+    shape, there = shape_in(folder), memory.machine(device)
+    if shape is None:
+        return None
+    lengths = lengths_in(examples)
+    told = estimate(shape, settings, lengths, there, recomputed=recomputed)
+    return MemoryPlan(estimate=told, formula_bytes=told.total, machine=there, lengths=lengths)
 
 
 def longest_pack(plan: Plan, settings: TrainSettings) -> np.ndarray:

@@ -6,15 +6,18 @@ untouched adapter has on that very batch, put back to the mean of those: only wh
 
 import math
 import time
+from pathlib import Path
 
 import torch
 
+from studio.contract.advice import advised_rate
 from studio.contract.control import Control, Emit
 from studio.contract.events import Progress, RangeTested
 from studio.contract.job import RangeTestJob
+from studio.contract.methods import METHODS, tag_of
 from studio.contract.range_test import RangeResult, is_over, rates, result_of
 from studio.contract.run_folder import RunFolder
-from studio.engine import trial
+from studio.engine import planner, trial
 from studio.engine.batches import collate
 from studio.engine.checkpoint import Snapshot
 from studio.engine.loop import Run
@@ -35,6 +38,8 @@ def run_test(job: RangeTestJob, folder: RunFolder, emit: Emit, control: Control)
 def sweep(run: Run, steps: int) -> RangeResult:
     """Exponentially rising rates (Smith, arXiv 1506.01186), a real step each; the run is then as it was before.
 
+    The last one is the highest that the way of tuning bears.
+
     Args:
         run: Ready for a step.
         steps: At most; it ends early where the loss blows up.
@@ -44,12 +49,13 @@ def sweep(run: Run, steps: int) -> RangeResult:
     """
     began = time.monotonic()
     before = _copied(run.snapshot())
+    highest, shape = METHODS[tag_of(run.settings.method)].highest_rate, planner.shape_in(Path(run.job.model))
     tried: list[tuple[float, float]] = []
     try:
         starts = _losses_at_start(run, steps)
         run.restore(_copied(before))  # the optimiser goes on with the tensors it is given
         mean = sum(starts) / len(starts)
-        for number, (rate, start) in enumerate(zip(rates(steps), starts, strict=True), start=1):
+        for number, (rate, start) in enumerate(zip(rates(steps, highest=highest), starts, strict=True), start=1):
             _go_on(run, steps + number, 2 * steps)
             loss = _step(run, rate) - start + mean
             tried.append((rate, max(loss, 0.0)))  # in this order: what is no number stays none
@@ -57,7 +63,8 @@ def sweep(run: Run, steps: int) -> RangeResult:
                 break
     finally:
         run.restore(before)
-    return result_of(tried, time.monotonic() - began)
+    by_rule = advised_rate(run.settings, shape) if shape is not None else 0.0
+    return result_of(tried, time.monotonic() - began, highest, by_rule)
 
 
 def _losses_at_start(run: Run, steps: int) -> list[float]:

@@ -12,7 +12,7 @@ import torch
 
 from studio.contract.control import Control, Emit
 from studio.contract.errors import SettingsError
-from studio.contract.events import Evaluated, Finished, MemoryPlanned, Notice, Progress, Started
+from studio.contract.events import Evaluated, Finished, Notice, Progress, Started
 from studio.contract.job import TrainJob
 from studio.contract.methods import LoraSettings
 from studio.contract.run_folder import RunFolder
@@ -126,11 +126,8 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
         run.restore(snapshot)
     elif before.loss is not None:
         emit(Evaluated(step=0, loss=before.loss, best=False, rows=tester.rows))
-    if not snapshot and planner.is_cheap(run):
-        emit(Progress(stage="Trying the longest examples"))
-        planned = planner.dry_step(run)
-        if planned is not None:
-            emit(MemoryPlanned(plan=planned))
+    if not snapshot:
+        planner.tell(run)
     emit(
         Started(
             total_steps=run.total_steps,

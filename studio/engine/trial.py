@@ -10,9 +10,9 @@ from studio.contract.control import Control, Emit, Going
 from studio.contract.errors import StudioError
 from studio.contract.events import Planned, Progress
 from studio.contract.job import PlanJob, TrainJob
-from studio.contract.memory_plan import MemoryPlan, estimate
+from studio.contract.memory_plan import MemoryPlan
 from studio.contract.run_folder import RunFolder
-from studio.engine import base_model, continuing, memory, method_fit, model_folder, planner, tokens, train
+from studio.engine import base_model, continuing, method_fit, model_folder, planner, tokens, train
 from studio.engine.batches import Rows
 from studio.engine.evaluate import Tester
 from studio.engine.examples import Ended, Examples, read_examples
@@ -54,12 +54,10 @@ def by_formula(work: TrainJob, emit: Emit = lambda event: None) -> MemoryPlan:
     tokenizer = tokens.load_tokenizer(Path(work.model))
     examples = read_examples(work, tokenizer, lambda event: None, Going())
     method_fit.foresee(Path(work.model), work.settings, examples.longest, bool(work.start_from))
-    shape, there = planner.shape_in(Path(work.model)), memory.machine(torch.device(placement.device))
-    if shape is None:
+    made = planner.by_formula(Path(work.model), work.settings, examples, torch.device(placement.device))
+    if made is None:
         raise _unknown()
-    lengths = planner.lengths_in(examples)
-    told = estimate(shape, work.settings, lengths, there)
-    return MemoryPlan(estimate=told, formula_bytes=told.total, machine=there, lengths=lengths)
+    return made
 
 
 def prepare(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Run:

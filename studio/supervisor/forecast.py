@@ -84,7 +84,7 @@ class Forecast:
         if model is None or shape is None:
             return ()
         longest = likely = 0
-        if data is not None and virtual_tokens(settings.method):
+        if data is not None and (shape.steady or virtual_tokens(settings.method)):
             longest, likely = known_longest(data, settings, model), _lengths(data, model, 0, settings).longest
         return tuple(unfitting(settings, sizes_of(shape), longest, likely, goes_on))
 

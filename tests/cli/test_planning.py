@@ -1,6 +1,7 @@
 """`apprentice plan`, `apprentice range-test`, and a run that cannot fit: one JSON object, or one message and exit 2."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +186,20 @@ def test_a_way_of_tuning_is_guessed_by_its_terms_elsewhere_and_by_its_settings(t
     with pytest.raises(StudioError) as error:
         require_method(typed)
     assert error.value.problem.fix.startswith(f"{meant}Known: lora, ")
+
+
+def test_the_end_of_a_run_tells_what_was_expected_of_its_memory_and_what_it_took(
+    capsys: pytest.CaptureFixture[str], rows: Path
+) -> None:
+    short = ["train", str(rows), "--max-steps", "2", "--batch-size", "2", "--evaluations", "0", "--name", "short"]
+    assert main(short) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"Memory: [\d.]+ [MG]B expected, give or take [\d.]+ [MG]B \(by the formula\); [\d.]+ [MG]B", said)
+    assert "taken at its peak." in said
+    assert main(["runs", "list", "--json"]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert listed["memory_planned_bytes"] > 0
+    assert listed["memory_planned_measured"] is False
+    table = told(capsys, *short)
+    assert table["memory_planned_bytes"] > 0
+    assert (table["memory_planned_measured"], table["memory_peak_bytes"] > 0) == (False, True)

@@ -391,6 +391,25 @@ def test_a_range_test_suggests_where_the_loss_falls_and_stays_clear_of_where_it_
     assert "a safe distance" in result.reason
 
 
+def test_a_range_test_that_was_still_falling_where_it_ends_lowers_no_advice() -> None:
+    def falling(highest: float) -> list[tuple[float, float]]:
+        return [
+            (rate, 3.0 - min(1.0, place / 10) - place / 60) for place, rate in enumerate(rates(60, highest=highest))
+        ]
+
+    kept = result_of(falling(1.0), highest=1.0, by_rule=3e-2)
+    assert kept.suggestion == 3e-2
+    assert "was still falling at 1, where the test ends: it found no reason to go below the 0.03" in kept.reason
+    less = result_of(falling(1.0), highest=1.0, by_rule=1e-9)
+    assert less.suggestion is not None
+    assert less.suggestion < 3e-2
+    assert "was still falling at 1;" in less.reason
+    blown = result_of([*falling(1.0)[:40], (1.0, float("nan"))], highest=1.0, by_rule=3e-2)
+    assert blown.suggestion is not None
+    assert blown.suggestion < 3e-2
+    assert "was lost above" in blown.reason
+
+
 def test_a_flat_or_too_short_range_test_suggests_nothing() -> None:
     assert result_of([(rate, 2.0) for rate in rates(60)]).suggestion is None
     assert result_of([(rate, valley(rate)) for rate in rates(60)[:5]]).suggestion is None

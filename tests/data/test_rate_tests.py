@@ -9,6 +9,7 @@ import pytest
 from studio.contract.advice import advise, beside_rule, found_rate, sets_of
 from studio.contract.job import TrainJob
 from studio.contract.memory_fit import changed
+from studio.contract.methods import METHODS
 from studio.contract.range_test import RangeResult, RatePoint
 from studio.contract.settings import TrainSettings
 from studio.data import rate_tests
@@ -51,6 +52,21 @@ def test_of_other_rows_models_and_beginnings_nothing_is_said(work: TrainJob, tmp
     (tmp_path / "link").symlink_to(tmp_path / "model")
     assert rate_tests.tests_of(msgspec.structs.replace(work, model=str(tmp_path / "link"))) != ()
     (tmp_path / "data" / EDITS_FILE).write_text("")
+    assert rate_tests.tests_of(work) == ()
+
+
+def test_a_test_that_ended_at_another_highest_rate_says_nothing(
+    work: TrainJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert rate_tests.keep(work, result(1e-3))
+    path = Path(work.dataset) / rate_tests.FILE
+    kept = json.loads(path.read_text())
+    monkeypatch.setitem(METHODS, "lora", msgspec.structs.replace(METHODS["lora"], highest_rate=1.0))
+    assert rate_tests.tests_of(work) == ()
+    monkeypatch.undo()
+    assert len(rate_tests.tests_of(work)) == 1
+    del kept[0]["highest"]  # as it was kept when all ended at one rate
+    path.write_text(json.dumps(kept))
     assert rate_tests.tests_of(work) == ()
 
 

@@ -28,6 +28,34 @@ CONFIG = {
 }
 
 
+ORIGINAL = "original_max_position_embeddings"
+LONG = {"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [4.0] * 8}
+
+
+@pytest.mark.parametrize(
+    ("config", "most"),
+    [
+        ({"model_type": "phi3", ORIGINAL: 48, "rope_scaling": LONG}, 48),
+        ({"rope_parameters": {**LONG, ORIGINAL: 48}}, 48),
+        ({"rope_parameters": {"full_attention": {**LONG, ORIGINAL: 48}, "sliding_attention": {}}}, 48),
+        ({"rope_scaling": {"type": "dynamic", "factor": 2.0}}, 128),
+    ],
+)
+def test_rows_that_would_change_how_others_are_read_are_refused(config: dict[str, Any], most: int) -> None:
+    shape = shape_of(CONFIG | config)
+    assert shape is not None
+    settings = settings_of("lora")
+    (problem,) = unfitting(settings, sizes_of(shape), longest=most + 1)
+    assert (problem.code, problem.where) == ("train.longer_than_original", "max_tokens")
+    assert problem.sets == {"max_tokens": most}
+    assert f"at most {most}." in problem.what
+    assert not list(unfitting(settings, sizes_of(shape), longest=most))
+    assert not list(unfitting(settings, sizes_of(shape), likely=200))  # a guess refuses nothing
+    tuned = settings_of("prompt", method__virtual_tokens=20)
+    less = [one for one in unfitting(tuned, sizes_of(shape), longest=most - 10) if one.where == "max_tokens"]
+    assert [one.sets for one in less] == [{"max_tokens": most - 20}]
+
+
 def sizes() -> Sizes:
     shape = shape_of(CONFIG)
     assert shape is not None
@@ -66,6 +94,20 @@ def test_what_does_not_fit_is_refused_with_the_nearest_that_does(
     assert problem.fix
     assert not list(unfitting(changed(settings, problem.sets), sizes(), longest=30))
     build(TrainSettings, dict(sets), settings)  # within the setting's own limits
+
+
+def test_all_names_that_are_missing_are_told() -> None:
+    (problem,) = unfitting(settings_of("lora", method__target_modules="q_prj, v_proj, foo"), sizes())
+    assert problem.what == "The model has no layers named 'q_prj' and 'foo'."
+    (problem,) = unfitting(settings_of("lora", method__target_modules="q_prj"), sizes())
+    assert problem.what == "The model has no layer named 'q_prj'."
+
+
+def test_all_linear_stands_alone() -> None:
+    (problem,) = unfitting(settings_of("lora", method__target_modules="all-linear, q_proj"), sizes())
+    assert "all-linear stands alone" in problem.what
+    assert problem.sets == {"method.target_modules": "all-linear"}
+    assert "all-linear" in problem.fix
 
 
 def test_a_layer_that_is_missing_hides_no_size_that_is_too_large() -> None:

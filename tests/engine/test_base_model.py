@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from studio.contract.errors import StudioError
-from studio.contract.fields import build
+from studio.contract.fields import build, fields
 from studio.contract.memory_plan import resolved
 from studio.contract.method_choice import values_of
 from studio.contract.methods import METHODS, LoraSettings
@@ -36,6 +36,12 @@ def logits(model: Any) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_model(tmp_path_factory.mktemp("model") / "tiny")
+
+
+def test_4_bit_is_always_doubly_quantised_and_its_setting_says_so() -> None:
+    assert base_model._quantised(NF4).bnb_4bit_use_double_quant
+    (field,) = (field for field in fields(TrainSettings) if field.path == "quantisation")
+    assert "4-bit always with double quantisation" in field.help
 
 
 # --- what auto becomes --------------------------------------------------------------------------------------

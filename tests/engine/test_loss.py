@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from studio.contract.errors import StudioError
 from studio.contract.methods import LoraSettings
 from studio.contract.settings import TrainSettings
-from studio.engine import base_model, loss
+from studio.engine import base_model, loss, method_fit
 from studio.engine.batches import Rows, collate
 from studio.engine.methods import lora
 from studio.engine.noise import EmbeddingNoise
@@ -71,6 +72,41 @@ def test_each_row_has_the_loss_it_has_alone(model: Any, packed: bool) -> None:
     sums, counts = loss.row_losses(model, collate(rows, range(5), 0, CPU, packed=packed))
     assert counts.tolist() == rows.learned_counts.tolist()
     assert sums.tolist() == pytest.approx(own_losses(model, rows), rel=1e-5)
+
+
+ROPES: dict[str, dict[str, Any]] = {
+    "phi3": {
+        "original_max_position_embeddings": 48,
+        "rope_scaling": {"type": "longrope", "short_factor": [1.0] * 8, "long_factor": [1.0, 2, 3, 4, 5, 6, 7, 8]},
+    },
+    "llama": {"max_position_embeddings": 48, "rope_scaling": {"type": "dynamic", "factor": 4.0}},
+}
+
+
+@pytest.mark.parametrize("kind", ROPES)
+def test_rows_as_long_as_the_model_was_made_for_are_read_as_alone_and_longer_ones_refused(
+    kind: str, tmp_path: Path
+) -> None:
+    folder = make_model(tmp_path / "model", kind)
+    config = folder / "config.json"
+    told = json.loads(config.read_text())
+    told.pop("rope_parameters", None)
+    config.write_text(json.dumps(told | ROPES[kind]))
+    model, settings = load(folder), TrainSettings()
+    with pytest.raises(StudioError) as refused:
+        method_fit.foresee(folder, settings, 60)
+    assert refused.value.problem.sets == {"max_tokens": 48}
+    with pytest.raises(StudioError):
+        method_fit.require(model, settings, 60)
+    method_fit.foresee(folder, settings, 48)
+    method_fit.require(model, settings, 48)
+    for packed in (True, False):
+        rows = some_rows((5, 48, 17, 2, 43))
+        sums, _ = loss.row_losses(model, collate(rows, range(5), 0, CPU, packed=packed))
+        assert sums.tolist() == pytest.approx(own_losses(model, rows), rel=1e-5)
+    longer = some_rows()  # one of 60
+    sums, _ = loss.row_losses(model, collate(longer, range(5), 0, CPU, packed=True))
+    assert sums.tolist() != pytest.approx(own_losses(model, longer), rel=1e-4), "there is no need to refuse any more"
 
 
 def test_the_window_of_sliding_attention_is_shorter_than_the_rows_here(model: Any) -> None:

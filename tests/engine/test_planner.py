@@ -1,5 +1,6 @@
 """The dry step and the range test tell and leave nothing behind; what cannot fit is refused with a way out."""
 
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import pytest
 import torch
 
 from studio.contract import events, job
+from studio.contract.advice import advised_rate
 from studio.contract.control import Going
 from studio.contract.errors import StudioError
 from studio.contract.memory_plan import SLICE_SCORES
+from studio.contract.methods import METHODS
 from studio.contract.model_shape import shape_of
 from studio.contract.trainable import trainable_parameters
 from studio.data.host_memory import LIMIT
@@ -98,6 +101,28 @@ def test_a_range_test_suggests_a_rate_at_which_the_loss_falls(llama: Path, sums:
     assert (told[0].done, told[0].total) == (1, 80)
 
 
+def with_method(work: job.TrainJob, method: str) -> job.TrainJob:
+    settings = msgspec.structs.replace(work.settings, method=METHODS[method].settings())
+    return msgspec.structs.replace(work, settings=settings)
+
+
+@pytest.mark.parametrize(("method", "highest"), [("lora", 0.1), ("prompt", 1.0), ("layers", 0.01)])
+def test_a_range_test_goes_as_far_as_its_way_of_tuning_bears(
+    llama: Path, sums: Path, tmp_path: Path, method: str, highest: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(range_test, "is_over", lambda losses: False)
+    work = make_job(llama, sums, packing=method != "prompt")
+    run = ready(with_method(work, method), tmp_path)
+    monkeypatch.setattr(range_test, "_step", lambda run, rate: 3.0 + math.log10(highest) - math.log10(rate))
+    monkeypatch.setattr(range_test, "_losses_at_start", lambda run, steps: [1.0] * steps)
+    result = range_test.sweep(run, 40)
+    assert result.points[-1].rate == pytest.approx(highest)
+    shape = planner.shape_in(llama)
+    assert shape is not None
+    assert result.suggestion is not None
+    assert result.suggestion >= advised_rate(run.settings, shape)
+
+
 def test_a_range_test_that_is_ended_is_undone_too(llama: Path, sums: Path, tmp_path: Path) -> None:
     run = ready(make_job(llama, sums), tmp_path)
     before = state_of(run)
@@ -141,7 +166,9 @@ def test_the_dry_step_does_not_change_what_is_learned(
         monkeypatch.setattr(planner, "is_cheap", lambda run, cheap=cheap: cheap)
         person = Person()
         train.train(make_job(llama, sums, method__dropout=0.1), new_run(tmp_path), person, person)
-        assert bool(person.all(events.MemoryPlanned)) is cheap
+        (planned,) = person.all(events.MemoryPlanned)
+        assert planned.plan.estimate.measured is cheap
+        assert planned.plan.estimate.total > 0
         losses.append([step.loss for step in person.all(events.Step)])
     assert losses[0] == losses[1]
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
@@ -363,4 +364,8 @@ def test_a_run_shows_what_was_expected_and_what_it_took(qtbot: QtBot) -> None:
     finished = events.Finished(adapter="", reason="done", steps=1, seconds=1.0, peak_bytes=2**30 + 2**26)
     card.show_memory(events.MemoryPlanned(plan=plan), finished)
     assert "Expected: 1.0 GB (± 128 MB)" in card.words.text()
+    assert "Taken at its peak: 1.1 GB." in card.words.text()
+    formula = msgspec.structs.replace(plan, estimate=msgspec.structs.replace(told, measured=False))
+    card.show_memory(events.MemoryPlanned(plan=formula), finished)
+    assert "Expected: 1.0 GB (± 128 MB), estimated: " in card.words.text()
     assert "Taken at its peak: 1.1 GB." in card.words.text()

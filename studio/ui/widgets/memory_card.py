@@ -21,6 +21,10 @@ class MemoryCard(Section):
         if planned is not None:
             told = planned.plan.estimate
             words = self.tr("Expected: {size} (± {band}), measured with the longest examples before the first step.")
+            if not told.measured:
+                words = self.tr(
+                    "Expected: {size} (± {band}), estimated: measuring would have taken too much of this run."
+                )
             parts.append(words.format(size=wording.memory(told.total), band=wording.memory(told.high - told.total)))
             if told.recomputed:
                 words = self.tr("Layers computed twice, which saves memory and costs time: {count}.")
