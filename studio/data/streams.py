@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import tempfile
 import threading
 import zlib
 from collections.abc import Callable
@@ -176,11 +177,11 @@ def check_ratio(unpacked: int, packed: int, name: str) -> None:
     )
 
 
-def unpack(file: HashingFile, kind: str, name: str) -> Unpacked:
+def unpack(file: HashingFile | Unpacked, kind: str, name: str) -> Unpacked:
     """The content of a packed file.
 
     Args:
-        file: At its beginning.
+        file: At its beginning; or the content of a ZIP's member, which is packed once more.
         kind: "gzip" or "zstd".
         name: For sentences.
     """
@@ -256,6 +257,31 @@ class _MemberReader:
             if not rest:
                 raise EOFError("It ends in the middle.")
         return b""
+
+
+class Again(io.BufferedReader):
+    """Unpacked content that closes the packed file with itself."""
+
+    def __init__(self, stream: Unpacked, file: HashingFile) -> None:
+        super().__init__(stream, _CHUNK)
+        self._under = file
+
+    def close(self) -> None:
+        super().close()
+        self._under.close()
+
+
+def spooled(file: io.BufferedIOBase) -> io.BufferedIOBase:
+    """A copy that can seek; it has no name on the disk, so nothing is left behind whatever happens."""
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    try:
+        while chunk := file.read(_CHUNK):
+            copy.write(chunk)
+        copy.seek(0)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
 
 
 def _damaged(kind: str, name: str, error: Exception) -> StudioError:
