@@ -52,7 +52,7 @@ def _run(words: list[str]) -> int:
     try:
         arguments = build_parser().parse_args(words)
     except StudioError as error:  # bad options are bad input like any other
-        output.report_error(error, "--json" in words)
+        output.report_error(_naming_more(error, words), "--json" in words)
         return 2
     try:
         return int(_find(arguments.do)(arguments))
@@ -78,6 +78,15 @@ class _Parser(argparse.ArgumentParser):
             message[:1].upper() + message[1:].rstrip(".") + ".",
             fix=f"`{self.prog} --help` lists what there is.",
         )
+
+
+def _naming_more(error: StudioError, words: list[str]) -> StudioError:
+    """The error; where a second file stands behind the first, with the option that takes it."""
+    problem = error.problem
+    if words[:2] not in (["data", "import"], ["data", "inspect"]) or "nrecognized arguments" not in problem.what:
+        return error
+    fix = f"Each further file of the same dataset is named by --more FILE. {problem.fix}"
+    return StudioError(problem.code, problem.what, problem.why, fix)
 
 
 def _joined(words: list[str]) -> list[str]:

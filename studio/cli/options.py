@@ -326,7 +326,7 @@ COLUMN_HELP = {
     "context": "further input, put below the question",
     "completion": "answer (of two: the better one)",
     "rejected": "worse answer",
-    "label": "whether the answer is good",
+    "label": "whether the answer is good; of two answers: which one won",
     "text": "text to go on from",
     "system": "system prompt",
     "tools": "tools that may be called",

@@ -11,8 +11,9 @@ from studio.contract.job import COLUMN_FIELDS, ImportJob, Mapping, Reading
 from studio.contract.records import Kind
 from studio.data import column_names, known_mappings
 from studio.data import mapping as mappings
-from studio.data.guessing import CUT_ADVICE, is_by_length
+from studio.data.guessing import is_by_length
 from studio.data.inspecting import Look
+from studio.data.no_mapping import CUT_ADVICE
 from studio.data.wording import listed, shown
 
 KINDS: dict[Kind, str] = {

@@ -1,11 +1,12 @@
 """What the values of a column look like, from a sample of rows."""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
 
 from studio.data import column_names
-from studio.data.conversation import is_turn_list, unpacked
+from studio.data.conversation import CONTENT_KEYS, ROLE_KEYS, is_turn_list, unpacked
 
 Rows = Sequence[dict[str, object]]
 
@@ -83,6 +84,32 @@ def is_class(name: str, rows: Rows) -> bool:
     """Whether a column of many rows holds two or a few short texts again and again."""
     values = [value.strip() for row in rows if isinstance(value := row.get(name), str) and value.strip()]
     return len(values) >= 10 and 2 <= len(set(values)) <= max(2, 0.2 * len(values)) and max(map(len, values)) <= 40
+
+
+def is_id(name: str, rows: Rows) -> bool:
+    """Whether a column says which row or person: running numbers, codes, or few short words again and again."""
+    values = [str(value).strip() for row in rows if isinstance(value := row.get(name), str | int) and value != ""]
+    if len(values) < 2 or any(len(value) > _LONGEST_ID or len(value.split()) != 1 for value in values):
+        return False
+    is_repeated = len(values) >= _FEWEST_REPEATED and len(set(values)) <= len(values) / 2
+    return is_repeated or all(_ID.fullmatch(value) for value in values)
+
+
+_LONGEST_ID = 40
+_FEWEST_REPEATED = 4
+_ID = re.compile(r"(?=.*\d)[\w-]+")
+
+
+def is_python_turns(name: str, rows: Rows) -> bool:
+    """Whether most texts of a column are lists of turns as Python spells them, `[{'role': 'user', …}]`."""
+    values = [value for row in rows if isinstance(value := row.get(name), str) and value.strip()]
+    spelled = [value for value in values if _PYTHON_LIST.match(value) and _PYTHON_TURN.search(value[:_LOOKED_AT])]
+    return 2 * len(spelled) > len(values)
+
+
+_LOOKED_AT = 4000
+_PYTHON_LIST = re.compile(r"\s*\[\s*\{\s*'")
+_PYTHON_TURN = re.compile(rf"'(?:{'|'.join((*ROLE_KEYS, *CONTENT_KEYS))})'\s*:")
 
 
 def measure(name: str, rows: Rows) -> Column | None:

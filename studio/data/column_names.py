@@ -140,6 +140,8 @@ CONVERSATIONS = (
 """To which conversation a turn belongs, where each row is one."""
 TOOLS = ("tools", "functions", "available_tools", "tool_definitions", "tool_list")
 HISTORIES = ("history", "chat_history", "previous_turns", "verlauf", "historique", "historial", "cronologia")
+REASONINGS = ("reasoning", "reasoning_content", "thinking", "thoughts", "chain_of_thought", "cot")
+"""What was thought before the answer."""
 INSTANCES = ("instances", "instanzen")
 
 _SIDE_MATTERS = frozenset(

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from studio.contract.errors import StudioError
 from studio.contract.job import COLUMN_FIELDS, Mapping
 from studio.data import column_names
 from studio.data.column_content import (
     Rows,
     has_words,
     is_class,
+    is_id,
+    is_python_turns,
     is_rating,
     is_text,
     measure,
@@ -19,13 +20,14 @@ from studio.data.column_content import (
     turns_columns,
 )
 from studio.data.conversation import is_turn_list, turn_keys, unpacked
-from studio.data.number_columns import number_columns, worded_columns
+from studio.data.duels import find_duel
+from studio.data.no_mapping import all_texts, nested, no_mapping, one_turn_a_row
+from studio.data.number_columns import in_use, number_columns, worded_columns
 from studio.data.retelling import retold
 from studio.data.transcript import is_transcript
 from studio.data.turn_rows import find_speaker, find_turn_rows
 from studio.data.wording import listed, shown
 
-CUT_ADVICE = " If this is a table, its columns should be cut by comma, semicolon, tab or bar."
 BY_CONTENT = "Guessed from the content, because"
 """How the reason of such a mapping begins."""
 _BY_LENGTH = "one column is longer"
@@ -51,13 +53,31 @@ def guess(columns: Sequence[str], rows: Rows) -> Mapping:
     tools = column_names.find_whole(names, column_names.TOOLS)
     compared = _preference(names, system, tools, rows)
     if compared is not None:
-        return _with_unused(compared, names, rows)
+        return _as_json(_with_unused(compared, names, rows), names, rows)
     rating = next((name for name in _named(names, column_names.LABELS) if is_rating(name, rows)), "")
     found = _found(names, rating, system, rows)
     if rating and found.shape == "text":  # no answer to be rated: it is the answer itself
         rating = ""
         found = _found(names, rating, system, rows)
-    return _with_unused(_with_more(found, system, tools if found.shape != "text" else "", rating), names, rows)
+    found = _with_more(found, system, tools if found.shape != "text" else "", rating)
+    return _as_json(_with_unused(found, names, rows), names, rows)
+
+
+def _as_json(found: Mapping, names: list[str], rows: Rows) -> Mapping:
+    """The guess, unless it would learn lists as Python spells them: `to_csv` of pandas writes turns so.
+
+    Raises:
+        StudioError: `data.no_mapping`.
+    """
+    spelled = next((name for name in sorted(in_use(found)) if is_python_turns(name, rows)), "")
+    if not spelled:
+        return found
+    raise no_mapping(
+        names,
+        f"\"{shown(spelled)}\" holds lists of turns as Python spells them ([{{'role': …}}]), which is no JSON.",
+        'Save the table as JSON lines, in pandas by df.to_json("rows.jsonl", orient="records", lines=True), and choose '
+        "that file.",
+    )
 
 
 def _with_unused(found: Mapping, names: list[str], rows: Rows) -> Mapping:
@@ -79,22 +99,39 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
     numbers = [
         name for name in names if name != rating and name in worded | number_columns(names, rows) and name not in texts
     ]
-    prompt = column_names.find_whole(named, column_names.INSTRUCTIONS) or column_names.find(named, column_names.PROMPTS)
+    ids = [name for name in named if is_id(name, rows)]
+    prompt = _asked([name for name in named if name not in ids])
+    by_id = "" if prompt else _asked(ids)
+    completion = column_names.find(named, column_names.COMPLETIONS, (prompt, by_id))
+    if by_id and (others := [name for name in _wordy(texts, rows) if name not in (completion, *ids)]):
+        if not completion and column_names.find_whole(others, column_names.TURN_TEXTS):
+            raise one_turn_a_row(names, by_id)
+        texts = [name for name in texts if name != by_id]
+    else:
+        prompt = prompt or by_id
     prompt = prompt or column_names.find_whole(numbers, column_names.PROMPTS)
-    completion = column_names.find(named, column_names.COMPLETIONS, (prompt,))
     completion = completion or column_names.find_whole(numbers, column_names.COMPLETIONS, (prompt,))
     if prompt and completion:
         return _prompt_of_turns(names, rows) or _pair(names, named, prompt, completion, rows)
     if not completion and (again := retold(texts, prompt, rows)).completion:
         return _pair(names, named, again.prompt, again.completion, rows, again.text)
     if not prompt and not completion and (speaker := find_speaker(names, rows)):
-        raise _one_turn_a_row(names, speaker)
+        raise one_turn_a_row(names, speaker)
     return (
         _prompt_of_turns(names, rows)
         or _text(names, texts, numbers, prompt, completion, rows)
         or _classified(names, texts, numbers, prompt, completion, rows)
         or _by_content(texts, prompt, completion, rows, names)
     )
+
+
+def _asked(names: list[str]) -> str:
+    return column_names.find_whole(names, column_names.INSTRUCTIONS) or column_names.find(names, column_names.PROMPTS)
+
+
+def _wordy(names: list[str], rows: Rows) -> list[str]:
+    """The columns of texts that may be learned."""
+    return [name for name in names if not column_names.is_side_matter(name) and has_words(name, rows)]
 
 
 def _with_more(found: Mapping, system: str, tools: str, rating: str) -> Mapping:
@@ -110,7 +147,7 @@ def _with_more(found: Mapping, system: str, tools: str, rating: str) -> Mapping:
     if tools:
         reason += f' "{shown(tools)}" holds the tools that may be called.'
     return msgspec.structs.replace(
-        found, shape=shape, label=rating if shape == "label" else "", system=system, tools=tools, reason=reason
+        found, shape=shape, label=rating if shape == "label" else found.label, system=system, tools=tools, reason=reason
     )
 
 
@@ -129,14 +166,22 @@ def _preference(names: list[str], system: str, tools: str, rows: Rows) -> Mappin
     better = column_names.find(holding, column_names.CHOSEN) or column_names.find_whole(numbers, column_names.CHOSEN)
     worse = column_names.find(holding, column_names.REJECTED, (better,))
     worse = worse or column_names.find_whole(numbers, column_names.REJECTED)
+    winner = ""
     if not better or not worse:
-        return None
-    reason = f'"{shown(better)}" holds the better answer, "{shown(worse)}" the worse one.'
+        duel = find_duel(names, rows)
+        if duel is None:
+            return None
+        better, worse, winner = duel.one, duel.other, duel.winner
+    told = f' "{shown(winner)}" says which is the better one; rows without a better one are left out.' if winner else ""
+    ranked = ", the better one and the worse one" if not winner else ""
     if any(_is_whole(row.get(better)) for row in rows):
-        reason = f'"{shown(better)}" and "{shown(worse)}" hold whole conversations, the better one and the worse one.'
-        found = Mapping(shape="preference", completion=better, rejected=worse, reason=reason)
+        reason = f'"{shown(better)}" and "{shown(worse)}" hold whole conversations{ranked}.{told}'
+        found = Mapping(shape="preference", completion=better, rejected=worse, label=winner, reason=reason)
         return _with_more(found, system, tools, "")
-    rest = [name for name in names if name not in (better, worse, system, tools)]
+    reason = f'"{shown(better)}" holds the better answer, "{shown(worse)}" the worse one.'
+    if winner:
+        reason = f'"{shown(better)}" and "{shown(worse)}" are two answers.{told}'
+    rest = [name for name in names if name not in (better, worse, winner, system, tools)]
     texts = [name for name in rest if is_text(name, rows)]
     prompt = _turns_column(rest, rows)
     prompt = prompt or column_names.find_whole(texts, column_names.INSTRUCTIONS)
@@ -144,7 +189,7 @@ def _preference(names: list[str], system: str, tools: str, rows: Rows) -> Mappin
     if not prompt and len(texts) == 1:
         prompt = texts[0]
     if not prompt:
-        raise _no_mapping(names, "Two answers are compared, but no column was found that holds the question.")
+        raise no_mapping(names, "Two answers are compared, but no column was found that holds the question.")
     context = _context(texts, prompt, (better, worse))
     history = column_names.find_whole(rest, column_names.HISTORIES, (prompt, context))
     reason += f' "{shown(prompt)}" is the question.' + _more_words(context, history)
@@ -155,6 +200,7 @@ def _preference(names: list[str], system: str, tools: str, rows: Rows) -> Mappin
         history=history,
         completion=better,
         rejected=worse,
+        label=winner,
         reason=reason,
     )
     return _with_more(found, system, tools, "")
@@ -230,14 +276,17 @@ def _pair(names: list[str], texts: list[str], prompt: str, completion: str, rows
     for name in _named(names, column_names.HISTORIES):
         if name not in (prompt, completion, context) and any(_is_history(row.get(name)) for row in rows):
             history = name
+    reasoning = column_names.find_whole(texts, column_names.REASONINGS, (prompt, completion, context))
     reason = f'By their names, "{shown(prompt)}" is the question and "{shown(completion)}" the answer.'
+    thought = f' "{shown(reasoning)}" is what was thought before the answer.' if reasoning else ""
     return Mapping(
         shape="alpaca" if alpaca else "prompt_completion",
         prompt=prompt,
         context=context,
         completion=completion,
         history=history,
-        reason=reason + _more_words(context, history),
+        reasoning=reasoning,
+        reason=reason + _more_words(context, history) + thought,
     )
 
 
@@ -295,19 +344,19 @@ def _classified(
     """
     spoken = column_names.find_whole([name for name in texts if name != prompt], column_names.SPEAKERS)
     if spoken and not completion and not prompt:
-        raise _one_turn_a_row(names, spoken)
+        raise one_turn_a_row(names, spoken)
     unread = column_names.find_whole(
         [name for name in names if name not in (*texts, *numbers)], column_names.COMPLETIONS
     )
     if unread and not completion:
         what = f'"{shown(unread)}" is named like the answers, but holds no plain text.'
-        raise _no_mapping(names, what, "Write the answers as text in that column, or choose other columns yourself.")
+        raise no_mapping(names, what, "Write the answers as text in that column, or choose other columns yourself.")
     if completion:
         return None
     beside = [name for name in (*texts, *numbers) if name != prompt]
     kind = column_names.find_whole(beside, column_names.CLASSES)
     kind = kind or next((name for name in beside if name in texts and is_class(name, rows)), "")
-    wordy = [name for name in texts if name != kind and not column_names.is_side_matter(name) and has_words(name, rows)]
+    wordy = [name for name in _wordy(texts, rows) if name != kind]
     text = prompt or (wordy[0] if len(wordy) == 1 else "")
     if not kind or not text:
         return None
@@ -329,7 +378,7 @@ def _by_content(texts: list[str], prompt: str, completion: str, rows: Rows, name
     rest = [column for column in measured if column.name not in (prompt, completion)]
     two = sorted(rest, key=lambda column: -column.mean_length)[: 2 - bool(prompt) - bool(completion)]
     if len(two) + bool(prompt) + bool(completion) < 2:
-        raise _nested(names, rows) or _no_mapping(names, is_table=_all_texts(rows))
+        raise nested(names, rows) or no_mapping(names, is_table=all_texts(rows))
     if prompt:
         completion, why = two[0].name, f'"{shown(prompt)}" is named like a question'
     elif completion:
@@ -347,51 +396,3 @@ def _by_content(texts: list[str], prompt: str, completion: str, rows: Rows, name
         f'{BY_CONTENT} {why}: "{shown(prompt)}" is the question and "{shown(completion)}" the answer. Please check.'
     )
     return Mapping(shape="prompt_completion", prompt=prompt, completion=completion, reason=reason)
-
-
-def _one_turn_a_row(names: list[str], speaker: str) -> StudioError:
-    return _no_mapping(
-        names,
-        f'Each row seems to hold one turn of a conversation: "{shown(speaker)}" says who speaks.',
-        "Add a column conversation_id that is the same in all rows of a conversation, and write user or assistant in "
-        f'"{shown(speaker)}"; or put each conversation into one row.',
-    )
-
-
-def _nested(names: list[str], rows: Rows) -> StudioError | None:
-    """The refusal of rows whose questions and answers lie deeper than at their top; None for others."""
-    deep = {name: value for row in rows for name in names if isinstance(value := row.get(name), dict | list) and value}
-    if not deep:
-        return None
-    told = [f'"{shown(name)}" holds {_inside(value)}.' for name, value in list(deep.items())[:3]]
-    return _no_mapping(
-        names,
-        f"No questions and answers were found: they may lie deeper in the rows. {' '.join(told)}",
-        'Write each row flat: {"question": "…", "answer": "…"}, or as a list of turns with a role and a content each.',
-    )
-
-
-def _inside(value: object) -> str:
-    first = value[0] if isinstance(value, list) else value
-    inside = listed(list(first), 4) if isinstance(first, dict) and first else ""
-    if isinstance(value, list):
-        return f"a list of objects with {inside}" if inside else "a list"
-    return f"an object with {inside}" if inside else "an object"
-
-
-def _all_texts(rows: Rows) -> bool:
-    """Whether the rows may be those of a table: nothing but texts is in them."""
-    return all(isinstance(value, str) for row in rows for value in row.values())
-
-
-def _no_mapping(names: list[str], what: str = "", way_on: str = "", is_table: bool = False) -> StudioError:
-    fix = way_on or "Choose the columns yourself, or bring a file with a column of questions and a column of answers."
-    if len(names) == 1 and not way_on:
-        fix = "A row needs a question and an answer (two columns), a list of turns, or a text."
-        fix += CUT_ADVICE * is_table
-    return StudioError(
-        "data.no_mapping",
-        what or "No columns were found that look like questions and answers.",
-        f"The file has the columns {listed(names)}." if names else "The rows have no columns.",
-        fix,
-    )

@@ -237,7 +237,9 @@ def _nothing_usable(reading: FileResult) -> StudioError:
     first = next((problem for problem in reading.problems if is_offered(problem.fix)), reading.problems[0])
     return StudioError(
         "data.no_usable_rows",
-        f"None of the {count(reading.file.rows, 'row')} can be learned from.",
+        "The only row cannot be learned from."
+        if reading.file.rows == 1
+        else f"None of the {reading.file.rows:,} rows can be learned from.",
         " ".join(problem.what for problem in reading.problems[:3]),
         first.fix or "Check which columns are chosen.",
         where=reading.file.name,

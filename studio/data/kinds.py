@@ -30,11 +30,13 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"Rar!\x1a\x07", "archive", "a RAR archive"),
     (b"%PDF-", "binary", "a PDF document"),
     (b"GGUF", "binary", "a GGUF model"),
+    (b"version https://git-lfs.github.com/spec/", "lfs_pointer", "a Git LFS pointer, which only names the file"),
 )
 _TAR_MARK_AT = 257
 _FIXES = {
     "excel_file": "In your spreadsheet program, save it as .xlsx or as CSV (UTF-8) and choose that file.",
     "archive": "Unpack it and choose the file or the folder inside, or pack it as ZIP.",
+    "lfs_pointer": "Fetch the file itself: run 'git lfs pull' in its folder, or download it again.",
 }
 
 _BOMS: tuple[tuple[bytes, str], ...] = (

@@ -9,6 +9,7 @@ from studio.contract.job import COLUMN_FIELDS, Mapping
 from studio.contract.records import Message, Record
 from studio.data.column_content import BAD, GOOD
 from studio.data.conversation import check_order, is_turn_list, kind_of, text_of, to_messages, unpacked
+from studio.data.duels import verdict
 from studio.data.guessing import guess
 from studio.data.number_columns import in_use, number_text, written_out
 from studio.data.opened_turns import turns_opened
@@ -227,7 +228,7 @@ def _preference(row: dict[str, object], mapping: Mapping, number: int, tools: st
     prompt = row.get(mapping.prompt) if mapping.prompt else None
     as_turns = not mapping.prompt or is_turn_list(_as_turns(unpacked(prompt)))
     answers = []
-    for column in (mapping.completion, mapping.rejected):
+    for column in _ranked(row, mapping, number):
         ending = _ending(_value(row, column, number), as_turns, not mapping.prompt, number)
         if ending[0].role in ("system", "user"):  # the whole conversation, whatever the column of the question says
             messages = ending
@@ -250,6 +251,17 @@ def _preference(row: dict[str, object], mapping: Mapping, number: int, tools: st
     if _same_words(better[shared:], worse[shared:]):
         raise row_error("row.same_answers", number, "They differ in white space only.")
     return Record(messages=tuple(better), rejected=tuple(worse[shared:]), shared=shared, tools=tools, source_row=number)
+
+
+def _ranked(row: dict[str, object], mapping: Mapping, number: int) -> tuple[str, str]:
+    """The columns of the better answer and of the worse one; where a column says who won, that of this row counts."""
+    one, other = mapping.completion, mapping.rejected
+    if not mapping.label:
+        return one, other
+    won = verdict(row.get(mapping.label), one, other)
+    if won not in ("one", "other"):
+        raise row_error("row.no_winner", number)
+    return (one, other) if won == "one" else (other, one)
 
 
 def _ending(value: object, as_turns: bool, alone: bool, number: int) -> list[Message]:

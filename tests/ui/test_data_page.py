@@ -395,6 +395,11 @@ def test_a_question_with_its_answer_can_be_given_further_input(qtbot: QtBot, pag
             {"context": "c", "history": "d"},
         ),
         (Mapping(shape="preference", prompt="a", completion="b", rejected="c", context="d"), "label", {"context": ""}),
+        (
+            Mapping(shape="preference", prompt="a", completion="b", rejected="c", label="d"),
+            "preference",
+            {"rejected": "c", "label": "d"},
+        ),
     ],
 )
 def test_columns_that_the_form_does_not_ask_for_stay_where_the_shape_reads_them(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from studio.data.formats.json_object import bare_row, is_names, rows_within
 from studio.data.formats.jsonl import as_row, json_problem
 from studio.data.json_text import MAX_DEPTH, MAX_VALUES, JsonFault, decode, too_deep, too_many_values
-from studio.data.source import MAX_LINE_BYTES, Source
+from studio.data.source import MAX_LINE_BYTES, SKIPPED, Source
 
 _CHUNK = 1024 * 1024
 _BETWEEN = re.compile(rb'["{}\[\],]')
@@ -175,8 +175,11 @@ def _list(pieces: _Pieces, source: Source) -> Iterator[tuple[int, dict[str, obje
                 names = [str(cell) for cell in value]  # type: ignore[attr-defined] # a list, then
             elif (row := _row_of(bare_row(value, first, names), pieces, source)) is not None:
                 yield number, row
-        elif end == ord(",") or number:
-            raise _error(source, pieces, JsonFault("broken_json", "A comma stands where a row should be."))
+        elif end == ord(","):
+            fault = JsonFault("broken_json", "A comma stands where a row should be.")
+            source.fault(json_problem(fault, *_place(pieces, fault)), pieces.line)
+        elif number:
+            source.note("trailing_comma", "A comma stands after the last row; it was passed over.", line=pieces.line)
         pieces.consume(piece)
         if end == ord("]"):
             break
@@ -253,7 +256,8 @@ def _fail(source: Source, pieces: _Pieces, piece: bytes) -> None:
 def _error(source: Source, pieces: _Pieces, fault: JsonFault) -> Exception:
     line, column = _place(pieces, fault)
     problem = json_problem(fault, line, column, pieces.offset)
-    return source.error(problem.code.removeprefix("data."), problem.what, problem.why, problem.fix, line)
+    fix = problem.fix.replace(SKIPPED, "")  # what follows cannot be told apart, so nothing would be gained
+    return source.error(problem.code.removeprefix("data."), problem.what, problem.why, fix, line)
 
 
 def _place(pieces: _Pieces, fault: JsonFault) -> tuple[int, int]:

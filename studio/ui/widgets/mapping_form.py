@@ -143,6 +143,7 @@ class MappingForm(QWidget):
         others: dict[str, str] = {}
         if before is not None and (before.shape == shape or {before.shape, shape} <= _OF_PAIRS):
             kept = {field: cast(str, getattr(before, field)) for field in _UNSHOWN if field not in values}
+            kept |= {"label": before.label} if shape == "preference" else {}  # which of the two answers won
             others = {field: column for field, column in kept.items() if column not in values.values()}
         return Mapping(shape=shape, reason=self.tr("Chosen by you."), **others, **values)
 
