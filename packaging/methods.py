@@ -1,8 +1,10 @@
 """Every way of tuning tried: what goes with what, and what each is worth on the sample. Writes docs/methods.md.
 
 python3 packaging/dev.py methods                one cell for each way, and every refusal
-python3 packaging/dev.py methods --full         every cell: loading, packing, checkpointing, precision, architecture
+python3 packaging/dev.py methods --full         every cell: loading, packing, checkpointing, precision, architecture,
+                                                settings of a way's own
                                                 ... --missing: only those that were not tried yet
+                                                ... --cells TEXT ...: only those whose name holds one of these
 python3 packaging/dev.py methods --sample [NAME ...]   the whole sample with each way (or with these), for the table
 
 A cell is twenty steps on the starter model (of other architectures on a random tiny one): the loss falls, the adapter
@@ -27,10 +29,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "packaging")]
 
+from method_cells import ARCHITECTURES, CELL, OWN, RATES, TINY, VARIATIONS, cells, is_refused, key  # noqa: E402
 from refusal_rows import refusal_table  # noqa: E402
 
 from studio.contract import job as jobs  # noqa: E402
-from studio.contract.compatibility import refusals  # noqa: E402
 from studio.contract.errors import SettingsError, StudioError  # noqa: E402
 from studio.contract.events import Event, Finished, Step  # noqa: E402
 from studio.contract.fields import build  # noqa: E402
@@ -40,33 +42,6 @@ from studio.contract.offline import stay_offline  # noqa: E402
 from studio.contract.settings import TrainSettings  # noqa: E402
 
 PAGE, RESULTS = ROOT / "docs" / "methods.md", ROOT / "docs" / "methods.json"
-RATES = {
-    "lora": 5e-3, "qlora": 5e-3, "adalora": 1e-2, "vera": 3e-2, "loha": 1e-2, "lokr": 1e-2, "oft": 3e-3, "ia3": 5e-2,
-    "norms": 2e-2, "bottleneck": 5e-3, "prefix": 5e-2, "prompt": 1e-1, "ptuning": 5e-3, "llama_adapter": 5e-2,
-    "layers": 1e-3, "full": 1e-3,
-}  # fmt: skip
-"""Learning rates of the cells: high, so that twenty steps show."""
-CELL = {
-    "max_steps": 20, "batch_size": 8, "evaluations": 0, "replay_share": 0.0, "held_back_share": 0.0, "device": "cpu",
-    "schedule": "constant",
-}  # fmt: skip
-VARIATIONS: tuple[dict[str, Any], ...] = (
-    {},
-    {"quantisation": "nf4"},
-    {"quantisation": "fp4"},
-    {"quantisation": "int8"},
-    {"packing": True},
-    {"packing": False},
-    {"gradient_checkpointing": "on"},
-    {"precision": "bf16"},
-)
-ARCHITECTURES = ("qwen2", "qwen3", "mistral", "gemma2", "gemma3_text", "phi3")
-TINY = {
-    "lora": {"method.rank": 4}, "qlora": {"method.rank": 4}, "oft": {"method.block_size": 4},
-    "adalora": {"method.initial_rank": 6, "method.target_rank": 4}, "bottleneck": {"method.width": 16},
-    "layers": {"method.last_layers": 1}, "vera": {"method.rank": 32},
-}  # fmt: skip
-"""Of tiny models the default sizes would be larger than the layers."""
 SAMPLE: dict[str, dict[str, Any]] = {
     "lora": {"learning_rate": 3.5e-3},
     "qlora": {"method": "qlora", "learning_rate": 3.5e-3},
@@ -97,6 +72,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="every cell")
     parser.add_argument("--sample", nargs="*", metavar="NAME", help="the whole sample with these ways (default: all)")
     parser.add_argument("--missing", action="store_true", help="only cells that were not tried yet")
+    parser.add_argument("--cells", nargs="+", metavar="TEXT", help="only cells whose name holds one of these")
     parser.add_argument("--page", action="store_true", help="only write the page anew")
     arguments = parser.parse_args()
     stay_offline()
@@ -110,15 +86,19 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="apprentice-methods-") as folder:
             bench = Bench(Path(folder))
             for name, values, architecture in cells(arguments.full):
-                if arguments.missing and key(name, values, architecture) in results["cells"]:
+                cell = key(name, values, architecture)
+                if arguments.missing and cell in results["cells"]:
+                    continue
+                if arguments.cells and not any(text in cell for text in arguments.cells):
                     continue
                 told = bench.cell(name, values, architecture)
-                results["cells"][key(name, values, architecture)] = told
+                results["cells"][cell] = told
+                results["since"] = sorted({*results.get("since", ()), cell})
                 wrong += not told["as_told"]
-                print(f"{key(name, values, architecture):<60} {told['words']}", flush=True)
+                print(f"{cell:<60} {told['words']}", flush=True)
                 keep(results)
-        if arguments.full and not arguments.missing:
-            results["all"] = str(date.today())
+        if arguments.full and not arguments.missing and not arguments.cells:
+            results |= {"all": str(date.today()), "since": []}
     keep(results)
     PAGE.write_text(page(results), encoding="utf-8")
     return 1 if wrong else 0
@@ -127,27 +107,6 @@ def main() -> int:
 def keep(results: dict[str, Any]) -> None:
     """Write what was measured, after each cell: an interrupted run loses one."""
     RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def key(name: str, values: dict[str, Any], architecture: str) -> str:
-    """A cell's name: "ia3 quantisation=nf4"."""
-    return " ".join([name, *(f"{path}={value}" for path, value in values.items()), architecture]).strip()
-
-
-def cells(full: bool) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Method, values, architecture ("" is the starter) of each cell to try, those of the short round first."""
-    every = [(name, values, "") for values in VARIATIONS for name in METHODS]
-    every += [(name, {}, architecture) for architecture in ARCHITECTURES for name in METHODS]
-    short = [cell for cell in every if cell[1:] == ({}, "") or is_refused(cell[0], cell[1], cell[2] or "llama")]
-    yield from short
-    if full:
-        yield from (cell for cell in every if cell not in short)
-
-
-def is_refused(name: str, values: dict[str, Any], architecture: str) -> bool:
-    """Whether the table says that this does not work."""
-    settings = build(TrainSettings, {**values_of(name), **values})
-    return any(True for _ in refusals(settings, has_cuda=False, architecture=architecture))
 
 
 class Bench:
@@ -312,7 +271,9 @@ def page(results: dict[str, Any]) -> str:
         "",
         *refusal_table(),
         "",
-        *cell_table(results["cells"], results.get("all", "")),
+        *cell_table(results["cells"], results.get("all", ""), len(results.get("since", ()))),
+        "",
+        *own_table(results["cells"]),
     ]
     return "\n".join(parts) + "\n"
 
@@ -350,7 +311,7 @@ def sample_table(sample: dict[str, Any]) -> Iterator[str]:
     )
 
 
-def cell_table(cells: dict[str, Any], whole: str) -> Iterator[str]:
+def cell_table(cells: dict[str, Any], whole: str, since: int) -> Iterator[str]:
     """What was tried, and whether it did what the table says."""
     if not cells:
         yield "No cell was tried yet."
@@ -359,7 +320,8 @@ def cell_table(cells: dict[str, Any], whole: str) -> Iterator[str]:
     yield f"{good} of the {len(cells)} cells that were tried did what the table says. `×`: refused, as told. The first"
     yield "columns are the starter (Llama), the last ones random tiny models whose last layer sees the whole text."
     if whole:
-        yield f"All of them were last tried in one go on {whole} (`python3 packaging/dev.py methods --full`)."
+        which = f"All but {since} of them, which were tried since," if since else "All of them"
+        yield f"{which} were last tried in one go on {whole} (`python3 packaging/dev.py methods --full`)."
     yield ""
     heads = [" ".join(f"{k}={v}" for k, v in values.items()) or "as chosen" for values in VARIATIONS]
     yield "| way | " + " | ".join([*heads, *ARCHITECTURES]).replace("_", " ") + " |"
@@ -368,6 +330,16 @@ def cell_table(cells: dict[str, Any], whole: str) -> Iterator[str]:
         marks = [_mark(cells.get(key(name, values, ""))) for values in VARIATIONS]
         marks += [_mark(cells.get(key(name, {}, architecture))) for architecture in ARCHITECTURES]
         yield f"| `{name}` | " + " | ".join(marks) + " |"
+
+
+def own_table(cells: dict[str, Any]) -> Iterator[str]:
+    """The same of settings that are a way's own, on the starter."""
+    yield "| way | its own settings | |"
+    yield "| --- | --- | --- |"
+    for name, several in OWN.items():
+        for values in several:
+            words = key("", values, "").replace("method.", "").replace("_", " ")
+            yield f"| `{name}` | {words} | {_mark(cells.get(key(name, values, '')))} |"
 
 
 def _mark(cell: dict[str, Any] | None) -> str:

@@ -4,8 +4,12 @@ import re
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from studio.contract.fields import fields
+from studio.contract.methods import METHODS
+from studio.contract.settings import TrainSettings
 from tests.helpers.shared_data import PROJECT
 
 PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
@@ -45,3 +49,22 @@ def test_the_page_of_ways_of_tuning_names_what_is_refused_as_it_is_refused(monke
 
     page = (PROJECT / "docs" / "methods.md").read_text(encoding="utf-8")
     assert "\n".join(refusal_table()) in page  # else: python3 packaging/methods.py --page
+
+
+def test_every_choice_of_a_ways_own_is_among_the_cells_that_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(PROJECT / "packaging")])
+    from method_cells import OWN, cells, is_refused, key
+
+    tried = {key(name, values, architecture) for name, values, architecture in cells(full=True)}
+    for name, row in METHODS.items():
+        settings = msgspec.structs.replace(TrainSettings(), method=row.settings())
+        for field in fields(settings):
+            if not field.path.startswith("method."):
+                continue
+            others = {True, False} if field.kind == "bool" else {*field.choices}
+            for value in others - {field.default}:
+                assert f"{name} {field.path}={value}" in tried, (name, field.path, value)
+    short = [cell for cell in cells(full=False) if any(path.startswith("method.") for path in cell[1])]
+    assert short  # refusals, which take no time
+    assert all(is_refused(*cell) for cell in short)
+    assert set(OWN) | {"norms"} == set(METHODS)

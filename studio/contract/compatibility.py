@@ -124,13 +124,13 @@ REFUSED: tuple[Refused, ...] = (
     ),
     Refused(
         methods=("lora",),
-        only=("initialisation", ("pissa", "olora", "eva", "loftq")),
+        only=("initialisation", ("pissa", "olora", "loftq")),
         path="method.dora",
         values=(True,),
         code="settings.initialisation_dora",
-        what="Learning direction and size apart (DoRA) begins with nothing only.",
-        why="The sizes that it learns are taken before the other beginnings have changed the weights.",
-        fix="Switch it off, or begin with nothing (standard).",
+        what="Learning direction and size apart (DoRA) does not go with this beginning.",
+        why="The sizes that it learns are taken before PiSSA, OLoRA or LoftQ have changed the weights.",
+        fix="Switch it off, or begin with nothing (standard) or with what your examples stir (EVA).",
         sets={"method.dora": False},
     ),
     Refused(

@@ -1,5 +1,6 @@
 """Other beginnings of LoRA are saved as ordinary LoRA: adapter off is the untouched base, on it is what learned."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,15 @@ def job_with(kind: str, model: Path, dataset: Path, **more: Any) -> TrainJob:
     return way_job("lora", model, dataset, method__initialisation=kind, **more)
 
 
-@pytest.mark.parametrize("rslora", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "own"), [*itertools.product(KINDS, [None, "rslora"]), ("eva", "dora")])
 def test_the_saved_adapter_fits_the_base_as_it_is(
-    kind: str, rslora: bool, llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, own: str | None, llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
     finish = loop.Run.finish
     monkeypatch.setattr(loop.Run, "finish", lambda run, reason: (seen.append(run.model), finish(run, reason))[1])
     dataset = make_dataset(tmp_path / "data", sums(24), sums(3))
-    work = job_with(kind, llama, dataset, method__rslora=rslora)
+    work = job_with(kind, llama, dataset, **({f"method__{own}": True} if own else {}))
     run, person = new_run(tmp_path), Person()
     train(work, run, person, person)
     losses = [step.loss for step in person.all(Step)]
