@@ -122,7 +122,7 @@ def moment(unix_seconds: float, to_the_second: bool = False) -> str:
 
 
 def told_apart(made: Sequence[tuple[str, float]]) -> list[str]:
-    """Names of things, and where several have one name, when each was made: "faq.csv (today 14:05)".
+    """Names of things, and where several have one name, when each was made: "faq.csv (today 14:05)"; else a number.
 
     Args:
         made: Name and Unix time of each.

@@ -30,3 +30,12 @@ def test_things_of_one_name_are_told_apart_by_when_they_were_made() -> None:
         "faq.csv (2020-05-04 12:00:20)",
         "faq.csv (2020-05-04 13:00)",
     ]
+
+
+def test_things_made_in_one_second_are_numbered() -> None:
+    noon = time.mktime((2020, 5, 4, 12, 0, 0, 0, 0, -1))
+    assert wording.told_apart([("faq.csv", noon), ("faq.csv", noon), ("b.csv", noon)]) == [
+        "faq.csv (2020-05-04 12:00:00) 1",
+        "faq.csv (2020-05-04 12:00:00) 2",
+        "b.csv",
+    ]
