@@ -100,8 +100,10 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
         name for name in names if name != rating and name in worded | number_columns(names, rows) and name not in texts
     ]
     ids = [name for name in named if is_id(name, rows)]
-    prompt = _asked([name for name in named if name not in ids])
-    by_id = "" if prompt else _asked(ids)
+    prompt, by_id = _asked(named), ""
+    if prompt in ids:
+        by_id, prompt = prompt, _asked([name for name in named if name not in ids and has_words(name, rows)])
+        by_id = "" if prompt else by_id
     completion = column_names.find(named, column_names.COMPLETIONS, (prompt, by_id))
     if by_id and (others := [name for name in _wordy(texts, rows) if name not in (completion, *ids)]):
         if not completion and column_names.find_whole(others, column_names.TURN_TEXTS):

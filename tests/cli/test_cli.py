@@ -121,7 +121,7 @@ def test_all_wrong_settings_are_told_at_once(capsys: pytest.CaptureFixture[str],
         (["--learning-rate", "nan"], "must be a number"),
         (["--learning-rate", "-1"], "above 0"),
         (["--method", "loha", "--quantisation", "fp4"], "off or 8-bit"),
-        (["--initialisation", "pissa", "--dora"], "begins with nothing only"),
+        (["--initialisation", "pissa", "--dora"], "does not go with this beginning"),
         (["--initialisation", "loftq"], "Set compressed loading to 4-bit"),
         (["--rank", "1024"], "at most"),
         (["--target-modules", "q_proj, nothing"], "no layer named 'nothing'"),
@@ -586,6 +586,7 @@ def test_the_demo_prints_what_it_measured_and_draws_the_loss(
     assert set(result) == {
         "seconds", "base_exact_match", "tuned_exact_match", "knowledge_kept", "method", "steps", "loss_first",
         "loss_last", "adapter", "plot", "seed", "held_back_questions", "probes_known_before", "probes_known_after",
+        "memory_planned_bytes", "memory_planned_measured", "memory_peak_bytes",
     }  # fmt: skip
     assert (result["method"], result["steps"], result["seed"]) == (method, 4, 3)
     assert result["base_exact_match"] < 0.05

@@ -1,5 +1,6 @@
 """CSV: delimiters, quotes, headers, and what is refused at which line."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from studio.contract.job import ImportJob, Reading
 from studio.data.dataset import open_dataset
 from studio.data.formats.csv_layout import detect_layout
 from studio.data.importing import import_dataset
+from studio.data.inspecting import look
 from studio.data.part import Part
 from studio.data.rows import Rows, read
 from tests.data.files import QA, reading_refused, refused, run_import, write, write_jsonl
@@ -324,3 +326,10 @@ def test_commas_still_cut_tables_whose_cells_hold_other_signs() -> None:
     assert detect_layout("1,2\n" * 5, True).delimiter == ","
     assert detect_layout('Who; or what?,"It is; that."\n' * 5, True).delimiter == ","
     assert detect_layout("name, answer\nWho is it?, Ann\n", True).delimiter == ","
+
+
+def test_names_within_the_cells_of_a_table_are_no_header(tmp_path: Path) -> None:
+    cell = json.dumps([{"input": "0", "output": "0"}, {"input": ":", "output": ":"}]).replace('"', '""')
+    path = tmp_path / "rows.csv"
+    path.write_text(f'instruction;instances\n0;"{cell}"\n', encoding="utf-8")
+    assert list(look(path).columns) == ["instruction", "instances"]

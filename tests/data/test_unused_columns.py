@@ -20,7 +20,7 @@ QUIZ = [
     ("row", "unused"),
     [
         ({"id": "7", "question": "Who {n}?", "subject": "About {n}", "answer": "Me, {n}."}, '"subject", "id"'),
-        ({"question": "Who {n}?", "thinking": "It may be {n}", "answer": "Me, {n}."}, '"thinking"'),
+        ({"question": "Who {n}?", "draft": "It may be {n}", "answer": "Me, {n}."}, '"draft"'),
         ({"instruction": "Add {n}.", "output": "It is {n}.", "notes": "A note {n}"}, '"notes"'),
         ({"prompt": "Who {n}?", "chosen": "Me {n}.", "rejected": "You {n}.", "notes": "A note {n}"}, '"notes"'),
         ({"text": "A chapter {n}.", "title": "Chapter {n}"}, '"title"'),

@@ -23,6 +23,10 @@ _TITLE_WITHIN, _LEAST_BELOW_TITLE, _REGULAR = 10, 4, 0.95
 _NUMBER = re.compile(r"[-+]?[0-9]+([.,][0-9]+)*")
 
 
+_LONGEST_NAMES = 10_000
+"""Characters of a first line that are looked through for names of columns."""
+
+
 class Layout(msgspec.Struct, frozen=True):
     """How a table is written down.
 
@@ -69,8 +73,9 @@ def detect_layout(head: str, is_whole: bool, suffix: str = "", by_names: bool = 
     if first_line.startswith("sep=") and len(first_line) == 5:
         skip, forced = 1, first_line[4]
         head = head.partition("\n")[2]
+    by_names = by_names and not any(_names_columns(head, delimiter) for delimiter in (forced or DELIMITERS))
     layouts = [_try(head, is_whole, delimiter, skip, by_names) for delimiter in (forced or DELIMITERS)]
-    named = [layout for layout in layouts if layout.by_names and layout.regular > 0.5]
+    named = [layout for layout in layouts if layout.by_names and layout.sound > 0.5]
     if named:
         return max(named, key=_likelihood)
     wide = [layout for layout in layouts if layout.width > 1 and not layout.has_title]
@@ -86,6 +91,12 @@ def detect_layout(head: str, is_whole: bool, suffix: str = "", by_names: bool = 
     if suffix in _TAB_SUFFIXES and not wide and not forced:  # one column, of texts with commas in them
         return next(layout for layout in layouts if layout.delimiter == "\t")
     return max(wide or layouts[:1], key=_likelihood)
+
+
+def _names_columns(head: str, delimiter: str) -> bool:
+    """Whether the first line holds a known name of a column: what looks like names further down is in the cells."""
+    cells = head.lstrip().split("\n", 1)[0][:_LONGEST_NAMES].split(delimiter)
+    return len(cells) > 1 and any(column_names.is_known(cell.strip(' "\r')) for cell in cells)
 
 
 def _likelihood(layout: Layout) -> tuple[float, float, int, int]:
