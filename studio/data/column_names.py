@@ -6,6 +6,11 @@ from collections.abc import Sequence
 
 MESSAGES = ("messages", "conversations", "conversation", "turns", "dialogue", "dialog", "chat", "chats", "history")
 
+SPEAKER_WORDS = frozenset(
+    ("user", "human", "assistant", "bot", "gpt", "model", "nutzer", "utilisateur", "usuario", "utente")
+)
+"""Names of columns that may as well be the speaker's name, or stand in a row of a table of turns."""
+
 INSTRUCTIONS = ("instruction", "instructions", "anweisung", "consigne", "instruccion", "istruzione", "instrucao")
 
 PROMPTS = (

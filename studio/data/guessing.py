@@ -100,17 +100,17 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
         name for name in names if name != rating and name in worded | number_columns(names, rows) and name not in texts
     ]
     ids = [name for name in named if is_id(name, rows)]
-    prompt, by_id = _asked(named), ""
-    if prompt in ids:
-        by_id, prompt = prompt, _asked([name for name in named if name not in ids and has_words(name, rows)])
-        by_id = "" if prompt else by_id
-    completion = column_names.find(named, column_names.COMPLETIONS, (prompt, by_id))
-    if by_id and (others := [name for name in _wordy(texts, rows) if name not in (completion, *ids)]):
+    prompt = _asked(named)
+    completion = column_names.find(named, column_names.COMPLETIONS, (prompt,))
+    if prompt in ids and column_names.plain(prompt) not in column_names.INSTRUCTIONS:
+        others = [name for name in _wordy(texts, rows) if name not in (completion, *ids)]
         if not completion and column_names.find_whole(others, column_names.TURN_TEXTS):
-            raise one_turn_a_row(names, by_id)
-        texts = [name for name in texts if name != by_id]
-    else:
-        prompt = prompt or by_id
+            raise one_turn_a_row(names, prompt)
+        asked = [name for name in others if column_names.plain(name) not in column_names.CONTEXTS]
+        if better := column_names.find_whole(asked, column_names.PROMPTS):
+            prompt = better
+        elif others and column_names.plain(prompt) in column_names.SPEAKER_WORDS:
+            texts, prompt = [name for name in texts if name != prompt], ""
     prompt = prompt or column_names.find_whole(numbers, column_names.PROMPTS)
     completion = completion or column_names.find_whole(numbers, column_names.COMPLETIONS, (prompt,))
     if prompt and completion:

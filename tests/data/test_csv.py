@@ -199,7 +199,7 @@ def test_a_row_of_a_table_that_reads_like_names_is_a_row(tmp_path: Path, first: 
 
 
 def test_whoever_says_what_the_first_line_is_has_it_read_so(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", "FAQ;May\nquestion;answer\nday?;night\n")
+    path = write(tmp_path / "a.csv", "FAQ;May 2026\nquestion;answer\nday?;night\n")
     assert len(list(read(path))) == 1
     assert len(list(read(Part(path=path, reading=Reading(first_line="names"))))) == 2
     assert len(list(read(Part(path=path, reading=Reading(first_line="row"))))) == 3
@@ -208,7 +208,7 @@ def test_whoever_says_what_the_first_line_is_has_it_read_so(tmp_path: Path) -> N
 def test_notes_make_no_table_of_prose_but_one_cut_by_tabs_stays_one(tmp_path: Path) -> None:
     prose = "On lists; and their names\nquestion; answer\nThen; it rained\n"
     assert [list(row) for row in read(write(tmp_path / "a.txt", prose))] == [["text"]] * 3
-    table = "FAQ\tof May\nquestion\tanswer\n" + "Who?\tMe.\n" * 5
+    table = "FAQ\tof May 2026\nquestion\tanswer\n" + "Who?\tMe.\n" * 5
     for name in ("b.txt", "b.xls"):
         assert list(read(write(tmp_path / name, table))) == [{"question": "Who?", "answer": "Me."}] * 5
 
@@ -333,3 +333,18 @@ def test_names_within_the_cells_of_a_table_are_no_header(tmp_path: Path) -> None
     path = tmp_path / "rows.csv"
     path.write_text(f'instruction;instances\n0;"{cell}"\n', encoding="utf-8")
     assert list(look(path).columns) == ["instruction", "instances"]
+
+
+TURNS = "conversation_id;from;to;message\n" + "1;user;bot;How do I log in?\n1;bot;user;Press the key.\n" * 4
+
+
+@pytest.mark.parametrize(
+    ("table", "first"),
+    [
+        (TURNS, "conversation_id"),
+        ("Word;Opposite\nhot;cold\nquestion;answer\n" + "day;night\n" * 9, "Word"),
+        ("Begriff;Erklärung\nPrompt;Output\n" + "API;Eine Schnittstelle\n" * 9, "Begriff"),
+    ],
+)
+def test_rows_that_look_like_names_are_rows(tmp_path: Path, table: str, first: str) -> None:
+    assert next(iter(look(write(tmp_path / "a.csv", table)).columns)) == first

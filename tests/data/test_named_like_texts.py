@@ -59,3 +59,17 @@ def test_what_was_thought_before_the_answer_is_found_by_its_name(tmp_path: Path,
     assert f'"{name}" is what was thought before the answer' in imported.mapping.reason
     first = next(iter(open_dataset(tmp_path / "out").records()))
     assert first.messages[-1].reasoning == "Count on, 0."
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"instruction": "Translate", "input": "Good {n}", "output": "Gut {n}"},
+        {"task": "Translate", "input": "Good {n}", "output": "Gut {n}"},
+        {"question": "{n}-0", "answer": "{n}", "rationale": "Take nothing from {n}, so it stays."},
+    ],
+)
+def test_a_pair_of_names_goes_before_words_that_no_name_calls_a_question(row: dict[str, str]) -> None:
+    rows = [{name: text.format(n=n) for name, text in row.items()} for n in range(30)]
+    found = guess(list(row), rows)
+    assert (found.prompt, found.completion) == (next(iter(row)), list(row)[1 if "answer" in row else 2])

@@ -59,6 +59,9 @@ def test_a_sheet_of_instructions_before_the_rows_is_passed_over(tmp_path: Path) 
 COVER = [["As of", "2026-11-05"], ["Author", "Ann"], ["Note", "Please do not change the columns"]]
 
 
+TALKS = [["Customer", "We"], *[[f"Where is my order {n}?", f"It is on its way, number {n}."] for n in range(30)]]
+
+
 @pytest.mark.parametrize(
     ("sheets", "hidden", "expected"),
     [
@@ -66,6 +69,8 @@ COVER = [["As of", "2026-11-05"], ["Author", "Ann"], ["Note", "Please do not cha
         ({"Cover": COVER, "Old": FAQ}, ("Old",), "Cover"),
         ({"Example": FAQ[:2], "FAQ": FAQ, "More": FAQ}, (), "FAQ"),
         ({"FAQ": FAQ, "Old": [*FAQ, *FAQ[1:]]}, ("Old",), "FAQ"),
+        ({"Example": FAQ[:2], "Talks": TALKS}, (), "Talks"),
+        ({"Talks": TALKS, "Example": FAQ}, (), "Talks"),
         ({"Cover": COVER[:2], "Terms": [["Term", "Meaning"], *[["API", "An interface"]] * 9]}, (), "Terms"),
     ],
 )

@@ -11,7 +11,7 @@ _LONGEST_NAME = 100
 
 
 def _plain(*names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(column_names.plain(name) for group in names for name in group)
+    return frozenset(column_names.plain(name) for group in names for name in group) - column_names.SPEAKER_WORDS
 
 
 _ROLES = (
@@ -26,7 +26,9 @@ def header_below(table: Sequence[Sequence[str]]) -> int:
     """Place (from 0) of the row below the first whose cells, as whole, name what is asked and what is answered.
 
     0 where the first row does so itself, or none does. Others above it that have as many cells may be rows of the table
-    (opposites: "question" and "answer"), so only few of them are taken for notes, unless a blank row ends them.
+    (opposites: "question" and "answer"; turns: from "user" to "bot"). So notes are one row with digits (a date), or
+    begin with one of fewer cells and have few as full as the names, unless a blank row ends them; words for a speaker
+    are no names here.
 
     Args:
         table: The first rows as texts, from the first filled one on.
@@ -36,8 +38,10 @@ def header_below(table: Sequence[Sequence[str]]) -> int:
         at = next((at for at, cells in enumerate(rows) if _names(cells, *roles)), None)
         if at == 0:
             break
-        above = [_filled(cells) for cells in table[:at]] if at else []
-        if at and (not above[-1] or sum(cells >= _filled(table[at]) for cells in above) <= _MOST_FULL_NOTES):
+        above, width = [_filled(cells) for cells in table[:at]] if at else [], _filled(table[at]) if at else 0
+        is_dated = at == 1 and any(char.isdigit() for cell in table[0] for char in cell)  # names seldom hold digits
+        begins_as_notes = is_dated or (above and above[0] < width)
+        if at and (not above[-1] or (begins_as_notes and sum(n >= width for n in above) <= _MOST_FULL_NOTES)):
             return at
     return 0
 

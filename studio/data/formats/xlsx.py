@@ -18,7 +18,7 @@ from studio.data import archive
 from studio.data.formats.csv import header_names, numbered_names
 from studio.data.formats.csv_layout import is_header, note_first_line
 from studio.data.formats.header_row import WITHIN, header_below
-from studio.data.formats.xlsx_fit import NAMED, PAIRS, ROWS, fit
+from studio.data.formats.xlsx_fit import NAMED, PAIRS, ROWS, fit, is_better
 from studio.data.formats.xlsx_styles import MOST_BYTES, FormattedCells, telling_styles
 from studio.data.number_columns import number_text
 from studio.data.source import Source
@@ -97,8 +97,8 @@ def as_text(cell: object) -> str:
 def _chosen_sheet(workbook: Any, sheets: list[str], source: Source) -> tuple[str, _Table]:
     """The sheet that is read where none was chosen; the notes of the others are not kept.
 
-    One with rows to learn from, a visible one before hidden ones; of several, one whose columns are recognised by
-    their names, and of those the one with most rows (in a large workbook the first). Else the first with rows.
+    One with rows to learn from, a visible one before hidden ones; of several the first, unless one with more rows is
+    recognised as well, or better, by its columns' names (in a large workbook the first such). Else the first with rows.
     """
     refused: StudioError | None = None
     best, best_rank = "", (False, 0, 0)
@@ -119,9 +119,9 @@ def _chosen_sheet(workbook: Any, sheets: list[str], source: Source) -> tuple[str
                 return name, chain(first, table)
         del source.notes[noted:]
         source.reading = asked
-        rank = (name in visible, fits, height) if fits >= PAIRS else (False, fits, 0)
-        if rank > best_rank:
-            best, best_rank = name, rank
+        shown = name in visible and fits >= PAIRS
+        if shown > best_rank[0] or (shown == best_rank[0] and is_better(fits, height, *best_rank[1:])):
+            best, best_rank = name, (shown, fits, height)
     if best:
         return best, _table(_sheet(workbook, best, source), source)
     if refused is not None:
