@@ -37,8 +37,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
         context: Optional column of further input, put below the question.
         completion: Column of the answer (preference: the better one).
         rejected: Column of the worse answer (preference).
-        label: Column that says whether the answer is good (label). Preference, optional: which of the columns
-            `completion` and `rejected` holds this row's better answer (`studio.data.duels`).
+        label: Column that says whether the answer is good (label), or which one is better (preference, optional).
         text: Column of the text (text).
         system: Optional column of the system prompt.
         tools: Optional column of the tools that may be called.

@@ -2,7 +2,9 @@
 
 import codecs
 import io
+import os
 import re
+from pathlib import Path
 
 KINDS = "JSON, JSONL, CSV, Excel (.xlsx), Parquet, Arrow or text (.txt, .md)"
 """What people are told to choose; each may also be packed (.gz, .zst), and a folder or ZIP may hold several."""
@@ -157,3 +159,19 @@ def looks_like_cp1252(file: io.BufferedIOBase) -> bool:
         accented += len(chunk) - len(chunk.translate(None, _ACCENTED))
         plain += len(chunk) - len(chunk.translate(None, _LETTERS))
     return accented <= _MOST_ACCENTED * plain
+
+
+def suffix_of(name: Path) -> str:
+    """The ending of a file's name in small letters, without that of its packing."""
+    if name.suffix.lower() in PACKED_SUFFIXES:
+        name = name.with_suffix("")
+    return name.suffix.lower()
+
+
+def first_bytes(descriptor: int, number: int) -> bytes:
+    """The first bytes of an open file, which stands at its beginning afterwards."""
+    data = bytearray()
+    while len(data) < number and (piece := os.read(descriptor, number - len(data))):
+        data += piece
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return bytes(data)

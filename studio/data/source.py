@@ -70,7 +70,7 @@ class Source:
         member = part.member
         self.path = part.path
         self.name = shown(part.name or part.path.name, 120)
-        self.suffix = _suffix(Path(member.name if member else part.path.name))
+        self.suffix = kinds.suffix_of(Path(member.name if member else part.path.name))
         self.reading = part.reading
         self.notes: list[Problem] = []
         self.choices: tuple[str, ...] = ()
@@ -319,7 +319,7 @@ class Source:
         self._packing = self._packing_of(descriptor)
         if not self._member and not self._packing:
             self._stream: HashingFile | Unpacked = self._file
-            start = _first_bytes(descriptor, HEAD_BYTES + 1)
+            start = kinds.first_bytes(descriptor, HEAD_BYTES + 1)
         else:
             with self._opened_again() as file:
                 start = file.read(HEAD_BYTES + 1)
@@ -329,7 +329,7 @@ class Source:
 
     def _packing_of(self, descriptor: int) -> str:
         if not self._member:
-            return kinds.packing(_first_bytes(descriptor, _MAGIC_BYTES))
+            return kinds.packing(kinds.first_bytes(descriptor, _MAGIC_BYTES))
         with self._open(hashed=False) as file, io.BufferedReader(file, _MEMBER_BYTES) as whole:
             return kinds.packing(io.BufferedReader(open_member(whole, self._member, self.name)).read(_MAGIC_BYTES))
 
@@ -390,20 +390,6 @@ class Source:
     def _binary(self, code: str, kind: str) -> StudioError:
         why = "Its content decides, not its name." if self.path.suffix else ""
         return self.error(code, f"This is {kind}.", why, kinds.fix(code))
-
-
-def _suffix(name: Path) -> str:
-    if name.suffix.lower() in kinds.PACKED_SUFFIXES:
-        name = name.with_suffix("")
-    return name.suffix.lower()
-
-
-def _first_bytes(descriptor: int, number: int) -> bytes:
-    data = bytearray()
-    while len(data) < number and (piece := os.read(descriptor, number - len(data))):
-        data += piece
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return bytes(data)
 
 
 def _signature(status: os.stat_result) -> tuple[int, int, int]:
