@@ -38,15 +38,19 @@ TINY = {
     "layers": {"method.last_layers": 1}, "vera": {"method.rank": 32},
 }  # fmt: skip
 """Of tiny models the default sizes would be larger than the layers."""
+OF_LORA: tuple[dict[str, Any], ...] = (
+    {"method.dora": True},
+    {"method.rslora": True},
+    {"method.rate_ratio": 16.0, "learning_rate": 5e-4},
+    {"method.initialisation": "pissa"},
+    {"method.initialisation": "olora"},
+    {"method.initialisation": "eva"},
+    {"method.initialisation": "loftq"},
+)
+"""Settings of LoRA's own, with whole weights and with compressed ones."""
 OWN: dict[str, tuple[dict[str, Any], ...]] = {
     "lora": (
-        {"method.dora": True},
-        {"method.rslora": True},
-        {"method.rate_ratio": 16.0, "learning_rate": 5e-4},
-        {"method.initialisation": "pissa"},
-        {"method.initialisation": "olora"},
-        {"method.initialisation": "eva"},
-        {"method.initialisation": "loftq"},
+        *OF_LORA,
         {"method.dropout": 0.1},
         {"method.target_modules": "attention"},
         {"method.dora": True, "quantisation": "int8"},
@@ -58,13 +62,7 @@ OWN: dict[str, tuple[dict[str, Any], ...]] = {
         {"method.initialisation": "eva", "method.dora": True},
     ),
     "qlora": (
-        {"method.dora": True},
-        {"method.rslora": True},
-        {"method.rate_ratio": 16.0, "learning_rate": 5e-4},
-        {"method.initialisation": "pissa"},
-        {"method.initialisation": "olora"},
-        {"method.initialisation": "eva"},
-        {"method.initialisation": "loftq"},
+        *OF_LORA,
         {"method.initialisation": "loftq", "method.dora": True},
         {"method.initialisation": "eva", "method.dora": True},
     ),

@@ -197,9 +197,8 @@ def _slopes(loss: _Loss, states: torch.Tensor, labels: torch.Tensor) -> tuple[to
     at the label and p elsewhere. As the largest p is exp(0) / sum(exp(scores - largest)), it tells the logarithm.
     """
     label = labels[:, None]
-    scores, slope = _scores(loss, states)
-    if slope is not None:
-        slope.square_().neg_().add_(1)
+    scores = _scores(loss, states)
+    slope = scores.div(loss.softcap).square_().neg_().add_(1) if loss.softcap else None
     wanted, largest = scores.gather(1, label), scores.amax(1, keepdim=True)
     torch.softmax(scores, 1, out=scores)
     each = (largest - wanted - scores.amax(1, keepdim=True).log_())[:, 0]
@@ -211,24 +210,21 @@ def _slopes(loss: _Loss, states: torch.Tensor, labels: torch.Tensor) -> tuple[to
 
 def _losses_in_place(loss: _Loss, states: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Each loss alone, (learned,), with one array of scores."""
-    scores, _ = _scores(loss, states)
+    scores = _scores(loss, states)
     wanted, largest = scores.gather(1, labels[:, None]), scores.amax(1, keepdim=True)
     sums = scores.sub_(largest).exp_().sum(1, keepdim=True)
     return (sums.log_() + largest - wanted)[:, 0]
 
 
-def _scores(loss: _Loss, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Scores in fp32 at least, (learned, vocabulary), and where they are capped the tanh of the cap, as a copy."""
+def _scores(loss: _Loss, states: torch.Tensor) -> torch.Tensor:
+    """Scores in fp32 at least, capped where the model caps them, (learned, vocabulary)."""
     weight = loss.head.weight  # (vocabulary, width)
     states = states.to(weight.dtype)
     if weight.dtype.itemsize < 4 or weight.device.type != "cpu":
         scores = (states @ weight.T).float() if weight.dtype.itemsize < 4 else states @ weight.T
     else:
         scores = torch.mm(states, weight.T, out=_room(len(states), len(weight), weight.dtype))
-    if not loss.softcap:
-        return scores, None
-    bent = scores.div_(loss.softcap).tanh_().clone()
-    return scores.mul_(loss.softcap), bent
+    return scores.div_(loss.softcap).tanh_().mul_(loss.softcap) if loss.softcap else scores
 
 
 def _room(places: int, vocabulary: int, dtype: torch.dtype) -> torch.Tensor:
