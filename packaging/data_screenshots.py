@@ -86,6 +86,12 @@ def pictures(page: DataPage, camera: object) -> None:
     pause(3000)
     camera.take("data-mask-compared")
     page.tabs.setCurrentWidget(page.rows)
+    write_thoughts(folder / "thoughts.jsonl", 60)
+    page.import_file(folder / "thoughts.jsonl")
+    settled(page)
+    camera.take("data-further-column")
+    page.mapping_form.more_button.click()
+    camera.take("data-all-columns")
     (folder / "broken.jsonl").write_text('{"question": "a?", "answer": "b"}\n' * 3 + '{"question": \n', "utf-8")
     page.import_file(folder / "broken.jsonl")
     wait_until(lambda: not page.message.isHidden(), "the error")
@@ -137,6 +143,20 @@ def write_pairs(path: Path, rows: int) -> None:
     """A better and a worse answer to each question."""
     lines = [
         {"prompt": f"Who keeps key {n}?", "chosen": f"Marta Quill keeps key {n}.", "rejected": "I do not know <|end|>"}
+        for n in range(rows)
+    ]
+    path.write_text("\n".join(json.dumps(line) for line in lines) + "\n", "utf-8")
+
+
+def write_thoughts(path: Path, rows: int) -> None:
+    """Questions with what was thought before each answer, and where each is from."""
+    lines = [
+        {
+            "question": f"{n} and {n + 3}?",
+            "thought": f"{n}, and 3 more than {n}.",
+            "answer": f"{2 * n + 3}.",
+            "from": "own",
+        }
         for n in range(rows)
     ]
     path.write_text("\n".join(json.dumps(line) for line in lines) + "\n", "utf-8")

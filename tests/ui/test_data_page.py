@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QPushButton
@@ -402,7 +403,7 @@ def test_a_question_with_its_answer_can_be_given_further_input(qtbot: QtBot, pag
         ),
     ],
 )
-def test_columns_that_the_form_does_not_ask_for_stay_where_the_shape_reads_them(
+def test_columns_that_few_rows_have_stay_where_the_shape_reads_them(
     qtbot: QtBot, before: Mapping, shape: str, kept: dict[str, str]
 ) -> None:
     form = MappingForm()
@@ -412,6 +413,40 @@ def test_columns_that_the_form_does_not_ask_for_stay_where_the_shape_reads_them(
     form._shape.activated.emit(form._shape.currentIndex())
     now = form.chosen()
     assert {field: getattr(now, field) for field in kept} == kept
+
+
+def test_columns_that_few_rows_have_are_shown_where_they_are_used_and_all_of_them_on_request(qtbot: QtBot) -> None:
+    form = MappingForm()
+    qtbot.addWidget(form)
+    form.show()
+    used = Mapping(shape="prompt_completion", prompt="a", completion="b", reasoning="c")
+    form.show_mapping(("a", "b", "c", "d"), used)
+    assert form._combos["reasoning"].isVisible()
+    assert form._combos["reasoning"].currentData() == "c"
+    assert not form._combos["history"].isVisible()
+    form.more_button.click()
+    assert form._combos["history"].isVisible()
+    assert not form.more_button.isVisible()
+    with qtbot.waitSignal(form.mapping_changed) as changed:
+        choose(form, "history", "d")
+    assert (changed.args[0].history, changed.args[0].reasoning) == ("d", "c")
+    choose(form, "tools", "d")
+    assert form.note.text() == "The same column is chosen twice."
+    choose(form, "tools", "")
+    with qtbot.waitSignal(form.mapping_changed) as changed:
+        choose(form, "context", "c")  # what was thought is further input from now on
+    assert (changed.args[0].context, changed.args[0].reasoning) == ("c", "")
+
+
+def test_instances_show_the_names_within_them(qtbot: QtBot) -> None:
+    form = MappingForm()
+    qtbot.addWidget(form)
+    form.show()
+    used = Mapping(shape="alpaca", prompt="instruction", instances="all", context="in", completion="out")
+    form.show_mapping(("instruction", "all"), used)
+    assert form.is_whole()
+    assert form._combos["instances"].isVisible()
+    assert msgspec.structs.replace(form.chosen(), reason="") == used
 
 
 def test_a_workbook_that_could_not_be_mapped_lets_another_sheet_be_chosen(

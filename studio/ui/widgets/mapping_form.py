@@ -7,7 +7,7 @@ from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from studio.contract.job import Mapping, Shape
+from studio.contract.job import COLUMN_FIELDS, Mapping, Shape
 from studio.ui import theme
 from studio.ui.widgets import buttons
 from studio.ui.widgets.combo_box import ComboBox
@@ -22,11 +22,20 @@ _FIELDS: dict[Shape, tuple[str, ...]] = {
     "preference": ("prompt", "completion", "rejected", "system"),
     "label": ("messages", "prompt", "completion", "label", "system"),
 }
-"""The columns that each shape asks for. Others (tools, history, instances, reasoning) stay as they were guessed."""
-_UNSHOWN = ("context", "tools", "history", "instances", "reasoning")
+"""The columns that each shape asks for."""
+_FURTHER: dict[Shape, tuple[str, ...]] = {
+    "prompt_completion": ("history", "reasoning", "tools", "instances"),
+    "alpaca": ("history", "reasoning", "tools", "instances"),
+    "chat": ("tools",),
+    "sharegpt": ("tools",),
+    "text": (),
+    "preference": ("context", "history", "tools", "label"),
+    "label": ("context", "history", "reasoning", "tools"),
+}
+"""What few rows have besides: shown where it is used, and all of it after [More columns]."""
 _OF_PAIRS = {"prompt_completion", "alpaca"}
 """Two names of one thing: going from one to the other nothing is lost that a row has besides."""
-_OPTIONAL = ("context", "speaker", "conversation", "system")
+_OPTIONAL = ("context", "speaker", "conversation", "system", "history", "reasoning", "tools", "instances")
 _OF_TURNS = ("speaker", "conversation")
 """Asked for where each row is a turn, or where nothing is known of the rows yet."""
 
@@ -59,15 +68,13 @@ class MappingForm(QWidget):
         for shape, words in self._shapes.items():
             self._shape.addItem(words, shape)
         self._shape.setAccessibleName(self.tr("Shape of the rows"))
-        self._shape.activated.connect(self._on_chosen)
+        self._shape.activated.connect(lambda: self._on_chosen("shape"))
         self._shape.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.note = label("", "muted", wrap=True)
         self._labels: dict[str, QLabel] = {}
         self._combos: dict[str, ComboBox] = {}
-        self._grid = QGridLayout()
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(theme.GRID)
-        self._grid.setVerticalSpacing(theme.GRID // 2)
+        self._with_all = False
+        self._grid, self._further = _grid(), _grid()
         names = {
             "messages": self.tr("Messages"),
             "speaker": self.tr("Who speaks (one turn a row)"),
@@ -80,39 +87,49 @@ class MappingForm(QWidget):
             "text": self.tr("Text"),
             "system": self.tr("System prompt"),
         }
-        for place, (field, name) in enumerate(names.items(), start=1):
-            combo = ComboBox(self)
-            combo.setAccessibleName(self.tr("Column of: {name}").format(name=name))
-            combo.activated.connect(self._on_chosen)
-            combo.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            combo.setMinimumContentsLength(10)
-            self._combos[field] = combo
-            self._labels[field] = self._add(place, name, combo)
+        further = {
+            "history": self.tr("Said before (history)"),
+            "reasoning": self.tr("Thought before (reasoning)"),
+            "tools": self.tr("Tools to call"),
+            "instances": self.tr("Inputs and answers (instances)"),
+        }
+        for grid, there in ((self._grid, names), (self._further, further)):
+            for place, (field, name) in enumerate(there.items(), start=1):
+                self._add(grid, place, field, name)
         self.swap_button = buttons.flat(self.tr("Swap"), self._swap)
         self.swap_button.setAccessibleName(self.tr("Swap the columns of question and answer"))
         self.swap_button.setToolTip(plain_tip(self.tr("Swap the columns of question and answer")))
         self._grid.addWidget(self.swap_button, 1, len(names) + 1)
+        self.more_button = buttons.flat(self.tr("More columns"), self._show_all)
+        self.more_button.setToolTip(plain_tip(self.tr("Columns that few rows have: what was said or thought before")))
+        self._grid.addWidget(self.more_button, 1, len(names) + 2)
         self._title = label(self.tr("Rows are"), "muted")
         self._title.setBuddy(self._shape)
         self._top = QHBoxLayout()
         self._top.setSpacing(theme.GRID)
-        row = QHBoxLayout()
-        row.addLayout(self._grid)
-        row.addStretch(1)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(theme.GRID // 2)
         self._column.addLayout(self._top)
-        self._column.addLayout(row)
+        for grid in (self._grid, self._further):
+            row = QHBoxLayout()
+            row.addLayout(grid)
+            row.addStretch(1)
+            self._column.addLayout(row)
         self._in_one_line: bool | None = None
         self._show_fields()
 
-    def _add(self, place: int, name: str, combo: ComboBox) -> QLabel:
+    def _add(self, grid: QGridLayout, place: int, field: str, name: str) -> None:
+        combo = ComboBox(self)
+        combo.setAccessibleName(self.tr("Column of: {name}").format(name=name))
+        combo.activated.connect(lambda: self._on_chosen(field))
+        combo.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        combo.setMinimumContentsLength(10)
         title = label(name, "muted")
         title.setBuddy(combo)
-        self._grid.addWidget(title, 0, place)
-        self._grid.addWidget(combo, 1, place)
-        return title
+        grid.addWidget(title, 0, place)
+        grid.addWidget(combo, 1, place)
+        self._combos[field], self._labels[field] = combo, title
 
     def show_mapping(self, columns: tuple[str, ...], mapping: Mapping | None) -> None:
         """Show a guess (or what the user chose before); None: nothing could be guessed.
@@ -121,17 +138,21 @@ class MappingForm(QWidget):
             columns: Of the source.
             mapping: What is used now.
         """
+        if columns != self._columns:
+            self._with_all = False
         self._columns, self._mapping = columns, mapping
         shown = mapping or Mapping(shape="prompt_completion")
         self._shape.setCurrentIndex(self._shape.findData(shown.shape))
         for field, combo in self._combos.items():
             combo.clear()
             optional = field in _OPTIONAL or (shown.shape == "label" and field in ("messages", "prompt", "completion"))
-            optional = optional or (shown.shape == "preference" and field == "prompt")
+            optional = optional or (shown.shape == "preference" and field in ("prompt", "label"))
             combo.addItem(self.tr("(none)") if optional else self.tr("Choose…"), "")
-            for column in columns:
+            used = getattr(shown, field)
+            inner = (used,) if used and used not in columns else ()  # within each instance, or further down in the file
+            for column in (*columns, *inner):
                 combo.addItem(" ".join(column.split())[:60], column)
-            combo.setCurrentIndex(max(0, combo.findData(getattr(shown, field))))
+            combo.setCurrentIndex(max(0, combo.findData(used)))
         self._show_fields()
         self._tell(mapping.reason if mapping is not None else self._missing(shown), wrong=mapping is None)
 
@@ -139,13 +160,18 @@ class MappingForm(QWidget):
         """What the combos say, whole or not."""
         shape = cast(Shape, self._shape.currentData())
         values = {field: cast(str, self._combos[field].currentData() or "") for field in _FIELDS[shape]}
+        values |= {field: cast(str, self._combos[field].currentData() or "") for field in self._shown_further(shape)}
+        return Mapping(shape=shape, reason=self.tr("Chosen by you."), **values)
+
+    def _shown_further(self, shape: Shape) -> tuple[str, ...]:
+        """What is asked for besides: what the rows have, and all that the shape can have where the user wants it."""
         before = self._mapping
-        others: dict[str, str] = {}
-        if before is not None and (before.shape == shape or {before.shape, shape} <= _OF_PAIRS):
-            kept = {field: cast(str, getattr(before, field)) for field in _UNSHOWN if field not in values}
-            kept |= {"label": before.label} if shape == "preference" else {}  # which of the two answers won
-            others = {field: column for field, column in kept.items() if column not in values.values()}
-        return Mapping(shape=shape, reason=self.tr("Chosen by you."), **others, **values)
+        is_same = before is not None and (before.shape == shape or {before.shape, shape} <= _OF_PAIRS)
+        return tuple(field for field in _FURTHER[shape] if self._with_all or (is_same and getattr(before, field)))
+
+    def _show_all(self) -> None:
+        self._with_all = True
+        self._show_fields()
 
     def _show_fields(self) -> None:
         shape = cast(Shape, self._shape.currentData())
@@ -154,10 +180,13 @@ class MappingForm(QWidget):
             metrics.horizontalAdvance(self._shapes[shape]) // metrics.horizontalAdvance("X") + 2
         )
         with_turns = self._mapping is None or bool(self._mapping.speaker)
+        further = self._shown_further(shape)
         for field, combo in self._combos.items():
-            visible = field in _FIELDS[shape] and (with_turns or field not in _OF_TURNS)
+            visible = (field in _FIELDS[shape] and (with_turns or field not in _OF_TURNS)) or field in further
             combo.setVisible(visible)
             self._labels[field].setVisible(visible)
+        self.more_button.setVisible(len(further) < len(_FURTHER[shape]))
+        self._labels["label"].setText(self.tr("Which one won") if shape == "preference" else self.tr("Rating"))
         before = self._mapping
         is_pair = shape in ("prompt_completion", "alpaca") and (before is None or not before.instances)
         both = all(self._combos[field].currentData() for field in ("prompt", "completion"))
@@ -174,12 +203,14 @@ class MappingForm(QWidget):
         return QSize(self._width_of_columns(), super().minimumSizeHint().height())
 
     def _width_of_columns(self) -> int:
-        widths = [
-            max(combo.sizeHint().width(), self._labels[field].sizeHint().width()) + theme.GRID
-            for field, combo in self._combos.items()
-            if not combo.isHidden()
-        ]
-        return sum(widths) + (0 if self.swap_button.isHidden() else self.swap_button.sizeHint().width() + theme.GRID)
+        widths = {id(self._grid): 0, id(self._further): 0}
+        for field, combo in self._combos.items():
+            if not combo.isHidden():
+                grid = self._grid if self._grid.indexOf(combo) >= 0 else self._further
+                widths[id(grid)] += max(combo.sizeHint().width(), self._labels[field].sizeHint().width()) + theme.GRID
+        for button in (self.swap_button, self.more_button):
+            widths[id(self._grid)] += 0 if button.isHidden() else button.sizeHint().width() + theme.GRID
+        return max(widths.values())
 
     def _arrange(self) -> None:
         in_one_line = self._shape.sizeHint().width() + self._width_of_columns() <= self.width()
@@ -205,9 +236,15 @@ class MappingForm(QWidget):
         places = prompt.currentIndex(), completion.currentIndex()
         completion.setCurrentIndex(places[0])
         prompt.setCurrentIndex(places[1])
-        self._on_chosen()
+        self._on_chosen("prompt")
 
-    def _on_chosen(self) -> None:
+    def _on_chosen(self, field: str) -> None:
+        shape = cast(Shape, self._shape.currentData())
+        if field not in _FURTHER[shape]:  # a further column that is asked for as something else is that from now on
+            taken = {self._combos[one].currentData() for one in _FIELDS[shape]} - {""}
+            for one in _FURTHER[shape]:
+                if self._combos[one].currentData() in taken:
+                    self._combos[one].setCurrentIndex(0)
         self._show_fields()
         mapping = self.chosen()
         missing = self._missing(mapping)
@@ -245,12 +282,7 @@ class MappingForm(QWidget):
                 pass
             case _ if not mapping.prompt or not mapping.completion:
                 return self.tr("Choose the column of the question and the column of the answer.")
-        turns = (mapping.messages, mapping.speaker, mapping.conversation)
-        chosen = [
-            name
-            for name in (mapping.prompt, mapping.completion, mapping.rejected, mapping.context, mapping.system, *turns)
-            if name
-        ]
+        chosen = [name for field in COLUMN_FIELDS if (name := getattr(mapping, field))]
         if len(set(chosen)) < len(chosen):
             return self.tr("The same column is chosen twice.")
         return ""
@@ -258,3 +290,12 @@ class MappingForm(QWidget):
     def _tell(self, text: str, wrong: bool = False) -> None:
         self.note.setText(text)
         set_role(self.note, "warning" if wrong else "muted")
+
+
+def _grid() -> QGridLayout:
+    """Names above, choices below."""
+    grid = QGridLayout()
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setHorizontalSpacing(theme.GRID)
+    grid.setVerticalSpacing(theme.GRID // 2)
+    return grid
