@@ -153,7 +153,7 @@ def write_thoughts(path: Path, rows: int) -> None:
     lines = [
         {
             "question": f"{n} and {n + 3}?",
-            "thought": f"{n}, and 3 more than {n}.",
+            "reasoning": f"{n}, and 3 more than {n}.",
             "answer": f"{2 * n + 3}.",
             "from": "own",
         }

@@ -69,7 +69,7 @@ def test_first_words_classes_and_languages_are_told_with_their_rows(page: DataPa
 
 def test_a_few_rows_among_many_never_make_none_of_them_or_all(page: DataPage) -> None:
     found = found_in(page, "faq", FAQ)
-    shares = (Share("English", 990), Share("German", 9), Share("not told", 1))
+    shares = (Share("English", 990), Share("German", 9), Share("language unclear", 1))
     few = msgspec.structs.replace(found, languages=shares, classes=(Share("yes", 995),), first_words=())
     page.contents.show_found(few)
     words = seen_words(page.contents)

@@ -267,7 +267,7 @@ def test_a_german_row_among_english_ones_is_told(tmp_path: Path) -> None:
         ("ร้านขายยาที่ใกล้ที่สุดอยู่ที่ไหน", "Thai"),
         ("Où est la pharmacie la plus proche, et est-ce que vous pouvez me dire si elle est ouverte?", "French"),
         ("¿Dónde está la farmacia más cercana, y me puede decir si está abierta para los niños?", "Spanish"),
-        ("x = 3\nprint(x)\nfoo = bar(baz, qux)", "not told"),
+        ("x = 3\nprint(x)\nfoo = bar(baz, qux)", "language unclear"),
     ],
 )
 def test_a_language_is_told_by_its_script_or_its_frequent_words(tmp_path: Path, text: str, language: str) -> None:

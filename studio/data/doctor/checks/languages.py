@@ -143,7 +143,7 @@ class Check(Base):
     def figures(self) -> dict[str, Any]:
         codes, times = np.unique(self._codes.joined(), return_counts=True)
         pairs = sorted(zip(codes.tolist(), times.tolist(), strict=True), key=lambda pair: -pair[1])
-        return {"languages": tuple(Share(LANGUAGES[code] or "not told", number) for code, number in pairs)}
+        return {"languages": tuple(Share(LANGUAGES[code] or "language unclear", number) for code, number in pairs)}
 
     def findings(self) -> Iterator[Found]:
         codes, rows = self._codes.joined(), self._rows.joined()
