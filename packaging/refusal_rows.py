@@ -48,7 +48,9 @@ def refusal_table() -> Iterator[str]:
     yield "not named here; the cells below are those that were tried. What is named is refused before a run starts, in"
     yield "these words. So are sizes that a model's layers or its context forbid, each with the nearest that fits; and"
     yield "examples longer than a model with LongRoPE (Phi 3 128k) or dynamic RoPE was first made for, because shorter"
-    yield "ones beside them would be computed otherwise than alone: the longest text is then to be that length."
+    yield "ones beside them would be computed otherwise than alone: the longest text is then to be that length. LoRA on"
+    yield "the output layer (`lm_head`) cannot begin with LoftQ, nor, where it is the table of words, with PiSSA or"
+    yield "OLoRA."
     yield ""
     yield from HEADS
     for row in REFUSED:

@@ -235,6 +235,8 @@ def _longest_text(settings: TrainSettings, planner: Planner) -> Advice:
     shape, lengths = planner.shape, planner.lengths
     context = shape.steady or shape.context or settings.max_tokens  # longer ones are refused (`size_limits`)
     wanted = min(context, max(64, -(-lengths.longest // 64) * 64))
+    if lengths.longer:  # how long those are was not counted
+        wanted = max(wanted, min(context, settings.max_tokens))
     value = wanted
     probe = changed(settings, {"batch_size": 1, "accumulation": 1})
     while value > 64 and not planner.fits(changed(probe, {"max_tokens": value})):
@@ -247,6 +249,14 @@ def _longest_text(settings: TrainSettings, planner: Planner) -> Advice:
     reason += "more room would change nothing."
     if value < wanted:
         reason = "Longer texts would not fit into memory, even one at a time."
+    elif lengths.longer:
+        end = "; with more room they could be learned from."
+        if value == context:
+            end = f": the model can learn from no more than {context:,} tokens."
+        reason = (
+            f"{lengths.longer:,} of the examples {'is' if lengths.longer == 1 else 'are'} longer, and left out or cut"
+        )
+        reason += end
     elif lengths.longest > context:
         reason = (
             f"The model can learn from no more than {context:,} tokens; the longest example has {lengths.longest:,}."

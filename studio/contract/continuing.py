@@ -27,7 +27,6 @@ from studio.contract.methods import (
 )
 from studio.contract.places import named, put_together
 from studio.contract.settings import TrainSettings
-from studio.contract.size_limits import HEAD
 from studio.contract.trainable import PAPER_IA3
 
 KINDS = {
@@ -367,7 +366,7 @@ def _plain(value: Any) -> Any:
 def _covered(names: str | Collection[str], layers: Collection[str]) -> frozenset[str]:
     """Full names of the layers that are meant: PEFT shortens names, and two ways to write them mean the same."""
     if names == target_layers.ALL:
-        return frozenset(layers) - {HEAD}
+        return frozenset(layers) - {target_layers.HEAD}
     chosen = target_layers.found(names, layers) if isinstance(names, str) else names
     return frozenset(layer for layer in layers if target_layers.is_meant(layer, chosen))
 

@@ -18,6 +18,7 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
         own: How many of them are the user's, each read once a pass.
         points: Lengths at evenly spaced ranks, ascending; all of them where there are few.
         learned_share: Of all tokens, those that are learned.
+        longer: Further rows of which not all is counted: longer than the longest text was, so left out or cut to it.
         source: "counted" by the trainer's encoder, "doctor" by the doctor's histogram, "guess" by the file's size.
     """
 
@@ -25,6 +26,7 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
     own: int
     points: tuple[int, ...]
     learned_share: float = 0.5
+    longer: int = 0
     source: Literal["counted", "doctor", "guess"] = "counted"
 
     def at(self, rank: float) -> float:
@@ -73,12 +75,12 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, rows=rows, own=own, points=kept)
 
 
-def lengths_of(tokens: Iterable[int], learned_share: float, own: int) -> Lengths:
-    """Lengths from those of all rows, `own` of which are the user's."""
+def lengths_of(tokens: Iterable[int], learned_share: float, own: int, longer: int = 0) -> Lengths:
+    """Lengths from those of all rows, `own` of which are the user's; `longer` as there."""
     ordered = sorted(int(one) for one in tokens)
     count = len(ordered)
     if count > POINTS:
         points = tuple(ordered[round(place * (count - 1) / (POINTS - 1))] for place in range(POINTS))
     else:
         points = tuple(ordered) or (0,)
-    return Lengths(rows=max(1, count), own=max(1, own), points=points, learned_share=learned_share)
+    return Lengths(rows=max(1, count), own=max(1, own), points=points, learned_share=learned_share, longer=longer)

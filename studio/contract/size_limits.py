@@ -14,6 +14,7 @@ from studio.contract.methods import (
     AnyMethod,
     BottleneckSettings,
     LayersSettings,
+    LoraSettings,
     OftSettings,
     VeraSettings,
 )
@@ -21,8 +22,6 @@ from studio.contract.model_shape import ModelShape
 from studio.contract.settings import TrainSettings
 from studio.contract.trainable import virtual_tokens
 
-HEAD = "lm_head"
-"""The output layer: it can be named, but "all-linear" does not mean it."""
 SHORTEST = 16
 """Of `TrainSettings.max_tokens`."""
 LARGEST_BLOCK = 1024
@@ -37,6 +36,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
         hidden, layers: Width and number of layers.
         context: Tokens that it reads at most; 0: not told.
         steady: Tokens of the longest row that changes no other one's numbers (`model_shape.steady_length`); 0: any.
+        tied: The output layer is the table of words.
     """
 
     linears: dict[str, tuple[int, int]]
@@ -44,6 +44,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     layers: int
     context: int
     steady: int = 0
+    tied: bool = False
 
 
 def sizes_of(shape: ModelShape) -> Sizes:
@@ -58,6 +59,7 @@ def sizes_of(shape: ModelShape) -> Sizes:
         layers=shape.layers,
         context=shape.context,
         steady=shape.steady,
+        tied=shape.tied,
     )
 
 
@@ -74,12 +76,14 @@ def unfitting(
         likely: The same as a guess, for what is proposed; where both are 0, room for the text is not asked about.
     """
     method = settings.method
-    names = (*sizes.linears, HEAD)
+    names = (*sizes.linears, target_layers.HEAD)
     wanted = str(getattr(method, "target_modules", "paper"))
     absent = target_layers.missing(wanted, names) if wanted != "paper" else None
     if absent is not None:
         yield absent
         wanted = str(absent.sets["method.target_modules"])  # what is too large even then is told at once, too
+    if isinstance(method, LoraSettings) and target_layers.HEAD in target_layers.words_of(wanted):
+        yield from _head_begins(method.initialisation, sizes.tied)
     if not goes_on:
         yield from _too_large(method, _adapted(wanted, sizes))
     if isinstance(method, BottleneckSettings) and method.width > sizes.hidden:
@@ -136,6 +140,24 @@ def _too_large(method: AnyMethod, adapted: list[tuple[int, int]]) -> Iterator[Pr
             )
     if isinstance(method, OftSettings):
         yield from _undivided(method.block_size, sorted({inputs for inputs, _ in adapted}))
+
+
+def _head_begins(beginning: str, tied: bool) -> Iterator[Problem]:
+    """Beginnings that the output layer cannot have."""
+    why = ""
+    if beginning == "loftq":
+        why = "It makes up for what 4-bit loading loses, and that layer is never compressed."
+    elif beginning in ("pissa", "olora") and tied:
+        why = "It takes a part out of that layer's weights, which are this model's table of words, too."
+    if why:
+        yield Problem(
+            code="train.head_beginning",
+            what="The output layer (lm_head) cannot have this beginning (PiSSA, OLoRA, LoftQ).",
+            why=why,
+            fix="Begin with nothing (standard), or name other layers only.",
+            where="method.initialisation",
+            sets={"method.initialisation": "standard"},
+        )
 
 
 def _undivided(block: int, widths: list[int]) -> Iterator[Problem]:

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from studio.contract.errors import Problem
 
 ALL = "all-linear"
+HEAD = "lm_head"
+"""The output layer: it can be named, but "all-linear" does not mean it."""
 GROUPS: dict[str, tuple[str, ...]] = {
     "attention": ("q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj"),
     "feed-forward": ("gate_proj", "up_proj", "down_proj", "gate_up_proj"),

@@ -92,49 +92,59 @@ def adapted(wanted: str, shape: ModelShape) -> list[Linear]:
     return [one for name, one in full.items() if target_layers.is_meant(name, found)]
 
 
+def _summed(method: Any, shape: ModelShape, count: Callable[[Linear], int]) -> int:
+    """What is counted for each linear layer that gets an adapter, over the whole model; its output layer is one."""
+    found = shape.layers * sum(map(count, adapted(method.target_modules, shape)))
+    return int(found + sum(map(count, _head(method, shape))))
+
+
+def _head(method: Any, shape: ModelShape) -> list[Linear]:
+    """The output layer, where it is named."""
+    is_named = target_layers.HEAD in target_layers.words_of(method.target_modules)
+    return [Linear("", target_layers.HEAD, shape.hidden, shape.vocabulary)] if is_named else []
+
+
 def _lora(method: Any, shape: ModelShape) -> int:
-    chosen = adapted(method.target_modules, shape)
-    return int(
-        shape.layers
-        * sum(method.rank * (one.inputs + one.outputs) + (one.outputs if method.dora else 0) for one in chosen)
+    return _summed(
+        method,
+        shape,
+        lambda one: method.rank * (one.inputs + one.outputs) + (one.outputs if method.dora else 0),
     )
 
 
 def _adalora(method: Any, shape: ModelShape) -> int:
-    chosen = adapted(method.target_modules, shape)
-    return int(shape.layers * sum(method.initial_rank * (one.inputs + one.outputs + 1) for one in chosen))
+    return _summed(method, shape, lambda one: method.initial_rank * (one.inputs + one.outputs + 1))
 
 
 def _vera(method: Any, shape: ModelShape) -> int:
-    return int(shape.layers * sum(one.outputs + method.rank for one in adapted(method.target_modules, shape)))
+    return _summed(method, shape, lambda one: one.outputs + method.rank)
 
 
 def _vera_shared(method: Any, shape: ModelShape) -> int:
-    chosen = adapted(method.target_modules, shape)
+    chosen = [*adapted(method.target_modules, shape), *_head(method, shape)]
     return int(method.rank * (max(one.inputs for one in chosen) + max(one.outputs for one in chosen)))
 
 
 def _loha(method: Any, shape: ModelShape) -> int:
-    chosen = adapted(method.target_modules, shape)
-    return int(shape.layers * sum(2 * method.rank * (one.inputs + one.outputs) for one in chosen))
+    return _summed(method, shape, lambda one: 2 * method.rank * (one.inputs + one.outputs))
 
 
 def _changed_weights(method: Any, shape: ModelShape) -> int:
-    return shape.layers * sum(one.inputs * one.outputs for one in adapted(method.target_modules, shape))
+    return _summed(method, shape, lambda one: one.inputs * one.outputs)
 
 
 def _lokr(method: Any, shape: ModelShape) -> int:
-    total = 0
-    for one in adapted(method.target_modules, shape):
+    def numbers(one: Linear) -> int:
         (small_in, large_in), (small_out, large_out) = (
             halves(one.inputs, method.factor),
             halves(one.outputs, method.factor),
         )
         parted = method.both_small and method.rank < max(small_out, small_in) / 2
-        total += method.rank * (small_out + small_in) if parted else small_out * small_in
         low = method.rank < max(large_out, large_in) / 2
-        total += method.rank * (large_out + large_in) if low else large_out * large_in
-    return shape.layers * total
+        small = method.rank * (small_out + small_in) if parted else small_out * small_in
+        return int(small + (method.rank * (large_out + large_in) if low else large_out * large_in))
+
+    return _summed(method, shape, numbers)
 
 
 def halves(size: int, factor: int) -> tuple[int, int]:
@@ -148,9 +158,7 @@ def halves(size: int, factor: int) -> tuple[int, int]:
 
 def _oft(method: Any, shape: ModelShape) -> int:
     pairs = method.block_size * (method.block_size - 1) // 2
-    return int(
-        shape.layers * sum(one.inputs // method.block_size * pairs for one in adapted(method.target_modules, shape))
-    )
+    return _summed(method, shape, lambda one: one.inputs // method.block_size * pairs)
 
 
 def _ia3_places(method: Any, shape: ModelShape) -> list[Linear]:

@@ -12,7 +12,8 @@ from studio.contract.continuing import KINDS, Made, evened
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
 from studio.contract.settings import TrainSettings
-from studio.contract.size_limits import HEAD, sizes_of
+from studio.contract.size_limits import sizes_of
+from studio.contract.target_layers import HEAD
 from studio.data.adapter_files import CONFIG, WEIGHTS, tensor_names
 from studio.data.model_fit import read_shape
 from studio.data.own_files import is_own

@@ -46,6 +46,7 @@ class State(msgspec.Struct, kw_only=True):
         end_seconds: What the tests at the end will cost, by those at the start.
         source, quantisation, max_tokens: Of `resuming.Identity`; empty in checkpoints of before they were kept.
         epoch_steps: Corrections of one pass; 0: not kept yet.
+        recomputed: Layers that were computed twice where that was left to the run.
         optimiser, generators: JSON trees whose leaves name tensors.
     """
 
@@ -66,6 +67,7 @@ class State(msgspec.Struct, kw_only=True):
     quantisation: str = ""
     max_tokens: int = 0
     epoch_steps: int = 0
+    recomputed: int = 0
     optimiser: Any = None
     generators: Any = None
 

@@ -66,6 +66,7 @@ class Examples(msgspec.Struct, frozen=True):
         report: The counts, made from the very labels that are trained on.
         notices: What is risky about it.
         fingerprint: SHA-256 of all ids and labels.
+        longer: Training and general rows that were left out, or cut, because they are too long.
     """
 
     rows: Rows
@@ -75,6 +76,7 @@ class Examples(msgspec.Struct, frozen=True):
     report: DataReport
     notices: tuple[Problem, ...]
     fingerprint: str
+    longer: int = 0
 
     @property
     def longest(self) -> int:
@@ -121,6 +123,7 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
         report=_report(train, held, general, tokenizer),
         notices=(*tokenizer.notices, *_notices(job, train, held, most, at_end)),
         fingerprint=rows.digest(),
+        longer=sum(side.fates[fate] for side in (train, general) for fate in ("left_out", "cut")),
     )
 
 

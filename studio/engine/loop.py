@@ -17,7 +17,7 @@ from studio.contract.plan import planned_steps
 from studio.contract.run_folder import RunFolder
 from studio.contract.verdict import has_settled
 from studio.data.run_history import read_events
-from studio.engine import best_weights, checkpoint, methods, resuming, room, sound_weights
+from studio.engine import best_weights, checkpoint, methods, recompute, resuming, room, sound_weights
 from studio.engine.batches import Feed, Plan, collate
 from studio.engine.checkpoint import Snapshot, State
 from studio.engine.evaluate import Tester, UntilDiscarded
@@ -308,6 +308,7 @@ class Run:
             quantisation=self.ready.identity.quantisation,
             max_tokens=self.ready.identity.max_tokens,
             epoch_steps=self.feed.plan.steps_per_epoch,
+            recomputed=recompute.count(self.model) if self.settings.gradient_checkpointing == "auto" else 0,
             step=self.step,
             total_steps=self.total_steps,
             boxed=self.boxed,

@@ -54,6 +54,7 @@ def sizes_in(model: Any) -> Sizes:
         layers=int(model.config.num_hidden_layers),
         context=context(model),
         steady=steady_length(model.config.to_dict()),
+        tied=model.get_output_embeddings().weight is model.get_input_embeddings().weight,
     )
 
 

@@ -54,7 +54,7 @@ def lengths_in(examples: Examples) -> Lengths:
     """Lengths of all rows that are learned from, general ones included, as the encoder counted them."""
     rows = examples.rows
     learned = int(rows.learned_counts.sum()) / max(1, int(rows.lengths.sum()))
-    return lengths_of(rows.lengths.tolist(), learned, examples.train_rows)
+    return lengths_of(rows.lengths.tolist(), learned, examples.train_rows, examples.longer)
 
 
 def require_room(folder: Path, settings: TrainSettings, examples: Examples, device: torch.device) -> None:

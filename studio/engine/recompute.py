@@ -35,6 +35,12 @@ def apply(model: Any, count: int, offload: bool, device: torch.device) -> None:
             layer._gradient_checkpointing_func = again
 
 
+def at_least(model: Any, wanted: int, device: torch.device) -> None:
+    """As `apply`, where fewer layers are computed twice than are wanted; inputs stay where the model lies."""
+    if count(model) < wanted:
+        apply(model, wanted, False, device)
+
+
 def resting(causal: Any) -> int:
     """How many layers, from the first, neither learn nor stand above anything that does.
 

@@ -107,6 +107,8 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
 
     emit(Progress(stage="Adding the adapter"))
     model = add_adapter(base, job, placement, examples, tokenizer.pad_token_id, taken_up=snapshot is not None)
+    if snapshot and settings.gradient_checkpointing == "auto":  # no dry step follows that would find it again
+        recompute.at_least(base, snapshot.state.recomputed, device)
     kernels = choose_kernels(base, placement, emit)
     ready = Prepared(
         model=model,

@@ -62,8 +62,10 @@ class Forecast:
             return None
         machine = machine_of(settings, report)
         if self._plan is not None and self._plan_of == _identity(model.path, data.folder, model.general):
-            calibration = self._plan.calibration if self._plan.machine.device == machine.device else None
-            return Planner(shape, self._plan.lengths, machine, calibration)
+            found, lengths = self._plan.calibration, self._plan.lengths
+            if found is not None and lengths.longer and settings.max_tokens > found.settings.max_tokens:
+                lengths = _lengths(data, model, train_rows, settings)  # of what it left out nothing was counted
+            return Planner(shape, lengths, machine, found if self._plan.machine.device == machine.device else None)
         return Planner(shape, _lengths(data, model, train_rows, settings), machine)
 
     def knows(self, model: ModelChecked | None, data: DatasetInfo | None) -> bool:

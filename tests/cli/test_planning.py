@@ -203,3 +203,23 @@ def test_the_end_of_a_run_tells_what_was_expected_of_its_memory_and_what_it_took
     table = told(capsys, *short)
     assert table["memory_planned_bytes"] > 0
     assert (table["memory_planned_measured"], table["memory_peak_bytes"] > 0) == (False, True)
+
+
+def test_examples_that_are_left_out_as_too_long_are_told_by_the_advice_on_length(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    words = ["Why?", "Why, " * 90 + "why?"]
+    rows = [
+        {"messages": [{"role": "user", "content": f"{words[i % 8 == 0]} {i}"}, {"role": "assistant", "content": "So."}]}
+        for i in range(40)
+    ]
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    table = told(capsys, "plan", str(file), "--formula-only", "--max-tokens", "64", "--replay-share", "0")
+    (advice,) = [one for one in table["advice"] if one["path"] == "max_tokens"]
+    assert advice["value"] == 64
+    assert "of the examples are longer, and left out or cut; with more room" in advice["reason"]
+    assert "would change nothing" not in advice["reason"]
+    table = told(capsys, "plan", str(file), "--formula-only", "--max-tokens", "400", "--replay-share", "0")
+    (advice,) = [one for one in table["advice"] if one["path"] == "max_tokens"]
+    assert "more room would change nothing" in advice["reason"]

@@ -96,6 +96,25 @@ def test_what_does_not_fit_is_refused_with_the_nearest_that_does(
     build(TrainSettings, dict(sets), settings)  # within the setting's own limits
 
 
+@pytest.mark.parametrize(
+    ("beginning", "tied", "is_refused"),
+    [
+        *(("pissa", True, True), ("olora", True, True), ("loftq", True, True), ("loftq", False, True)),
+        *(("pissa", False, False), ("olora", False, False), ("eva", True, False), ("standard", True, False)),
+    ],
+)
+def test_a_beginning_that_the_output_layer_cannot_have_is_refused(beginning: str, tied: bool, is_refused: bool) -> None:
+    shape = shape_of(CONFIG | {"tie_word_embeddings": tied})
+    assert shape is not None
+    settings = settings_of("qlora", method__initialisation=beginning, method__target_modules="q_proj, lm_head")
+    found = list(unfitting(settings, sizes_of(shape), longest=30))
+    assert [one.where for one in found] == ["method.initialisation"] * is_refused
+    for problem in found:
+        assert not list(unfitting(changed(settings, problem.sets), sizes_of(shape), longest=30))
+    others = changed(settings, {"method.target_modules": "all-linear"})
+    assert not list(unfitting(others, sizes_of(shape), longest=30))
+
+
 def test_all_names_that_are_missing_are_told() -> None:
     (problem,) = unfitting(settings_of("lora", method__target_modules="q_prj, v_proj, foo"), sizes())
     assert problem.what == "The model has no layers named 'q_prj' and 'foo'."

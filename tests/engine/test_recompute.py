@@ -159,3 +159,24 @@ def test_where_the_dry_step_runs_out_of_memory_more_layers_are_computed_twice_an
     assert planned.plan.calibration is not None
     assert planned.plan.calibration.recomputed == 3
     assert len(person.all(events.Step)) == 2
+
+
+def test_a_run_that_goes_on_computes_as_many_layers_twice_as_it_found_it_must(
+    sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, folder = tiny_model(tmp_path / "model", "llama", sizes=LAYERS), new_run(tmp_path)
+    real = Run.gradients
+
+    def scarce(run: Run, indices: Any) -> Any:
+        if recompute.count(run.model) == 0:
+            raise torch.OutOfMemoryError("none left")
+        return real(run, indices)
+
+    monkeypatch.setattr(Run, "gradients", scarce)
+    monkeypatch.setattr(planner, "is_cheap", lambda run: True)
+    job = make_job(model, sums, max_steps=4)
+    first, second = Person(lambda event: "stop" if isinstance(event, events.Step) else None), Person()
+    for person in (first, second):
+        train.train(job, folder, person, person)
+    assert [one.recomputed_layers for one in (*first.all(events.Started), *second.all(events.Started))] == [3, 3]
+    assert [step.step for step in second.all(events.Step)] == [2, 3, 4]

@@ -26,6 +26,12 @@ OTHERS = {
     "full": {"method__embeddings": False},
 }
 CASES = [(name, {}) for name in METHODS if name != "qlora"] + list(OTHERS.items())
+HEADS: list[tuple[str, dict[str, object]]] = [
+    (name, {"method__target_modules": words})
+    for name in ("lora", "adalora", "vera", "loha", "lokr", "oft")
+    for words in ("lm_head", "down_proj, lm_head")
+]
+"""The output layer, which is there once, alone and beside others."""
 
 
 HIGH = [
@@ -40,7 +46,11 @@ HIGH = [
 
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen3", "gemma3_text", "phi3"])
-@pytest.mark.parametrize(("name", "values"), CASES, ids=[f"{n} {'other' if v else 'usual'}" for n, v in CASES])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [*CASES, *HEADS],
+    ids=[f"{n} {v.get('method__target_modules', 'other') if v else 'usual'}" for n, v in [*CASES, *HEADS]],
+)
 def test_as_many_numbers_learn_as_the_plan_says(
     name: str, values: dict[str, object], architecture: str, tmp_path: Path
 ) -> None:

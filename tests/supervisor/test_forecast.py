@@ -7,7 +7,7 @@ import pytest
 from studio.contract import events, job
 from studio.contract.control import Going
 from studio.contract.memory_fit import Planner
-from studio.contract.memory_plan import Lengths, lengths_of
+from studio.contract.memory_plan import Calibration, Lengths, MemoryPlan, lengths_of
 from studio.contract.presets import load_preset
 from studio.contract.run_folder import datasets_folder, starter_folder
 from studio.contract.sample import SAMPLE, sample_files
@@ -94,6 +94,29 @@ def test_general_rows_that_cannot_be_read_leave_the_estimate_to_the_users_own(
     work = job.DoctorJob(dataset=sample.folder, model=str(starter_folder()), settings=settings, general=str(general))
     found = doctor.run(work, silent, Going())
     assert (found.general, found.general_lengths) == (str(general), None)
+
+
+def test_a_dry_step_with_short_texts_says_nothing_of_those_that_it_left_out(sample: DatasetInfo) -> None:
+    short, long = TrainSettings(max_tokens=48), TrainSettings(max_tokens=512)
+    look(sample, long)
+    starter, asked, usual = model_folder.check(starter_folder()), Forecast(), told(sample, short)
+    asked.keep(
+        job.TrainJob(
+            name="r", model=starter.path, model_name="S", dataset=sample.folder, dataset_name="D",
+            general=starter.general, settings=short,
+        ),
+        MemoryPlan(
+            estimate=usual.estimate(short), formula_bytes=1, machine=usual.machine, lengths=counted(sample, short),
+            calibration=Calibration(settled_bytes=0, work=1.0, pack=1.0, least_bytes=0, settings=short),
+        ),
+    )  # fmt: skip
+    found = {one.max_tokens: asked.planner(starter, sample, one, 270, None) for one in (short, long)}
+    assert found[48] is not None
+    assert found[512] is not None
+    assert found[48].lengths == counted(sample, short)
+    assert found[48].lengths.longer > 0
+    assert found[512].lengths.longest == counted(sample, long).longest > 48
+    assert found[512].estimate(long).total > found[48].estimate(short).total
 
 
 def test_lengths_that_are_mixed_keep_the_ranks_of_both() -> None:
