@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 MESSAGES = ("messages", "conversations", "conversation", "turns", "dialogue", "dialog", "chat", "chats", "history")
 
@@ -54,6 +55,11 @@ RETELLINGS = (
     *("vertaling", "tlumaczenie", "перевод", "翻译", "翻訳", "번역"),
 )
 """Another text said anew, as long as it: the answer, with that text as the question."""
+REPLIES = (
+    *("resolution", "resolution_notes", "close_notes", "fix", "remedy", "resolucion", "risoluzione", "resolucao"),
+    *("abhilfe", "behebung", "massnahme"),
+)
+"""What became of a ticket: the answer where it is told in words."""
 _ANSWER_PARTS = ("antwort", "zusammenfassung", "kurzfassung", "antwoord", "samenvatting")
 _NO_ANSWER = ("datum", "zeit", "nr", "nummer", "id", "typ", "art", "status", "kanal", "von", "laenge", "lange")
 
@@ -77,10 +83,12 @@ SYSTEMS = (
 CHOSEN = (
     *("chosen", "preferred", "accepted", "chosen_response", "response_chosen", "better", "winner", "better_answer"),
     *("bevorzugt", "bessere_antwort", "besser", "choisi", "elegido", "scelto"),
+    *("good_answer", "good_response", "gute_antwort"),
 )
 REJECTED = (
     *("rejected", "dispreferred", "declined", "rejected_response", "response_rejected", "worse", "loser"),
     *("worse_answer", "abgelehnt", "schlechtere_antwort", "schlechter", "rejete", "rechazado", "rifiutato"),
+    *("bad_answer", "bad_response", "schlechte_antwort"),
 )
 LABELS = (
     *("label", "labels", "kto_tag", "desirable", "is_desirable", "good", "is_good", "thumbs_up", "thumbs"),
@@ -129,8 +137,14 @@ CLASSES = (
     ),
 )
 """One of a few words, for each text: an answer that is learned as it stands."""
+FILED_UNDER = frozenset(
+    ("category", "topic", "department", "kategorie", "thema", "abteilung", "categorie", "categoria")
+)
+"""Those by which questions are filed, too: no answer where a further column holds texts."""
 SPEAKERS = ("role", "speaker", "sender", "from", "author_role", "rolle", "sprecher", "absender")
 """Who says what the row holds: one turn a row."""
+DOUBTFUL_SPEAKERS = ("author", "autor", "auteur", "participant", "teilnehmer", "who", "wer", "von", "actor", "party")
+"""The same, only where the column says nothing but known roles: texts have authors, too."""
 TURN_TEXTS = (
     *("content", "text", "message", "value", "utterance", "body", "message_text", "said", "nachricht", "inhalt"),
     *("text_der_nachricht", "mensaje", "contenido", "texte", "contenu", "texto", "testo", "messaggio", "mensagem"),
@@ -171,6 +185,36 @@ _SIDE_MATTERS = frozenset(
         "telefon",
     )
 )
+_ASIDE = frozenset(
+    (
+        *(
+            "time",
+            "zeit",
+            "uhrzeit",
+            "datum",
+            "timestamp",
+            "heure",
+            "status",
+            "state",
+            "rating",
+            "bewertung",
+            "quality",
+        ),
+        *("length", "laenge", "tokens", "votes", "upvotes", "likes", "views", "tags", "points", "punkte", "marks"),
+        *("statut", "etat", "estado", "stato", "fecha", "hora", "ora"),
+    )
+)
+"""What is told about a question or an answer: "Response time", "answer_status"."""
+_OFTEN_ASIDE = frozenset(("source", "quelle", "author", "autor", "name", "channel", "kanal", "file"))
+"""The same where other columns bear the name, too: "answer_source" beside "answer_text", but not "Author response"."""
+_WRONG = frozenset(
+    (
+        *("wrong", "incorrect", "false", "bad", "worse", "worst", "distractor", "falsch", "falsche", "falscher"),
+        *("schlecht", "schlechte", "schlechter", "schlechtere", "fausse", "mauvaise", "incorrecte", "incorrecta"),
+        *("sbagliata", "errata", "errada", "yanlis"),
+    )
+)
+_TAGS = frozenset("abcdef123456789")
 
 
 def plain(name: str) -> str:
@@ -187,24 +231,39 @@ def find_whole(columns: list[str], names: tuple[str, ...], taken: tuple[str, ...
     return next((free[bare] for name in names if (bare := plain(name)) in free), "")
 
 
-def find(columns: list[str], names: tuple[str, ...], taken: tuple[str, ...] = ()) -> str:
+def find(columns: list[str], names: tuple[str, ...], taken: tuple[str, ...] = (), later: Collection[str] = ()) -> str:
     """The column that bears one of these names, whole or (less likely) as one of its words; "" where none does.
 
     Args:
         columns: As the file names them.
         names: The better, the earlier.
         taken: Columns that are something else already.
+        later: Columns of which a word counts only where no other column has one, as it does with choices ("Answer A",
+            "Answer B").
     """
     whole = find_whole(columns, names, taken)
     if whole:
         return whole
-    free = {column: plain(column) for column in columns if column not in taken}
-    for name in map(plain, names):
-        for column, bare in free.items():
-            words = bare.split("_")
-            if len(name) > 2 and name in words and not _SIDE_MATTERS.intersection(words):
-                return column
+    free = {column: plain(column).split("_") for column in columns if column not in taken}
+    late = {column for column, words in free.items() if column in later or _OFTEN_ASIDE.intersection(words)}
+    late |= _choices(free)
+    for is_late in (False, True):
+        for name in map(plain, names):
+            for column, words in free.items():
+                if (column in late) == is_late and len(name) > 2 and name in words and not _is_about(words, name):
+                    return column
     return ""
+
+
+def _choices(columns: dict[str, list[str]]) -> set[str]:
+    """Those that a letter or a digit at their end tells apart, of all columns with the words of their names."""
+    stems = Counter(tuple(words[:-1]) for words in columns.values() if words[-1] in _TAGS)
+    return {name for name, words in columns.items() if words[-1] in _TAGS and stems[tuple(words[:-1])] > 1}
+
+
+def _is_about(words: list[str], name: str) -> bool:
+    """Whether a name's other words say that its column holds something about it, or what is not to be learned."""
+    return bool(_SIDE_MATTERS.intersection(words) or (_ASIDE | _WRONG).intersection(words) - {name})
 
 
 def find_compound(columns: list[str], taken: tuple[str, ...] = ()) -> str:
@@ -231,6 +290,7 @@ _ROLES = (
     CLASSES,
     HISTORIES,
     DIGESTS,
+    REPLIES,
 )
 _KNOWN = frozenset(plain(name) for names in _ROLES for name in names)
 
@@ -240,9 +300,14 @@ def is_known(name: str) -> bool:
     return plain(name) in _KNOWN
 
 
+def is_plain(name: str) -> bool:
+    """Whether a name is no line of a table whose columns were cut by a character that is not known."""
+    return bool(name.strip()) and all(char.isalnum() or char in " _-" for char in name) and len(name.split()) <= 3
+
+
 def is_side_matter(name: str) -> bool:
     """Whether a name says that its column holds no text to learn: an id, a date, a number."""
-    if plain(name) in ("email", "mail"):
+    if plain(name) in ("email", "mail", "e_mail"):
         return False  # the mail itself; what says more (user_email) is an address
     return plain(name).rpartition("_")[2] in _SIDE_MATTERS | {"timestamp", "uuid", "guid", "datum", "uhrzeit"}
 

@@ -8,8 +8,10 @@ from studio.contract.job import COLUMN_FIELDS, Mapping
 from studio.data import column_names
 from studio.data.column_content import (
     Rows,
+    has_rival,
     has_words,
     is_class,
+    is_dated,
     is_id,
     is_python_turns,
     is_rating,
@@ -100,8 +102,11 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
         name for name in names if name != rating and name in worded | number_columns(names, rows) and name not in texts
     ]
     ids = [name for name in named if is_id(name, rows)]
-    prompt = _asked(named)
-    completion = column_names.find(named, column_names.COMPLETIONS, (prompt,))
+    dated = [name for name in named if is_dated(name, rows)]
+    instruction = column_names.find_whole(named, column_names.INSTRUCTIONS)
+    prompt = instruction or column_names.find(named, column_names.PROMPTS, later=dated)
+    completion = column_names.find(named, column_names.COMPLETIONS, (prompt,), dated)
+    completion = completion or column_names.find_whole(_wordy(texts, rows), column_names.REPLIES, (prompt,))
     if prompt in ids and column_names.plain(prompt) not in column_names.INSTRUCTIONS:
         others = [name for name in _wordy(texts, rows) if name not in (completion, *ids)]
         if not completion and column_names.find_whole(others, column_names.TURN_TEXTS):
@@ -125,10 +130,6 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
         or _classified(names, texts, numbers, prompt, completion, rows)
         or _by_content(texts, prompt, completion, rows, names)
     )
-
-
-def _asked(names: list[str]) -> str:
-    return column_names.find_whole(names, column_names.INSTRUCTIONS) or column_names.find(names, column_names.PROMPTS)
 
 
 def _wordy(names: list[str], rows: Rows) -> list[str]:
@@ -328,7 +329,7 @@ def _text(
             return Mapping(shape="prompt_completion", prompt=text, completion=kind, reason=reason)
     if prompt or completion:
         return None
-    if not text and len(names) == 1 and wordy and _is_plain_name(names[0]):
+    if not text and len(names) == 1 and wordy and column_names.is_plain(names[0]):
         text, rest = wordy[0], []
     if not text or rest:
         return None
@@ -357,7 +358,10 @@ def _classified(
         return None
     beside = [name for name in (*texts, *numbers) if name != prompt]
     kind = column_names.find_whole(beside, column_names.CLASSES)
-    kind = kind or next((name for name in beside if name in texts and is_class(name, rows)), "")
+    if not has_rival(_wordy(texts, rows), prompt, rows):
+        kind = kind or next((name for name in beside if name in texts and is_class(name, rows)), "")
+    elif column_names.plain(kind) in column_names.FILED_UNDER:
+        kind = ""
     wordy = [name for name in _wordy(texts, rows) if name != kind]
     text = prompt or (wordy[0] if len(wordy) == 1 else "")
     if not kind or not text:
@@ -367,11 +371,6 @@ def _classified(
         "the answer. Please check."
     )
     return Mapping(shape="prompt_completion", prompt=text, completion=kind, reason=reason)
-
-
-def _is_plain_name(name: str) -> bool:
-    """Whether a name is no line of a table whose columns were cut by a character that is not known."""
-    return bool(name.strip()) and all(char.isalnum() or char in " _-" for char in name) and len(name.split()) <= 3
 
 
 def _by_content(texts: list[str], prompt: str, completion: str, rows: Rows, names: list[str]) -> Mapping:
