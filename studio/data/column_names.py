@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 MESSAGES = ("messages", "conversations", "conversation", "turns", "dialogue", "dialog", "chat", "chats", "history")
 
@@ -262,8 +262,13 @@ def _choices(columns: dict[str, list[str]]) -> set[str]:
 
 
 def _is_about(words: list[str], name: str) -> bool:
-    """Whether a name's other words say that its column holds something about it, or what is not to be learned."""
-    return bool(_SIDE_MATTERS.intersection(words) or (_ASIDE | _WRONG).intersection(words) - {name})
+    """Whether a name's other words say that its column holds something about it."""
+    return bool(_SIDE_MATTERS.intersection(words) or _ASIDE.intersection(words) - {name})
+
+
+def wrong(columns: Iterable[str]) -> tuple[str, ...]:
+    """The columns whose names say that what they hold is not to be given as an answer."""
+    return tuple(column for column in columns if _WRONG.intersection(plain(column).split("_")))
 
 
 def find_compound(columns: list[str], taken: tuple[str, ...] = ()) -> str:

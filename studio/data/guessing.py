@@ -105,7 +105,7 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
     dated = [name for name in named if is_dated(name, rows)]
     instruction = column_names.find_whole(named, column_names.INSTRUCTIONS)
     prompt = instruction or column_names.find(named, column_names.PROMPTS, later=dated)
-    completion = column_names.find(named, column_names.COMPLETIONS, (prompt,), dated)
+    completion = column_names.find(named, column_names.COMPLETIONS, (prompt, *column_names.wrong(named)), dated)
     completion = completion or column_names.find_whole(_wordy(texts, rows), column_names.REPLIES, (prompt,))
     if prompt in ids and column_names.plain(prompt) not in column_names.INSTRUCTIONS:
         others = [name for name in _wordy(texts, rows) if name not in (completion, *ids)]

@@ -81,6 +81,11 @@ def test_a_wrong_answer_that_stands_first_is_not_learned(wrong: str, right: str)
     assert guess(list(rows[0]), rows).completion == right
 
 
+def test_a_bad_question_is_a_question() -> None:
+    rows = table(("Bad prompt", ASKED), ("Improved prompt", "Please: where is part {n}?"))
+    assert guess(list(rows[0]), rows).prompt == "Bad prompt"
+
+
 @pytest.mark.parametrize(("better", "worse"), [("Good answer", "Bad answer"), ("Gute Antwort", "Schlechte Antwort")])
 def test_good_and_bad_answers_are_pairs_in_any_order(better: str, worse: str) -> None:
     rows = table(("Question", ASKED), (worse, "In bin {n}."), (better, ANSWERED))
