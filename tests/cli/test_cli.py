@@ -3,54 +3,22 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
-from studio.cli import main, training
+from studio.cli import main
 from studio.cli.options import settings_from
-from studio.contract import events, job
-from studio.contract.control import Going
 from studio.contract.errors import StudioError
 from studio.contract.fields import build, fields, flatten
 from studio.contract.method_choice import values_of
 from studio.contract.methods import METHODS
-from studio.contract.presets import load_preset
 from studio.contract.records import Message, Record
-from studio.contract.run_folder import MARKER, make_folder, starter_folder
+from studio.contract.run_folder import starter_folder
 from studio.contract.setting_facts import IDLE_WITH
 from studio.contract.settings import TrainSettings
-from studio.data import run_queue
 from studio.data.split import is_held_back
-from studio.engine.metrics import exact_match
-from studio.worker.exporting import export
-from tests.ui import run_stream
-
-GOOD = "".join(json.dumps({"prompt": f"What is {n}?", "completion": f"It is {n}."}) + "\n" for n in range(6))
-
-
-@pytest.fixture
-def rows(tmp_path: Path) -> Path:
-    path = tmp_path / "rows.jsonl"
-    path.write_text(GOOD)
-    return path
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, str]:
-    """Run a command that must be refused, twice: for a person and as JSON; gives the problem."""
-    assert main(list(arguments)) == 2
-    plain = capsys.readouterr()
-    assert plain.out == ""
-    assert plain.err.count("apprentice: ") == 1  # after what was told of the progress
-    assert "Traceback" not in plain.err
-    assert main([*arguments, "--json"]) == 2
-    as_json = capsys.readouterr()
-    assert as_json.err == ""
-    problem = json.loads(as_json.out)["error"]
-    assert isinstance(problem, dict)
-    assert problem["what"] in plain.err
-    return problem
+from tests.cli.refusals import refused
+from tests.cli.refusals import rows as rows
 
 
 def test_every_setting_has_an_option_and_reaches_the_settings() -> None:
@@ -158,38 +126,6 @@ def test_a_run_goes_on_from_an_earlier_adapter_with_its_way_of_tuning(
 def test_a_wrong_setting_costs_no_import(rows: Path, own_home: Path) -> None:
     assert main(["train", "--data", str(rows), "--rank", "0", "--json"]) == 2
     assert not list((own_home / "datasets").glob("*")) if (own_home / "datasets").exists() else True
-
-
-@pytest.mark.parametrize(
-    ("content", "code", "where", "words"),
-    [
-        ("", "data.empty_file", "bad.jsonl", "empty"),
-        (GOOD + '{"prompt": "cut', "data.truncated", "bad.jsonl:7", "cut off"),
-        ('{"prompt": "a", "completion": "b"}\n{broken\n', "data.broken_json", "bad.jsonl:2", "JSON"),
-        ('{"alpha": 1, "beta": 2}\n{"alpha": 3, "beta": 4}\n', "data.no_mapping", "bad.jsonl", '"alpha"'),
-        ('{"prompt": "a", "completion": "b"}\n', "data.one_row", "bad.jsonl", "one usable row"),
-    ],
-    ids=["empty file", "cut last line", "broken JSON at line 2", "no mappable column", "one row"],
-)
-def test_a_bad_data_file_is_refused_with_its_place(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str, code: str, where: str, words: str
-) -> None:
-    path = tmp_path / "bad.jsonl"
-    path.write_text(content)
-    problem = refused(capsys, "train", "--data", str(path))
-    assert (problem["code"], problem["where"]) == (code, where)
-    assert words in " ".join(problem.values())
-    assert path.read_text() == content
-
-
-def test_damaged_lines_can_be_left_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    path = tmp_path / "bad.jsonl"
-    path.write_text(GOOD + "{broken\n")
-    assert "leave damaged lines out" in refused(capsys, "data", "import", str(path))["fix"]
-    assert main(["data", "import", str(path)]) == 2
-    assert "--skip-damaged" in capsys.readouterr().err
-    assert main(["data", "import", str(path), "--skip-damaged", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["usable"] == 6
 
 
 def test_missing_things_are_named(capsys: pytest.CaptureFixture[str], rows: Path) -> None:
@@ -320,15 +256,6 @@ def test_an_output_folder_that_is_read_only_is_refused(
     assert problem["code"] == "disk.not_writable"
 
 
-def test_lists_are_empty_in_a_fresh_home(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["runs", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == []
-    assert main(["data", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == []
-    assert main(["runs", "list"]) == 0
-    assert "no runs yet" in capsys.readouterr().out
-
-
 def test_a_short_training_by_options_can_be_listed_shown_previewed_chatted_with_and_exported(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, rows: Path
 ) -> None:
@@ -370,106 +297,6 @@ def test_a_short_training_by_options_can_be_listed_shown_previewed_chatted_with_
     assert refused(capsys, "export", "mine", "--to", " ")["code"] == "export.no_folder"
 
 
-@pytest.mark.parametrize("place", ["home", "home/x", "home/runs/x", "home/models/a/b", "link/x", "out/../home/x"])
-def test_no_export_goes_into_the_programs_own_folders(place: str, tmp_path: Path, own_home: Path) -> None:
-    (tmp_path / "out").mkdir()
-    own_home.mkdir()
-    (own_home / "runs").mkdir()
-    (tmp_path / "link").symlink_to(own_home / "runs", target_is_directory=True)
-    work = job.ExportJob(run=str(tmp_path / "gone"), export="adapter", destination=str(tmp_path / place))
-    with pytest.raises(StudioError) as caught:
-        export(work, lambda event: None, Going())
-    assert caught.value.problem.code == "export.own_folder"
-    beside = msgspec.structs.replace(work, destination=str(tmp_path / "homes" / "x"))
-    with pytest.raises(StudioError) as caught:
-        export(beside, lambda event: None, Going())
-    assert caught.value.problem.code != "export.own_folder"
-
-
-def test_a_file_wins_over_a_dataset_of_its_name_and_is_imported_once_while_it_stays_the_same(
-    tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from studio.cli.places import find_dataset
-    from studio.data.dataset import list_datasets
-
-    monkeypatch.chdir(tmp_path)
-    file = tmp_path / "rows.jsonl"
-    file.write_text(GOOD)
-    first = find_dataset("rows.jsonl")
-    assert find_dataset("rows.jsonl").id == first.id
-    assert find_dataset(str(file)).id == first.id
-    file.write_text(GOOD + GOOD.replace("What is", "Which is"))
-    assert find_dataset("rows.jsonl").usable == 2 * first.usable
-    assert len(list_datasets()) == 2
-    file.unlink()
-    with pytest.raises(StudioError) as caught:
-        find_dataset("rows.jsonl")
-    assert (caught.value.problem.code, first.id in caught.value.problem.why) == ("data.ambiguous", True)
-    assert find_dataset(first.id).id == first.id
-
-
-def test_a_file_whose_columns_begin_late_is_imported_once(tmp_path: Path, own_home: Path) -> None:
-    from studio.cli.places import find_dataset
-
-    file = tmp_path / "late.jsonl"
-    rows = [{"question": f"What is {n}?", "answer": f"It is {n}."} for n in range(260)]
-    rows[251:] = [{**row, "system": "Be kind."} for row in rows[251:]]
-    file.write_text("\n".join(map(json.dumps, rows)))
-    first = find_dataset(str(file))
-    assert first.mapping.system == "system"
-    assert find_dataset(str(file)).id == first.id
-
-
-def test_a_file_is_what_lies_there_whatever_was_done_to_its_dataset(tmp_path: Path, own_home: Path) -> None:
-    from studio.cli.places import find_dataset
-    from studio.data.dataset import open_dataset
-    from studio.data.edits import EditLog, Exclude
-
-    file = tmp_path / "rows.jsonl"
-    file.write_text(GOOD)
-    first = find_dataset(str(file))
-    EditLog(Path(first.folder), first.usable).apply(Exclude((0,)))
-    again = find_dataset(str(file))
-    assert again.id != first.id
-    assert len(open_dataset(Path(again.folder))) == first.usable
-    assert find_dataset(str(file)).id == again.id
-
-
-@pytest.mark.parametrize("asked", [["--weight", "2"], ["--mend-turns"]])
-def test_a_file_is_not_taken_for_what_an_import_made_of_it_by_choice(
-    tmp_path: Path, own_home: Path, asked: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    from studio.cli.places import find_dataset
-    from studio.data.dataset import list_datasets
-
-    file = tmp_path / "rows.jsonl"
-    file.write_text(GOOD)
-    assert main(["data", "import", str(file), *asked]) == 0
-    (made,) = list_datasets()
-    assert find_dataset(str(file)).id != made.id
-
-
-def test_a_choice_of_columns_that_is_used_again_is_said(tmp_path: Path, own_home: Path) -> None:
-    from studio.cli.places import find_dataset, import_file
-    from studio.contract.job import Mapping
-
-    file = tmp_path / "rows.jsonl"
-    file.write_text(GOOD)
-    shape = find_dataset(str(file)).mapping
-    turned = Mapping(shape="prompt_completion", prompt=shape.completion, completion=shape.prompt)
-    import_file(file, "turned", mapping=turned)
-    told: list[Any] = []
-    assert find_dataset(str(file), show=told.append).mapping.same_columns(turned)
-    assert "data.choice_used" in {event.problem.code for event in told if hasattr(event, "problem")}
-
-
-def test_doctor_mends_datasets_not_files(tmp_path: Path, own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "rows.jsonl"
-    file.write_text(GOOD)
-    assert refused(capsys, "data", "doctor", str(file), "--fix", "drop_duplicates")["code"] == "doctor.fix_of_file"
-    assert refused(capsys, "data", "doctor", str(file), "--max-tokens", "-3")["code"] == "settings.range"
-
-
 def test_options_that_a_job_file_or_a_resumed_run_would_ignore_are_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, own_home: Path, rows: Path
 ) -> None:
@@ -481,13 +308,6 @@ def test_options_that_a_job_file_or_a_resumed_run_would_ignore_are_refused(
     resumed = refused(capsys, "train", "--resume", "run-1", "--max-steps", "5")
     assert "--max-steps" in resumed["what"]
     assert "job file" not in resumed["fix"]
-
-
-def test_a_seed_that_is_none_is_refused_before_anything_is_made(
-    capsys: pytest.CaptureFixture[str], own_home: Path
-) -> None:
-    assert "seed" in refused(capsys, "demo", "--seed", "-1")["where"]
-    assert not (own_home / "runs").exists() or not list((own_home / "runs").iterdir())
 
 
 def test_a_device_that_is_none_is_refused_in_chat(capsys: pytest.CaptureFixture[str], own_home: Path) -> None:
@@ -532,19 +352,6 @@ def test_wrong_values_are_explained_in_a_persons_words(capsys: pytest.CaptureFix
         assert raw not in told
 
 
-def test_a_shape_alone_asks_for_its_columns(capsys: pytest.CaptureFixture[str], rows: Path, own_home: Path) -> None:
-    assert refused(capsys, "data", "import", str(rows), "--shape", "chat")["code"] == "data.mapping_incomplete"
-    assert main(["data", "import", str(rows), "--shape", "chat"]) == 2
-    assert "--messages" in capsys.readouterr().err
-
-
-def test_probes_that_are_not_there_are_told_before_anything_is_imported(
-    capsys: pytest.CaptureFixture[str], rows: Path, own_home: Path
-) -> None:
-    assert "gone.jsonl" in refused(capsys, "train", "--data", str(rows), "--probes", "gone.jsonl")["what"]
-    assert not (own_home / "datasets").exists() or not list((own_home / "datasets").iterdir())
-
-
 def test_settings_of_an_older_version_are_renamed(monkeypatch: pytest.MonkeyPatch) -> None:
     from studio.contract import job
 
@@ -570,159 +377,3 @@ def test_doctor_says_what_was_found(capsys: pytest.CaptureFixture[str]) -> None:
     report = json.loads(capsys.readouterr().out)
     assert report["cores"] == os.cpu_count()
     assert report["versions"]["torch"].startswith("2.13.0")
-
-
-@pytest.mark.parametrize("method", ["lora", "qlora"])
-def test_the_demo_prints_what_it_measured_and_draws_the_loss(
-    capsys: pytest.CaptureFixture[str], own_home: Path, monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
-    """The whole demo but for its length: four steps teach nothing, so its figures are those of a model that knows."""
-    whole = load_preset("sample")
-    short = msgspec.structs.replace(whole, values={**whole.values, "max_steps": 4})
-    monkeypatch.setattr(training, "load_preset", lambda name: short)
-    monkeypatch.setattr(exact_match, "PATIENCE_SECONDS", 600.0)  # a busy machine would ask fewer questions
-    assert main(["demo", "--json", "--method", method, "--seed", "3"]) == 0
-    result = json.loads(capsys.readouterr().out)
-    assert set(result) == {
-        "seconds", "base_exact_match", "tuned_exact_match", "knowledge_kept", "method", "steps", "loss_first",
-        "loss_last", "adapter", "plot", "seed", "held_back_questions", "probes_known_before", "probes_known_after",
-        "memory_planned_bytes", "memory_planned_measured", "memory_peak_bytes",
-    }  # fmt: skip
-    assert (result["method"], result["steps"], result["seed"]) == (method, 4, 3)
-    assert result["base_exact_match"] < 0.05
-    assert result["held_back_questions"] == 60
-    assert result["probes_known_before"] >= 270
-    assert result["knowledge_kept"] > 0.9
-    assert Path(result["plot"]).read_bytes().startswith(b"\x89PNG")
-    config = json.loads(Path(result["adapter"], "adapter_config.json").read_text())
-    assert config["peft_type"] == "LORA"
-    assert main(["runs", "show", "run-1", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["job"]["settings"]["quantisation"] == ("nf4" if method == "qlora" else "none")
-
-
-def test_runs_bear_tags_and_their_spare_checkpoints_are_freed_on_request(
-    capsys: pytest.CaptureFixture[str], own_home: Path
-) -> None:
-    stream = list(run_stream.run())
-    folder = run_stream.write_run("mine", stream, seed=1)
-    make_folder(folder.checkpoints)
-    (folder.checkpoints / "x").write_bytes(bytes(1000))
-    assert main(["runs", "label", "mine", "--tag", "invoices", "--tag", "old", "--note", "It works.", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told == {"name": "mine", "tags": ["invoices", "old"], "note": "It works."}
-    assert main(["runs", "list", "--json"]) == 0
-    (told,) = json.loads(capsys.readouterr().out)
-    assert told["tags"] == ["invoices", "old"]
-    assert main(["runs", "clean", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found == {"checkpoints": [{"run": folder.id, "size_bytes": 1000}], "freed_bytes": 0}
-    assert main(["runs", "clean", "--delete", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["freed_bytes"] == 1000
-    assert not folder.checkpoints.exists()
-
-
-def test_a_run_is_renamed_and_deleted_only_on_explicit_request(
-    capsys: pytest.CaptureFixture[str], own_home: Path
-) -> None:
-    folder = run_stream.write_run("mine", list(run_stream.run()), seed=1)
-    other = run_stream.write_run("other", list(run_stream.run()), seed=2)
-    assert main(["runs", "label", "other", "--name", "mine"]) == 0
-    assert capsys.readouterr().out == "mine\nTags: none\n"
-    assert other.id in refused(capsys, "runs", "delete", "mine", "--for-good")["why"], "two runs bear the name"
-    assert main(["runs", "delete", folder.id]) == 0
-    assert "--for-good deletes it, and there is no way back" in capsys.readouterr().out
-    assert folder.path.is_dir()
-    assert main(["runs", "delete", folder.id, "--for-good", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["deleted"] is True
-    assert not folder.path.exists()
-    assert other.path.is_dir()
-    assert "There is no run" in refused(capsys, "runs", "delete", folder.id)["what"]
-    (other.path / MARKER).unlink()
-    assert refused(capsys, "runs", "delete", other.id, "--for-good")["code"] == "run.missing", "not ours any more"
-    assert other.path.is_dir()
-
-
-def test_the_best_adapter_of_a_run_can_be_used_and_the_last_one_again(
-    capsys: pytest.CaptureFixture[str], own_home: Path
-) -> None:
-    folder = run_stream.write_run("mine", list(run_stream.run()), seed=1)
-    assert refused(capsys, "runs", "use", "mine", "best")["code"] == "run.one_adapter"
-    run_stream.give_best(folder, 25)
-    assert main(["runs", "show", "mine"]) == 0
-    assert f"of step 25.\nThe other one can be used: apprentice runs use {folder.id} best" in capsys.readouterr().out
-    assert main(["runs", "use", "mine", "best", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["adapter"], told["step"]) == ("best", 25)
-    assert json.loads((folder.adapter / "adapter_config.json").read_text()) == {"was": "adapter-best"}
-    assert main(["runs", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["state"] == "done"
-    assert main(["runs", "use", "mine", "last"]) == 0
-    assert f"step 100 from now on. The other one is kept:\n  apprentice runs use {folder.id} best" in (
-        capsys.readouterr().out
-    )
-    assert json.loads((folder.adapter / "adapter_config.json").read_text()) == {"was": "adapter"}
-
-
-def test_a_run_can_be_put_in_line_listed_and_taken_out_again(
-    capsys: pytest.CaptureFixture[str], rows: Path, own_home: Path
-) -> None:
-    assert main(["runs", "queue"]) == 0
-    assert capsys.readouterr().out == "No run waits in line.\n"
-    assert main(["train", "--data", str(rows), "--name", "later", "--max-steps", "3", "--queue"]) == 0
-    assert "later waits in line, at place 1." in capsys.readouterr().out
-    assert main(["runs", "queue", "--json"]) == 0
-    (told,) = json.loads(capsys.readouterr().out)
-    assert (told["place"], told["name"], told["dataset"]) == (1, "later", "rows.jsonl")
-    assert not list((own_home / "runs").glob("*")), "it was begun"
-    assert "There is no run never in line." in refused(capsys, "runs", "queue", "--remove", "never")["what"]
-    assert main(["runs", "queue", "--remove", "later"]) == 0
-    assert capsys.readouterr().out == "No run waits in line.\n"
-    assert refused(capsys, "train", "--resume", "x", "--queue")["code"] == "run.missing"
-    assert refused(capsys, "train", "--resume", "x", "--queue", "--beside")["code"] == "train.options"
-    assert refused(capsys, "train", "--start-over")["code"] == "train.options"
-
-
-def test_a_run_that_was_stopped_can_go_on_in_line_and_go_first(
-    capsys: pytest.CaptureFixture[str], rows: Path, own_home: Path
-) -> None:
-    folder = run_stream.write_run("half", [one for one in run_stream.run() if not isinstance(one, events.Finished)])
-    assert main(["train", str(rows), "--name", "later", "--max-steps", "3", "--queue"]) == 0
-    capsys.readouterr()
-    assert main(["train", "--resume", "half", "--queue", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["place"] == 2
-    assert main(["train", "--resume", "half", "--queue", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["place"] == 2, "it stands there once"
-    assert [one.run for one in run_queue.waiting()] == ["", folder.id]
-    assert main(["runs", "queue", "--first", "half"]) == 0
-    assert capsys.readouterr().out.startswith("1. half (goes on)")
-    assert [one.run for one in run_queue.waiting()] == [folder.id, ""]
-
-
-@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "lines.json", "nested.json"])
-def test_train_takes_a_dataset_by_file_or_name_as_plan_does(
-    capsys: pytest.CaptureFixture[str], own_home: Path, tmp_path: Path, name: str
-) -> None:
-    rows = [json.loads(line) for line in GOOD.splitlines()]
-    content = {"rows.json": json.dumps(rows), "nested.json": json.dumps({"data": rows})}.get(name, GOOD)
-    file = tmp_path / name
-    file.write_text(content)
-    assert main(["data", "import", str(file), "--to", "mine"]) == 0
-    for word in (str(file), "mine"):
-        assert main(["train", word, "--name", f"on {Path(word).name}", "--max-steps", "3", "--queue"]) == 0
-    assert [one.work.name for one in run_queue.waiting()] == [f"on {name}", "on mine"]
-    assert len({one.work.dataset for one in run_queue.waiting()}) == 1
-
-
-def test_a_word_that_is_neither_a_job_nor_a_dataset_is_told_as_such(
-    capsys: pytest.CaptureFixture[str], own_home: Path, rows: Path
-) -> None:
-    problem = refused(capsys, "train", "nothing")
-    assert problem["code"] == "train.no_such"
-    assert "no job file, no data file and no imported dataset nothing" in problem["what"]
-    assert "data list" in problem["fix"]
-    assert refused(capsys, "train", "nothing.json")["code"] == "train.no_such"
-    assert refused(capsys, "train", "nothing.toml")["code"] == "job.unreadable"
-    twice = refused(capsys, "train", str(rows), "--data", "other")
-    assert twice["code"] == "train.options"
-    assert "Two datasets" in twice["what"]

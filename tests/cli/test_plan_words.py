@@ -12,7 +12,7 @@ from studio.contract.range_test import RangeResult, RatePoint, rates
 from studio.contract.sample import SAMPLE, SAMPLE_NAME, sample_files
 from studio.data import run_queue
 from studio.data.host_memory import LIMIT
-from tests.cli.test_cli import refused
+from tests.cli.refusals import refused
 from tests.cli.test_planning import rows as rows
 from tests.cli.test_planning import told
 

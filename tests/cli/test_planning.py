@@ -14,7 +14,7 @@ from studio.contract.run_folder import jobs_folder, runs_folder, starter_folder
 from studio.data import run_queue
 from studio.data.host_memory import LIMIT
 from studio.engine import base_model
-from tests.cli.test_cli import refused
+from tests.cli.refusals import refused
 
 ROWS = "".join(
     json.dumps({"prompt": f"What is {n}?", "completion": f"It is {n}." + " Surely." * (n % 7)}) + "\n"

@@ -87,22 +87,25 @@ class MappingForm(QWidget):
             "text": self.tr("Text"),
             "system": self.tr("System prompt"),
         }
-        further = {
-            "history": self.tr("Said before (history)"),
-            "reasoning": self.tr("Thought before (reasoning)"),
+        names |= {
+            "history": self.tr("Said before"),
+            "reasoning": self.tr("Thought before"),
             "tools": self.tr("Tools to call"),
-            "instances": self.tr("Inputs and answers (instances)"),
+            "instances": self.tr("List of answers"),
         }
-        for grid, there in ((self._grid, names), (self._further, further)):
-            for place, (field, name) in enumerate(there.items(), start=1):
-                self._add(grid, place, field, name)
+        tips = {
+            "history": self.tr("Earlier questions and answers of the same conversation (history)"),
+            "reasoning": self.tr("What was thought before the answer (reasoning)"),
+            "tools": self.tr("What the model may call (tools)"),
+            "instances": self.tr("Several inputs and answers for one instruction (instances)"),
+        }
+        for field, name in names.items():
+            self._add(field, name, tips.get(field, ""))
         self.swap_button = buttons.flat(self.tr("Swap"), self._swap)
         self.swap_button.setAccessibleName(self.tr("Swap the columns of question and answer"))
         self.swap_button.setToolTip(plain_tip(self.tr("Swap the columns of question and answer")))
-        self._grid.addWidget(self.swap_button, 1, len(names) + 1)
         self.more_button = buttons.flat(self.tr("More columns"), self._show_all)
         self.more_button.setToolTip(plain_tip(self.tr("Columns that few rows have: what was said or thought before")))
-        self._grid.addWidget(self.more_button, 1, len(names) + 2)
         self._title = label(self.tr("Rows are"), "muted")
         self._title.setBuddy(self._shape)
         self._top = QHBoxLayout()
@@ -116,19 +119,20 @@ class MappingForm(QWidget):
             row.addLayout(grid)
             row.addStretch(1)
             self._column.addLayout(row)
-        self._in_one_line: bool | None = None
+        self._arranged: object = None
         self._show_fields()
 
-    def _add(self, grid: QGridLayout, place: int, field: str, name: str) -> None:
+    def _add(self, field: str, name: str, tip: str) -> None:
         combo = ComboBox(self)
         combo.setAccessibleName(self.tr("Column of: {name}").format(name=name))
         combo.activated.connect(lambda: self._on_chosen(field))
         combo.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         combo.setMinimumContentsLength(10)
         title = label(name, "muted")
+        title.setParent(self)
         title.setBuddy(combo)
-        grid.addWidget(title, 0, place)
-        grid.addWidget(combo, 1, place)
+        for part in (combo, title) if tip else ():
+            part.setToolTip(plain_tip(tip))
         self._combos[field], self._labels[field] = combo, title
 
     def show_mapping(self, columns: tuple[str, ...], mapping: Mapping | None) -> None:
@@ -200,26 +204,36 @@ class MappingForm(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """As narrow as the columns alone: the shape goes above them."""
-        return QSize(self._width_of_columns(), super().minimumSizeHint().height())
+        return QSize(max(map(self._width_of, self._lines())), super().minimumSizeHint().height())
 
-    def _width_of_columns(self) -> int:
-        widths = {id(self._grid): 0, id(self._further): 0}
-        for field, combo in self._combos.items():
-            if not combo.isHidden():
-                grid = self._grid if self._grid.indexOf(combo) >= 0 else self._further
-                widths[id(grid)] += max(combo.sizeHint().width(), self._labels[field].sizeHint().width()) + theme.GRID
-        for button in (self.swap_button, self.more_button):
-            widths[id(self._grid)] += 0 if button.isHidden() else button.sizeHint().width() + theme.GRID
-        return max(widths.values())
+    def _lines(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The columns that are asked for, and below them those that few rows have."""
+        shape = cast(Shape, self._shape.currentData())
+        shown = [field for field, combo in self._combos.items() if not combo.isHidden()]
+        return (
+            tuple(field for field in shown if field in _FIELDS[shape]),
+            tuple(field for field in shown if field not in _FIELDS[shape]),
+        )
+
+    def _width_of(self, fields: tuple[str, ...]) -> int:
+        return sum(
+            max(self._combos[field].sizeHint().width(), self._labels[field].sizeHint().width()) + theme.GRID
+            for field in fields
+        )
 
     def _arrange(self) -> None:
-        in_one_line = self._shape.sizeHint().width() + self._width_of_columns() <= self.width()
-        if in_one_line == self._in_one_line:
+        asked, further = self._lines()
+        offered = [button for button in (self.swap_button, self.more_button) if not button.isHidden()]
+        width = self._shape.sizeHint().width() + self._width_of(asked)
+        width += sum(button.sizeHint().width() + theme.GRID for button in offered)
+        in_one_line = width <= self.width()
+        if (in_one_line, asked, further) == self._arranged:
             return
-        self._in_one_line = in_one_line
+        self._arranged = in_one_line, asked, further
         self._column.removeWidget(self.note)
-        for layout in (self._top, self._grid):
-            for widget in (self._title, self._shape, self.note):
+        buttons_ = (self.swap_button, self.more_button)
+        for widget in (self._title, self._shape, self.note, *buttons_, *self._labels.values(), *self._combos.values()):
+            for layout in (self._top, self._grid, self._further):
                 layout.removeWidget(widget)
         if in_one_line:
             self._grid.addWidget(self._title, 0, 0)
@@ -229,6 +243,15 @@ class MappingForm(QWidget):
             self._top.addWidget(self._title)
             self._top.addWidget(self._shape)
             self._top.addWidget(self.note, 1)
+        for grid, fields in ((self._grid, asked), (self._further, further)):
+            for place, field in enumerate(fields, start=int(grid is self._grid and in_one_line)):
+                grid.addWidget(self._labels[field], 0, place)
+                grid.addWidget(self._combos[field], 1, place)
+        for place, button in enumerate(buttons_, start=len(asked) + 1):
+            if in_one_line:
+                self._grid.addWidget(button, 1, place)
+            else:
+                self._top.addWidget(button)
 
     def _swap(self) -> None:
         """The question's column for the answer, and the other way round."""
