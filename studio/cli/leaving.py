@@ -5,6 +5,7 @@ from pathlib import Path
 
 from studio.cli import output, places
 from studio.contract import job
+from studio.contract.combinations import COMBINATIONS
 from studio.contract.control import Going
 from studio.contract.errors import StudioError
 from studio.contract.parity import outcome, sentences
@@ -54,6 +55,9 @@ def combine(arguments: argparse.Namespace) -> int:
     """
     from studio.engine.combining import combine as make
 
+    row = COMBINATIONS[arguments.how]
+    options = {"--density": (arguments.density, row.thins), "--rank": (arguments.rank, row.any_rank)}
+    _require_of_this_way(arguments.how, options)
     runs = []
     for word in arguments.runs:
         name, _, weight = word.rpartition("=")
@@ -67,8 +71,7 @@ def combine(arguments: argparse.Namespace) -> int:
         runs_folder=str(runs_folder()),
         how=arguments.how,
         name=arguments.name or "",
-        density=arguments.density,
-        rank=arguments.rank,
+        **{name: told for name in ("density", "rank") if (told := getattr(arguments, name)) is not None},
         seed=arguments.seed,
     )
     with output.Reporter(arguments.json) as reporter:
@@ -78,3 +81,23 @@ def combine(arguments: argparse.Namespace) -> int:
     else:
         output.say(f"{done.name}: size {done.rank}. Chat with it: apprentice chat --adapter {Path(done.run).name}")
     return 0
+
+
+def _require_of_this_way(how: str, options: dict[str, tuple[float | None, bool]]) -> None:
+    """See that an option is heard by the way that was chosen.
+
+    Args:
+        how: Key of COMBINATIONS.
+        options: Name -> what was given, and whether this way has it.
+
+    Raises:
+        StudioError: It would go unheard.
+    """
+    for option, (given, heard) in options.items():
+        if given is not None and not heard:
+            raise StudioError(
+                "combine.not_of_this_way",
+                f"The way {how} has no {option}.",
+                f"{COMBINATIONS[how].label}: {COMBINATIONS[how].help}",
+                "Leave it out, or choose another way with --how; `apprentice combine --help` says which has it.",
+            )

@@ -18,7 +18,7 @@ from studio.contract.run_folder import MARKER, models_folder, starter_folder
 from studio.data import model_library
 from studio.data.host_memory import host_memory
 from studio.data.model_fit import fit_of
-from studio.data.model_search import MOST_UNASKED, find_models, hugging_face_cache
+from studio.data.model_search import MOST_UNASKED, find_models, holds_parts, hugging_face_cache
 
 FITS = {"fits": "fits", "tight": "fits barely", "too_large": "does not fit"}
 
@@ -59,6 +59,7 @@ def models_add(arguments: argparse.Namespace) -> int:
     place = hugging_face_cache() if arguments.cache else Path(arguments.place).expanduser().resolve()
     found = find_models(place) if place.is_dir() else []
     if not found:
+        _require_no_likeness(place)
         raise StudioError(
             "model.none_there",
             f"There is no model in {place}.",
@@ -95,6 +96,21 @@ def models_add(arguments: argparse.Namespace) -> int:
         reason = "" if model.usable else f"  left out: {' '.join(problem.what for problem in model.problems)}"
         output.say(f"{model.name}  {len(model.sha256)} files, {model.file_bytes / 1e6:.1f} MB  {model.path}{reason}")
     return 0
+
+
+def _require_no_likeness(place: Path) -> None:
+    """Say of what is no model folder and looks like one (a GGUF file, an adapter, one without config.json) what it is.
+
+    Raises:
+        StudioError: It looks like one.
+    """
+    from studio.engine import model_folder
+
+    problem = next(iter(model_folder.check(place).problems), None)
+    if problem is None or problem.code == "model.no_folder":
+        return
+    if problem.code != "model.no_config" or holds_parts(place):
+        raise StudioError.of(problem)
 
 
 def models_check(arguments: argparse.Namespace) -> int:

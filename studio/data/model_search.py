@@ -45,7 +45,7 @@ def look_through(place: Path, emit: Emit, control: Control) -> ModelsFound:
 
     found = find_models(place, told=told) if place.is_dir() else []
     models = tuple(FoundModel(str(path), _weight_bytes(path)) for path in found)
-    return ModelsFound(place=str(place), models=models, holds_parts=not models and _holds_parts(place))
+    return ModelsFound(place=str(place), models=models, holds_parts=not models and holds_parts(place))
 
 
 def _weight_bytes(folder: Path) -> int:
@@ -58,7 +58,8 @@ def _weight_bytes(folder: Path) -> int:
     return total
 
 
-def _holds_parts(place: Path) -> bool:
+def holds_parts(place: Path) -> bool:
+    """Whether a folder without a config.json has other files of a model."""
     return any(True for part in PARTS for _ in place.glob(part)) and not (place / "adapter_config.json").exists()
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,19 @@ def test_places_without_a_model_are_refused(
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "config.json").write_text('{"model_type": "mamba", "architectures": ["MambaForCausalLM"]}')
     assert refused(capsys, "models", "add", str(tmp_path / "odd")) == "model.unsupported"
+
+
+def test_what_looks_like_a_model_and_is_none_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "some.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "model.safetensors").touch()
+    assert refused(capsys, "models", "add", str(tmp_path / "some.gguf")) == "model.gguf"
+    assert refused(capsys, "models", "add", str(tmp_path / "adapter")) == "model.is_adapter"
+    assert refused(capsys, "models", "add", str(tmp_path / "half")) == "model.no_config"
+    (tmp_path / "notes.txt").touch()
+    assert refused(capsys, "models", "add", str(tmp_path / "notes.txt")) == "model.none_there"
 
 
 def test_every_problem_of_a_model_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -186,6 +200,9 @@ def test_two_runs_are_combined_and_the_result_is_exported_and_chats(
     capsys.readouterr()
     assert refused(capsys, "combine", one.id, f"{other.id}=much") == "combine.wrong_weight"
     assert refused(capsys, "combine", one.id) == "combine.wrong_values"
+    for option in (["--rank", "4"], ["--density", "0.3"]):  # of other ways: added up as it is, it would go unheard
+        assert refused(capsys, "combine", one.id, other.id, "--how", "weighted", *option) == "combine.not_of_this_way"
+    assert refused(capsys, "combine", one.id, other.id, "--how", "ties", "--rank", "4") == "combine.not_of_this_way"
     assert (
         refused(capsys, "export", "both", "--to", str(tmp_path / "x"), "--numbers", "f16") == "export.unknown_numbers"
     )
