@@ -22,7 +22,7 @@ import msgspec
 
 from tests.helpers.shared_data import PROJECT
 
-JOURNEYS = ("tests/journeys/test_first_run.py", "tests/cli/test_cli.py")
+JOURNEYS = ("tests/journeys/test_first_run.py", "tests/cli/test_cli.py", "tests/cli/test_demo.py")
 CALLS = "socket,connect,bind,listen,accept,accept4,sendto,sendmsg,sendmmsg"
 _CALL = re.compile(r"^(?:\d+\s+)?(\w+)\((.*)$")
 _INTERNET = re.compile(r"sa_family=AF_INET6?,")

@@ -26,6 +26,12 @@ PAGE = ROOT / "docs" / "reliability.md"
 COMMAND = "python3 packaging/dev.py faults --full"
 
 
+SHORT = (
+    "tests/cli/test_cli.py::test_a_short_training_by_options_can_be_listed_shown_previewed_chatted_with_and_exported"
+)
+"""The whole way by command line."""
+
+
 class Proof(NamedTuple):
     """A row: what is promised (in ../shared/RELIABILITY.md), and the module of tests/faults that tries it."""
 
@@ -96,7 +102,7 @@ PROOFS = {
         "A worker is killed, ended by the system for want of memory, or stopped: the right cause is shown within 5 s "
         "(of a stop: 60 s); no run whose worker is dead is told as running",
         "deaths",
-        ("--n", "2", "--restarts", "16", "--patience", "5"),
+        ("--n", "2", "--restarts", "8", "--patience", "5"),
     ),
     "windows": Proof(
         "P12",
@@ -116,7 +122,10 @@ PROOFS = {
         "P19",
         "The journeys of window and command line without network, under strace: nothing connects, nothing listens",
         "network",
-        ("--tests", "tests/cli/test_planning.py"),
+        (
+            "--tests",
+            SHORT,
+        ),
         (),
     ),
     "malicious": Proof(

@@ -13,7 +13,7 @@ from tests.faults import proving
 from tests.faults.proving import PROOFS, Proof
 from tests.helpers.shared_data import PROJECT
 
-TESTED_APART = ("kills", "disk", "exports")
+TESTED_APART = ("kills", "disk", "exports", "malicious")
 
 
 @pytest.mark.timeout(600)

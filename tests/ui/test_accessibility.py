@@ -113,15 +113,13 @@ def test_every_page_is_looked_at_empty_and_filled() -> None:
 
 
 @pytest.mark.parametrize("view", list(VIEWS))
-def test_every_control_has_a_name(window: MainWindow, show: Show, view: str) -> None:
+def test_every_control_has_a_name_and_is_reached_by_tab(
+    window: MainWindow, show: Show, qtbot: QtBot, view: str
+) -> None:
     shared().level = "full"
-    show(view)
-    assert _nameless(window) == []
-
-
-@pytest.mark.parametrize("view", list(VIEWS))
-def test_every_control_can_be_reached_by_tab(window: MainWindow, show: Show, qtbot: QtBot, view: str) -> None:
     page = show(view)
+    assert _nameless(window) == []
+    assert _without_tab(page) == []
     wanted = {
         widget
         for widget in page.findChildren(QAbstractButton)
@@ -143,16 +141,15 @@ def test_every_control_can_be_reached_by_tab(window: MainWindow, show: Show, qtb
     assert missed == [], [widget.accessibleName() for widget in seen]
 
 
-@pytest.mark.parametrize("view", list(VIEWS))
-def test_no_icon_button_is_out_of_the_keyboards_reach(show: Show, view: str) -> None:
-    unreachable = [
+def _without_tab(page: QWidget) -> list[str]:
+    """Buttons that can be seen and that the keyboard passes over."""
+    return [
         button.accessibleName() or button.toolTip() or button.text()
-        for button in show(view).findChildren(QAbstractButton)
+        for button in page.findChildren(QAbstractButton)
         if button.isVisible() and not button.focusPolicy() & Qt.FocusPolicy.TabFocus
         and not button.objectName().startswith("qt_") and not isinstance(button.parentWidget(), QAbstractScrollArea)
         and _parent_class(button) not in ("QLineEdit", "SearchField", "QTabBar", "QTableView")
     ]  # fmt: skip
-    assert unreachable == []
 
 
 def _parent_class(widget: QWidget) -> str:
@@ -310,13 +307,15 @@ def test_the_walk_finds_faint_text(qtbot: QtBot) -> None:
     assert [words.split(":")[0] for words in _faint(holder)] == ["'Hardly to be read'"]
 
 
-@pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("view", list(VIEWS))
-def test_no_text_is_faint(window: MainWindow, show: Show, view: str, mode: Mode) -> None:
-    window.preferences.appearance = mode
+def test_no_text_is_faint(window: MainWindow, show: Show, view: str) -> None:
     window.preferences.text_percent = 125  # thin strokes of small text are blended with the ground
     window.resize(1400, 1000)
+    modes: tuple[Mode, ...] = ("light", "dark")
+    window.preferences.appearance = modes[0]
     show(view)
-    for _ in range(20):
-        QApplication.processEvents()
-    assert _faint(window) == []
+    for mode in modes:
+        window.preferences.appearance = mode
+        for _ in range(20):
+            QApplication.processEvents()
+        assert _faint(window) == [], mode
