@@ -124,8 +124,7 @@ def test_every_control_has_a_name_and_is_reached_by_tab(
         widget
         for widget in page.findChildren(QAbstractButton)
         if widget.isVisible() and widget.isEnabled() and not widget.objectName().startswith("qt_")
-        and not (widget.group() is not None and widget.group().exclusive() and not widget.isChecked())
-        and widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+        and not _by_arrows(widget) and widget.focusPolicy() & Qt.FocusPolicy.TabFocus
     }  # fmt: skip
     start = window.rail.buttons[window.current_page]
     bring_to_front(window, qtbot)
@@ -146,10 +145,16 @@ def _without_tab(page: QWidget) -> list[str]:
     return [
         button.accessibleName() or button.toolTip() or button.text()
         for button in page.findChildren(QAbstractButton)
-        if button.isVisible() and not button.focusPolicy() & Qt.FocusPolicy.TabFocus
+        if button.isVisible() and not button.focusPolicy() & Qt.FocusPolicy.TabFocus and not _by_arrows(button)
         and not button.objectName().startswith("qt_") and not isinstance(button.parentWidget(), QAbstractScrollArea)
         and _parent_class(button) not in ("QLineEdit", "SearchField", "QTabBar", "QTableView")
     ]  # fmt: skip
+
+
+def _by_arrows(button: QAbstractButton) -> bool:
+    """Whether the arrow keys lead to it, from that button of its group which is chosen."""
+    group = button.group()
+    return group is not None and group.exclusive() and not button.isChecked() and group.checkedButton() is not None
 
 
 def _parent_class(widget: QWidget) -> str:

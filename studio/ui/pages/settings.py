@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QButtonGroup, QGridLayout, QRadioButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QGridLayout, QRadioButton, QVBoxLayout, QWidget
 
 from studio import __version__
 from studio.contract.run_folder import home_folder
@@ -252,7 +252,16 @@ def _radio_row(words: dict[str, str], name: str) -> tuple[dict[str, QRadioButton
         group.addButton(button)
         made[key] = button
         column.addWidget(button)
+    if group is not None:
+        group.buttonToggled.connect(_reach_the_chosen)
     return made, column
+
+
+def _reach_the_chosen(toggled: QAbstractButton) -> None:
+    """Tab leads to the choice that is made, not to the first one: Qt sees to it only once one of them has the focus."""
+    for button in toggled.group().buttons():
+        chosen = button.isChecked()
+        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus if chosen else Qt.FocusPolicy.ClickFocus)
 
 
 def _open_home() -> None:
