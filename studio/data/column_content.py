@@ -109,13 +109,6 @@ def is_dated(name: str, rows: Rows) -> bool:
 _DATE = re.compile(r"\d{1,4}([-./])\d{1,2}\1\d{1,4}(?:[T, ]+\d{1,2}:\d\d\S*(?: ?[AP]M)?)?\Z", re.IGNORECASE)
 
 
-def has_rival(names: list[str], prompt: str, rows: Rows) -> bool:
-    """Whether another column may hold the answers to a question: texts at least half as long, not a few of them."""
-    asked = measure(prompt, rows)
-    others = [measure(name, rows) for name in names if name != prompt and not is_class(name, rows)]
-    return asked is not None and any(one is not None and 2 * one.mean_length > asked.mean_length for one in others)
-
-
 def is_python_turns(name: str, rows: Rows) -> bool:
     """Whether most texts of a column are lists of turns as Python spells them, `[{'role': 'user', …}]`."""
     values = [value for row in rows if isinstance(value := row.get(name), str) and value.strip()]

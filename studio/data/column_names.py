@@ -55,11 +55,6 @@ RETELLINGS = (
     *("vertaling", "tlumaczenie", "перевод", "翻译", "翻訳", "번역"),
 )
 """Another text said anew, as long as it: the answer, with that text as the question."""
-REPLIES = (
-    *("resolution", "resolution_notes", "close_notes", "fix", "remedy", "resolucion", "risoluzione", "resolucao"),
-    *("abhilfe", "behebung", "massnahme"),
-)
-"""What became of a ticket: the answer where it is told in words."""
 _ANSWER_PARTS = ("antwort", "zusammenfassung", "kurzfassung", "antwoord", "samenvatting")
 _NO_ANSWER = ("datum", "zeit", "nr", "nummer", "id", "typ", "art", "status", "kanal", "von", "laenge", "lange")
 
@@ -83,12 +78,10 @@ SYSTEMS = (
 CHOSEN = (
     *("chosen", "preferred", "accepted", "chosen_response", "response_chosen", "better", "winner", "better_answer"),
     *("bevorzugt", "bessere_antwort", "besser", "choisi", "elegido", "scelto"),
-    *("good_answer", "good_response", "gute_antwort"),
 )
 REJECTED = (
     *("rejected", "dispreferred", "declined", "rejected_response", "response_rejected", "worse", "loser"),
     *("worse_answer", "abgelehnt", "schlechtere_antwort", "schlechter", "rejete", "rechazado", "rifiutato"),
-    *("bad_answer", "bad_response", "schlechte_antwort"),
 )
 LABELS = (
     *("label", "labels", "kto_tag", "desirable", "is_desirable", "good", "is_good", "thumbs_up", "thumbs"),
@@ -137,14 +130,8 @@ CLASSES = (
     ),
 )
 """One of a few words, for each text: an answer that is learned as it stands."""
-FILED_UNDER = frozenset(
-    ("category", "topic", "department", "kategorie", "thema", "abteilung", "categorie", "categoria")
-)
-"""Those by which questions are filed, too: no answer where a further column holds texts."""
 SPEAKERS = ("role", "speaker", "sender", "from", "author_role", "rolle", "sprecher", "absender")
 """Who says what the row holds: one turn a row."""
-DOUBTFUL_SPEAKERS = ("author", "autor", "auteur", "participant", "teilnehmer", "who", "wer", "von", "actor", "party")
-"""The same, only where the column says nothing but known roles: texts have authors, too."""
 TURN_TEXTS = (
     *("content", "text", "message", "value", "utterance", "body", "message_text", "said", "nachricht", "inhalt"),
     *("text_der_nachricht", "mensaje", "contenido", "texte", "contenu", "texto", "testo", "messaggio", "mensagem"),
@@ -214,7 +201,9 @@ _WRONG = frozenset(
         *("sbagliata", "errata", "errada", "yanlis"),
     )
 )
-_TAGS = frozenset("abcdef123456789")
+_TAGS = frozenset("abcdef")
+_EITHER = frozenset(("or", "oder", "ou", "true", "right", "correct", "richtig", "vrai", "wahr"))
+"""Beside a wrong one: the answer is one of both."""
 
 
 def plain(name: str) -> str:
@@ -238,37 +227,41 @@ def find(columns: list[str], names: tuple[str, ...], taken: tuple[str, ...] = ()
         columns: As the file names them.
         names: The better, the earlier.
         taken: Columns that are something else already.
-        later: Columns of which a word counts only where no other column has one, as it does with choices ("Answer A",
-            "Answer B").
+        later: Columns of which a word counts only where no other column has one, as it does where the name says that
+            something about it is told ("Response time"); where both hold, it never counts.
+
+    Of several columns with the same word, those that are choices ("Answer A", "Answer B") or tell where something is
+    from come last.
     """
     whole = find_whole(columns, names, taken)
     if whole:
         return whole
     free = {column: plain(column).split("_") for column in columns if column not in taken}
-    late = {column for column, words in free.items() if column in later or _OFTEN_ASIDE.intersection(words)}
-    late |= _choices(free)
+    seconds = _choices(free) | {column for column, words in free.items() if _OFTEN_ASIDE.intersection(words)}
+    order = sorted(free, key=lambda column: column in seconds)  # as the file has them, but for these
     for is_late in (False, True):
         for name in map(plain, names):
-            for column, words in free.items():
-                if (column in late) == is_late and len(name) > 2 and name in words and not _is_about(words, name):
+            for column in order if len(name) > 2 else ():
+                words = free[column]
+                aside = bool(_ASIDE.intersection(words) - {name})
+                doubts = aside + (column in later)
+                if name in words and doubts == int(is_late) and not _SIDE_MATTERS.intersection(words):
                     return column
     return ""
 
 
 def _choices(columns: dict[str, list[str]]) -> set[str]:
-    """Those that a letter or a digit at their end tells apart, of all columns with the words of their names."""
+    """Those that a letter at their end tells apart, of all columns with the words of their names."""
     stems = Counter(tuple(words[:-1]) for words in columns.values() if words[-1] in _TAGS)
     return {name for name, words in columns.items() if words[-1] in _TAGS and stems[tuple(words[:-1])] > 1}
 
 
-def _is_about(words: list[str], name: str) -> bool:
-    """Whether a name's other words say that its column holds something about it."""
-    return bool(_SIDE_MATTERS.intersection(words) or _ASIDE.intersection(words) - {name})
-
-
 def wrong(columns: Iterable[str]) -> tuple[str, ...]:
     """The columns whose names say that what they hold is not to be given as an answer."""
-    return tuple(column for column in columns if _WRONG.intersection(plain(column).split("_")))
+    words = {column: plain(column).split("_") for column in columns}
+    return tuple(
+        column for column, these in words.items() if _WRONG.intersection(these) and not _EITHER.intersection(these)
+    )
 
 
 def find_compound(columns: list[str], taken: tuple[str, ...] = ()) -> str:
@@ -295,7 +288,6 @@ _ROLES = (
     CLASSES,
     HISTORIES,
     DIGESTS,
-    REPLIES,
 )
 _KNOWN = frozenset(plain(name) for names in _ROLES for name in names)
 
@@ -312,7 +304,7 @@ def is_plain(name: str) -> bool:
 
 def is_side_matter(name: str) -> bool:
     """Whether a name says that its column holds no text to learn: an id, a date, a number."""
-    if plain(name) in ("email", "mail", "e_mail"):
+    if plain(name) in ("email", "mail"):
         return False  # the mail itself; what says more (user_email) is an address
     return plain(name).rpartition("_")[2] in _SIDE_MATTERS | {"timestamp", "uuid", "guid", "datum", "uhrzeit"}
 

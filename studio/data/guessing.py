@@ -8,7 +8,6 @@ from studio.contract.job import COLUMN_FIELDS, Mapping
 from studio.data import column_names
 from studio.data.column_content import (
     Rows,
-    has_rival,
     has_words,
     is_class,
     is_dated,
@@ -106,7 +105,6 @@ def _found(names: list[str], rating: str, system: str, rows: Rows) -> Mapping:
     instruction = column_names.find_whole(named, column_names.INSTRUCTIONS)
     prompt = instruction or column_names.find(named, column_names.PROMPTS, later=dated)
     completion = column_names.find(named, column_names.COMPLETIONS, (prompt, *column_names.wrong(named)), dated)
-    completion = completion or column_names.find_whole(_wordy(texts, rows), column_names.REPLIES, (prompt,))
     if prompt in ids and column_names.plain(prompt) not in column_names.INSTRUCTIONS:
         others = [name for name in _wordy(texts, rows) if name not in (completion, *ids)]
         if not completion and column_names.find_whole(others, column_names.TURN_TEXTS):
@@ -358,10 +356,7 @@ def _classified(
         return None
     beside = [name for name in (*texts, *numbers) if name != prompt]
     kind = column_names.find_whole(beside, column_names.CLASSES)
-    if not has_rival(_wordy(texts, rows), prompt, rows):
-        kind = kind or next((name for name in beside if name in texts and is_class(name, rows)), "")
-    elif column_names.plain(kind) in column_names.FILED_UNDER:
-        kind = ""
+    kind = kind or next((name for name in beside if name in texts and is_class(name, rows)), "")
     wordy = [name for name in _wordy(texts, rows) if name != kind]
     text = prompt or (wordy[0] if len(wordy) == 1 else "")
     if not kind or not text:

@@ -36,17 +36,12 @@ def find_turn_rows(names: list[str], rows: Rows) -> Mapping | None:
 
 def find_speaker(names: list[str], rows: Rows) -> str:
     """The column that says who speaks, of nothing but known roles, both sides among them; "" where there is none."""
-    found = [
-        column_names.find_whole(names, (name,)) for name in (*column_names.SPEAKERS, *column_names.DOUBTFUL_SPEAKERS)
-    ]
-    if not any(found) or any(is_turn_list(unpacked(value)) for row in rows for value in row.values()):
+    name = column_names.find_whole(names, column_names.SPEAKERS)
+    if not name or any(is_turn_list(unpacked(value)) for row in rows for value in row.values()):
         return ""
-    return next((name for name in found if name and _holds_roles(name, rows)), "")
-
-
-def _holds_roles(name: str, rows: Rows) -> bool:
-    roles = {role_of(value) for row in rows if (value := row.get(name)) not in (None, "")}
-    return {"user", "assistant"} <= roles and "" not in roles
+    spelled = [value for row in rows if (value := row.get(name)) not in (None, "")]
+    roles = {role_of(value) for value in spelled}
+    return name if {"user", "assistant"} <= roles and "" not in roles else ""
 
 
 def _repeats(name: str, rows: Rows) -> bool:

@@ -197,3 +197,54 @@ def test_a_workbook_that_could_not_be_mapped_lets_another_sheet_be_chosen(
     assert page.importing.by_hand.isVisible()
     assert chooser.currentData() == "Figures"
     assert '"x", "y"' in page.importing.message.text()
+
+
+def test_what_was_taken_out_can_be_chosen_again(qtbot: QtBot) -> None:
+    form = MappingForm()
+    qtbot.addWidget(form)
+    form.show()
+    used = Mapping(shape="preference", prompt="a", completion="b", rejected="c", label="won")
+    form.show_mapping(("a", "b", "c", "won"), used)
+    choose(form, "label", "")
+    assert form.chosen().label == ""
+    assert form._combos["label"].isVisible()
+    choose(form, "label", "won")
+    assert form.chosen().label == "won"
+
+
+def test_without_instances_nothing_within_them_is_a_column(qtbot: QtBot) -> None:
+    form = MappingForm()
+    qtbot.addWidget(form)
+    form.show()
+    columns = ("instruction", "all", "good", "whole")
+    used = Mapping(shape="label", prompt="instruction", instances="all", context="in", completion="out", label="good")
+    form.show_mapping(columns, used)
+    choose(form, "system", "whole")
+    assert form.chosen() == msgspec.structs.replace(used, system="whole", reason=form.chosen().reason)
+    choose(form, "instances", "")
+    assert (form.chosen().context, form.chosen().completion) == ("", "")
+
+
+def test_a_column_that_begins_late_is_swapped_like_any_other(qtbot: QtBot) -> None:
+    form = MappingForm()
+    qtbot.addWidget(form)
+    form.show()
+    form.show_mapping(("a", "b"), Mapping(shape="prompt_completion", prompt="a", completion="late"))
+    form.swap_button.click()
+    assert (form.chosen().prompt, form.chosen().completion) == ("late", "a")
+
+
+def test_columns_that_are_not_in_sight_are_not_chosen(qtbot: QtBot) -> None:
+    form = MappingForm()
+    qtbot.addWidget(form)
+    form.show()
+    used = Mapping(shape="chat", messages="said", speaker="role", conversation="id")
+    form.show_mapping(("said", "role", "id", "reply"), used)
+    for shape in ("prompt_completion", "chat"):
+        form._shape.setCurrentIndex(form._shape.findData(shape))
+        form._shape.activated.emit(form._shape.currentIndex())
+        if shape == "prompt_completion":
+            choose(form, "prompt", "said")
+            choose(form, "completion", "reply")
+    seen = {field for field in ("speaker", "conversation") if form._combos[field].isVisible()}
+    assert {field for field in ("speaker", "conversation") if getattr(form.chosen(), field)} <= seen

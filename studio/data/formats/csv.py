@@ -242,11 +242,9 @@ def _check_width(source: Source, cells: list[str], line: int) -> None:
 
 def _ragged(cells: list[str], columns: list[str], layout: Layout) -> Problem:
     name = _NAMES.get(layout.delimiter, f'"{layout.delimiter}"')
-    is_one = len(columns) == 1
-    title = "delete a title that stands above the columns' names, " if is_one else ""
     return Problem(
         code="data.ragged_row",
-        what=f"This row has {count(len(cells), 'column')} where {len(columns)} {'is' if is_one else 'are'} expected.",
+        what=f"This row has {count(len(cells), 'column')} where {len(columns)} are expected.",
         why=f"Columns are cut at each {name}; a text that holds one must stand in quotes.",
-        fix=f"Put that text in quotes, {title}or leave damaged lines out.",
+        fix="Put that text in quotes, or leave damaged lines out.",
     )

@@ -90,8 +90,6 @@ def detect_layout(head: str, is_whole: bool, suffix: str = "", by_names: bool = 
         return tabs[0]
     if suffix in _TAB_SUFFIXES and not wide and not forced:  # one column, of texts with commas in them
         return next(layout for layout in layouts if layout.delimiter == "\t")
-    if not wide and 2 * layouts[0].torn > 1 - layouts[0].regular > 0:  # one column, of texts with commas in them
-        return max(layouts, key=lambda layout: layout.regular)
     return max(wide or layouts[:1], key=_likelihood)
 
 
@@ -122,7 +120,7 @@ def _try(head: str, is_whole: bool, delimiter: str, skip: int, by_names: bool = 
     if not is_whole and len(table) > 1:
         table.pop()
     notes = header_below(table) if by_names else 0
-    title = notes or _title_rows(table, delimiter)
+    title = notes or _title_rows(table)
     table, skip = table[title:], skip + (ends[title - 1] if title else 0)
     header = table[0] if table else []
     width = len(header)
@@ -164,7 +162,7 @@ def _is_torn(cells: list[str], delimiter: str) -> bool:
     )
 
 
-def _title_rows(table: list[list[str]], delimiter: str) -> int:
+def _title_rows(table: list[list[str]]) -> int:
     """How many rows stand above the header: each has one filled cell, the table below is regular and wider."""
     filled = [sum(bool(cell.strip()) for cell in cells) for cells in table]
     first = next((at for at, cells in enumerate(filled) if cells > 1), 0)
@@ -174,10 +172,7 @@ def _title_rows(table: list[list[str]], delimiter: str) -> int:
     width = len(below[0])
     is_regular = sum(len(cells) == width for cells in below) > _REGULAR * len(below)
     # The name of an only column, of texts with commas in them, is no title; nor is the row below it a header.
-    # Sentences with as many semicolons, tabs or bars in each line are none: then the names need not be known.
-    is_cut = delimiter != "," and not any(cell[:1] == " " for cell in below[0])
-    is_named = any(map(column_names.is_known, below[0])) or (is_cut and is_header(below[0]))
-    is_title = not any(map(column_names.is_known, table[0])) and is_named
+    is_title = not any(map(column_names.is_known, table[0])) and any(map(column_names.is_known, below[0]))
     return first if is_regular and filled[first] == width and is_title else 0
 
 

@@ -30,10 +30,10 @@ _FURTHER: dict[Shape, tuple[str, ...]] = {
     "sharegpt": ("tools",),
     "text": (),
     "preference": ("context", "history", "tools", "label"),
-    "label": ("context", "history", "reasoning", "tools"),
+    "label": ("context", "history", "reasoning", "tools", "instances"),
 }
 """What few rows have besides: shown where it is used, and all of it after [More columns]."""
-_OF_PAIRS = {"prompt_completion", "alpaca"}
+_ALIKE: tuple[set[Shape], ...] = ({"prompt_completion", "alpaca"}, {"chat", "sharegpt"})
 """Two names of one thing: going from one to the other nothing is lost that a row has besides."""
 _OPTIONAL = ("context", "speaker", "conversation", "system", "history", "reasoning", "tools", "instances")
 _OF_TURNS = ("speaker", "conversation")
@@ -149,29 +149,34 @@ class MappingForm(QWidget):
         self._shape.setCurrentIndex(self._shape.findData(shown.shape))
         for field, combo in self._combos.items():
             combo.clear()
-            optional = field in _OPTIONAL or (shown.shape == "label" and field in ("messages", "prompt", "completion"))
-            optional = optional or (shown.shape == "preference" and field in ("prompt", "label"))
-            combo.addItem(self.tr("(none)") if optional else self.tr("Choose…"), "")
+            combo.addItem("", "")
             used = getattr(shown, field)
             inner = (used,) if used and used not in columns else ()  # within each instance, or further down in the file
             for column in (*columns, *inner):
                 combo.addItem(" ".join(column.split())[:60], column)
             combo.setCurrentIndex(max(0, combo.findData(used)))
+        for combo in self._combos.values():
+            combo.setVisible(False)
         self._show_fields()
         self._tell(mapping.reason if mapping is not None else self._missing(shown), wrong=mapping is None)
 
     def chosen(self) -> Mapping:
         """What the combos say, whole or not."""
         shape = cast(Shape, self._shape.currentData())
-        values = {field: cast(str, self._combos[field].currentData() or "") for field in _FIELDS[shape]}
-        values |= {field: cast(str, self._combos[field].currentData() or "") for field in self._shown_further(shape)}
+        shown = [field for line in self._lines() for field in line]
+        values = {field: cast(str, self._combos[field].currentData() or "") for field in shown}
         return Mapping(shape=shape, reason=self.tr("Chosen by you."), **values)
 
     def _shown_further(self, shape: Shape) -> tuple[str, ...]:
-        """What is asked for besides: what the rows have, and all that the shape can have where the user wants it."""
-        before = self._mapping
-        is_same = before is not None and (before.shape == shape or {before.shape, shape} <= _OF_PAIRS)
-        return tuple(field for field in _FURTHER[shape] if self._with_all or (is_same and getattr(before, field)))
+        """What is asked for besides: what the rows have, and all that the shape can have where the user wants it.
+
+        One that was shown stays in sight, so that what was taken out can be chosen again.
+        """
+        return tuple(
+            field
+            for field in _FURTHER[shape]
+            if self._with_all or self._combos[field].currentData() or not self._combos[field].isHidden()
+        )
 
     def _show_all(self) -> None:
         self._with_all = True
@@ -191,6 +196,8 @@ class MappingForm(QWidget):
             self._labels[field].setVisible(visible)
         self.more_button.setVisible(len(further) < len(_FURTHER[shape]))
         self._labels["label"].setText(self.tr("Which one won") if shape == "preference" else self.tr("Rating"))
+        for field, combo in self._combos.items():
+            combo.setItemText(0, self.tr("(none)") if _is_optional(field, shape) else self.tr("Choose…"))
         before = self._mapping
         is_pair = shape in ("prompt_completion", "alpaca") and (before is None or not before.instances)
         both = all(self._combos[field].currentData() for field in ("prompt", "completion"))
@@ -256,18 +263,17 @@ class MappingForm(QWidget):
     def _swap(self) -> None:
         """The question's column for the answer, and the other way round."""
         prompt, completion = self._combos["prompt"], self._combos["completion"]
-        places = prompt.currentIndex(), completion.currentIndex()
-        completion.setCurrentIndex(places[0])
-        prompt.setCurrentIndex(places[1])
+        chosen = prompt.currentData(), completion.currentData()
+        for combo, column in ((completion, chosen[0]), (prompt, chosen[1])):
+            if combo.findData(column) < 0:  # one that begins further down in the file
+                combo.addItem(" ".join(column.split())[:60], column)
+            combo.setCurrentIndex(combo.findData(column))
         self._on_chosen("prompt")
 
     def _on_chosen(self, field: str) -> None:
         shape = cast(Shape, self._shape.currentData())
-        if field not in _FURTHER[shape]:  # a further column that is asked for as something else is that from now on
-            taken = {self._combos[one].currentData() for one in _FIELDS[shape]} - {""}
-            for one in _FURTHER[shape]:
-                if self._combos[one].currentData() in taken:
-                    self._combos[one].setCurrentIndex(0)
+        for one in self._emptied_by(field, shape):
+            self._combos[one].setCurrentIndex(0)
         self._show_fields()
         mapping = self.chosen()
         missing = self._missing(mapping)
@@ -280,6 +286,19 @@ class MappingForm(QWidget):
         if before is None or msgspec.structs.replace(before, reason="") != msgspec.structs.replace(mapping, reason=""):
             self._mapping = mapping
             self.mapping_changed.emit(mapping)
+
+    def _emptied_by(self, field: str, shape: Shape) -> set[str]:
+        """The choices that another choice ends."""
+        held = {one: combo.currentData() for one, combo in self._combos.items() if combo.currentData()}
+        before, emptied = self._mapping, set[str]()
+        if field == "shape" and before is not None and before.shape != shape and {before.shape, shape} not in _ALIKE:
+            emptied |= set(_FURTHER[shape])  # it meant something else there
+        elif field not in _FURTHER[shape]:  # a further column that is asked for as something else is that from now on
+            taken = {held.get(one, "") for one in _FIELDS[shape]} - {""}
+            emptied |= {one for one in _FURTHER[shape] if held.get(one) in taken}
+        if (field == "instances" and field not in held) or "instances" in emptied & set(held):
+            emptied |= {one for one in ("context", "completion") if held.get(one) not in self._columns}
+        return emptied
 
     def is_whole(self) -> bool:
         """Whether what is chosen makes a mapping."""
@@ -322,3 +341,10 @@ def _grid() -> QGridLayout:
     grid.setHorizontalSpacing(theme.GRID)
     grid.setVerticalSpacing(theme.GRID // 2)
     return grid
+
+
+def _is_optional(field: str, shape: Shape) -> bool:
+    """Whether a shape can do without a column."""
+    if field in _OPTIONAL or (shape == "label" and field in ("messages", "prompt", "completion")):
+        return True
+    return shape == "preference" and field in ("prompt", "label")
