@@ -101,7 +101,7 @@ _ID = re.compile(r"(?=.*\d)[\w-]+")
 
 
 def is_dated(name: str, rows: Rows) -> bool:
-    """Whether every text of a column is a date, with or without a time of day."""
+    """Whether every text of a column looks like a date, with or without a time of day; `split` asks which one."""
     values = [value.strip() for row in rows if isinstance(value := row.get(name), str) and value.strip()]
     return bool(values) and all(_DATE.match(value) for value in values)
 

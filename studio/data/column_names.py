@@ -174,21 +174,9 @@ _SIDE_MATTERS = frozenset(
 )
 _ASIDE = frozenset(
     (
-        *(
-            "time",
-            "zeit",
-            "uhrzeit",
-            "datum",
-            "timestamp",
-            "heure",
-            "status",
-            "state",
-            "rating",
-            "bewertung",
-            "quality",
-        ),
+        *("time", "zeit", "uhrzeit", "datum", "timestamp", "heure", "fecha", "hora", "ora"),
+        *("status", "state", "statut", "etat", "estado", "stato", "rating", "bewertung", "quality"),
         *("length", "laenge", "tokens", "votes", "upvotes", "likes", "views", "tags", "points", "punkte", "marks"),
-        *("statut", "etat", "estado", "stato", "fecha", "hora", "ora"),
     )
 )
 """What is told about a question or an answer: "Response time", "answer_status"."""
@@ -295,11 +283,6 @@ _KNOWN = frozenset(plain(name) for names in _ROLES for name in names)
 def is_known(name: str) -> bool:
     """Whether a column of this name, and nothing else, would be taken for something."""
     return plain(name) in _KNOWN
-
-
-def is_plain(name: str) -> bool:
-    """Whether a name is no line of a table whose columns were cut by a character that is not known."""
-    return bool(name.strip()) and all(char.isalnum() or char in " _-" for char in name) and len(name.split()) <= 3
 
 
 def is_side_matter(name: str) -> bool:

@@ -327,7 +327,7 @@ def _text(
             return Mapping(shape="prompt_completion", prompt=text, completion=kind, reason=reason)
     if prompt or completion:
         return None
-    if not text and len(names) == 1 and wordy and column_names.is_plain(names[0]):
+    if not text and len(names) == 1 and wordy and _is_plain_name(names[0]):
         text, rest = wordy[0], []
     if not text or rest:
         return None
@@ -366,6 +366,11 @@ def _classified(
         "the answer. Please check."
     )
     return Mapping(shape="prompt_completion", prompt=text, completion=kind, reason=reason)
+
+
+def _is_plain_name(name: str) -> bool:
+    """Whether a name is no line of a table whose columns were cut by a character that is not known."""
+    return bool(name.strip()) and all(char.isalnum() or char in " _-" for char in name) and len(name.split()) <= 3
 
 
 def _by_content(texts: list[str], prompt: str, completion: str, rows: Rows, names: list[str]) -> Mapping:

@@ -122,10 +122,7 @@ PROOFS = {
         "P19",
         "The journeys of window and command line without network, under strace: nothing connects, nothing listens",
         "network",
-        (
-            "--tests",
-            SHORT,
-        ),
+        ("--tests", SHORT),
         (),
     ),
     "malicious": Proof(

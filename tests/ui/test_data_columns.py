@@ -16,6 +16,15 @@ from tests.ui.test_data_page import faq as faq
 from tests.ui.test_data_page import page as page
 
 
+@pytest.fixture
+def form(qtbot: QtBot) -> MappingForm:
+    """The form alone, shown and empty."""
+    made = MappingForm()
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
 def test_changing_a_column_imports_the_same_dataset_anew(qtbot: QtBot, page: DataPage, faq: Path) -> None:
     import_file(qtbot, page, faq)
     before = page.workplace.dataset
@@ -136,10 +145,8 @@ def test_a_question_with_its_answer_can_be_given_further_input(qtbot: QtBot, pag
     ],
 )
 def test_columns_that_few_rows_have_stay_where_the_shape_reads_them(
-    qtbot: QtBot, before: Mapping, shape: str, kept: dict[str, str]
+    form: MappingForm, before: Mapping, shape: str, kept: dict[str, str]
 ) -> None:
-    form = MappingForm()
-    qtbot.addWidget(form)
     form.show_mapping(("a", "b", "c", "d", "e"), before)
     form._shape.setCurrentIndex(form._shape.findData(shape))
     form._shape.activated.emit(form._shape.currentIndex())
@@ -147,10 +154,9 @@ def test_columns_that_few_rows_have_stay_where_the_shape_reads_them(
     assert {field: getattr(now, field) for field in kept} == kept
 
 
-def test_columns_that_few_rows_have_are_shown_where_they_are_used_and_all_of_them_on_request(qtbot: QtBot) -> None:
-    form = MappingForm()
-    qtbot.addWidget(form)
-    form.show()
+def test_columns_that_few_rows_have_are_shown_where_they_are_used_and_all_of_them_on_request(
+    qtbot: QtBot, form: MappingForm
+) -> None:
     used = Mapping(shape="prompt_completion", prompt="a", completion="b", reasoning="c")
     form.show_mapping(("a", "b", "c", "d"), used)
     assert form._combos["reasoning"].isVisible()
@@ -170,10 +176,7 @@ def test_columns_that_few_rows_have_are_shown_where_they_are_used_and_all_of_the
     assert (changed.args[0].context, changed.args[0].reasoning) == ("c", "")
 
 
-def test_instances_show_the_names_within_them(qtbot: QtBot) -> None:
-    form = MappingForm()
-    qtbot.addWidget(form)
-    form.show()
+def test_instances_show_the_names_within_them(form: MappingForm) -> None:
     used = Mapping(shape="alpaca", prompt="instruction", instances="all", context="in", completion="out")
     form.show_mapping(("instruction", "all"), used)
     assert form.is_whole()
@@ -199,23 +202,18 @@ def test_a_workbook_that_could_not_be_mapped_lets_another_sheet_be_chosen(
     assert '"x", "y"' in page.importing.message.text()
 
 
-def test_what_was_taken_out_can_be_chosen_again(qtbot: QtBot) -> None:
-    form = MappingForm()
-    qtbot.addWidget(form)
-    form.show()
+def test_what_was_taken_out_can_be_chosen_again(form: MappingForm) -> None:
     used = Mapping(shape="preference", prompt="a", completion="b", rejected="c", label="won")
     form.show_mapping(("a", "b", "c", "won"), used)
     choose(form, "label", "")
+    form.show_mapping(("a", "b", "c", "won"), form.chosen())  # as after an import with that choice
     assert form.chosen().label == ""
     assert form._combos["label"].isVisible()
     choose(form, "label", "won")
     assert form.chosen().label == "won"
 
 
-def test_without_instances_nothing_within_them_is_a_column(qtbot: QtBot) -> None:
-    form = MappingForm()
-    qtbot.addWidget(form)
-    form.show()
+def test_without_instances_nothing_within_them_is_a_column(form: MappingForm) -> None:
     columns = ("instruction", "all", "good", "whole")
     used = Mapping(shape="label", prompt="instruction", instances="all", context="in", completion="out", label="good")
     form.show_mapping(columns, used)
@@ -225,19 +223,13 @@ def test_without_instances_nothing_within_them_is_a_column(qtbot: QtBot) -> None
     assert (form.chosen().context, form.chosen().completion) == ("", "")
 
 
-def test_a_column_that_begins_late_is_swapped_like_any_other(qtbot: QtBot) -> None:
-    form = MappingForm()
-    qtbot.addWidget(form)
-    form.show()
+def test_a_column_that_begins_late_is_swapped_like_any_other(form: MappingForm) -> None:
     form.show_mapping(("a", "b"), Mapping(shape="prompt_completion", prompt="a", completion="late"))
     form.swap_button.click()
     assert (form.chosen().prompt, form.chosen().completion) == ("late", "a")
 
 
-def test_columns_that_are_not_in_sight_are_not_chosen(qtbot: QtBot) -> None:
-    form = MappingForm()
-    qtbot.addWidget(form)
-    form.show()
+def test_columns_that_are_not_in_sight_are_not_chosen(form: MappingForm) -> None:
     used = Mapping(shape="chat", messages="said", speaker="role", conversation="id")
     form.show_mapping(("said", "role", "id", "reply"), used)
     for shape in ("prompt_completion", "chat"):
@@ -248,3 +240,11 @@ def test_columns_that_are_not_in_sight_are_not_chosen(qtbot: QtBot) -> None:
             choose(form, "completion", "reply")
     seen = {field for field in ("speaker", "conversation") if form._combos[field].isVisible()}
     assert {field for field in ("speaker", "conversation") if getattr(form.chosen(), field)} <= seen
+
+
+def test_more_columns_are_offered_only_where_a_column_is_left(form: MappingForm) -> None:
+    used = Mapping(shape="prompt_completion", prompt="a", completion="b")
+    form.show_mapping(("a", "b"), used)
+    assert not form.more_button.isVisible()
+    form.show_mapping(("a", "b", "c"), used)
+    assert form.more_button.isVisible()

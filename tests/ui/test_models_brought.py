@@ -43,6 +43,16 @@ def wait_added(qtbot: QtBot, page: ModelsPage) -> None:
     qtbot.waitUntil(lambda: not page.shelf.adding and not page.workplace._tasks, timeout=WAIT)
 
 
+def copied_in(qtbot: QtBot, window: MainWindow, stick: Path) -> ModelsPage:
+    """The window's page of models, with a copy of the stick's good one."""
+    window.show_page("models")
+    page = window.page("models")
+    assert isinstance(page, ModelsPage)
+    page.shelf.add([stick / "models" / "good"], copy=True)
+    wait_added(qtbot, page)
+    return page
+
+
 def look(qtbot: QtBot, page: ModelsPage, place: Path) -> None:
     """Have a folder looked through, as the button does, and wait for what is found."""
     page.offer(place)
@@ -72,11 +82,7 @@ def test_a_stick_is_looked_through_and_what_was_chosen_is_copied(qtbot: QtBot, p
 
 
 def test_a_copy_that_is_taken_away_comes_back(qtbot: QtBot, window: MainWindow, stick: Path) -> None:
-    window.show_page("models")
-    page = window.page("models")
-    assert isinstance(page, ModelsPage)
-    page.shelf.add([stick / "models" / "good"], copy=True)
-    wait_added(qtbot, page)
+    page = copied_in(qtbot, window, stick)
     model = next(card.model for card in page.cards if card.model.copied)
     press(next(card for card in page.cards if card.model.copied), "Move copy to trash")
     assert not Path(model.path).exists()
@@ -133,11 +139,7 @@ def test_a_copy_that_is_checked_again_stays_a_copy(made: Path) -> None:
 
 
 def test_undo_chooses_a_model_again_that_was_chosen(qtbot: QtBot, window: MainWindow, stick: Path) -> None:
-    window.show_page("models")
-    page = window.page("models")
-    assert isinstance(page, ModelsPage)
-    page.shelf.add([stick / "models" / "good"], copy=True)
-    wait_added(qtbot, page)
+    page = copied_in(qtbot, window, stick)
     model = next(card.model for card in page.cards if card.model.copied)
     page.workplace.models.choose(model)
     press(next(card for card in page.cards if card.model.copied), "Move copy to trash")

@@ -86,8 +86,6 @@ class MappingForm(QWidget):
             "label": self.tr("Rating"),
             "text": self.tr("Text"),
             "system": self.tr("System prompt"),
-        }
-        names |= {
             "history": self.tr("Said before"),
             "reasoning": self.tr("Thought before"),
             "tools": self.tr("Tools to call"),
@@ -144,6 +142,8 @@ class MappingForm(QWidget):
         """
         if columns != self._columns:
             self._with_all = False
+            for combo in self._combos.values():
+                combo.setVisible(False)
         self._columns, self._mapping = columns, mapping
         shown = mapping or Mapping(shape="prompt_completion")
         self._shape.setCurrentIndex(self._shape.findData(shown.shape))
@@ -155,8 +155,6 @@ class MappingForm(QWidget):
             for column in (*columns, *inner):
                 combo.addItem(" ".join(column.split())[:60], column)
             combo.setCurrentIndex(max(0, combo.findData(used)))
-        for combo in self._combos.values():
-            combo.setVisible(False)
         self._show_fields()
         self._tell(mapping.reason if mapping is not None else self._missing(shown), wrong=mapping is None)
 
@@ -193,11 +191,11 @@ class MappingForm(QWidget):
         for field, combo in self._combos.items():
             visible = (field in _FIELDS[shape] and (with_turns or field not in _OF_TURNS)) or field in further
             combo.setVisible(visible)
-            self._labels[field].setVisible(visible)
-        self.more_button.setVisible(len(further) < len(_FURTHER[shape]))
-        self._labels["label"].setText(self.tr("Which one won") if shape == "preference" else self.tr("Rating"))
-        for field, combo in self._combos.items():
             combo.setItemText(0, self.tr("(none)") if _is_optional(field, shape) else self.tr("Choose…"))
+            self._labels[field].setVisible(visible)
+        free = set(self._columns) - {combo.currentData() for combo in self._combos.values() if not combo.isHidden()}
+        self.more_button.setVisible(bool(free) and len(further) < len(_FURTHER[shape]))
+        self._labels["label"].setText(self.tr("Which one won") if shape == "preference" else self.tr("Rating"))
         before = self._mapping
         is_pair = shape in ("prompt_completion", "alpaca") and (before is None or not before.instances)
         both = all(self._combos[field].currentData() for field in ("prompt", "completion"))
