@@ -33,6 +33,10 @@ WARM_UP_SHARE = 0.25
 SAMPLES = 120
 FULL_MINUTES = 50
 """A shorter soak stands among tests that run beside it: on a busy machine its lateness says nothing and is let pass."""
+FEW_MINUTES_ALLOW = 3
+"""Times the promised lateness in a shorter soak: a slow machine alone comes near the promise itself (2026-11-30: 90 to
+105 ms with nothing beside it, bare loop 2 ms), and what it is to find, drawing that takes longer with each point, goes
+far beyond. The promise is judged by the full soak and by `bench responsiveness`."""
 BUSY_MS = 30.0
 """An empty loop that is later than this (p99) stands on a busy machine."""
 ALLOWED_FILES = 3
@@ -78,9 +82,10 @@ class Result(msgspec.Struct, kw_only=True):
         growth = self.end_mb - self.warm_mb - self.points_mb
         late, is_full = max(self.p99_ms, self.p99_of_last_quarter_ms), self.minutes >= FULL_MINUTES
         is_busy = self.bare_p99_ms > BUSY_MS
+        allowed_ms = TARGET_P99_MS if is_full else FEW_MINUTES_ALLOW * TARGET_P99_MS
         allowed_mb = 40.0 if is_full else 10.0  # fragments, and arrays that double in size
         worse = {
-            f"the event loop was {late:.0f} ms late (p99)": late > TARGET_P99_MS and not is_busy,
+            f"the event loop was {late:.0f} ms late (p99)": late > allowed_ms and not is_busy,
             f"the machine was too busy to judge ({self.bare_p99_ms:.0f} ms)": is_full and is_busy,
             f"memory grew by {growth:.0f} MB beside the points": growth > allowed_mb,
             f"{self.files} more files are open": self.files > ALLOWED_FILES,
