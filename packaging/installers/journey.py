@@ -77,14 +77,25 @@ class Desk:
         return self.sandbox.run(["xdotool", *words], as_root=False, seconds=60).strip()
 
     def close(self) -> None:
-        """Close the window by its key, then the server."""
-        if self.program is not None:
-            self.press("ctrl+q")
-            self.program.wait(60)
-            self.program = None
-        for process in (self._manager, self._server):
-            process.terminate()
-            process.wait(30)
+        """Close the window by its key, then the server. A window that stays is ended: the next trial needs the screen.
+
+        Raises:
+            RuntimeError: The window stayed; "open" among the pictures shows with what.
+        """
+        program, self.program = self.program, None
+        try:
+            if program is not None:
+                self.press("ctrl+q")
+                program.wait(60)
+        except subprocess.TimeoutExpired as error:
+            self.picture("open")
+            raise RuntimeError("the window did not close within 60 s of Ctrl+Q") from error
+        finally:
+            if program is not None:
+                program.kill()
+            for process in (self._manager, self._server):
+                process.terminate()
+                process.wait(30)
 
     def _window(self) -> str:
         found = subprocess.run(
@@ -119,7 +130,7 @@ def go(desk: Desk) -> dict[str, float]:
     time.sleep(3)
     desk.picture("4-export")
     desk.press("ctrl+Return")
-    took["export"] = desk.wait("the exported adapter", lambda: _exported(desk.sandbox), 300)
+    took["export"] = desk.wait("the exported adapter", lambda: has_export(desk.sandbox.root / HOME), 300)
     time.sleep(2)
     desk.picture("5-exported")
     return took
@@ -152,7 +163,10 @@ def _answers(kept: Path) -> int:
     return sum(reply.get("ended") in ("end_token", "length") and bool(reply.get("text")) for reply in replies)
 
 
-def _exported(sandbox: Sandbox) -> bool:
-    return any((sandbox.root / HOME).glob("*/*/adapter_config.json")) or any(
-        (sandbox.root / HOME).glob("*/adapter_config.json")
-    )
+def has_export(home: Path) -> bool:
+    """Whether an adapter stands in a user's folders under its final name.
+
+    Until it has been compared with the run's adapter its folder begins with a dot, and the window asks before it closes.
+    """
+    found = [*home.glob("*/adapter_config.json"), *home.glob("*/*/adapter_config.json")]
+    return any(not path.parent.name.startswith(".") for path in found)

@@ -11,6 +11,9 @@ from studio.contract.run_folder import RunFolder, starter_folder
 from studio.data.base_identity import BaseIdentity, differences, recall
 from studio.data.model_library import list_models
 
+ADD_IT = "add its folder on the Models page (or by `apprentice models add FOLDER`)"
+"""What to do with a model that lies elsewhere now: window and command line tell of it in the same words."""
+
 
 def find(identity: BaseIdentity, there: Path) -> Path | None:
     """The folder of a model, known by what it holds and not by its name; None where it is nowhere.
@@ -77,8 +80,8 @@ def _changed(work: job.TrainJob, identity: BaseIdentity) -> StudioError:
         "train.other_base",
         f"The run cannot go on: the folder of {work.model_name} holds another model than it was trained on.",
         " ".join(differences(Path(work.model), identity)),
-        f"Bring back the model {identity.name} as it was then: put it there again, or add its folder on the Models "
-        "page. What the run has learned stays as it is until then.",
+        f"Bring back the model {identity.name} as it was then: put it there again, or {ADD_IT}. "
+        "What the run has learned stays as it is until then.",
         where=work.model,
     )
 
@@ -88,7 +91,7 @@ def _gone(work: job.TrainJob, identity: BaseIdentity) -> StudioError:
         "train.base_missing",
         f"The run cannot go on: the model {work.model_name} is gone.",
         f"It lay in {work.model}, and no model that was added is the same.",
-        f"Bring back the model {identity.name}, SHA-256 {identity.sha256[:16]}…: put it there again, or add its folder "
-        "on the Models page. What the run has learned stays as it is until then.",
+        f"Bring back the model {identity.name}, SHA-256 {identity.sha256[:16]}…: put it there again, or {ADD_IT}. "
+        "What the run has learned stays as it is until then.",
         where=work.model,
     )

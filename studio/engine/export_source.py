@@ -110,7 +110,7 @@ def find_base(source: Source) -> Path:
             "export.other_base",
             f"The folder of {source.work.model_name} holds another model than the adapter was trained on.",
             " ".join(base_identity.differences(there, identity)),
-            f"Bring back {identity.name} as it was then: add its folder on the Models page.",
+            f"Bring back {identity.name} as it was then: {base_search.ADD_IT}.",
             where=str(there),
         )
     raise _missing(source, identity)
@@ -123,7 +123,7 @@ def _missing(source: Source, identity: BaseIdentity | None) -> StudioError:
         "export.base_missing",
         f"The base model {name} is gone; without it the adapter cannot be built into it.",
         f"It lay in {there}.",
-        f"Bring back the model {name}{mark}: put it there again, or add its folder on the Models page.",
+        f"Bring back the model {name}{mark}: put it there again, or {base_search.ADD_IT}.",
         where=there,
     )
 

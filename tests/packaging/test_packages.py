@@ -19,6 +19,7 @@ from studio import __version__
 from studio.cli.options import read_job_file
 from studio.contract.job import JOB_SUFFIX
 from studio.data.update_note import SUFFIX
+from studio.engine.export_folder import PARTIAL
 from tests.helpers.shared_data import PROJECT
 
 LINUX, WINDOWS = PROJECT / "packaging" / "linux", PROJECT / "packaging" / "windows"
@@ -319,3 +320,15 @@ def test_what_is_written_outside_the_home_is_found(scripts: None) -> None:
         "var/tmp/left": (2, 2),
     }
     assert sandbox.written_between(before, after) == ["etc/passwd", "home/other", "var/tmp/left"]
+
+
+@pytest.mark.usefixtures("scripts")
+def test_the_trial_of_a_package_waits_for_the_whole_export(tmp_path: Path) -> None:
+    """It had closed the window while the export was still compared, and the window asks then."""
+    journey = importlib.import_module("installers.journey")
+    unfinished = tmp_path / "Documents" / f"{PARTIAL}1-ab"
+    unfinished.mkdir(parents=True)
+    (unfinished / "adapter_config.json").touch()
+    assert not journey.has_export(tmp_path)
+    unfinished.rename(tmp_path / "Documents" / "run-1-Starter")
+    assert journey.has_export(tmp_path)
