@@ -166,7 +166,7 @@ def _answers(kept: Path) -> int:
 def has_export(home: Path) -> bool:
     """Whether an adapter stands in a user's folders under its final name.
 
-    Until it has been compared with the run's adapter its folder begins with a dot, and the window asks before it closes.
+    Until it has been compared with the adapter its folder begins with a dot, and the window asks before it closes.
     """
     found = [*home.glob("*/adapter_config.json"), *home.glob("*/*/adapter_config.json")]
     return any(not path.parent.name.startswith(".") for path in found)
