@@ -1,6 +1,7 @@
 """How a table of text is written down: what cuts its columns, where it begins, whether its first line names them."""
 
 import csv
+import functools
 import io
 import itertools
 import re
@@ -60,6 +61,7 @@ class Layout(msgspec.Struct, frozen=True):
         return self.regular * (1 - self.torn)
 
 
+@functools.lru_cache(maxsize=4)  # a file is looked at, then read
 def detect_layout(head: str, is_whole: bool, suffix: str = "", by_names: bool = True) -> Layout:
     """Find out how a table is written, from its first 256 KiB.
 
@@ -145,7 +147,8 @@ _CUT_WITHIN = {
     for sign in DELIMITERS
 }
 """What tells that a text should have been cut at this sign: a question or a quoted text ends before it."""
-
+_MAY_CUT = re.compile(r'[?!？"\t]')
+"""One of these is in all that `_CUT_WITHIN` finds: most cells have none, and are done with at once."""
 
 _WHOLE_JSON = re.compile(r"(?s)\s*(?:\[.*\]|\{.*\})\s*\Z")
 """A list or an object in one cell: its quotes and commas are its own."""
@@ -153,7 +156,7 @@ _WHOLE_JSON = re.compile(r"(?s)\s*(?:\[.*\]|\{.*\})\s*\Z")
 
 def _is_torn(cells: list[str], delimiter: str) -> bool:
     """Whether another delimiter is left inside a cell, or the comma of a sentence or of a number was taken for one."""
-    texts = [cell for cell in cells if not _WHOLE_JSON.match(cell)]
+    texts = [cell for cell in cells if _MAY_CUT.search(cell) and not _WHOLE_JSON.match(cell)]
     if any(sign != delimiter and wanted.search(cell) for cell in texts for sign, wanted in _CUT_WITHIN.items()):
         return True
     between = itertools.pairwise(cells)
@@ -164,7 +167,7 @@ def _is_torn(cells: list[str], delimiter: str) -> bool:
 
 def _title_rows(table: list[list[str]]) -> int:
     """How many rows stand above the header: each has one filled cell, the table below is regular and wider."""
-    filled = [sum(bool(cell.strip()) for cell in cells) for cells in table]
+    filled = [sum(bool(cell.strip()) for cell in cells) for cells in table[: _TITLE_WITHIN + 1]]
     first = next((at for at, cells in enumerate(filled) if cells > 1), 0)
     below = table[first:]
     if not 0 < first <= _TITLE_WITHIN or len(below) < _LEAST_BELOW_TITLE:
