@@ -102,7 +102,7 @@ PROOFS = {
         "A worker is killed, ended by the system for want of memory, or stopped: the right cause is shown within 5 s "
         "(of a stop: 60 s); no run whose worker is dead is told as running",
         "deaths",
-        ("--n", "2", "--restarts", "8", "--patience", "5"),
+        ("--n", "1", "--restarts", "5", "--patience", "5"),
     ),
     "windows": Proof(
         "P12",

@@ -18,7 +18,7 @@ def work(seconds: float) -> None:
 def test_work_of_our_own_children_is_not_taken_off() -> None:
     watch = Stopwatch()
     work(1.0)
-    assert watch.own_seconds > 1.0 / (os.cpu_count() or 1)
+    assert watch.own_seconds > 0.9 / (os.cpu_count() or 1)  # the system counts in hundredths of a second
     assert watch.own_seconds <= watch.seconds
 
 
