@@ -154,7 +154,7 @@ def prove(base: Path, watch: Watch) -> bool:
     if changed:
         raise StudioError(
             "export.base_changed",
-            f"The base model {known.name} is not what it was when it was added; an export would carry the change.",
+            f"Nothing was exported: the base model {known.name} is not what it was when it was added.",
             f"{'; '.join(changed)}.",
             "Get the model again and put it there. If it was changed on purpose, and before the training, "
             f"{base_search.ADD_IT} again.",
