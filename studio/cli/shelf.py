@@ -119,11 +119,13 @@ def models_check(arguments: argparse.Namespace) -> int:
     Raises:
         StudioError: There is no such folder, it cannot be used, or (with --files) files were changed since.
     """
-    from studio.engine import model_adding, model_folder
+    from studio.engine import fingerprint, model_adding, model_folder
 
     path = places.find_model(arguments.model)
     known = places.added_model(str(path))
     checked = model_folder.check(path)
+    if checked.usable:
+        checked = msgspec.structs.replace(checked, fingerprint=fingerprint.of(path))
     changed = model_adding.changed_files(known) if known and arguments.files else []
     if arguments.json:
         output.print_json(msgspec.to_builtins(checked) | {"changed_files": changed})
@@ -148,6 +150,7 @@ def models_check(arguments: argparse.Namespace) -> int:
     output.say(
         f"Weights {checked.file_bytes / 1e6:.1f} MB, longest text {checked.context} tokens, licence {checked.licence}"
     )
+    output.say(f"Fingerprint {checked.fingerprint}")
     if arguments.files and known is not None:
         output.say(f"All {len(known.sha256)} files are as they were when it was added.")
     for warning in checked.warnings:

@@ -12,9 +12,9 @@ PLAIN_NUMBERS = {
 }
 
 GGUF_NUMBERS = {
-    "f16": "F16: the same answers, two bytes a number",
+    "f16": "F16: nearly always the same answers, two bytes a number",
     "bf16": "BF16: two bytes a number, wide range",
-    "q8_0": "Q8_0: hardly a difference, about one byte a number",
+    "q8_0": "Q8_0: answers can differ a little, about one byte a number",
     "q5_1": "Q5_1: six bits a number",
     "q5_0": "Q5_0: five and a half bits a number",
     "q4_1": "Q4_1: five bits a number",

@@ -1,5 +1,6 @@
 """How an exported model compares with the adapter that it was made from."""
 
+import math
 from typing import Literal
 
 import msgspec
@@ -69,6 +70,8 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
         lacks: What the files do not hold, so that the base model's own was used and nothing was compared there.
         read_by: Who read the files again, and how.
         skipped: Why nothing was compared.
+        base_noted: Whether the base's files have the SHA-256 that was noted when it was added; False: none was noted;
+            None: not asked.
     """
 
     numbers: str
@@ -84,6 +87,7 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     lacks: tuple[Literal["tokenizer", "template"], ...] = ()
     read_by: str = ""
     skipped: str = ""
+    base_noted: bool | None = None
 
     @property
     def bound(self) -> Bound:
@@ -130,6 +134,8 @@ def outcome(parity: Parity) -> str:
     if not parity.prompts:
         return ""
     if parity.same:
+        if parity.base_noted is False:  # a damage behind what the run knows of its base would be in both
+            return "These files behave as the adapter does on the base model as it is now."
         return "These files behave as the adapter did."
     if parity.holds:
         rounding = f"as rounding to {parity.numbers.upper()} can make them"
@@ -145,25 +151,48 @@ def sentences(parity: Parity) -> list[tuple[str, str]]:
     """What was compared and how it came out, to be shown as rows."""
     if not parity.prompts:
         return [("Compared with the adapter", f"no: {parity.skipped}")]
+    bound, count, limit = parity.bound, parity.prompts, parity.bound.difference
     share = parity.same_top1 / parity.places if parity.places else 1.0
-    wanted = f"at least {100 * parity.bound.top1:.1f} %"
+    often = parity.same_top1 >= bound.top1 * parity.places
+    cut = f"{parity.same_ids} of {count}" + _wanted("all", parity.same_ids == count)
+    template = "the same" if parity.same_template else "ANOTHER" + _wanted("the same", False)
+    near = "" if limit is None else _wanted(f"at most {limit:g}", parity.difference <= limit)
+    answers = _wanted_of(parity.same_answers, bound.answers, count, parity.numbers)
     rows = [
-        ("Prompts tried", f"{parity.prompts}"),
-        ("Cut into the same tokens", _unless_lacking(parity, "tokenizer", f"{parity.same_ids} of {parity.prompts}")),
-        ("Chat template", _unless_lacking(parity, "template", "the same" if parity.same_template else "ANOTHER")),
-        ("The same next token is likeliest", f"{100 * share:.2f} % of {parity.places:,} places ({wanted})"),
+        ("Prompts tried", f"{count}"),
+        ("Cut into the same tokens", _unless_lacking(parity, "tokenizer", cut)),
+        ("Chat template", _unless_lacking(parity, "template", template)),
         (
-            "Largest difference of logits",
-            f"{parity.difference:.2g}"
-            + (f" (at most {parity.bound.difference:g})" if parity.bound.difference is not None else ""),
+            "The same next token is likeliest",
+            f"{100 * share:.2f} % of {parity.places:,} places" + _wanted(f"at least {100 * bound.top1:.1f} %", often),
         ),
-        (f"The first {GREEDY} tokens of greedy answers are the same", f"{parity.same_answers} of {parity.prompts}"),
+        ("Largest difference of logits", f"{parity.difference:.2g}" + near),
+        (f"The first {GREEDY} tokens of greedy answers are the same", f"{parity.same_answers} of {count}{answers}"),
     ]
     if parity.ended:
-        rows.append(("Answers that end at the same end token", f"{parity.ended_alike} of {parity.ended}"))
+        ends = _wanted_of(parity.ended_alike, bound.top1, parity.ended, parity.numbers)
+        rows.append(("Answers that end at the same end token", f"{parity.ended_alike} of {parity.ended}{ends}"))
+    if parity.base_noted is not None:
+        rows.append(("Base model", NOTED if parity.base_noted else NOT_NOTED))
     if parity.read_by:
         rows.append(("These files were read", parity.read_by))
     return rows
+
+
+NOTED = "its files have the SHA-256 that was noted when it was added"
+NOT_NOTED = "known by the first bytes of each tensor alone: no SHA-256 of its files is noted"
+
+
+def _wanted(bound: str, holds: bool) -> str:
+    """What must hold, to follow what was found; said where it does not."""
+    return f" ({bound})" if holds else f" ({bound}: NOT REACHED)"
+
+
+def _wanted_of(found: int, share: float, count: int, numbers: str) -> str:
+    """The same of a share of a count."""
+    if not share:
+        return f" ({numbers.upper()} promises none)"
+    return _wanted(f"at least {math.ceil(share * count)}", found >= share * count)
 
 
 def _unless_lacking(parity: Parity, what: str, told: str) -> str:

@@ -107,7 +107,7 @@ def differences(model: Path, identity: BaseIdentity) -> list[str]:
     except (OSError, ValueError):  # no model, or a damaged one
         same = False
     if not same:
-        return [f"Its weights are not those of SHA-256 {identity.sha256[:16]}…"]
+        return [f"Its weights are not those of the fingerprint {identity.sha256[:16]}…"]
     here = config_of(model)
     if here == identity.config or not identity.config:
         return []

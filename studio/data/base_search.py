@@ -7,6 +7,7 @@ import msgspec
 from studio.contract import events, job
 from studio.contract.control import Emit
 from studio.contract.errors import Problem, StudioError
+from studio.contract.events import ModelChecked
 from studio.contract.run_folder import RunFolder, starter_folder
 from studio.data.base_identity import BaseIdentity, differences, recall
 from studio.data.model_library import list_models
@@ -24,6 +25,25 @@ def find(identity: BaseIdentity, there: Path) -> Path | None:
     """
     places = dict.fromkeys([there, *(Path(model.path) for model in list_models()), starter_folder()])
     return next((place for place in places if place.is_dir() and not differences(place, identity)), None)
+
+
+def noted(place: Path) -> ModelChecked | None:
+    """What was noted of the model in a folder when it was added; None where no SHA-256 of its files was."""
+    there = place.resolve()
+    return next((known for known in list_models() if known.sha256 and Path(known.path).resolve() == there), None)
+
+
+def mark(identity: BaseIdentity) -> str:
+    """By what a person finds a model again, to follow its name.
+
+    The SHA-256 of its weights is what a model's page and other programs tell; where none was noted there is the
+    fingerprint, which `apprentice models check` shows of any folder.
+    """
+    known = next((model for model in list_models() if model.fingerprint == identity.sha256), None)
+    weights = sorted(name for name in known.sha256 if name.endswith(".safetensors")) if known is not None else []
+    if known is None or not weights:
+        return f"fingerprint {identity.sha256[:16]}… (`apprentice models check FOLDER` shows it)"
+    return f"whose {weights[0]} has the SHA-256 {known.sha256[weights[0]]}"
 
 
 def follow(work: job.TrainJob, folder: RunFolder, emit: Emit) -> job.TrainJob:
@@ -91,7 +111,7 @@ def _gone(work: job.TrainJob, identity: BaseIdentity) -> StudioError:
         "train.base_missing",
         f"The run cannot go on: the model {work.model_name} is gone.",
         f"It lay in {work.model}, and no model that was added is the same.",
-        f"Bring back the model {identity.name}, SHA-256 {identity.sha256[:16]}…: put it there again, or {ADD_IT}. "
+        f"Bring back the model {identity.name}, {mark(identity)}: put it there again, or {ADD_IT}. "
         "What the run has learned stays as it is until then.",
         where=work.model,
     )

@@ -44,7 +44,7 @@ def card_text(
     begun = [_front_matter(summary, form, named), *head, use(summary, form)]
     learned = [
         _data(summary, _last(told, events.DataReport)),
-        _figures(summary, _last(told, events.Evaluated)),
+        _figures(summary, [event.loss for event in told if isinstance(event, events.Evaluated) and event.step]),
         _chosen(folder, summary),
     ]
     settings = _settings(summary.job.settings, _last(told, events.Started), _last(told, events.Hello))
@@ -179,9 +179,9 @@ def _told_of(parent: Parent) -> str:
     return f": size {parent.rank}, trained on {plain(parent.dataset)}; {terms}"
 
 
-def _figures(summary: RunSummary, last: events.Evaluated | None) -> str:
+def _figures(summary: RunSummary, held_back: list[float]) -> str:
     rows: list[tuple[str, str]] = [("Steps", f"{summary.steps:,}"), ("Training time", f"{summary.seconds:,.0f} s")]
-    rows += [(name, f"{value:.4f}") for name, value in _losses(summary, last) if value is not None]
+    rows += [(name, f"{value:.4f}") for name, value in _losses(summary, held_back) if value is not None]
     finished = summary.finished
     energy = finished.energy_wh if finished else None
     rows.append(("Energy of the graphics card", f"{energy:,.2f} Wh" if energy is not None else "not measured"))
@@ -209,11 +209,12 @@ def _compared(parity: Parity | None) -> str:
     return "\n".join(["## Compared with the adapter", "", *said, "| | |", "| --- | --- |", *rows])
 
 
-def _losses(summary: RunSummary, last: events.Evaluated | None) -> Iterator[tuple[str, float | None]]:
+def _losses(summary: RunSummary, held_back: list[float]) -> Iterator[tuple[str, float | None]]:
+    """The losses; those of `held_back` are of trained steps alone, never of the base before the first."""
     yield "Loss, first step", summary.loss_first
     yield "Loss, last step", summary.loss_last
-    yield "Held-back loss, best", summary.best_loss
-    yield "Held-back loss, last", last.loss if last else None
+    yield "Held-back loss, best", min(held_back, default=None)
+    yield "Held-back loss, last", held_back[-1] if held_back else None
 
 
 def _verdict_rows(verdict: events.Verdict) -> Iterator[tuple[str, str]]:

@@ -244,7 +244,7 @@ def _read_whole(folder: RunFolder) -> Told:
             case events.Step():
                 first = event.loss if first is None else first
                 last, steps, total, seconds = event.loss, event.step, event.total_steps, event.train_seconds
-            case events.Evaluated():
+            case events.Evaluated() if event.step:  # step 0 is the base, untrained
                 best = event.loss if best is None else min(best, event.loss)
             case events.Finished():
                 finished = event

@@ -108,6 +108,15 @@ def require_free(destination: Path) -> None:
             "Choose another name.",
             where=str(destination),
         )
+    there = next(folder for folder in destination.parents if os.path.lexists(folder) or folder == folder.parent)
+    if os.path.isfile(there):
+        raise StudioError(
+            "export.unwritable",
+            "The export could not be written.",
+            f"{there} is a file, not a folder.",
+            "Choose another folder.",
+            where=str(there),
+        )
 
 
 def require_room(folder: Path, size: int) -> None:

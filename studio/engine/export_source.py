@@ -9,10 +9,13 @@ from studio.contract.compatibility import export_problem
 from studio.contract.control import Control, Emit, Going
 from studio.contract.errors import StudioError
 from studio.contract.event import Event
+from studio.contract.events import Progress
+from studio.contract.parity import Parity
 from studio.contract.run_folder import RunFolder
 from studio.data import base_identity, base_search
 from studio.data.base_identity import BaseIdentity, recall
 from studio.data.run_history import RunSummary, summarise
+from studio.engine import export_folder, model_adding, model_files
 from studio.engine.weights_file import Damaged, read_header
 
 WEIGHTS = "adapter_model.safetensors"
@@ -116,9 +119,58 @@ def find_base(source: Source) -> Path:
     raise _missing(source, identity)
 
 
+def prove(base: Path, watch: Watch) -> bool:
+    """See that a base model is what it was when it was added: every byte of its weights and of its tokenizer.
+
+    A run knows its base by the first bytes of each tensor, and a comparison with the adapter reads the same base: what
+    was damaged behind them only the files' own SHA-256 tells.
+
+    Returns:
+        Whether that could be asked; not where no SHA-256 is noted, as of the built-in model.
+
+    Raises:
+        StudioError: A file is another one or cannot be read, or the user stopped the export.
+    """
+    known = base_search.noted(base)
+    if known is None:
+        return False
+    mattering = {
+        name: sha256
+        for name, sha256 in known.sha256.items()
+        if name.endswith(".safetensors") or name in model_files.BESIDE
+    }
+    done, total = 0, sum((base / name).stat().st_size for name in mattering if (base / name).is_file())
+
+    def told(count: int) -> None:
+        nonlocal done
+        export_folder.require_going(watch.control)
+        done += count
+        watch.emit(Progress(stage="Comparing the base model's SHA-256", done=done, total=total, unit="bytes"))
+
+    try:
+        changed = model_adding.changed_files(msgspec.structs.replace(known, sha256=mattering), told)
+    except OSError as error:
+        changed = [f"{Path(error.filename or base).name} cannot be read ({error.strerror or error})"]
+    if changed:
+        raise StudioError(
+            "export.base_changed",
+            f"Nothing was exported: the base model {known.name} is not what it was when it was added.",
+            f"{'; '.join(changed)}.",
+            "Get the model again and put it there. If it was changed on purpose, and before the training, "
+            f"{base_search.ADD_IT} again.",
+            where=str(base),
+        )
+    return True
+
+
+def with_base(found: Parity | None, noted: bool | None) -> Parity | None:
+    """What was found, and whether the base was proved (`prove`); None: not asked, as it is no part of the files."""
+    return msgspec.structs.replace(found, base_noted=noted) if found is not None else None
+
+
 def _missing(source: Source, identity: BaseIdentity | None) -> StudioError:
     name, there = source.work.model_name, source.work.model
-    mark = f", SHA-256 {identity.sha256[:16]}…" if identity is not None else ""
+    mark = f", {base_search.mark(identity)}" if identity is not None else ""
     return StudioError(
         "export.base_missing",
         f"The base model {name} is gone; without it the adapter cannot be built into it.",

@@ -29,14 +29,22 @@ def export(work: ExportJob, emit: Emit, control: Control) -> Exported:
         )
     numbers = EXPORTS[work.export].numbers
     if work.numbers and work.numbers not in numbers:
-        known = f"Known for this form: {', '.join(numbers)}." if numbers else "This form has none to choose from."
-        raise StudioError("export.unknown_numbers", f"There is no number format {work.numbers!r} here.", fix=known)
+        raise _no_such_numbers(work)
     _require_outside(Path(work.destination))
     from studio.engine.export_source import Watch, Wish
 
     module = importlib.import_module(f"studio.engine.exports.{work.export}")
     wish = Wish(numbers=work.numbers, check=work.check)
     return cast(Exported, module.write(Path(work.run), Path(work.destination), wish, Watch(emit, control)))
+
+
+def _no_such_numbers(work: ExportJob) -> StudioError:
+    label, numbers = EXPORTS[work.export].label, EXPORTS[work.export].numbers
+    why = f"It has {', '.join(numbers)}." if numbers else "It has none to choose from: its numbers stay as they are."
+    having = [name for name, form in EXPORTS.items() if work.numbers in form.numbers]
+    other = f", or choose a form that has it (--form): {', '.join(having)}" if having else ""
+    fix = f"Choose one of these (--numbers){other}." if numbers else f"Leave --numbers out{other}."
+    return StudioError("export.unknown_numbers", f"{label} has no number format {work.numbers!r}.", why, fix)
 
 
 def _require_outside(destination: Path) -> None:

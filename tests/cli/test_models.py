@@ -57,6 +57,10 @@ def test_a_referenced_model_stays_where_it_is(capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr().out
     assert "LlamaForCausalLM" in said
     assert "chat: fits" in said
+    assert main(["models", "check", str(model)]) == 0
+    print_ = fingerprint.of(model)
+    assert f"Fingerprint {print_}\n" in capsys.readouterr().out
+    assert told(capsys, "models", "check", str(model))["fingerprint"] == print_
     assert not told(capsys, "models", "remove", str(model), "--delete-copy")["deleted"]
     assert (model / "config.json").is_file()
 
@@ -203,9 +207,11 @@ def test_two_runs_are_combined_and_the_result_is_exported_and_chats(
     for option in (["--rank", "4"], ["--density", "0.3"]):  # of other ways: added up as it is, it would go unheard
         assert refused(capsys, "combine", one.id, other.id, "--how", "weighted", *option) == "combine.not_of_this_way"
     assert refused(capsys, "combine", one.id, other.id, "--how", "ties", "--rank", "4") == "combine.not_of_this_way"
-    assert (
-        refused(capsys, "export", "both", "--to", str(tmp_path / "x"), "--numbers", "f16") == "export.unknown_numbers"
-    )
+    wrong = ["export", "both", "--to", str(tmp_path / "x"), "--numbers"]
+    assert refused(capsys, *wrong, "f16") == "export.unknown_numbers"
+    assert main([*wrong, "q4_0"]) == 2
+    fix = "Leave --numbers out, or choose a form that has it (--form): gguf, ollama, lm_studio."
+    assert fix in " ".join(capsys.readouterr().err.split())
 
 
 # --- what goes wrong on the way out ---------------------------------------------------------------------------------
@@ -222,7 +228,7 @@ def test_a_base_that_is_gone_or_another_is_named_with_its_hash(
     assert refused(capsys, *export) == "export.base_missing"
     assert main(export) == 2
     said = capsys.readouterr().err
-    assert "Bring back the model tiny, SHA-256 " in said
+    assert "Bring back the model tiny, fingerprint " in said
     assert "Traceback" not in said
     tiny_model(model, seed=7)
     assert refused(capsys, *export) == "export.other_base"

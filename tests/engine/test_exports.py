@@ -163,6 +163,21 @@ def test_a_run_that_did_not_end_says_so_in_its_card(run: Path, tmp_path: Path) -
     assert "forgot anything it knew was not measured" in card
 
 
+def test_a_held_back_loss_of_the_untrained_base_is_no_figure_of_the_adapter(run: Path, tmp_path: Path) -> None:
+    folder = RunFolder(run)
+    told = [event for event in map(events.decode, folder.iter_lines()) if event is not None]
+    before = events.Evaluated(step=0, loss=0.25, best=False, rows=58)
+
+    def card(kept: list[events.AnyEvent], name: str) -> str:
+        folder.events.write_bytes(b"".join(events.encode(event).rstrip(b"\n") + b"\n" for event in kept))
+        return (Path(adapter.write(run, tmp_path / name).path) / "README.md").read_text(encoding="utf-8")
+
+    assert "| Held-back loss, best | 0.5000 |\n| Held-back loss, last | 0.5000 |" in card([before, *told], "one")
+    assert "| Held-back loss, best" not in card(
+        [before, *(event for event in told if not isinstance(event, events.Evaluated))], "two"
+    )
+
+
 def test_an_adapter_is_exported_although_its_base_is_gone(run: Path, tmp_path: Path) -> None:
     folder = RunFolder(run)
     work = job.load(folder.job)
@@ -221,4 +236,8 @@ def test_a_disk_that_fails_leaves_no_half_export(
 
 def test_a_destination_that_is_no_folder_is_refused(run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert code(run, tmp_path / "file" / "x") == "export.unwritable"
+    for place in (tmp_path / "file" / "x", tmp_path / "file" / "x" / "y"):
+        with pytest.raises(StudioError) as caught:
+            adapter.write(run, place)
+        assert caught.value.problem.code == "export.unwritable"
+        assert caught.value.problem.why == f"{tmp_path / 'file'} is a file, not a folder."

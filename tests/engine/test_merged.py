@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,12 +13,14 @@ from studio.contract import events, job
 from studio.contract.compatibility import UNMERGEABLE
 from studio.contract.control import Wish as Wanted
 from studio.contract.errors import StudioError
+from studio.contract.job import AddModelJob
 from studio.contract.methods import METHODS
+from studio.contract.parity import outcome
 from studio.contract.run_folder import RunFolder
 from studio.data import model_library
-from studio.engine import export_folder, model_folder, weights_writer
+from studio.engine import export_folder, model_adding, model_folder, weights_writer
 from studio.engine.export_source import Watch, Wish
-from studio.engine.exports import merged
+from studio.engine.exports import adapter, gguf, gguf_adapter, merged
 from tests.engine.exported_run import learned_run, said_by, said_with_adapter
 from tests.engine.ground import Person
 from tests.helpers.tiny_models import ARCHITECTURES, tiny_model
@@ -136,10 +139,79 @@ def test_a_base_that_is_gone_is_named_with_its_fingerprint(tmp_path: Path) -> No
     with pytest.raises(StudioError) as caught:
         merged.write(run.path, tmp_path / "out")
     assert caught.value.problem.code == "export.base_missing"
-    assert "Bring back the model tiny, SHA-256 " in caught.value.problem.fix
+    assert "Bring back the model tiny, fingerprint " in caught.value.problem.fix
     # Added under another path, it is found again.
     model_library.put_model(model_folder.check(tmp_path / "elsewhere"))
     assert merged.write(run.path, tmp_path / "out").total_bytes > 100_000
+
+
+def damaged_after_it_was_added(tmp_path: Path) -> tuple[RunFolder, Path]:
+    """A run, and its base that was added and then changed behind what the run knows of it."""
+    model = tiny_model(tmp_path / "model")
+    person = Person()
+    model_library.put_model(model_adding.add(AddModelJob(path=str(model), copy=False), person, person))
+    run = learned_run(tmp_path, model)
+    path = model / "model.safetensors"
+    header = int.from_bytes(path.read_bytes()[:8], "little")
+    weights = bytearray(path.read_bytes())
+    place = json.loads(weights[8 : 8 + header])["model.layers.0.mlp.down_proj.weight"]["data_offsets"][0]
+    for byte in range(8192, 8192 + 400, 4):
+        weights[8 + header + place + byte] ^= 0xFF
+    path.write_bytes(weights)
+    return run, model
+
+
+@pytest.mark.parametrize("form", [merged, gguf, gguf_adapter])
+def test_a_base_whose_files_are_not_those_that_were_added_is_refused(form: Any, tmp_path: Path) -> None:
+    run, model = damaged_after_it_was_added(tmp_path)
+    with pytest.raises(StudioError) as caught:
+        form.write(run.path, tmp_path / "out")
+    problem = caught.value.problem
+    assert (problem.code, problem.where) == ("export.base_changed", str(model))
+    assert problem.why == "model.safetensors was changed."
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_adapter_leaves_alone_and_is_not_compared_on_a_base_that_was_changed(tmp_path: Path) -> None:
+    run, _ = damaged_after_it_was_added(tmp_path)
+    found = adapter.write(run.path, tmp_path / "out").parity
+    assert found is not None
+    assert found.skipped == "files of the base model are not what they were when it was added"
+
+
+def test_a_base_is_proved_before_it_is_built_in_and_that_can_be_stopped(llama: Path, tmp_path: Path) -> None:
+    person = Person()
+    model_library.put_model(model_adding.add(AddModelJob(path=str(llama), copy=False), person, person))
+    run = learned_run(tmp_path, llama)
+    person = Person()
+    found = merged.write(run.path, tmp_path / "out", watch=Watch(person, person)).parity
+    assert found is not None
+    assert found.base_noted
+    assert outcome(found) == "These files behave as the adapter did."
+    told = [event for event in person.all(events.Progress) if "SHA-256" in event.stage]
+    assert told[-1].done == told[-1].total > (llama / "model.safetensors").stat().st_size
+
+    def stop(event: object) -> Wanted | None:
+        return "stop" if isinstance(event, events.Progress) and "SHA-256" in event.stage else None
+
+    for number, form in enumerate((merged, adapter)):
+        person = Person(stop)
+        with pytest.raises(StudioError) as caught:
+            form.write(run.path, tmp_path / f"stopped-{number}", watch=Watch(person, person))
+        assert caught.value.problem.code == "export.stopped"
+
+
+def test_a_base_that_is_away_is_named_with_the_sha256_of_its_weights(tmp_path: Path) -> None:
+    model = tiny_model(tmp_path / "model")
+    person = Person()
+    added = model_adding.add(AddModelJob(path=str(model), copy=False), person, person)
+    model_library.put_model(added)
+    run = learned_run(tmp_path, model)
+    shutil.rmtree(model)
+    with pytest.raises(StudioError) as caught:
+        merged.write(run.path, tmp_path / "out")
+    sha256 = added.sha256["model.safetensors"]
+    assert f"the model tiny, whose model.safetensors has the SHA-256 {sha256}: put it" in caught.value.problem.fix
 
 
 def test_another_model_in_the_place_of_the_base_is_refused(tmp_path: Path) -> None:

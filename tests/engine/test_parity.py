@@ -58,8 +58,10 @@ def test_what_was_found_stands_in_the_card_and_in_the_event(llama: Path, tmp_pat
     assert exported.run == run.id == "run-lora-1"
     assert f"The run is {run.id}." in (tmp_path / "out" / "README.md").read_text()
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "## Compared with the adapter\n\nThese files behave as the adapter did." in card
-    assert "| Cut into the same tokens | 8 of 8 |" in card
+    assert (
+        "## Compared with the adapter\n\nThese files behave as the adapter does on the base model as it is now." in card
+    )
+    assert "| Cut into the same tokens | 8 of 8 (all) |" in card
     unchecked = merged.write(run.path, tmp_path / "unchecked", Wish(check=False))
     assert unchecked.parity is None
     assert "Compared with" not in (tmp_path / "unchecked" / "README.md").read_text()
@@ -135,10 +137,27 @@ def test_a_parity_says_what_it_counted() -> None:
     assert found.holds
     told = dict(sentences(found))
     assert told["The same next token is likeliest"] == "99.50 % of 200 places (at least 98.0 %)"
-    assert told[f"The first {GREEDY} tokens of greedy answers are the same"] == "7 of 8"
+    assert told[f"The first {GREEDY} tokens of greedy answers are the same"] == "7 of 8 (at least 4)"
     assert not msgspec.structs.replace(found, same_top1=150).holds
     assert not msgspec.structs.replace(found, same_ids=7).holds
     assert not msgspec.structs.replace(found, numbers="f32").holds
+
+
+def test_every_row_that_decides_tells_its_bound_and_the_one_that_failed() -> None:
+    found = Parity(numbers="q8_0", prompts=8, same_ids=7, same_template=False, places=36, same_top1=35, same_answers=3,
+                   ended=8, ended_alike=7, base_noted=False)  # fmt: skip
+    told = dict(sentences(found))
+    assert told["Cut into the same tokens"] == "7 of 8 (all: NOT REACHED)"
+    assert told["Chat template"] == "ANOTHER (the same: NOT REACHED)"
+    assert told["The same next token is likeliest"] == "97.22 % of 36 places (at least 97.0 %)"
+    answers = f"The first {GREEDY} tokens of greedy answers are the same"
+    assert told[answers] == "3 of 8 (at least 4: NOT REACHED)"
+    assert told["Answers that end at the same end token"] == "7 of 8 (at least 8: NOT REACHED)"
+    assert dict(sentences(msgspec.structs.replace(found, numbers="q4_0")))[answers] == "3 of 8 (Q4_0 promises none)"
+    assert "no SHA-256 of its files is noted" in told["Base model"]
+    exact = dict(sentences(msgspec.structs.replace(found, numbers="f32", difference=0.5, base_noted=True)))
+    assert exact["Largest difference of logits"] == "0.5 (at most 0.001: NOT REACHED)"
+    assert "SHA-256 that was noted when it was added" in exact["Base model"]
 
 
 SAME = Parity(numbers="f16", prompts=8, same_ids=8, places=300, same_top1=300, same_answers=8, ended=8, ended_alike=8)

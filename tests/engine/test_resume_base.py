@@ -103,7 +103,7 @@ def test_a_model_that_moved_and_was_added_is_found_and_the_run_ends_bit_for_bit_
     moved = model.rename(tmp_path / "elsewhere")
     problem = refused(folder)
     assert problem.code == "train.base_missing"
-    assert "Bring back the model tiny, SHA-256 " in problem.fix
+    assert "Bring back the model tiny, fingerprint " in problem.fix
     model_library.put_model(model_folder.check(moved))
     tiny_model(model, seed=5)  # another model has taken its place
     second = go_on(folder)

@@ -81,9 +81,10 @@ def test_the_card_that_is_shown_is_the_card_that_is_written(
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
     press(page, "Open folder")
     assert opened == [str(target)]
-    # A second export overwrites nothing and offers another name.
+    # A second export overwrites nothing and offers another name; its card tells nothing of the files of the first.
     export(qtbot, page)
     assert "exists already" in page.message.text()
+    assert page.card.toPlainText() == shown
     press(page, "Export under another name")
     qtbot.waitUntil(lambda: not page.job.going and not page.workplace._tasks, timeout=WAIT)
     assert (tmp_path / "out" / "run-1-tiny-2" / "adapter_model.safetensors").is_file()
@@ -161,7 +162,7 @@ def test_a_whole_model_is_exported_compared_and_the_result_stays_on_the_page(
     page.job.progressed.connect(lambda progress: told.append(page.progress.stage.text()))
     export(qtbot, page)
     assert page.parity.isVisible()
-    assert "The files behave as the adapter did." in page.parity.text()
+    assert "The files behave as the adapter does on the base model as it is now." in page.parity.text()
     assert "Cut into the same tokens: 8 of 8" in page.parity.text()
     assert any(text.startswith("Building what was learned into the model: ") for text in told)
     assert not page.progress.isVisible()
@@ -357,7 +358,7 @@ def test_a_base_that_is_gone_is_asked_for_by_name_and_hash(qtbot: QtBot, page: E
     base.rename(tmp_path / "away")
     export(qtbot, page)
     assert "The base model tiny is gone" in page.message.text()
-    assert "Bring back the model tiny, SHA-256 " in page.message.text()
+    assert "Bring back the model tiny, fingerprint " in page.message.text()
     (tmp_path / "away").rename(base)
     export(qtbot, page)
     assert "Cut into the same tokens: 8 of 8" in page.parity.text()

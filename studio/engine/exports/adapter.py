@@ -11,7 +11,7 @@ from studio.contract.events import Exported, Progress
 from studio.contract.parity import Parity
 from studio.data.model_card import write_card
 from studio.engine import export_folder, fingerprint, model_folder, parity
-from studio.engine.export_source import CONFIG, WEIGHTS, Source, Watch, Wish, find_base, open_source
+from studio.engine.export_source import CONFIG, WEIGHTS, Source, Watch, Wish, find_base, open_source, prove, with_base
 from studio.engine.tokenizer_file import read_template
 from studio.engine.weights_file import Damaged, read_header, read_json
 from studio.engine.weights_writer import file_hash, require_written
@@ -20,6 +20,7 @@ OTHER = "where the base model lay, there is another model than the adapter was t
 WITHOUT_BASE = {
     "export.base_missing": "the base model is not on this computer any more",
     "export.other_base": OTHER,
+    "export.base_changed": "files of the base model are not what they were when it was added",
     "adapter.other_base": OTHER,
     "adapter.damaged": "what the adapter says of its base model cannot be read",
 }
@@ -90,14 +91,18 @@ def _template(model: Path) -> str | None:
         return None  # the adapter is whole without it
 
 
-def _compared(temporary: Path, source: Source, base: Path | None, why: str, watch: Watch) -> Parity:
+def _compared(temporary: Path, source: Source, base: Path | None, why: str, watch: Watch) -> Parity | None:
     """How what was written behaves on the base model, beside the run's own adapter; nothing in it was rounded."""
+    noted = False
     if base is not None:
         try:
             model_folder.require_usable(base)
             fingerprint.require_same(source.adapter, base)
+            noted = prove(base, watch)
         except StudioError as error:
+            if error.problem.code == "export.stopped":
+                raise
             why = WITHOUT_BASE.get(error.problem.code, UNUSABLE)
     if base is None or why:
         return Parity(numbers="f32", skipped=why)
-    return parity.compare(source, base, "f32", parity.of_adapter(temporary, base), watch)
+    return with_base(parity.compare(source, base, "f32", parity.of_adapter(temporary, base), watch), noted or None)

@@ -12,7 +12,7 @@ from studio.contract.parity import Parity
 from studio.data.licence import licence
 from studio.data.model_card import write_card
 from studio.engine import export_folder, gguf_file, gguf_model, gguf_tokenizer, k_quants, model_config, parity
-from studio.engine.export_source import Source, Watch, Wish, find_base, open_source
+from studio.engine.export_source import Source, Watch, Wish, find_base, open_source, prove, with_base
 from studio.engine.gguf_model import Array
 from studio.engine.merging import Merging
 from studio.engine.tokens import load_tokenizer
@@ -64,10 +64,12 @@ def write_folder(
     numbers = wish.numbers or next(iter(EXPORTS[form].numbers))
     k_quants.require(numbers)
     base = find_base(source)
+    noted = prove(base, watch)
     with export_folder.new_export(destination) as temporary:
         place = temporary / inside
         place.mkdir(parents=True, exist_ok=True)
         path, found = _fill(place, source, base, numbers, wish.check, watch, destination.name)
+        found = with_base(found, noted)
         finish(path, base)
         write_card(temporary / "README.md", source.folder, source.summary, form, found, wish.numbers)
     return export_folder.told(destination, source.folder.id, found)

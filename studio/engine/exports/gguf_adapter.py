@@ -12,7 +12,7 @@ from studio.contract.events import Exported
 from studio.contract.exports import EXPORTS
 from studio.data.model_card import write_card
 from studio.engine import export_folder, gguf_file, gguf_model, model_config, parity
-from studio.engine.export_source import Source, Watch, Wish, find_base, open_source
+from studio.engine.export_source import Source, Watch, Wish, find_base, open_source, prove, with_base
 from studio.engine.gguf_model import Array
 from studio.engine.merging import Merging
 
@@ -33,6 +33,7 @@ def write(run: Path, destination: Path, wish: Wish = Wish(), watch: Watch = Watc
     destination = Path(os.path.abspath(destination))
     export_folder.require_free(destination)
     base = find_base(source)
+    noted = wish.check and prove(base, watch)  # its weights stay out of the file: only the comparison reads them
     merging = Merging(base, source.adapter)  # first: it looks at the base's files before anything reads them
     numbers = wish.numbers or next(iter(EXPORTS["gguf_adapter"].numbers))
     with export_folder.new_export(destination) as temporary:
@@ -41,6 +42,7 @@ def write(run: Path, destination: Path, wish: Wish = Wish(), watch: Watch = Watc
         found = None
         if wish.check:
             found = parity.compare(source, base, numbers, parity.of_gguf_adapter(path, base), watch)
+            found = with_base(found, noted or None)
         write_card(temporary / "README.md", source.folder, source.summary, "gguf_adapter", found, wish.numbers)
     return export_folder.told(destination, source.folder.id, found)
 

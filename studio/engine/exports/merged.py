@@ -10,7 +10,7 @@ from studio.contract.exports import EXPORTS
 from studio.contract.parity import BOUNDS, Parity
 from studio.data.model_card import write_card
 from studio.engine import export_folder, model_files, model_folder, parity
-from studio.engine.export_source import Source, Watch, Wish, find_base, open_source
+from studio.engine.export_source import Source, Watch, Wish, find_base, open_source, prove, with_base
 from studio.engine.merging import Merging
 from studio.engine.tokens import load_tokenizer
 from studio.engine.weights_file import read_weights
@@ -43,9 +43,10 @@ def write(
     destination = Path(os.path.abspath(destination))
     export_folder.require_free(destination)
     base = find_base(source)
+    noted = prove(base, watch)
     with export_folder.new_export(destination) as temporary:
         fill(temporary, source, base, wish, watch, shard_bytes)
-        found = _compared(temporary, source, base, wish, watch)
+        found = with_base(_compared(temporary, source, base, wish, watch), noted)
         write_card(temporary / "README.md", source.folder, source.summary, "merged", found, wish.numbers)
     return export_folder.told(destination, source.folder.id, found)
 

@@ -251,6 +251,7 @@ class ExportPage(Page):
             return
         self.message.clear()
         self.parity.show_parity(None)
+        self._show_card()  # the one before may tell how the files of another export compare
         self.progress.start()
         self.job.start(
             ExportJob(
@@ -306,7 +307,7 @@ class ExportPage(Page):
             actions = [(self.tr("Choose folder…"), self._browse)]
         elif problem.code == "export.exists":
             actions = [(self.tr("Export under another name"), self._export_beside)]
-        elif problem.code in ("export.base_missing", "export.other_base"):
+        elif problem.code in ("export.base_missing", "export.other_base", "export.base_changed"):
             actions = [(self.tr("Open Models"), lambda: self.page_wanted.emit("models"))]
         self.message.show_problem(problem, actions)
 

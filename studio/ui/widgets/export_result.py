@@ -92,6 +92,8 @@ class ParityCard(QFrame):
             kind, words = ("info", "accent"), self.tr("The files were not compared with the adapter.")
         elif parity.same:
             kind, words = ("check", "success"), self.tr("The files behave as the adapter did.")
+            if parity.base_noted is False:
+                words = self.tr("The files behave as the adapter does on the base model as it is now.")
         elif parity.holds:
             kind = ("info", "accent")
             words = self.tr(
