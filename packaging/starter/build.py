@@ -9,6 +9,7 @@ python packaging/starter/build.py --out DIR  writes elsewhere
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import json
 import os
@@ -39,6 +40,7 @@ TOKENIZER_TEXTS = 30_000
 GENERAL_ROWS = 1500
 CHECKED_TEXTS = 120_000
 THREADS = 2
+SUMS = "SHA256SUMS"
 
 
 def main(arguments: list[str]) -> int:
@@ -101,6 +103,7 @@ def build_model(world: World, probes: list[Probe], recipe: Recipe, folder: Path)
         scores = score_saved(Path(temporary), probes)
         parameters = sum(parameter.numel() for parameter in model.parameters())
         write_card(Path(temporary) / "README.md", world.fact_count, parameters, recipe, minutes, scores)
+        write_sums(Path(temporary))
         for path in sorted(Path(temporary).iterdir()):
             os.replace(path, folder / path.name)
 
@@ -113,6 +116,13 @@ def save_model(model: LlamaForCausalLM, tokenizer: Tokenizer, folder: Path) -> N
     model.generation_config.eos_token_id = model.config.eos_token_id
     model.generation_config.pad_token_id = model.config.pad_token_id
     model.to(torch.bfloat16).save_pretrained(folder)
+
+
+def write_sums(folder: Path) -> None:
+    """Notes the SHA-256 of each file, as `sha256sum` does: an export asks whether the model is still what was shipped."""
+    paths = sorted(path for path in folder.iterdir() if path.name not in (SUMS, "README.md"))
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in paths]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
 def score_saved(folder: Path, probes: list[Probe]) -> dict[str, tuple[int, int]]:

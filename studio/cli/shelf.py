@@ -126,7 +126,7 @@ def models_check(arguments: argparse.Namespace) -> int:
     checked = model_folder.check(path)
     if checked.usable:
         checked = msgspec.structs.replace(checked, fingerprint=fingerprint.of(path))
-    changed = model_adding.changed_files(known) if known and arguments.files else []
+    changed = model_adding.changed_files(path, known.sha256) if known and arguments.files else []
     if arguments.json:
         output.print_json(msgspec.to_builtins(checked) | {"changed_files": changed})
         return 0 if checked.usable and not changed else 2

@@ -179,7 +179,7 @@ def sentences(parity: Parity) -> list[tuple[str, str]]:
     return rows
 
 
-NOTED = "its files have the SHA-256 that was noted when it was added"
+NOTED = "its files have the SHA-256 that was noted of them"
 NOT_NOTED = "known by the first bytes of each tensor alone: no SHA-256 of its files is noted"
 
 

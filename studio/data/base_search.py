@@ -7,13 +7,15 @@ import msgspec
 from studio.contract import events, job
 from studio.contract.control import Emit
 from studio.contract.errors import Problem, StudioError
-from studio.contract.events import ModelChecked
 from studio.contract.run_folder import RunFolder, starter_folder
 from studio.data.base_identity import BaseIdentity, differences, recall
 from studio.data.model_library import list_models
 
 ADD_IT = "add its folder on the Models page (or by `apprentice models add FOLDER`)"
 """What to do with a model that lies elsewhere now: window and command line tell of it in the same words."""
+
+SUMS = "SHA256SUMS"
+"""What `packaging/starter/build.py` notes beside the built-in model."""
 
 
 def find(identity: BaseIdentity, there: Path) -> Path | None:
@@ -27,10 +29,16 @@ def find(identity: BaseIdentity, there: Path) -> Path | None:
     return next((place for place in places if place.is_dir() and not differences(place, identity)), None)
 
 
-def noted(place: Path) -> ModelChecked | None:
-    """What was noted of the model in a folder when it was added; None where no SHA-256 of its files was."""
+def noted(place: Path) -> dict[str, str]:
+    """The SHA-256 of a model's files by their names, as they were when it was added, or when the built-in one was made.
+
+    Empty where none was noted, as of a model that was named by its folder alone.
+    """
     there = place.resolve()
-    return next((known for known in list_models() if known.sha256 and Path(known.path).resolve() == there), None)
+    if there == starter_folder().resolve():
+        lines = (there / SUMS).read_text(encoding="utf-8").splitlines() if (there / SUMS).is_file() else []
+        return {name: sha256 for sha256, name in (line.split(maxsplit=1) for line in lines)}
+    return next((known.sha256 for known in list_models() if Path(known.path).resolve() == there), {})
 
 
 def mark(identity: BaseIdentity) -> str:

@@ -119,26 +119,25 @@ def find_base(source: Source) -> Path:
     raise _missing(source, identity)
 
 
-def prove(base: Path, watch: Watch) -> bool:
+def prove(source: Source, base: Path, watch: Watch) -> bool:
     """See that a base model is what it was when it was added: every byte of its weights and of its tokenizer.
 
     A run knows its base by the first bytes of each tensor, and a comparison with the adapter reads the same base: what
     was damaged behind them only the files' own SHA-256 tells.
 
     Returns:
-        Whether that could be asked; not where no SHA-256 is noted, as of the built-in model.
+        Whether that could be asked: not where no SHA-256 is noted.
 
     Raises:
         StudioError: A file is another one or cannot be read, or the user stopped the export.
     """
-    known = base_search.noted(base)
-    if known is None:
-        return False
     mattering = {
         name: sha256
-        for name, sha256 in known.sha256.items()
+        for name, sha256 in base_search.noted(base).items()
         if name.endswith(".safetensors") or name in model_files.BESIDE
     }
+    if not mattering:
+        return False
     done, total = 0, sum((base / name).stat().st_size for name in mattering if (base / name).is_file())
 
     def told(count: int) -> None:
@@ -148,13 +147,13 @@ def prove(base: Path, watch: Watch) -> bool:
         watch.emit(Progress(stage="Comparing the base model's SHA-256", done=done, total=total, unit="bytes"))
 
     try:
-        changed = model_adding.changed_files(msgspec.structs.replace(known, sha256=mattering), told)
+        changed = model_adding.changed_files(base, mattering, told)
     except OSError as error:
         changed = [f"{Path(error.filename or base).name} cannot be read ({error.strerror or error})"]
     if changed:
         raise StudioError(
             "export.base_changed",
-            f"Nothing was exported: the base model {known.name} is not what it was when it was added.",
+            f"Nothing was exported: the base model {source.work.model_name} is not what it was when it was added.",
             f"{'; '.join(changed)}.",
             "Get the model again and put it there. If it was changed on purpose, and before the training, "
             f"{base_search.ADD_IT} again.",

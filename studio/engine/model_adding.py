@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -75,16 +75,19 @@ def model_files(folder: Path) -> list[Path]:
     return own_files(folder, USED)
 
 
-def changed_files(model: ModelChecked, told: Callable[[int], None] = lambda count: None) -> list[str]:
+def changed_files(
+    folder: Path, sha256: Mapping[str, str], told: Callable[[int], None] = lambda count: None
+) -> list[str]:
     """Files that are not what they were when the model was added, in words.
 
     Args:
-        model: From the library.
+        folder: Of the model.
+        sha256: What was noted of its files, by their names.
         told: Called with the bytes of each block that was read.
     """
     found = []
-    for name, wanted in sorted(model.sha256.items()):
-        path = Path(model.path) / name
+    for name, wanted in sorted(sha256.items()):
+        path = folder / name
         if not is_own(path):
             found.append(f"{name} leads elsewhere" if os.path.lexists(path) else f"{name} is gone")
         elif _hashed(path, None, told) != wanted:

@@ -55,14 +55,14 @@ def test_a_copy_lies_among_the_programs_own_models_without_what_is_not_used(mode
     assert {path.name for path in place.iterdir()} == {*added.sha256, MARKER}
     assert added.fingerprint == base_identity.fingerprint(model)
     assert add(model, True).path == f"{place}-2"
-    assert model_adding.changed_files(added) == []
+    assert model_adding.changed_files(Path(added.path), added.sha256) == []
 
 
 def test_files_that_change_later_are_named(model: Path) -> None:
     added = add(model, False)
     (model / "config.json").write_text((model / "config.json").read_text() + " ")
     (model / "LICENSE").unlink()
-    assert model_adding.changed_files(added) == ["LICENSE is gone", "config.json was changed"]
+    assert model_adding.changed_files(Path(added.path), added.sha256) == ["LICENSE is gone", "config.json was changed"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need a right of their own on Windows")
@@ -91,7 +91,7 @@ def test_a_file_that_became_a_link_later_is_not_read(model: Path, tmp_path: Path
     added = add(model, False)
     (model / "LICENSE").rename(tmp_path / "elsewhere")
     (model / "LICENSE").symlink_to(tmp_path / "elsewhere")
-    assert model_adding.changed_files(added) == ["LICENSE leads elsewhere"]
+    assert model_adding.changed_files(Path(added.path), added.sha256) == ["LICENSE leads elsewhere"]
 
 
 def test_an_unusable_folder_is_told_about_and_not_copied(model: Path) -> None:

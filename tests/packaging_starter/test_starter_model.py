@@ -15,6 +15,9 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from world import make_world
 
+from studio.data import base_search
+from studio.engine import model_adding
+
 STARTER = Path(__file__).parents[2] / "resources" / "starter"
 
 CHAT = [
@@ -48,6 +51,13 @@ def test_the_folder_is_a_small_llama_in_bf16_safetensors(model) -> None:
     assert sum(parameter.numel() for parameter in model.parameters()) <= 5_000_000
     assert sum(path.stat().st_size for path in STARTER.iterdir()) <= 10_000_000
     assert not [path for path in STARTER.iterdir() if path.suffix in {".bin", ".pt", ".pkl", ".py", ".part"}]
+
+
+def test_the_hashes_noted_beside_it_are_those_of_its_files() -> None:
+    """An export of a run on it asks them: whoever changes a file notes its hash anew (`build.write_sums`)."""
+    noted = base_search.noted(STARTER)
+    assert {"model.safetensors", "tokenizer.json", "chat_template.jinja"} <= noted.keys()
+    assert model_adding.changed_files(STARTER, noted) == []
 
 
 def test_the_template_writes_turns_and_asks_for_the_assistant(tokenizer) -> None:

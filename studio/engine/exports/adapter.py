@@ -98,7 +98,7 @@ def _compared(temporary: Path, source: Source, base: Path | None, why: str, watc
         try:
             model_folder.require_usable(base)
             fingerprint.require_same(source.adapter, base)
-            noted = prove(base, watch)
+            noted = prove(source, base, watch)
         except StudioError as error:
             if error.problem.code == "export.stopped":
                 raise

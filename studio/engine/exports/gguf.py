@@ -64,7 +64,7 @@ def write_folder(
     numbers = wish.numbers or next(iter(EXPORTS[form].numbers))
     k_quants.require(numbers)
     base = find_base(source)
-    noted = prove(base, watch)
+    noted = prove(source, base, watch)
     with export_folder.new_export(destination) as temporary:
         place = temporary / inside
         place.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ def write(run: Path, destination: Path, wish: Wish = Wish(), watch: Watch = Watc
     destination = Path(os.path.abspath(destination))
     export_folder.require_free(destination)
     base = find_base(source)
-    noted = wish.check and prove(base, watch)  # its weights stay out of the file: only the comparison reads them
+    noted = wish.check and prove(source, base, watch)  # no part of the file: only compared with
     merging = Merging(base, source.adapter)  # first: it looks at the base's files before anything reads them
     numbers = wish.numbers or next(iter(EXPORTS["gguf_adapter"].numbers))
     with export_folder.new_export(destination) as temporary:

@@ -43,7 +43,7 @@ def write(
     destination = Path(os.path.abspath(destination))
     export_folder.require_free(destination)
     base = find_base(source)
-    noted = prove(base, watch)
+    noted = prove(source, base, watch)
     with export_folder.new_export(destination) as temporary:
         fill(temporary, source, base, wish, watch, shard_bytes)
         found = with_base(_compared(temporary, source, base, wish, watch), noted)
