@@ -89,7 +89,7 @@ def runs_list(arguments: argparse.Namespace) -> int:
         about = f"{one_line(summary.job.model_name)} on {one_line(summary.job.dataset_name)}"
         if summary.problem is not None:
             about = one_line(summary.problem.why)
-        state = "cannot be read" if summary.problem is not None else summary.state
+        state = output.state("unreadable" if summary.problem is not None else summary.state)
         output.say(
             f"{summary.id}  {one_line(summary.job.name):<10} {state:<12} {summary.steps:>6} steps  {loss:<12} {about}"
         )
@@ -220,11 +220,13 @@ def runs_show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.print_json(_run_row(summary) | {"changed_settings": changed, "job": msgspec.to_builtins(summary.job)})
         return 0
-    for name, value in _run_row(summary).items():
+    for name, value in (_run_row(summary) | {"state": output.state(summary.state)}).items():
         if value is not None and name != "verdict":
             words = str(value) if name == "note" else one_line(str(value))  # a note may have lines of its own
             output.say(f"{name:<12} {value:.4g}" if isinstance(value, float) else f"{name:<12} {words}")
     for line in output.verdict(summary.finished.verdict) if summary.finished and summary.finished.verdict else []:
+        output.say(line)
+    for line in output.ending(summary.finished) if summary.finished else []:
         output.say(line)
     other = adapter_choice.other(RunFolder(summary.folder))
     if other is not None and summary.finished is not None:

@@ -217,6 +217,25 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def state(key: str) -> str:
+    """The state of a run as a person reads it, in the words of the window."""
+    return {"discarded": "thrown away", "unreadable": "cannot be read"}.get(key, key)
+
+
+def ending(finished: events.Finished) -> list[str]:
+    """What has to be said of how a run ended, in a sentence; none where "done" or "stopped" says all."""
+    steps = f"{finished.steps:,}"
+    if finished.went_back:
+        return [f"What came after step {steps} was thrown away; the run is as it was saved at step {steps}."]
+    if finished.reason == "early":
+        return [f"Done after {steps} steps: the loss on unseen examples had stopped getting better."]
+    if finished.reason == "time":
+        return [f"Done after {steps} steps: its time was up."]
+    if finished.reason == "stopped" and not finished.steps:
+        return ["The run was stopped before its first step, so nothing was learned."]
+    return []
+
+
 def verdict(result: events.Verdict) -> list[str]:
     """What was learned and what was kept, in sentences."""
     lines = []

@@ -150,7 +150,9 @@ def _adapter_and_model(arguments: argparse.Namespace) -> tuple[Path | None, Path
         ) from error
     if not summary.has_adapter:
         raise StudioError(
-            "chat.no_adapter", f"The run {summary.job.name} has left no adapter.", f"It is {summary.state}."
+            "chat.no_adapter",
+            f"The run {summary.job.name} has left no adapter.",
+            f"It is {output.state(summary.state)}.",
         )
     model = places.find_model(arguments.model or summary.job.model)
     return summary.folder / "adapter", model, learned_with(summary.folder)

@@ -292,12 +292,16 @@ def _summary(
 
 
 def _say_result(finished: events.Finished, folder: RunFolder, planned: events.MemoryPlanned | None) -> None:
-    output.say(f"{finished.steps} steps in {output.duration(finished.seconds)} ({finished.reason}).")
+    reason = {"early": "ended early"}.get(finished.reason, output.state(finished.reason))
+    output.say(f"{finished.steps} steps in {output.duration(finished.seconds)} ({reason}).")
+    for line in output.ending(finished):
+        output.say(line)
     verdict = output.verdict(finished.verdict) if finished.verdict else []
     for line in (*output.memory(planned, finished.peak_bytes), *verdict):
         output.say(line)
     output.say(f"Adapter: {finished.adapter}" if finished.adapter else "Nothing was kept.")
-    output.say(f"Chat with it: apprentice chat --adapter {folder.id}")
+    if finished.adapter:
+        output.say(f"Chat with it: apprentice chat --adapter {folder.id}")
 
 
 def demo(arguments: argparse.Namespace) -> int:

@@ -249,6 +249,9 @@ class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     """Memory at its peak over the whole run: the process's on a CPU, what was allocated on a GPU; 0: not known."""
     energy_wh: float | None = None
     """Watt hours that the graphics card took for steps and tests; None: not measured."""
+    went_back: bool = False
+    """The run had been saved before and gone on: what came after was thrown away, and all that is told here is as it
+    was saved then."""
 
 
 class Failed(Event, frozen=True, kw_only=True, tag="failed"):

@@ -289,6 +289,8 @@ def _limits(summary: RunSummary, ancestry: Ancestry | None) -> str:
     verdict = summary.finished.verdict if summary.finished else None
     if verdict is None or verdict.known_before is None:
         lines.append("- Whether the model forgot anything it knew was not measured.")
+    if summary.finished is not None and summary.finished.reason == "early":
+        lines.append("- The training ended early: the loss on unseen examples had stopped getting better.")
     if summary.state != "done":
         lines.append(f"- The training did not reach its planned end (state: {summary.state}).")
     return "\n".join(lines)

@@ -66,7 +66,9 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_adapter(self) -> bool:
-        return self.problem is None and (RunFolder(self.folder).adapter / "adapter_config.json").is_file()
+        if self.problem is not None or self.state == "discarded":  # a worker that was ended may have left one
+            return False
+        return (RunFolder(self.folder).adapter / "adapter_config.json").is_file()
 
     @property
     def has_checkpoint(self) -> bool:
@@ -137,12 +139,40 @@ def _said(folder: RunFolder, key: str) -> str:
 
 
 def read_events(folder: RunFolder) -> Iterator[events.AnyEvent]:
-    """Every readable event of a run, in order; a damaged line is passed over."""
+    """Every readable event of a run, in order; a damaged line is passed over.
+
+    Where a run was saved, went on, and what came then was thrown away, nothing of that part is told but its notices:
+    they may tell of what still holds, such as another setting.
+    """
+    at = gone_to = 0
     for line in folder.iter_lines():
+        at += len(line)
         try:
-            yield events.decode(line)
+            event = events.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
+        if at < gone_to and not isinstance(event, events.Notice):
+            continue
+        if isinstance(event, events.Finished) and event.adapter:
+            gone_to = _went_back_at(folder, at)
+        yield event
+
+
+def _went_back_at(folder: RunFolder, after: int) -> int:
+    """Where the end lies that went back to the one before `after` (bytes of the record); 0: what follows was kept."""
+    with folder.events.open("rb") as file:
+        file.seek(after)
+        for line in file:
+            after += len(line)
+            if b'"finished"' not in line[:40]:  # a long run has a hundred thousand others
+                continue
+            try:
+                event = events.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                continue
+            if isinstance(event, events.Finished) and event.adapter:
+                return after if event.went_back else 0
+    return 0
 
 
 def summarise(folder: RunFolder, index: RunIndex | None = None) -> RunSummary | None:

@@ -78,9 +78,13 @@ def open_source(run: Path, form: str) -> Source:
     work = job.load(folder.job)
     if not isinstance(work, job.TrainJob):
         raise _no_adapter(folder, "The folder is no training run.")
+    summary = summarise(folder)
+    assert summary is not None, "the job was read before"
+    if summary.state == "discarded":
+        raise _no_adapter(folder, "It was thrown away.")
     for name in (CONFIG, WEIGHTS):
         if not (folder.adapter / name).is_file():
-            raise _no_adapter(folder, f"Its adapter has no {name}; perhaps it was discarded or has not ended yet.")
+            raise _no_adapter(folder, f"Its adapter has no {name}; perhaps it has not ended yet.")
     try:
         read_header(folder.adapter / WEIGHTS)
     except Damaged as damage:
@@ -88,8 +92,6 @@ def open_source(run: Path, form: str) -> Source:
     problem = export_problem(form, work.settings.method)
     if problem is not None:
         raise StudioError.of(problem)
-    summary = summarise(folder)
-    assert summary is not None, "the job was read before"
     return Source(folder=folder, work=work, summary=summary)
 
 

@@ -22,6 +22,7 @@ from studio.data import allocator, base_identity, base_search
 from studio.engine import (
     base_model,
     continuing,
+    earlier_parts,
     energy,
     fused_gate,
     fused_lora,
@@ -57,6 +58,12 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
     Raises:
         StudioError: Something is wrong that a person can act on.
     """
+    earlier = earlier_parts.look_back(folder)
+    end = _train(job, folder, emit, control)
+    return earlier_parts.joined(folder, earlier, end, thrown_away=control.poll() == "discard")
+
+
+def _train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Finished:
     began = time.monotonic()
     settings = job.settings
     use_threads()

@@ -37,6 +37,7 @@ from studio.ui.shortcuts import SHORTCUTS
 from studio.ui.widgets.drop_zone import dropped_paths
 from studio.ui.widgets.message import Action, MessageBar
 from studio.ui.widgets.toast import Toasts
+from studio.ui.widgets.verdict_words import ending_words
 
 if TYPE_CHECKING:
     from studio.ui.help import HelpWindow
@@ -210,6 +211,8 @@ class MainWindow(QMainWindow):
         if isinstance(event, events.Failed):
             failed = self.workplace.failed_runs.newest_first()[0]
             self.message.show_problem(failed.problem, [(self.tr("Show the run"), lambda: self.show_run(folder))])
+        elif event.went_back:
+            self.toasts.say(f"{name}: {ending_words(event)}")
         elif event.adapter:
             self.toasts.say(
                 self.tr("{name} is done.").format(name=name),

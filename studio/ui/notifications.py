@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
 from studio.contract import events
 from studio.ui import icons, wording
+from studio.ui.widgets.verdict_words import ending_words
 
 
 class Notifications(QObject):
@@ -37,7 +38,7 @@ class Notifications(QObject):
         else:
             self._tray.showMessage(
                 self.tr("{name} is done").format(name=name),
-                self.tr("{steps} steps. Open the window to compare.").format(steps=event.steps),
+                ending_words(event) or self.tr("{steps} steps. Open the window to compare.").format(steps=event.steps),
                 QSystemTrayIcon.MessageIcon.Information,
             )
 

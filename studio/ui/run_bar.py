@@ -14,6 +14,7 @@ from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import ElidedLabel, IconLabel, label, plain_tip
 from studio.ui.widgets.labels import set_role as set_property
+from studio.ui.widgets.verdict_words import ending_words
 
 FORCE_AFTER_SECONDS = 15
 _REDRAW_MS = 200  # steps may come far faster than anyone reads
@@ -38,6 +39,7 @@ class RunBar(QFrame):
         self._name = ""
         self._folder: RunFolder | None = None
         self._step: events.Step | None = None
+        self._finished: events.Finished | None = None
         self._started: events.Started | None = None
         self._problem = ""
         self._stop_asked_at = 0.0
@@ -207,6 +209,7 @@ class RunBar(QFrame):
             case events.Stopping():
                 self._begin_stopping()
             case events.Finished():
+                self._finished = event
                 self._set_state({"stopped": "stopped", "discarded": "discarded"}.get(event.reason, "done"))
             case events.Failed():
                 self._problem = wording.told(event.problem.what)
@@ -306,12 +309,13 @@ class RunBar(QFrame):
                 return f"{words} {self._problem}" if self._problem else words
             case "stopping":
                 return self.tr("Stopping: finishing this step and saving…")
-            case "done":
-                return self.tr("Done after {step} steps.").format(step=wording.number(at))
-            case "stopped":
-                return self.tr("Stopped and saved at step {step}.").format(step=wording.number(at))
+            case "done" | "stopped" if self._finished is not None:
+                step = wording.number(self._finished.steps)
+                done = self.tr("Done after {step} steps.") if self.state == "done" else ""
+                words = done or self.tr("Stopped and saved at step {step}.")
+                return ending_words(self._finished) or words.format(step=step)
             case "discarded":
-                return self.tr("Stopped; nothing was kept.")
+                return self.tr("Thrown away; nothing was kept.")
             case "failed":
                 return self._problem
         return ""

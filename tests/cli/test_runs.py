@@ -139,3 +139,20 @@ def test_a_run_that_was_stopped_can_go_on_in_line_and_go_first(
     assert main(["runs", "queue", "--first", "half"]) == 0
     assert capsys.readouterr().out.startswith("1. half (goes on)")
     assert [one.run for one in run_queue.waiting()] == [folder.id, ""]
+
+
+def test_the_end_of_a_run_is_told_in_the_words_of_the_window(
+    capsys: pytest.CaptureFixture[str], own_home: Path
+) -> None:
+    gone = events.Finished(adapter="", reason="discarded", steps=100, seconds=10.0)
+    early = msgspec.structs.replace(run_stream.finished(), reason="early")
+    run_stream.write_run("gone", [*list(run_stream.run())[:-1], gone], seed=1)
+    run_stream.write_run("early", [*list(run_stream.run())[:-1], early], seed=2)
+    assert main(["runs", "list"]) == 0
+    assert "gone       thrown away " in capsys.readouterr().out
+    for name, words in (
+        ("gone", "state        thrown away"),
+        ("early", "Done after 100 steps: the loss on unseen examples had stopped getting better."),
+    ):
+        assert main(["runs", "show", name]) == 0
+        assert words in capsys.readouterr().out

@@ -21,6 +21,7 @@ class AttachedRun:
 
     def __init__(self, name: str = "run-7") -> None:
         self.folder = RunFolder.create(runs_folder(), "run")
+        self._last = 100
         self.work = job.TrainJob(
             name=name, model="/models/m", model_name="Some model", dataset="/data/d", dataset_name="Some data"
         )
@@ -46,6 +47,7 @@ class AttachedRun:
 
     def step(self, number: int, total: int = 100, loss: float = 1.5, eta: float | None = 200.0) -> None:
         """Append one step."""
+        self._last = number
         self.say(
             events.Step(
                 step=number, total_steps=total, epoch=0.5, loss=loss, learning_rate=1e-4, grad_norm=1.0, tokens=100,
@@ -62,9 +64,12 @@ class AttachedRun:
             )
         )  # fmt: skip
 
-    def finish(self, reason: str = "done", adapter: str = "") -> None:
-        """Append the end."""
-        self.say(events.Finished(adapter=adapter, reason=reason, steps=100, seconds=10.0))  # type: ignore[arg-type]
+    def finish(
+        self, reason: str = "done", adapter: str = "", steps: int | None = None, went_back: bool = False
+    ) -> None:
+        """Append the end, by default after the step that was told last."""
+        told = {"reason": reason, "steps": self._last if steps is None else steps, "went_back": went_back}
+        self.say(events.Finished(adapter=adapter, seconds=10.0, **told))  # type: ignore[arg-type]
 
     def commands(self) -> list[commands.AnyCommand]:
         """What the window has asked for."""

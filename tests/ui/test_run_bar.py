@@ -1,5 +1,7 @@
 """The run bar tells what the run told, and its buttons reach the run."""
 
+from typing import Any
+
 import pytest
 from pytestqt.qtbot import QtBot
 
@@ -101,6 +103,31 @@ def test_stopping_offers_to_save_or_to_discard(bar: RunBar, workplace: Workplace
         assert not bar._stop.isEnabled()
         run.finish("stopped" if save else "discarded")
         qtbot.waitUntil(lambda: bar.state == ("stopped" if save else "discarded"))
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ({"reason": "early"}, "Done after 10 steps: the loss on unseen examples had stopped getting better."),
+        ({"reason": "time"}, "Done after 10 steps: its time was up."),
+        ({"reason": "stopped", "adapter": "adapter"}, "Stopped and saved at step 10."),
+        ({"reason": "stopped", "steps": 0}, "The run was stopped before its first step, so nothing was learned."),
+        (
+            {"reason": "stopped", "adapter": "adapter", "steps": 7, "went_back": True},
+            "What came after step 7 was thrown away; the run is as it was saved at step 7.",
+        ),
+        ({"reason": "discarded"}, "Thrown away; nothing was kept."),
+    ],
+)
+def test_the_bar_says_how_a_run_ended(
+    end: dict[str, Any], words: str, bar: RunBar, workplace: Workplace, qtbot: QtBot
+) -> None:
+    with AttachedRun() as run:
+        _take_up(workplace, run)
+        run.start()
+        run.step(10)
+        run.finish(**end)
+        qtbot.waitUntil(lambda: words in bar.text())
 
 
 def test_force_is_offered_late_and_only_used_when_pressed(

@@ -311,3 +311,10 @@ def test_a_label_that_cannot_be_kept_is_told(page: RunsPage, three: list[RunFold
     (three[0].path / run_label.FILE).mkdir()
     page.set_label(three[0], Label(("x",)))
     assert "could not be kept" in page.message.text()
+
+
+def test_a_run_that_ended_early_says_so_and_why(page: RunsPage) -> None:
+    stream = [*run_stream.run(), msgspec.structs.replace(run_stream.finished(), reason="early")]
+    page.show_run(run_stream.write_run("run-9", stream, seed=9))
+    why = "Done after 100 steps: the loss on unseen examples had stopped getting better."
+    assert page.detail.said.text().endswith(why)

@@ -154,6 +154,25 @@ def test_a_discarded_run_offers_nothing_to_compare(qtbot: QtBot) -> None:
     assert card.text().splitlines()[-1] == "Done: 100 steps in 10 s with tests."
 
 
+def test_a_part_that_was_thrown_away_leaves_curves_figures_and_card_as_they_were_saved(qtbot: QtBot) -> None:
+    card, feed = VerdictCard(), RunFeed()
+    qtbot.addWidget(card)
+    saved = msgspec.structs.replace(run_stream.finished(42), at=1042.5, reason="stopped")
+    part = [run_stream.step(number, 1.0) for number in range(43, 66)]
+    feed.feed(run_stream.started())
+    for event in (*(run_stream.step(number, 1.0) for number in range(1, 43)), saved, run_stream.started(43), *part):
+        feed.feed(event)
+    assert feed.curves.last_step == 65
+    feed.feed(msgspec.structs.replace(saved, at=2000.0, went_back=True))
+    step, finished = feed.progress.step, feed.progress.finished
+    assert step is not None
+    assert finished is not None
+    assert (feed.curves.last_step, step.step, feed.progress.state) == (42, 42, "stopped")
+    card.show_end(finished)
+    assert card.headline.text() == judge(run_stream.VERDICT).headline
+    assert card.ending.text() == "What came after step 42 was thrown away; the run is as it was saved at step 42."
+
+
 def test_a_better_adapter_that_is_kept_aside_is_named_with_where_it_can_be_had(qtbot: QtBot) -> None:
     card = VerdictCard()
     qtbot.addWidget(card)

@@ -161,7 +161,7 @@ class ChatPage(Page):
                 Problem(
                     code="chat.no_adapter",
                     what=self.tr("This run left no adapter."),
-                    why=self.tr("It was discarded, or ended before anything was saved."),
+                    why=self.tr("It was thrown away, or ended before anything was saved."),
                     fix=self.tr("Resume it, or choose another one."),
                 )
             )

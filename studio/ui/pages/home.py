@@ -221,7 +221,7 @@ class RecentRun(QWidget):
             "running": self.tr("Running"),
             "done": self.tr("Done"),
             "stopped": self.tr("Stopped"),
-            "discarded": self.tr("Discarded"),
+            "discarded": self.tr("Thrown away"),
             "failed": self.tr("Failed"),
             "interrupted": self.tr("Interrupted"),
             "unreadable": self.tr("Cannot be read"),

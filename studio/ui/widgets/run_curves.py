@@ -77,6 +77,8 @@ class RunCurves:
             case events.Started():
                 self.total_steps = event.total_steps
                 self.cut(event.first_step)
+            case events.Finished() if event.went_back:
+                self.cut(event.steps + 1)
             case events.DataReport():
                 self.held_back_rows = event.held_back_rows
             case _:

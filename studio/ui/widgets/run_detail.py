@@ -22,7 +22,7 @@ from studio.ui.widgets.run_feed import RunFeed
 from studio.ui.widgets.run_view import RunView
 from studio.ui.widgets.section import Folding, ScrollColumn, held, row
 from studio.ui.widgets.settings_table import SettingsTable
-from studio.ui.widgets.verdict_words import judge
+from studio.ui.widgets.verdict_words import ending_words, judge
 
 
 class RunDetail(QWidget):
@@ -211,10 +211,11 @@ class RunDetail(QWidget):
     def _story(self, summary: RunSummary) -> str:
         """How it went, or how it ended, in sentences."""
         if summary.finished is not None:
+            ending = ending_words(summary.finished)
             if not summary.finished.adapter:
-                return self.tr("Nothing was kept of this run.")
+                return ending or self.tr("Nothing was kept of this run.")
             said = [judge(summary.finished.verdict).headline, *judge(summary.finished.verdict).sentences]
-            return " ".join([*said, *self._about_best(summary.finished)])
+            return " ".join(filter(None, [*said, *self._about_best(summary.finished), ending]))
         return self.tr("The run goes on.")
 
     def _about_best(self, finished: events.Finished) -> list[str]:

@@ -36,6 +36,7 @@ class RunProgress:
     silent_seconds: int = 0
     notices: list[Problem] = field(default_factory=list)
     answers: list[events.SampleAnswer] = field(default_factory=list)
+    _saved_step: events.Step | None = None
 
     def feed(self, event: object) -> bool:
         """Take in one event. True where the state changed."""
@@ -80,6 +81,11 @@ class RunProgress:
                 self._become("stopping")
             case events.Finished():
                 self.finished, self.stage = event, None
+                if event.went_back:
+                    self.step = self._saved_step
+                    self.answers = [answer for answer in self.answers if answer.step <= event.steps]
+                elif event.adapter:
+                    self._saved_step = self.step
                 self.state = _END.get(event.reason, "done")
             case events.Failed():
                 self.failed, self.stage = event, None

@@ -9,7 +9,7 @@ from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
 from studio.ui.widgets.labels import IconLabel, label, set_role
 from studio.ui.widgets.section import Folding, held, row
-from studio.ui.widgets.verdict_words import judge
+from studio.ui.widgets.verdict_words import ending_words, judge
 
 _ICONS = {"success": ("check", "success"), "warning": ("warning", "warning"), "info": ("info", "accent")}
 
@@ -54,11 +54,7 @@ class VerdictCard(QFrame):
         for button in (self.compare, self.export):
             button.setVisible(has_adapter)
         if not has_adapter:
-            words = (
-                self.tr("The run was thrown away, as you asked.")
-                if finished.reason == "discarded"
-                else self.tr("The run was stopped before its first step, so nothing was learned.")
-            )
+            words = ending_words(finished) or self.tr("The run was thrown away, as you asked.")
             self._fill("info", words, "", "")
             return
         said = judge(finished.verdict)
@@ -88,6 +84,8 @@ class VerdictCard(QFrame):
         words = words.format(
             steps=wording.number(finished.steps), time=wording.took(finished.seconds, finished.verdict is not None)
         )
+        if finished.went_back:
+            words = ending_words(finished)
         if finished.best_step and finished.best_step != finished.steps:
             words += " " + self.tr("Kept: the best adapter, of step {step}.").format(
                 step=wording.number(finished.best_step)

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from PySide6.QtCore import QCoreApplication
 
-from studio.contract.events import Verdict
+from studio.contract.events import Finished, Verdict
 from studio.ui import wording
 
 Mood = Literal["success", "warning", "info"]
@@ -185,6 +185,22 @@ def _loss_sentence(verdict: Verdict) -> str:
         before=loss_words(verdict.loss_base),
         after=loss_words(verdict.loss_tuned),
     )
+
+
+def ending_words(finished: Finished) -> str:
+    """What has to be said of how a run ended, beside "done" or "stopped"; "" for nothing."""
+    step = wording.number(finished.steps)
+    if finished.went_back:
+        return _tr("What came after step {step} was thrown away; the run is as it was saved at step {step}.").format(
+            step=step
+        )
+    if finished.reason == "early":
+        return _tr("Done after {step} steps: the loss on unseen examples had stopped getting better.").format(step=step)
+    if finished.reason == "time":
+        return _tr("Done after {step} steps: its time was up.").format(step=step)
+    if finished.reason == "stopped" and not finished.steps:
+        return _tr("The run was stopped before its first step, so nothing was learned.")
+    return ""
 
 
 def loss_words(loss: float) -> str:
