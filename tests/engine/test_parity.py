@@ -157,7 +157,7 @@ def test_every_row_that_decides_tells_its_bound_and_the_one_that_failed() -> Non
     assert "no SHA-256 of its files is noted" in told["Base model"]
     exact = dict(sentences(msgspec.structs.replace(found, numbers="f32", difference=0.5, base_noted=True)))
     assert exact["Largest difference of logits"] == "0.5 (at most 0.001: NOT REACHED)"
-    assert "SHA-256 that was noted when it was added" in exact["Base model"]
+    assert "SHA-256 that was noted of them" in exact["Base model"]
 
 
 SAME = Parity(numbers="f16", prompts=8, same_ids=8, places=300, same_top1=300, same_answers=8, ended=8, ended_alike=8)
