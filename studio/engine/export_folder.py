@@ -17,6 +17,7 @@ from studio.contract.control import Control
 from studio.contract.errors import StudioError
 from studio.contract.events import Exported
 from studio.contract.parity import Parity
+from studio.contract.private_files import share
 from studio.contract.run_folder import MARKER
 from studio.contract.whole_file import sync_names
 from studio.engine.weights_file import Damaged
@@ -43,12 +44,15 @@ def new_export(destination: Path) -> Iterator[Path]:
     require_free(destination)
     temporary = destination.parent / f"{PARTIAL}{os.getpid()}-{secrets.token_hex(4)}"
     try:
+        made = [folder for folder in destination.parents if not folder.exists()]
         destination.parent.mkdir(parents=True, exist_ok=True)
+        share(made)
         _sweep(destination.parent)
         temporary.mkdir()
         try:
             (temporary / MARKER).touch()
             yield temporary
+            share([temporary, *temporary.rglob("*")])
             sync_all(temporary)
             require_free(destination)  # again: time has passed
             temporary.rename(destination)
