@@ -14,7 +14,7 @@ from studio.contract.errors import SeveralProblems, StudioError
 from studio.contract.events import ModelChecked
 from studio.contract.job import AddModelJob
 from studio.contract.memory_plan import Machine
-from studio.contract.run_folder import MARKER, models_folder, starter_folder
+from studio.contract.run_folder import starter_folder
 from studio.data import model_library
 from studio.data.host_memory import host_memory
 from studio.data.model_fit import fit_of
@@ -177,16 +177,16 @@ def models_remove(arguments: argparse.Namespace) -> int:
         )
     model_library.remove_model(known.path)
     deleted = False
-    copy = Path(known.path)
-    ours = copy.parent.resolve() == models_folder().resolve() and not copy.is_symlink() and (copy / MARKER).is_file()
-    if known.copied and ours and arguments.delete_copy:
+    if known.copied and model_library.is_our_copy(Path(known.path)) and arguments.delete_copy:
         shutil.rmtree(known.path)
         deleted = True
     if arguments.json:
         output.print_json({"removed": known.name, "path": known.path, "deleted": deleted})
     else:
         left = "deleted" if deleted else "not there now:" if model_library.is_away(known) else "still in"
-        output.say(f"{known.name} is off the list; its files are {left} {known.path}")
+        why = " (they are yours: only copies that the program made are deleted)"
+        kept = why if arguments.delete_copy and left == "still in" else ""
+        output.say(f"{known.name} is off the list; its files are {left} {known.path}{kept}")
     return 0
 
 

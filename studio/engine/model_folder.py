@@ -13,6 +13,7 @@ from studio.contract.errors import Problem, StudioError
 from studio.contract.events import ModelChecked
 from studio.contract.run_folder import STARTER_NAME, starter_folder
 from studio.data.licence import licence
+from studio.data.model_library import is_our_copy, name_of_copy
 from studio.data.own_files import is_own, strangers
 from studio.engine import config_keys, config_values, gguf_header
 from studio.engine.model_faults import broken_file, implausible, unsafe_field
@@ -115,13 +116,16 @@ def _checked(
         warnings=tuple(warnings),
         general=_beside(path, "general.jsonl"),
         probes=_beside(path, "probes.jsonl"),
+        copied=is_our_copy(path),
     )
 
 
 def model_name(path: Path) -> str:
-    """A name to show: the folder's, or "maker/model" for a folder of the Hugging Face cache."""
+    """A name to show: the folder's, or "maker/model" for a folder of the Hugging Face cache and a copy of one."""
     if path == starter_folder():
         return STARTER_NAME
+    if is_our_copy(path) and (noted := name_of_copy(path)):
+        return noted
     cached = re.fullmatch(r"models--(.+?)--(.+)", path.parent.parent.name)
     if path.parent.name == "snapshots" and cached:
         return f"{cached[1]}/{cached[2]}"

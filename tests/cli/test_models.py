@@ -43,6 +43,8 @@ def test_models_are_added_listed_checked_and_removed(capsys: pytest.CaptureFixtu
     )
     assert main(["models", "check", "tiny", "--files"]) == 2
     assert "tokenizer_config.json was changed" in capsys.readouterr().err
+    assert not told(capsys, "models", "remove", "tiny")["deleted"]
+    told(capsys, "models", "add", row["path"])  # it is a copy of ours as before
     assert told(capsys, "models", "remove", "tiny", "--delete-copy")["deleted"]
     assert not Path(row["path"]).exists()
     assert [m["name"] for m in told(capsys, "models", "list")["models"]] == ["Starter"]
