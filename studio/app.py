@@ -88,12 +88,12 @@ def _has_display() -> bool:
 
 
 def _run(on_ready: Callable[[], object] | None, paths: list[Path]) -> int:
-    os.umask(0o077)  # chats, datasets and settings are nobody else's
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
 
     from studio.contract.errors import StudioError
     from studio.contract.offline import stay_offline
+    from studio.contract.private_files import keep_private
     from studio.supervisor.workplace import Workplace
     from studio.ui import drop_routing, failures, theme
     from studio.ui.collector import Collector
@@ -101,6 +101,7 @@ def _run(on_ready: Callable[[], object] | None, paths: list[Path]) -> int:
     from studio.ui.preferences import shared
     from studio.ui.widgets import plot_loading
 
+    keep_private()  # chats, datasets and settings are nobody else's
     stay_offline()
     application = QApplication(sys.argv[:1])
     application.setApplicationName("apprentice-studio")

@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import os
 import re
 import sys
 import warnings
@@ -17,6 +16,7 @@ from studio.contract.diagnosis import Fix
 from studio.contract.errors import StudioError
 from studio.contract.exports import EXPORTS
 from studio.contract.offline import stay_offline
+from studio.contract.private_files import keep_private
 from studio.contract.range_test import STEPS
 from studio.contract.run_folder import keep_caches
 from studio.contract.sampling import Sampling
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0 when it did what was asked; 2 on bad input, with one clear message; 130 on Ctrl+C.
     """
-    os.umask(0o077)
+    keep_private()
     warnings.simplefilter("ignore", FutureWarning)  # a library's note to its developers is no news for a user
     words = _joined(sys.argv[1:] if argv is None else argv)
     try:

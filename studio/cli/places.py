@@ -16,6 +16,7 @@ from studio.data import dataset, importing, known_mappings, model_library
 from studio.data.guessing import guess
 from studio.data.inspecting import look
 from studio.data.made_from import origin_of
+from studio.data.model_search import find_models
 from studio.data.own_files import is_own
 from studio.data.part import Part
 from studio.data.run_history import RunSummary, list_runs, summarise
@@ -32,7 +33,7 @@ def find_model(word: str, beside: Path | None = None) -> Path:
         return starter_folder()
     path = (beside or Path()) / Path(word).expanduser()
     if path.is_dir() or (path.is_file() and path.suffix.lower() == ".gguf"):  # whose check says what it is
-        return path.resolve()
+        return _snapshot(path) or path.resolve()
     known = added_model(word)
     if known is None:
         raise StudioError(
@@ -44,6 +45,14 @@ def find_model(word: str, beside: Path | None = None) -> Path:
     if model_library.is_away(known):
         raise StudioError.of(msgspec.structs.replace(model_library.AWAY, where=known.name))
     return Path(known.path)
+
+
+def _snapshot(folder: Path) -> Path | None:
+    """Of a model in the Hugging Face cache (`models--maker--name`) the current snapshot, or the only one."""
+    if (folder / "config.json").exists() or not (folder / "snapshots").is_dir():
+        return None
+    found = find_models(folder)
+    return found[0].resolve() if len(found) == 1 else None
 
 
 def added_model(word: str) -> events.ModelChecked | None:

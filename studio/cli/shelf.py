@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from studio.cli import output, places
-from studio.contract.control import Going
+from studio.contract.control import Emit, Going
 from studio.contract.errors import SeveralProblems, StudioError
-from studio.contract.events import ModelChecked
+from studio.contract.events import Event, ModelChecked, Progress
 from studio.contract.job import AddModelJob
 from studio.contract.memory_plan import Machine
-from studio.contract.run_folder import MARKER, models_folder, starter_folder
+from studio.contract.run_folder import starter_folder
 from studio.data import model_library
 from studio.data.host_memory import host_memory
 from studio.data.model_fit import fit_of
@@ -38,9 +38,7 @@ def models_list(arguments: argparse.Namespace) -> int:
         output.say(
             f"{row['name']}  {row['parameters'] / 1e6:,.1f} million  {row['architecture']}{state}  {row['path']}"
         )
-        for use in ("chat", "training"):
-            if row[use] is not None:
-                output.say(f"  {use}: {FITS[row[use]['how']]}, about {row[use]['needed_bytes'] / 2**30:.1f} GB")
+        _say_fit(row)
         for problem in row["problems"]:
             output.say(f"  {problem}")
     if len(rows) == 1:
@@ -67,9 +65,7 @@ def models_add(arguments: argparse.Namespace) -> int:
             "Name the folder that holds it.",
         )
     if arguments.dry_run:
-        for path in found:
-            output.say(str(path))
-        return 0
+        return _say_what_is_there(found, arguments.json)
     if len(found) > MOST_UNASKED and not arguments.all:
         raise StudioError(
             "model.many",
@@ -77,25 +73,57 @@ def models_add(arguments: argparse.Namespace) -> int:
             f"They are {', '.join(str(path.relative_to(place)) for path in found[:MOST_UNASKED])} and others.",
             "Name the folder of one, or give --all for all of them; --dry-run lists them.",
         )
-    from studio.engine import model_adding
+    from studio.engine import model_adding, model_folder
 
     added = []
     for path in found:
         with output.Reporter(arguments.json) as reporter:
-            checked = model_adding.add(AddModelJob(path=str(path), copy=arguments.copy), reporter.show, Going())
+            show = _naming(model_folder.model_name(path), reporter.show) if len(found) > 1 else reporter.show
+            checked = model_adding.add(AddModelJob(path=str(path), copy=arguments.copy), show, Going())
         if len(found) == 1 and not checked.usable:
             raise SeveralProblems(checked.problems)
         if checked.usable:
             model_library.put_model(checked)
         added.append(checked)
-    machine = _machine()
+    usable = sum(model.usable for model in added)
+    code = 0 if usable else 2
     if arguments.json:
+        machine = _machine()
         output.print_json({"models": [_row(model, machine) for model in added]})
-        return 0
+        return code
     for model in added:
-        reason = "" if model.usable else f"  left out: {' '.join(problem.what for problem in model.problems)}"
-        output.say(f"{model.name}  {len(model.sha256)} files, {model.file_bytes / 1e6:.1f} MB  {model.path}{reason}")
+        told = f"{len(model.sha256)} files, {model.file_bytes / 1e6:.1f} MB"
+        if not model.usable:
+            told = f"left out: {' '.join(problem.what for problem in model.problems)}"
+        output.say(f"{model.name}  {told}  {model.path}")
+    if len(added) > 1:
+        output.say(f"{usable} added, {len(added) - usable} left out")
+    return code
+
+
+def _say_what_is_there(found: list[Path], as_json: bool) -> int:
+    """Each model folder, and what at the first look forbids its use."""
+    from studio.engine import model_folder
+
+    rows = [(str(path), model_folder.first_look(path)) for path in found]
+    if as_json:
+        told = [{"path": path, "problem": msgspec.to_builtins(problem)} for path, problem in rows]
+        output.print_json({"models": told})
+        return 0
+    for path, problem in rows:
+        output.say(path if problem is None else f"{path}  cannot be used: {problem.what}")
     return 0
+
+
+def _naming(name: str, show: Emit) -> Emit:
+    """The same with the model's name before how far it is: one of several."""
+
+    def named(event: Event) -> None:
+        if isinstance(event, Progress):
+            event = msgspec.structs.replace(event, stage=f"{name}: {event.stage}")
+        show(event)
+
+    return named
 
 
 def _require_no_likeness(place: Path) -> None:
@@ -148,9 +176,12 @@ def models_check(arguments: argparse.Namespace) -> int:
         )
     output.say(f"{checked.name}: {checked.architecture}, {checked.parameters / 1e6:.1f} million parameters")
     output.say(
-        f"Weights {checked.file_bytes / 1e6:.1f} MB, longest text {checked.context} tokens, licence {checked.licence}"
+        f"Weights {checked.file_bytes / 1e6:.1f} MB, longest text {checked.context} tokens, "
+        f"{f'licence {checked.licence}' if checked.licence else 'licence not stated'}, "
+        f"{'has a chat template' if checked.has_template else 'no chat template'}"
     )
     output.say(f"Fingerprint {checked.fingerprint}")
+    _say_fit(_row(checked, _machine()))
     if arguments.files and known is not None:
         output.say(f"All {len(known.sha256)} files are as they were when it was added.")
     for warning in checked.warnings:
@@ -180,17 +211,23 @@ def models_remove(arguments: argparse.Namespace) -> int:
         )
     model_library.remove_model(known.path)
     deleted = False
-    copy = Path(known.path)
-    ours = copy.parent.resolve() == models_folder().resolve() and not copy.is_symlink() and (copy / MARKER).is_file()
-    if known.copied and ours and arguments.delete_copy:
+    if known.copied and model_library.is_our_copy(Path(known.path)) and arguments.delete_copy:
         shutil.rmtree(known.path)
         deleted = True
     if arguments.json:
         output.print_json({"removed": known.name, "path": known.path, "deleted": deleted})
     else:
         left = "deleted" if deleted else "not there now:" if model_library.is_away(known) else "still in"
-        output.say(f"{known.name} is off the list; its files are {left} {known.path}")
+        why = " (they are yours: only copies that the program made are deleted)"
+        kept = why if arguments.delete_copy and left == "still in" else ""
+        output.say(f"{known.name} is off the list; its files are {left} {known.path}{kept}")
     return 0
+
+
+def _say_fit(row: dict[str, Any]) -> None:
+    for use in ("chat", "training"):
+        if row[use] is not None:
+            output.say(f"  {use}: {FITS[row[use]['how']]}, about {row[use]['needed_bytes'] / 2**30:.1f} GB")
 
 
 def _machine() -> Machine:

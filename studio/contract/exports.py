@@ -1,8 +1,11 @@
 """What an adapter can leave as: a row each. `engine/exports/<name>.py` is the other half."""
 
+import re
 from typing import Literal
 
 import msgspec
+
+from studio.contract.errors import Problem
 
 AS_STORED = {"base": "As the base model is stored"}
 PLAIN_NUMBERS = {
@@ -28,6 +31,22 @@ K_QUANTS = ("q6_k", "q5_k_m", "q4_k_m")
 """Number formats that llama.cpp's own code rounds to: to be had where llama-cpp-python is installed."""
 
 SMALLER_FIRST = {"q8_0": GGUF_NUMBERS["q8_0"]} | GGUF_NUMBERS
+
+
+RESERVED = frozenset({"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))})
+"""Names that Windows keeps for its devices, whatever their ending."""
+
+
+def name_problem(name: str) -> Problem | None:
+    """Why the new folder of an export may not have a name; None: it may."""
+    if name and name.split(".")[0].upper() not in RESERVED and not re.search(r'[<>:"|?*\x00-\x1f]|[. ]$', name):
+        return None
+    return Problem(
+        code="export.bad_name",
+        what=f"A folder cannot be named {name!r} on every system.",
+        why="Windows reserves some names and characters.",
+        fix="Choose another name.",
+    )
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True):

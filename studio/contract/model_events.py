@@ -39,10 +39,11 @@ class ModelChecked(Event, frozen=True, kw_only=True, tag="model_checked"):
 
 
 class FoundModel(msgspec.Struct, frozen=True):
-    """A folder that looks like a model's, and the bytes of its weights."""
+    """A folder that looks like a model's, the bytes of its weights, and what at the first look forbids its use."""
 
     path: str
     weight_bytes: int
+    problem: Problem | None = None
 
 
 class ModelsFound(Event, frozen=True, kw_only=True, tag="models_found"):

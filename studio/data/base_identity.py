@@ -7,6 +7,7 @@ not the whole model: what its config.json says is kept beside the fingerprint.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -136,3 +137,15 @@ def recall(folder: RunFolder) -> BaseIdentity | None:
         return msgspec.json.decode((folder.path / FILE).read_bytes(), type=BaseIdentity)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def is_one_base(runs: Sequence[tuple[RunFolder, str]]) -> bool:
+    """Whether runs learned on one base model: by its fingerprint, and by where it lay where none knows that.
+
+    Args:
+        runs: Each run's folder, and the path of its base model.
+    """
+    known = [(recall(folder), path) for folder, path in runs]
+    prints = {identity.sha256 for identity, _ in known if identity is not None}
+    unknown = {path for identity, path in known if identity is None}
+    return len(prints) <= 1 and (bool(prints) or len(unknown) <= 1)

@@ -10,7 +10,8 @@ import msgspec
 
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import ModelChecked
-from studio.contract.run_folder import home_folder, starter_folder
+from studio.contract.plain_text import one_line
+from studio.contract.run_folder import MARKER, home_folder, models_folder, starter_folder
 from studio.contract.whole_file import put_aside, write_whole
 from studio.data.file_lock import FileLock
 
@@ -78,6 +79,30 @@ def put_model(model: ModelChecked) -> None:
         if before is not None and not model.sha256:
             model = msgspec.structs.replace(model, sha256=before.sha256, fingerprint=before.fingerprint)
         shelf.models = [known for known in shelf.models if known.path != model.path] + [model]
+
+
+def is_our_copy(folder: Path) -> bool:
+    """Whether a folder is a copy of a model that the program made and may delete."""
+    ours = (folder / MARKER).is_file() and not folder.is_symlink()
+    return ours and folder.resolve().parent == models_folder().resolve()
+
+
+def name_copy(folder: Path, name: str) -> None:
+    """Note in our copy's marker of what model it is: it is told by this name when it is added once more.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    (folder / MARKER).write_text(name, encoding="utf-8")
+
+
+def name_of_copy(folder: Path) -> str:
+    """What `name_copy` noted; "" where it did not."""
+    try:
+        with (folder / MARKER).open("rb") as file:
+            return one_line(file.read(300).decode("utf-8", errors="replace"))
+    except OSError:
+        return ""
 
 
 def remove_model(path: str) -> ModelChecked | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from studio.contract.control import Control, Emit
-from studio.contract.errors import StudioError
+from studio.contract.errors import Problem, StudioError
 from studio.contract.events import FoundModel, ModelsFound, Progress
 
 DEEPEST = 5
@@ -24,12 +24,34 @@ def hugging_face_cache() -> Path:
     return (Path(home) if home else Path.home() / ".cache" / "huggingface") / "hub"
 
 
+def current_snapshot(model: Path) -> Path | None:
+    """The snapshot of a model of the Hugging Face cache that its name stands for; None where none is noted, or half.
+
+    Args:
+        model: The cache's folder of the model, `models--maker--name`.
+    """
+    try:
+        noted = (model / "refs" / "main").read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    folder = model / "snapshots" / noted
+    return folder if noted.isalnum() and (folder / "config.json").is_file() else None
+
+
 PARTS = ("*.safetensors", "tokenizer.json", "tokenizer_config.json", "pytorch_model*.bin")
 """Files of a model; a folder with some of them and no config.json is a model that lacks it."""
 
 
-def look_through(place: Path, emit: Emit, control: Control) -> ModelsFound:
+def look_through(
+    place: Path, first_look: Callable[[Path], Problem | None], emit: Emit, control: Control
+) -> ModelsFound:
     """Model folders in a folder, with the bytes of their weights; for a worker, as slow drives take their time.
+
+    Args:
+        place: The folder.
+        first_look: Tells what forbids the use of a model folder.
+        emit: Gets how far it is.
+        control: May end it.
 
     Raises:
         StudioError: The user gave it up.
@@ -44,7 +66,7 @@ def look_through(place: Path, emit: Emit, control: Control) -> ModelsFound:
             raise StudioError("model.look_stopped", "Not all folders were looked through.", "You stopped it.")
 
     found = find_models(place, told=told) if place.is_dir() else []
-    models = tuple(FoundModel(str(path), _weight_bytes(path)) for path in found)
+    models = tuple(FoundModel(str(path), _weight_bytes(path), first_look(path)) for path in found)
     return ModelsFound(place=str(place), models=models, holds_parts=not models and holds_parts(place))
 
 
@@ -88,7 +110,10 @@ def _walk(place: Path, most: int, told: Callable[[], None]) -> Iterator[Path]:
             if (folder / "config.json").is_file() and not (folder / "adapter_config.json").exists():
                 yield folder
                 continue
-            if depth < DEEPEST:
+            current = current_snapshot(folder.parent) if folder.name == "snapshots" and folder != place else None
+            if current is not None:  # the others are offered to whoever asks for them
+                waiting.append((current, depth + 1))
+            elif depth < DEEPEST:
                 inner = (Path(entry.path) for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
                 waiting += [(path, depth + 1) for path in inner if path.name not in ("blobs", ".git", ".no_exist")]
         except OSError:

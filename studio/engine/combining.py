@@ -95,9 +95,7 @@ def _require_sense(work: job.CombineJob) -> None:
 
 
 def _common_base(sources: list[Source]) -> Path:
-    prints = {recalled.sha256 for s in sources if (recalled := base_identity.recall(s.folder)) is not None}
-    unknown = {source.work.model for source in sources if base_identity.recall(source.folder) is None}
-    if len(prints) > 1 or (not prints and len(unknown) > 1):
+    if not base_identity.is_one_base([(source.folder, source.work.model) for source in sources]):
         names = ", ".join(f"{source.work.name} ({source.work.model_name})" for source in sources)
         raise StudioError(
             "combine.other_base",

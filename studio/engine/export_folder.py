@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import re
 import secrets
 import shutil
 import time
@@ -16,12 +15,13 @@ import psutil
 from studio.contract.control import Control
 from studio.contract.errors import StudioError
 from studio.contract.events import Exported
+from studio.contract.exports import name_problem
 from studio.contract.parity import Parity
+from studio.contract.private_files import share
 from studio.contract.run_folder import MARKER
 from studio.contract.whole_file import sync_names
 from studio.engine.weights_file import Damaged
 
-RESERVED = frozenset({"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))})
 LONGEST_PATH = 240
 """Characters; Windows' limit of 260 less the longest name of a file in the folder."""
 PARTIAL = ".apprentice-export-"
@@ -43,12 +43,15 @@ def new_export(destination: Path) -> Iterator[Path]:
     require_free(destination)
     temporary = destination.parent / f"{PARTIAL}{os.getpid()}-{secrets.token_hex(4)}"
     try:
+        made = [folder for folder in destination.parents if not folder.exists()]
         destination.parent.mkdir(parents=True, exist_ok=True)
+        share(made)
         _sweep(destination.parent)
         temporary.mkdir()
         try:
             (temporary / MARKER).touch()
             yield temporary
+            share([temporary, *temporary.rglob("*")])
             sync_all(temporary)
             require_free(destination)  # again: time has passed
             temporary.rename(destination)
@@ -83,27 +86,21 @@ def require_free(destination: Path) -> None:
     Raises:
         StudioError: It may not, or something has.
     """
-    name = destination.name
-    if not name or name.split(".")[0].upper() in RESERVED or re.search(r'[<>:"|?*\x00-\x1f]|[. ]$', name):
-        raise StudioError(
-            "export.bad_name",
-            f"A folder cannot be named {name!r} on every system.",
-            "Windows reserves some names and characters.",
-            "Choose another name.",
-            where=name,
-        )
+    problem = name_problem(destination.name)
+    if problem is not None:
+        raise StudioError.of(problem)
     if len(str(destination)) > LONGEST_PATH:
         raise StudioError(
             "export.path_too_long",
             f"The folder's path has {len(str(destination))} characters.",
             f"Not every system can open more than about {LONGEST_PATH}.",
             "Choose a shorter name, or a folder nearer to the root.",
-            where=name,
+            where=destination.name,
         )
     if os.path.lexists(destination):
         raise StudioError(
             "export.exists",
-            f"{name} exists already.",
+            "A file or folder of this name exists already.",
             "An export never overwrites anything.",
             "Choose another name.",
             where=str(destination),

@@ -17,6 +17,7 @@ from studio.contract.job import AddModelJob
 from studio.contract.run_folder import MARKER, make_folder, models_folder
 from studio.contract.whole_file import sync_names
 from studio.data.base_identity import fingerprint
+from studio.data.model_library import name_copy
 from studio.data.own_files import is_own, own_files
 from studio.engine import model_folder
 from studio.engine.model_files import USED
@@ -39,6 +40,7 @@ def add(work: AddModelJob, emit: Emit, control: Control) -> ModelChecked:
     checked = model_folder.check(source)
     if not checked.usable:
         return checked
+    copy = work.copy and not checked.copied  # our own copy is not copied again
     files = model_files(source)
     total = sum(path.stat().st_size for path in files)
     done = 0
@@ -48,11 +50,11 @@ def add(work: AddModelJob, emit: Emit, control: Control) -> ModelChecked:
         if control.poll() in ("stop", "discard"):
             raise StudioError("model.add_stopped", "The model was not added.", "You stopped it.", "Add it again.")
         done += count
-        stage = "Copying the model" if work.copy else "Reading every file once (SHA-256)"
+        stage = "Copying the model" if copy else "Reading every file once (SHA-256)"
         emit(Progress(stage=stage, done=done, total=total, unit="bytes"))
 
     try:
-        if not work.copy:
+        if not copy:
             hashes = {path.name: _hashed(path, None, told) for path in files}
             return known(checked, hashes)
         return _copied(source, checked, files, total, told)
@@ -119,6 +121,7 @@ def _copied(
     temporary = make_folder(place / f"{PARTIAL}{os.getpid()}-{secrets.token_hex(4)}")
     try:
         hashes = {path.name: _hashed(path, temporary / path.name, told) for path in files}
+        name_copy(temporary, checked.name)
         sync_names(temporary)
         again = model_folder.check(temporary)
         if again.problems:
@@ -129,7 +132,7 @@ def _copied(
     finally:
         if temporary.exists():
             shutil.rmtree(temporary)
-    return known(msgspec.structs.replace(model_folder.check(destination), name=checked.name, copied=True), hashes)
+    return known(model_folder.check(destination), hashes)
 
 
 def _hashed(path: Path, copy: Path | None, told: Callable[[int], None]) -> str:

@@ -25,6 +25,7 @@ from studio.contract.job import DownloadModelJob
 from studio.contract.run_folder import MARKER, make_folder, models_folder
 from studio.contract.whole_file import sync_names
 from studio.data.file_lock import FileLock
+from studio.data.model_library import name_copy
 from studio.engine import download_failures, model_folder
 from studio.engine.model_adding import free_name, known
 from studio.engine.model_files import BESIDE
@@ -95,13 +96,13 @@ def download(work: DownloadModelJob, emit: Emit, control: Control) -> ModelCheck
         if checked.problems:
             shutil.rmtree(folder)  # made by us, and of no use
             raise StudioError.of(checked.problems[0])
+        name_copy(folder, work.repository)
         sync_names(folder)
     (folder / LOCK).unlink(missing_ok=True)
     destination = free_name(place, work.repository.replace("/", "-"))
     folder.rename(destination)
     sync_names(place)
-    checked = model_folder.check(destination)
-    return known(msgspec.structs.replace(checked, name=work.repository, copied=True), hashes)
+    return known(model_folder.check(destination), hashes)
 
 
 # --- what there is ----------------------------------------------------------------------------------------

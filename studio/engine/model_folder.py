@@ -13,6 +13,8 @@ from studio.contract.errors import Problem, StudioError
 from studio.contract.events import ModelChecked
 from studio.contract.run_folder import STARTER_NAME, starter_folder
 from studio.data.licence import licence
+from studio.data.model_library import is_our_copy, name_of_copy
+from studio.data.model_search import current_snapshot
 from studio.data.own_files import is_own, strangers
 from studio.engine import config_keys, config_values, gguf_header
 from studio.engine.model_faults import broken_file, implausible, unsafe_field
@@ -60,6 +62,17 @@ def check(path: Path) -> ModelChecked:
     template, more = tokenizer_problems(path, config)
     problems += more
     return _checked(path, config, weights, problems, _warnings(path, config), template)
+
+
+def first_look(path: Path) -> Problem | None:
+    """The first problem that config.json, the files' names and the headers of the weights tell, in a moment."""
+    config, problems = _read_config(path)
+    problems += _config_problems(config) if config is not None else []
+    if not problems:
+        problems += read_weights(path).problems
+    if not problems and not (path / "tokenizer.json").exists():
+        problems += tokenizer_problems(path, config or {})[1]
+    return next(iter(problems), None)
 
 
 def require_supported(path: Path) -> None:
@@ -115,16 +128,24 @@ def _checked(
         warnings=tuple(warnings),
         general=_beside(path, "general.jsonl"),
         probes=_beside(path, "probes.jsonl"),
+        copied=is_our_copy(path),
     )
 
 
 def model_name(path: Path) -> str:
-    """A name to show: the folder's, or "maker/model" for a folder of the Hugging Face cache."""
+    """A name to show: the folder's, or "maker/model" for a folder of the Hugging Face cache and a copy of one.
+
+    An older snapshot of that cache is told by its revision, too.
+    """
     if path == starter_folder():
         return STARTER_NAME
+    if is_our_copy(path) and (noted := name_of_copy(path)):
+        return noted
     cached = re.fullmatch(r"models--(.+?)--(.+)", path.parent.parent.name)
     if path.parent.name == "snapshots" and cached:
-        return f"{cached[1]}/{cached[2]}"
+        current = current_snapshot(path.parent.parent)
+        revision = f"@{path.name[:7]}" if current is not None and current.name != path.name else ""
+        return f"{cached[1]}/{cached[2]}{revision}"
     return path.name or path.resolve().name
 
 

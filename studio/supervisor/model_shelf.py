@@ -7,7 +7,6 @@ from PySide6.QtCore import QObject, Signal
 
 from studio.contract import events, job, online
 from studio.contract.errors import Problem, StudioError
-from studio.contract.run_folder import MARKER
 from studio.contract.settings import TrainSettings
 from studio.data import model_library
 from studio.data.model_fit import ModelFit, fit_of
@@ -97,7 +96,7 @@ class ModelShelf(QObject):
             StudioError: The copy cannot be moved to the trash.
         """
         trashed = None
-        if model.copied and (Path(model.path) / MARKER).is_file():
+        if model.copied and model_library.is_our_copy(Path(model.path)):
             there, fault = into_trash(Path(model.path))
             if fault:
                 raise StudioError(

@@ -36,8 +36,9 @@ class Notifications(QObject):
                 QSystemTrayIcon.MessageIcon.Warning,
             )
         else:
+            is_gone = event.reason == "discarded"
             self._tray.showMessage(
-                self.tr("{name} is done").format(name=name),
+                (self.tr("{name} was thrown away") if is_gone else self.tr("{name} is done")).format(name=name),
                 ending_words(event) or self.tr("{steps} steps. Open the window to compare.").format(steps=event.steps),
                 QSystemTrayIcon.MessageIcon.Information,
             )

@@ -50,8 +50,9 @@ def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader
                 return model_download.download(work, emit, control)
         case job.FindModelsJob():
             from studio.data import model_search
+            from studio.engine import model_folder
 
-            return model_search.look_through(Path(work.place), emit, control)
+            return model_search.look_through(Path(work.place), model_folder.first_look, emit, control)
         case job.DeviceJob():
             from studio.engine import device
 

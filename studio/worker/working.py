@@ -8,6 +8,7 @@ from pathlib import Path
 
 from studio import __version__
 from studio.contract import events, job
+from studio.contract.private_files import keep_private
 from studio.contract.run_folder import RunFolder, keep_caches
 from studio.worker import failures, jobs, wire
 from studio.worker.commands import CommandReader, lower_priority
@@ -16,7 +17,7 @@ from studio.worker.commands import CommandReader, lower_priority
 def main(arguments: list[str]) -> int:
     """Run one worker. The exit code is 0 when the job ended as it should, 1 when it failed (said as an event)."""
     folder = RunFolder(Path(arguments[0]))
-    os.umask(0o077)
+    keep_private()
     keep_caches()
     return work_on(folder, wire.take_standard_output())
 

@@ -43,6 +43,8 @@ def test_models_are_added_listed_checked_and_removed(capsys: pytest.CaptureFixtu
     )
     assert main(["models", "check", "tiny", "--files"]) == 2
     assert "tokenizer_config.json was changed" in capsys.readouterr().err
+    assert not told(capsys, "models", "remove", "tiny")["deleted"]
+    told(capsys, "models", "add", row["path"])  # it is a copy of ours as before
     assert told(capsys, "models", "remove", "tiny", "--delete-copy")["deleted"]
     assert not Path(row["path"]).exists()
     assert [m["name"] for m in told(capsys, "models", "list")["models"]] == ["Starter"]
@@ -110,6 +112,48 @@ def test_a_folder_of_many_models_is_added_only_when_all_are_meant(
     assert refused(capsys, "models", "add", str(tmp_path / "stick")) == "model.many"
     assert model_library.list_models() == []
     assert len(told(capsys, "models", "add", str(tmp_path / "stick"), "--all")["models"]) == 6
+
+
+def test_of_several_models_those_that_cannot_be_used_are_told_and_left_out(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    good, pickled, cut = (tiny_model(tmp_path / "stick" / name) for name in ("good", "pickled", "cut"))
+    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+    with (cut / "model.safetensors").open("rb+") as file:
+        file.truncate(100_000)
+    assert main(["models", "add", str(tmp_path / "stick"), "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "cut  cannot be used: The file model.safetensors is cut." in lines[0]
+    assert lines[1] == str(good)
+    assert "only there as pickle files" in lines[2]
+    assert main(["models", "add", str(tmp_path / "stick")]) == 0
+    said = capsys.readouterr()
+    assert "good: Checking the model" in said.err
+    assert said.out.splitlines()[-1] == "1 added, 2 left out"
+    assert "cut  left out: The file model.safetensors is cut." in said.out
+    assert "0 files" not in said.out
+    assert [row["usable"] for row in told(capsys, "models", "list")["models"]] == [True, True]
+    shutil.rmtree(good)
+    assert main(["models", "add", str(tmp_path / "stick")]) == 2
+    assert capsys.readouterr().out.splitlines()[-1] == "0 added, 2 left out"
+
+
+def test_a_model_of_the_hugging_face_cache_is_its_current_snapshot(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    cached = tmp_path / "hub" / "models--org--tiny"
+    older, newer = (tiny_model(cached / "snapshots" / name) for name in ("abc1234567", "def1234567"))
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("def1234567")
+    assert main(["models", "check", str(cached)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("org/tiny: LlamaForCausalLM")
+    assert "licence not stated, has a chat template" in said
+    assert "  training: fits, about" in said
+    assert [row["path"] for row in told(capsys, "models", "add", str(tmp_path / "hub"))["models"]] == [str(newer)]
+    (row,) = told(capsys, "models", "add", str(older))["models"]
+    assert row["name"] == "org/tiny@abc1234"
+    assert len(told(capsys, "models", "add", str(cached / "snapshots"), "--dry-run")["models"]) == 2
 
 
 def test_of_two_models_of_one_name_the_one_that_is_meant_must_be_said(

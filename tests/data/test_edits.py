@@ -1,5 +1,6 @@
 """Edits of a dataset: kept beside the rows, undone exactly, seen the same by everything that reads."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from studio.contract.private_files import USERS_UMASK
 from studio.contract.records import Message
 from studio.contract.run_folder import datasets_folder
 from studio.data.dataset import Dataset, open_dataset
@@ -194,6 +196,18 @@ def test_the_edited_rows_are_exported_and_come_back_the_same(folder: Path, tmp_p
     run_import(target, tmp_path / "again")
     assert open_dataset(tmp_path / "again").keys() == dataset.keys()
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".out")) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+def test_an_export_may_be_read_by_whom_the_user_lets_read(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(USERS_UMASK, "027")
+    target = tmp_path / "out.jsonl"
+    for mode in (0o640, 0o600):  # what was made private stays so
+        export(open_dataset(folder), target)
+        assert target.stat().st_mode & 0o777 == mode
+        target.chmod(0o600)
 
 
 def test_an_export_that_cannot_be_written_leaves_what_was_there(folder: Path, tmp_path: Path) -> None:

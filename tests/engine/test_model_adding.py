@@ -58,6 +58,20 @@ def test_a_copy_lies_among_the_programs_own_models_without_what_is_not_used(mode
     assert model_adding.changed_files(Path(added.path), added.sha256) == []
 
 
+def test_a_copy_that_was_taken_off_the_list_is_a_copy_of_that_name_when_it_is_added_again(
+    model: Path, tmp_path: Path
+) -> None:
+    snapshot = model.rename(tmp_path / "stick" / "moved")
+    (tmp_path / "models--org--tiny" / "snapshots").mkdir(parents=True)
+    snapshot = snapshot.rename(tmp_path / "models--org--tiny" / "snapshots" / "abc")
+    copy = add(snapshot, True)
+    assert (copy.name, Path(copy.path).name) == ("org/tiny", "org-tiny")
+    assert add(Path(copy.path), False) == copy
+    assert add(Path(copy.path), True) == copy
+    shutil.move(copy.path, tmp_path / "elsewhere")
+    assert not add(tmp_path / "elsewhere", False).copied
+
+
 def test_files_that_change_later_are_named(model: Path) -> None:
     added = add(model, False)
     (model / "config.json").write_text((model / "config.json").read_text() + " ")

@@ -83,6 +83,7 @@ def test_the_card_that_is_shown_is_the_card_that_is_written(
     assert opened == [str(target)]
     # A second export overwrites nothing and offers another name; its card tells nothing of the files of the first.
     export(qtbot, page)
+    assert page.message.text().count("run-1-tiny") == 1  # where it lies
     assert "exists already" in page.message.text()
     assert page.card.toPlainText() == shown
     press(page, "Export under another name")
@@ -101,13 +102,17 @@ def test_a_place_that_cannot_be_written_is_told_in_words(qtbot: QtBot, page: Exp
     assert (tmp_path / "file").read_text() == "no folder"
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", "a\\b"])
+@pytest.mark.parametrize("name", ["", "a/b", "..", "a\\b", "a\tb", "a:b", "con"])
 def test_a_name_that_is_no_new_folder_is_refused_before_the_start(page: ExportPage, name: str) -> None:
     finished_run(model_and_adapter())
     page.on_shown()
     page.name.setText(name)
     assert not page.export_button.isEnabled()
     assert not page.start()
+    assert page.state.text()
+    page.name.setText(".hidden")  # may be, and is said
+    assert page.export_button.isEnabled()
+    assert "begins with a dot" in page.state.text()
 
 
 @pytest.mark.parametrize(("text", "name"), [("run-1-Qwen/Qwen3 4B", "run-1-Qwen-Qwen3-4B"), ("../..", "adapter")])
@@ -335,6 +340,13 @@ def test_adapters_of_different_bases_cannot_be_chosen_together(page: ExportPage,
         box.click()
     assert "different base models" in dialog.state.text()
     assert not dialog.combine.isEnabled()
+    dialog.reject()
+    for run in runs_folder().glob("run-*"):  # the same model, copied elsewhere: its fingerprint says so
+        base_identity.remember(RunFolder(run), base_identity.identify(model_and_adapter() / "model", "tiny"))
+    dialog = dialog_of(page)
+    for box in dialog.boxes:
+        box.click()
+    assert dialog.combine.isEnabled()
     dialog.reject()
 
 

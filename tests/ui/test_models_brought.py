@@ -62,6 +62,9 @@ def look(qtbot: QtBot, page: ModelsPage, place: Path) -> None:
 def test_a_stick_is_looked_through_and_what_was_chosen_is_copied(qtbot: QtBot, page: ModelsPage, stick: Path) -> None:
     look(qtbot, page, stick)
     assert [box.text().split("  ·  ")[0] for box in page.source.boxes] == ["models/broken", "models/good"]
+    assert [box.isChecked() for box in page.source.boxes] == [False, True]
+    assert "The model has no tokenizer: tokenizer.json is missing." in words(page.source)
+    page.source.boxes[0].click()  # whoever wants it all the same sees all that is wrong with it
     page.source.copy_radio.click()
     assert "are free" in page.source.copy_radio.text()
     told: list[str] = []
@@ -233,7 +236,6 @@ def test_without_room_a_copy_is_not_offered(
     assert not page.source.add_button.isEnabled()
     assert "no room" in page.source.room.text()
     page.source.stay_radio.click()
-    page.source.boxes[0].click()
     assert [path.name for path in page.source.chosen()] == ["good"]
     assert page.escape()
     assert page.source.isHidden()

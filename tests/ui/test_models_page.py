@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.contract.architectures import ARCHITECTURES
@@ -39,7 +39,7 @@ def page(qtbot: QtBot, workplace: Workplace) -> ModelsPage:
     return page
 
 
-def words(card: ModelCard) -> str:
+def words(card: QWidget) -> str:
 
     return "\n".join(label.text() for label in card.findChildren(QLabel))
 

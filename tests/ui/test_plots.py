@@ -1,5 +1,6 @@
 """The plot: what it draws, when it draws, and how its figures leave it."""
 
+import os
 import re
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from PySide6.QtGui import QImage, QPaintEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from studio.contract.private_files import USERS_UMASK
 from studio.ui import theme
 from studio.ui.widgets.curve import DRAWN_POINTS
 from studio.ui.widgets.loss_plot import LossPlot
@@ -225,7 +227,8 @@ def test_colours_follow_the_theme_at_once(plot: LossPlot, qapp: QApplication) ->
     assert plot.main._items[1].opts["pen"].color().name() == theme.LIGHT.runs[0]
 
 
-def test_png_svg_and_csv_leave_whole_files(plot: LossPlot, tmp_path: Path) -> None:
+def test_png_svg_and_csv_leave_whole_files(plot: LossPlot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(USERS_UMASK, "027")
     show(plot, curves_of())
     told: list[str] = []
     plot.failed_to_save.connect(told.append)
@@ -241,6 +244,8 @@ def test_png_svg_and_csv_leave_whole_files(plot: LossPlot, tmp_path: Path) -> No
     assert "<image" not in svg
     assert len((tmp_path / "plot.csv").read_text().splitlines()) == 102
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".part") == []
+    if os.name == "posix":
+        assert {oct(path.stat().st_mode & 0o777) for path in tmp_path.glob("plot.*")} == {"0o640"}
 
 
 def test_a_place_that_cannot_be_written_is_told_in_words(plot: LossPlot, tmp_path: Path, qtbot: QtBot) -> None:

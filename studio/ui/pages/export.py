@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from studio.contract.errors import Problem
 from studio.contract.events import Combined, Exported, Progress
+from studio.contract.exports import name_problem
 from studio.contract.job import CombineJob, ExportJob
 from studio.contract.run_folder import RunFolder
 from studio.data.model_card import card_text
@@ -110,14 +111,16 @@ class ExportPage(Page):
         left.body.addWidget(self._build_place())
         left.body.addStretch(1)
         self.export_button = buttons.primary(self.tr("Export"), self._on_export, "export")
-        self.state = label("", "muted")
+        self.state = label("", "muted", wrap=True)
         self.progress = ExportProgress()
         self.progress.stop_wanted.connect(self._on_stop_wanted)
         column = QVBoxLayout()
         column.setSpacing(GRID)
         column.addWidget(left, 1)
         column.addWidget(self.progress)
-        column.addLayout(row(self.export_button, self.state, 1))
+        line = row(self.export_button, self.state)
+        line.setStretch(1, 1)
+        column.addLayout(line)
         self.card = QPlainTextEdit()
         self.card.setReadOnly(True)
         self.card.setTabChangesFocus(True)
@@ -340,15 +343,22 @@ class ExportPage(Page):
     def _show_state(self) -> None:
         name = self.name.text().strip()
         plain = bool(name) and not re.search(r"[/\\]", name) and name not in (".", "..")
+        problem = name_problem(name) if plain else None
+        words = "" if plain else self.tr("The name must be that of one new folder.")
+        if problem is not None:
+            told = wording.told_problem(problem)
+            words = f"{told.what} {told.why}"
         busy = self.job.going or self.combining.going
-        self.export_button.setEnabled(plain and not busy and bool(self._runs))
+        self.export_button.setEnabled(not words and not busy and bool(self._runs))
+        if not words and name.startswith("."):
+            words = self.tr("Most programs do not show a folder whose name begins with a dot.")
         self.progress.setVisible(busy)
         for widget in (self.run_combo, self.forms):
             widget.setEnabled(not busy)
         several = sum(map(can_be_combined, self._runs)) > 1
         self.combine_button.setEnabled(several and not busy)
         self.combine_button.setToolTip("" if several else self.tr("Two runs by LoRA are needed."))
-        self.state.setText("" if plain or busy else self.tr("The name must be that of one new folder."))
+        self.state.setText("" if busy else words)
 
 
 def folder_name(text: str) -> str:

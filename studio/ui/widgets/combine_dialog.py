@@ -14,7 +14,8 @@ from PySide6.QtWidgets import (
 from studio.contract.combinations import COMBINATIONS, LARGEST_WEIGHT, MOST
 from studio.contract.job import CombineJob
 from studio.contract.methods import LoraSettings
-from studio.contract.run_folder import runs_folder
+from studio.contract.run_folder import RunFolder, runs_folder
+from studio.data.base_identity import is_one_base
 from studio.data.run_history import RunSummary
 from studio.ui import wording
 from studio.ui.theme import GRID
@@ -127,11 +128,10 @@ class CombineDialog(QDialog):
         for widget in (self._rank_title, self.rank):
             widget.setVisible(combination.any_rank)
         chosen = self._chosen_runs()
-        models = {run.job.model for run, _ in chosen}
         words = ""
         if not 2 <= len(chosen) <= MOST:
             words = self.tr("Choose two to {count} adapters.").format(count=MOST)
-        elif len(models) > 1:
+        elif not is_one_base([(RunFolder(run.folder), run.job.model) for run, _ in chosen]):
             words = self.tr("These were trained on different base models.")
         self.state.setText(words)
         self.combine.setEnabled(not words)

@@ -13,6 +13,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QGridLayout, QMenu, QVBoxLayout, QWidget
 
+from studio.contract.private_files import share
 from studio.ui import theme
 from studio.ui.theme import GRID
 from studio.ui.widgets import curve_rows, plot_export
@@ -369,6 +370,7 @@ class LossPlot(QWidget):
             words = self.tr("The plot could not be saved as {path}: {reason}. Choose another place.")
             self.failed_to_save.emit(words.format(path=path, reason=error.strerror or error))
             return
+        share([path])
         self.saved.emit(str(path))
 
     def _plate(self) -> plot_export.Plate:

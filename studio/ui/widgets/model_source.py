@@ -1,12 +1,13 @@
 """Models that were found in a folder: which of them are added, and whether they stay there or are copied."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QFrame, QProgressBar, QRadioButton, QVBoxLayout, QWidget
 
-from studio.contract.events import ModelsFound, Progress
+from studio.contract.events import FoundModel, ModelsFound, Progress
 from studio.contract.run_folder import models_folder
 from studio.ui import wording
 from studio.ui.theme import GRID
@@ -56,14 +57,19 @@ class ModelSource(Section):
         self.boxes = []
         place, found = Path(seen.place), seen.models
         for model in found[:MOST_SHOWN]:
-            box = QCheckBox(f"{_shown_name(Path(model.path), place)}  ·  {wording.size(model.weight_bytes)}")
+            size = (wording.size(model.weight_bytes),) if model.weight_bytes else ()
+            box = QCheckBox("  ·  ".join((_shown_name(Path(model.path), place, found), *size)))
             box.setToolTip(plain_tip(model.path))
-            box.setChecked(True)
+            box.setChecked(model.problem is None)
             box.setProperty("folder", model.path)
             box.setProperty("weight_bytes", model.weight_bytes)
             box.toggled.connect(self._show_state)
             self.boxes.append(box)
-            self._found.addWidget(box)
+            said = wording.told_problem(model.problem).what if model.problem is not None else ""
+            box.setAccessibleDescription(said)
+            line = row(box, label(said, "warning", wrap=True), spacing=2 * GRID)
+            line.setStretch(1, 1)
+            self._found.addLayout(line)
         if len(found) > MOST_SHOWN:
             words = self.tr("and {count} more; choose a folder nearer to what you want.")
             self._found.addWidget(label(words.format(count=wording.number(len(found) - MOST_SHOWN)), "muted"))
@@ -89,10 +95,12 @@ class ModelSource(Section):
         self.add_wanted.emit(self.chosen(), self.copy_radio.isChecked())
 
 
-def _shown_name(path: Path, place: Path) -> str:
-    """The folder's name; of the Hugging Face cache the model's."""
+def _shown_name(path: Path, place: Path, found: Sequence[FoundModel]) -> str:
+    """The folder's name; of the Hugging Face cache the model's, with the revision where several are there."""
     if path.parent.name == "snapshots":
-        return path.parent.parent.name.removeprefix("models--").replace("--", "/")
+        name = path.parent.parent.name.removeprefix("models--").replace("--", "/")
+        several = sum(Path(model.path).parent == path.parent for model in found) > 1
+        return f"{name}  ·  {path.name[:7]}" if several else name
     return path.name if path == place else str(path.relative_to(place))
 
 
