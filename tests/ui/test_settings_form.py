@@ -223,6 +223,8 @@ def test_the_search_field_and_its_first_hit_come_into_sight(form: SettingsForm, 
         top = widget.mapTo(holder.viewport(), QPoint(0, 0)).y()
         return 0 <= top <= holder.viewport().height() - widget.height()
 
+    qtbot.waitUntil(lambda: form.y() >= 700)  # all have their places
+    assert not seen(form.search)
     form.focus_search()
     qtbot.waitUntil(lambda: seen(form.search))
     holder.verticalScrollBar().setValue(0)
