@@ -19,6 +19,7 @@ from studio.contract.fields import build
 from studio.contract.run_folder import RunFolder, jobs_folder
 from studio.contract.settings import TrainSettings
 from studio.data import dataset, importing
+from studio.data.edits import rows_kept
 from studio.data.holding_back import seed_that_holds_back
 from studio.data.row_split import RowSplit, change_split
 from studio.data.wording import count
@@ -147,7 +148,8 @@ def data_list(arguments: argparse.Namespace) -> int:
     elif not found:
         output.say("No dataset was imported yet. `apprentice data import FILE` imports one.")
     for info in [] if arguments.json else found:
-        output.say(f"{info.id}  {info.name}  {info.usable} of {info.rows} rows usable")
+        kept = rows_kept(Path(info.folder), info.usable)
+        output.say(f"{info.id}  {info.name}  {kept} of {info.rows} rows usable")
     return 0
 
 
@@ -165,7 +167,8 @@ def data_delete(arguments: argparse.Namespace) -> int:
     elif arguments.for_good:
         output.say(f"Deleted {info.name}. The original file stays.")
     else:
-        output.say(f"{info.name} has {info.usable:,} usable rows. --for-good deletes this copy, with all its edits.")
+        kept = rows_kept(Path(info.folder), info.usable)
+        output.say(f"{info.name} has {kept:,} usable rows. --for-good deletes this copy, with all its edits.")
     return 0
 
 

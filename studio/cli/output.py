@@ -179,8 +179,11 @@ def data_report(report: events.DataReport) -> str:
     """The counts before step 1, in one line."""
     share = report.learned_tokens / report.tokens if report.tokens else 0.0
     end = "learned" if report.end_token_learned else "NOT learned"
+    general = "no general ones beside them"
+    if report.general_rows:
+        general = f"{report.mixed_in} of {report.general_rows} general ones mixed into each pass"
     return (
-        f"{report.train_rows} examples to learn from ({report.general_rows} general beside them), "
+        f"{report.train_rows} examples to learn from ({general}), "
         f"{report.held_back_rows} held back; {report.cut} cut, {report.left_out} left out, "
         f"{report.nothing_to_learn} with nothing to learn; {share:.0%} of the tokens are learned, "
         f"end token {report.end_token} {end}"

@@ -97,14 +97,15 @@ class DataReport(Event, frozen=True, kw_only=True, tag="data_report"):
     """Before step 1: what will be learned from, counted with the trainer's own labels.
 
     Attributes:
-        train_rows, held_back_rows, general_rows: Rows that will be used.
+        train_rows, held_back_rows, general_rows: Rows that will be used; of the general ones each pass takes some.
+        mixed_in: General rows of one pass; 0 where an earlier version did not say.
         kept, cut, left_out, nothing_to_learn: Fate of the training rows.
         tokens, learned_tokens: Of the training rows that are used.
         end_token: Text of the token that ends an answer.
         end_token_learned: Whether it is learned in every used row (rows cut at the end excepted).
         bos_count: Largest number of begin-of-text tokens in one row.
         pad_token: Text of the pad token; never the end token.
-        longest: Tokens of the longest used row.
+        longest: Tokens of the user's longest used row.
     """
 
     train_rows: int
@@ -124,6 +125,7 @@ class DataReport(Event, frozen=True, kw_only=True, tag="data_report"):
     duplicates: int = 0
     overlap: int = 0
     """Held-back rows whose text is also a training row."""
+    mixed_in: int = 0
 
 
 # --- training ---------------------------------------------------------------------------------------------

@@ -268,6 +268,14 @@ def read_edits(folder: Path, rows: int) -> Edits:
     return edits
 
 
+def rows_kept(folder: Path, rows: int) -> int:
+    """How many of a dataset's stored rows are not left out; all of them where the edits cannot be read."""
+    try:
+        return rows - len(read_edits(folder, rows).excluded)
+    except StudioError:
+        return rows  # it is told where the dataset is opened
+
+
 def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
     try:
         file = path.open("rb")

@@ -145,7 +145,8 @@ def _kind(summary: RunSummary) -> str:
 def _data(summary: RunSummary, report: events.DataReport | None) -> str:
     lines = ["## Data", "", f"Dataset: {plain(summary.job.dataset_name)}."]
     if report is not None:
-        general = f", and {report.general_rows:,} general examples to keep what the model knew"
+        each = f"{report.mixed_in:,} of " if report.mixed_in else ""
+        general = f", and {each}{report.general_rows:,} general examples to keep what the model knew"
         lines += [
             (
                 f"{report.train_rows:,} examples to learn from{general if report.general_rows else ''}; "

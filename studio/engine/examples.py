@@ -13,6 +13,7 @@ from studio.contract.control import Control, Emit
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import DataReport, Progress
 from studio.contract.job import TrainJob
+from studio.contract.plan import replayed_rows
 from studio.contract.records import Message, Record
 from studio.data.arrow_file import records_of
 from studio.data.chat_rows import read_chat_rows
@@ -120,7 +121,7 @@ def read_examples(job: TrainJob, tokenizer: Any, emit: Emit, control: Control) -
         train_rows=len(train.rows),
         held=tested,
         asked=_asked(tested, MOST_ASKED_OWN if own_test_file else MOST_ASKED),
-        report=_report(train, held, general, tokenizer),
+        report=_report(train, held, general, tokenizer, settings.replay_share),
         notices=(*tokenizer.notices, *_notices(job, train, held, most, at_end)),
         fingerprint=rows.digest(),
         longer=sum(side.fates[fate] for side in (train, general) for fate in ("left_out", "cut")),
@@ -305,11 +306,12 @@ def _asked(tested: Sequence[Held], most: int) -> tuple[Held, ...]:
     return tuple(askable[:most])
 
 
-def _report(train: _Side, held: _Side, general: _Side, tokenizer: Any) -> DataReport:
+def _report(train: _Side, held: _Side, general: _Side, tokenizer: Any, share: float) -> DataReport:
     return DataReport(
         train_rows=len(train.rows),
         held_back_rows=len(held.rows),
         general_rows=len(general.rows),
+        mixed_in=replayed_rows(len(train.rows), share) if len(general.rows) else 0,
         kept=train.fates["kept"],
         cut=train.fates["cut"],
         left_out=train.fates["left_out"],
@@ -320,7 +322,7 @@ def _report(train: _Side, held: _Side, general: _Side, tokenizer: Any) -> DataRe
         end_token_learned=train.end_always_learned,
         bos_count=max(train.bos_count, held.bos_count, general.bos_count),
         pad_token=str(tokenizer.pad_token or ""),
-        longest=max(train.rows.longest, general.rows.longest),
+        longest=train.rows.longest,
         duplicates=sum(count - 1 for count in train.keys.values()),
         overlap=sum(count for key, count in held.keys.items() if key in train.keys),
     )

@@ -96,6 +96,12 @@ class Conversation(QObject):
         """Go on with a saved chat."""
         self._show(chat)
 
+    def restore(self, chat: Chat, was_open: bool) -> None:
+        """Bring a deleted chat back, and show it again where it was shown and nothing was asked since."""
+        chats.save(chat)
+        if was_open and (self.chat is None or not self.chat.exchanges):
+            self._show(chat)
+
     def _show(self, chat: Chat) -> None:
         if self._asked:
             self.service.stop()
@@ -151,6 +157,19 @@ class Conversation(QObject):
             return
         for adapter in wanted:
             self.service.add_adapter(adapter)
+
+    def explained(self, problem: Problem) -> Problem:
+        """A problem of the worker; one with an adapter that is gone says that its run is."""
+        adapters = self.chat.adapters if self.chat is not None and problem.code.startswith("adapter.") else ()
+        gone = next((adapter for adapter in adapters if not Path(adapter.path).exists()), None)
+        if gone is None:
+            return problem
+        return Problem(
+            code="chat.run_gone",
+            what=f"{gone.name} was deleted.",
+            why="What it has learned is not there any more.",
+            fix="Choose another adapter, or bring the run back: with Undo on the page Runs, or out of the trash.",
+        )
 
     def unload(self) -> None:
         """End the worker; the chat stays and can be loaded again."""
@@ -240,7 +259,7 @@ class Conversation(QObject):
             return
         index, side = self._asked.pop(request)
         self._put(index, side, "", 0, 0.0, "failed")
-        self.reply_failed.emit(index, side, problem)
+        self.reply_failed.emit(index, side, self.explained(problem))
         self._tell_end()
 
     def _tell_end(self) -> None:

@@ -43,6 +43,7 @@ class Workplace(QObject):
     run_queued = Signal(object)  # TrainJob: it waits in line until the device is free
     run_ended = Signal(object)  # RunFolder; its final event came before as run_event
     runs_changed = Signal()
+    next_run_wanted = Signal()  # the user goes on to the next run with what is chosen now
     chat_requested = Signal(object)  # RunFolder: show this run's adapter in the chat
     import_started = Signal(object)  # ImportJob
     export_run_chosen = Signal(object)  # RunFolder: the export page shows this run

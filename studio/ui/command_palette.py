@@ -71,10 +71,14 @@ class CommandPalette(QDialog):
                 item.setData(Qt.ItemDataRole.UserRole, command)
                 item.setText(f"{command.text}   {command.keys}".rstrip())
                 self.list.addItem(item)
+        if not self.list.count():
+            none = QListWidgetItem(self.tr("Nothing found for “{words}”.").format(words=text.strip()))
+            none.setFlags(Qt.ItemFlag.NoItemFlags)
+            self.list.addItem(none)
         self.list.setCurrentRow(0)
 
     def _run(self, item: QListWidgetItem) -> None:
         command = item.data(Qt.ItemDataRole.UserRole)
-        self.close()
-        if isinstance(command, Command):
+        if isinstance(command, Command):  # the line that nothing was found does nothing
+            self.close()
             command.run()

@@ -301,6 +301,24 @@ class DataDesk(QObject):
         if self.dataset is not None:
             self.found_changed.emit()
 
+    def words_on_deleting(self) -> str:
+        """What goes with the open dataset and what stays."""
+        edits = self.dataset.edits if self.dataset is not None else None
+        out, texts = (len(edits.excluded), len(edits.texts)) if edits is not None else (0, 0)
+        if not out and not texts:
+            return self.tr("Only the imported copy goes. The original file and the adapters trained with it stay.")
+        parts = []
+        if texts:
+            words = self.tr("1 row that you changed") if texts == 1 else self.tr("{count} rows that you changed")
+            parts.append(words.format(count=wording.number(texts)))
+        if out:
+            words = self.tr("1 row that you left out") if out == 1 else self.tr("{count} rows that you left out")
+            parts.append(words.format(count=wording.number(out)))
+        return self.tr(
+            "The imported copy goes, and your changes with it: {changes}. Export the rows first to keep them. "
+            "The original file and the adapters trained with it stay."
+        ).format(changes=", ".join(parts))
+
     def export(self, path: Path) -> None:
         """Write the rows as they read now as JSONL, in a worker."""
         if self.dataset is None:

@@ -39,6 +39,9 @@ def test_restoring_says_what_it_took_back_and_that_there_was_nothing(
     ):
         log = EditLog(Path(info.folder), info.usable)
         log.apply(operation)
+        assert main(["data", "list"]) == 0
+        kept = len(ROWS) - len(log.edits.excluded)
+        assert f"{kept} of {len(ROWS)} rows usable" in capsys.readouterr().out
         assert main(["data", "restore", "mine"]) == 0
         assert capsys.readouterr().out == words
 

@@ -261,7 +261,8 @@ def test_general_rows_are_mixed_in_at_the_wanted_share(llama: Path, tmp_path: Pa
         llama, dataset, general=str(general), replay_share=0.2, held_back_share=0.0, epochs=1, max_steps=0, batch_size=5
     )
     _, person = run(job, new_run(tmp_path))
-    assert person.all(events.DataReport)[0].general_rows == 20
+    report = person.all(events.DataReport)[0]
+    assert (report.general_rows, report.mixed_in) == (20, 10)
     steps = person.all(events.Step)
     assert len(steps) == (40 + 10) / 5
     assert all(step.general_loss is not None for step in steps), "each step has its share"

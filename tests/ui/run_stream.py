@@ -72,6 +72,7 @@ def report() -> events.DataReport:
         train_rows=300,
         held_back_rows=58,
         general_rows=400,
+        mixed_in=75,
         kept=298,
         cut=0,
         left_out=2,

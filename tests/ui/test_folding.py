@@ -3,15 +3,19 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import QRect
 from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from studio.contract.job import Mapping, TrainJob
 from studio.ui.widgets.labels import ElidedLabel
 from studio.ui.widgets.legend import Legend
+from studio.ui.widgets.mapping_form import MappingForm
 from studio.ui.widgets.run_list import wrapped
 from studio.ui.widgets.section import Folding
+from studio.ui.widgets.settings_table import SettingsTable
 
 
 class Dots(Legend):
@@ -98,3 +102,30 @@ def test_words_that_do_not_fit_give_way_to_shorter_ones(qtbot: QtBot, room: int,
     qtbot.waitUntil(lambda: label.shown_text() == shown)
     assert label.text() == "Learning rate 1"
     qtbot.waitUntil(lambda: bool(label.toolTip()) is (room < 0))
+
+
+def test_a_settings_name_is_never_cut_in_a_narrow_table(qtbot: QtBot) -> None:
+    table = SettingsTable()
+    qtbot.addWidget(table)
+    work = TrainJob(name="run-1", model="m", model_name="m", dataset="d", dataset_name="d")
+    other = replace(work, settings=replace(work.settings, max_tokens=77, epochs=9.0))
+    table.show_jobs([work, other, other, other])
+    table.resize(420, 300)
+    table.show()
+
+    def room(row: int) -> bool:
+        return table.table.rowHeight(row) >= table.table.sizeHintForRow(row)
+
+    qtbot.waitUntil(lambda: table.table.columnWidth(0) < 150)
+    assert all(room(row) for row in range(table.table.rowCount()))
+    assert table.table.rowHeight(0) > 1.5 * table.fontMetrics().height()
+
+
+def test_why_the_columns_were_chosen_stands_across_where_the_shape_has_its_own_line(qtbot: QtBot) -> None:
+    form = MappingForm()
+    qtbot.addWidget(form)
+    reason = "The columns are called as questions and answers are. " * 4
+    form.show_mapping(("q", "a"), Mapping(shape="prompt_completion", prompt="q", completion="a", reason=reason))
+    form.show()
+    form.resize(form.minimumSizeHint().width() + 60, 200)
+    qtbot.waitUntil(lambda: form.note.width() > 0.9 * form.width())

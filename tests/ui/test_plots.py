@@ -1,5 +1,6 @@
 """The plot: what it draws, when it draws, and how its figures leave it."""
 
+import math
 import os
 import re
 import time
@@ -17,7 +18,7 @@ from studio.contract.private_files import USERS_UMASK
 from studio.ui import theme
 from studio.ui.widgets.curve import DRAWN_POINTS
 from studio.ui.widgets.loss_plot import LossPlot
-from studio.ui.widgets.number_axis import clock, round_spacing, short
+from studio.ui.widgets.number_axis import clock, log_ticks, round_spacing, short
 from studio.ui.widgets.redraw_timer import REDRAW_MS, REST, SLOWEST_MS, RedrawTimer
 from studio.ui.widgets.run_curves import PlottedRun, RunCurves
 from studio.ui.widgets.run_note import notes
@@ -313,3 +314,17 @@ def test_ticks_have_no_more_digits_than_they_need(value: float, spacing: float, 
 def test_time_is_divided_as_clocks_are() -> None:
     assert [round_spacing(least, time=True) for least in (3, 11, 70, 4000)] == [5, 15, 120, 7200]
     assert [clock(seconds) for seconds in (5, 65, 3725)] == ["0:05", "1:05", "1:02:05"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "least", "shown"),
+    [
+        (0.7, 12, 0.2, [1, 2, 5, 10]),  # neither 9 beside 10 nor 0.9 and 0.8 beside 1
+        (1, 100, 0.9, [1, 10, 100]),
+        (1e-7, 1, 2.5, [1e-6, 1e-3, 1]),
+        (2.1, 16, 0.05, [3, 4, 5, 6, 7, 8, 10]),
+    ],
+)
+def test_words_of_a_logarithmic_axis_stand_apart(low: float, high: float, least: float, shown: list[float]) -> None:
+    places = log_ticks(math.log10(low), math.log10(high), least)
+    assert [10**place for place in places] == pytest.approx(shown)

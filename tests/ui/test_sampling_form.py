@@ -42,3 +42,11 @@ def test_showing_values_tells_nobody_and_editing_does(form: SamplingForm, qtbot:
     form.dice.click()
     assert told
     assert form.sampling().seed != 7
+
+
+def test_another_seed_is_drawn_only_where_it_changes_anything(form: SamplingForm) -> None:
+    form.show_values(Sampling(temperature=0.7), "")
+    assert form.dice.isEnabled()
+    form.temperature.setValue(0)
+    assert not form.dice.isEnabled()
+    assert "temperature 0" in form.dice.toolTip()

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.contract.events import DeviceReport, Gpu
@@ -210,6 +210,26 @@ def test_search_finds_any_setting_and_opens_closed_groups(form: SettingsForm) ->
     assert not form.rows["neftune_alpha"].isVisible()  # closed again, as the user had it
     QTest.keyClicks(form.search, "no such words")
     assert form.none_found.isVisible()
+
+
+def test_the_search_field_and_its_first_hit_come_into_sight(form: SettingsForm, qtbot: QtBot) -> None:
+    holder = form.holder  # type: ignore[attr-defined]
+    above = QWidget()
+    above.setMinimumHeight(700)
+    holder.body.insertWidget(0, above)
+    holder.resize(900, 400)
+
+    def seen(widget: QWidget) -> bool:
+        top = widget.mapTo(holder.viewport(), QPoint(0, 0)).y()
+        return 0 <= top <= holder.viewport().height() - widget.height()
+
+    qtbot.waitUntil(lambda: form.y() >= 700)  # all have their places
+    assert not seen(form.search)
+    form.focus_search()
+    qtbot.waitUntil(lambda: seen(form.search))
+    holder.verticalScrollBar().setValue(0)
+    QTest.keyClicks(form.search, "warm")
+    qtbot.waitUntil(lambda: seen(form.search) and seen(form.rows["schedule"].editor))
 
 
 def test_search_looks_beyond_the_simple_level(form: SettingsForm) -> None:

@@ -20,7 +20,7 @@ from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
 from studio.data import model_library
 from studio.data.doctor.found import save
-from studio.data.edits import Edits
+from studio.data.edits import EditLog, Edits, Exclude
 from studio.data.importing import import_dataset
 from studio.data.row_split import RowSplit
 from studio.engine.batches import Plan
@@ -255,6 +255,21 @@ def test_general_rows_are_told_of_and_can_be_chosen(ready: BeforeRun, workplace:
     assert workplace.training_job(TrainSettings()).general == str(tmp_path / "mine.jsonl")
     ready.setup.general_removed.emit()
     assert "no general examples" in words.text()
+
+
+def test_what_is_mixed_in_is_told_as_it_stands_whatever_else_is_wrong(ready: BeforeRun, workplace: Workplace) -> None:
+    workplace.models.choose_general("/x/mine.jsonl")
+    ready.setup.form.rows["learning_rate"].set_value("5")
+    ready.setup.form.rows["learning_rate"].edited.emit()
+    assert ready.setup.form.settings() is None
+    assert ready.setup.general_words.text().startswith("Keep what it knew: 20 %")
+
+
+def test_rows_that_were_left_out_are_not_counted_in_the_chooser(ready: BeforeRun, workplace: Workplace) -> None:
+    info = workplace.datasets()[0]
+    EditLog(Path(info.folder), info.usable).apply(Exclude((0, 5)))
+    workplace.datasets_changed.emit()
+    assert ready.setup.data_box.currentText() == "faq.jsonl (198 examples)"
 
 
 def test_a_model_that_brings_general_rows_says_so(ready: BeforeRun, workplace: Workplace, tmp_path: Path) -> None:

@@ -41,7 +41,10 @@ def test_a_running_run_shows_step_pass_time_and_notes(page: TrainPage, follow: F
     assert "about 10 s left" in page.header.figures.text()
     assert page.view.note_list.texts() == ["Still improving on unseen examples."]
     assert page.view.answers.answer.text() == "Marta Quill keeps them."
-    assert page.view.report.sentences[0] == (True, "300 examples to learn from, 58 held back, 400 general ones")
+    assert page.view.report.sentences[0] == (
+        True,
+        "300 examples to learn from, 58 held back; 75 of 400 general ones are mixed into each pass",
+    )
     qtbot.waitUntil(lambda: page.view.plot is not None and page.view.plot.main.drawn_points > 20)
     follow.tell(run_stream.finished())
 

@@ -227,7 +227,7 @@ def test_the_data_report_warns_of_what_is_not_learned(qtbot: QtBot) -> None:
     report = msgspec.structs.replace(run_stream.report(), end_token_learned=False, pad_token="<|end|>", overlap=3)
     card.show_report(report)
     said = {words: fine for fine, words in card.sentences}
-    assert said["300 examples to learn from, 58 held back, 400 general ones"]
+    assert said["300 examples to learn from, 58 held back; 75 of 400 general ones are mixed into each pass"]
     warned = [words for fine, words in card.sentences if not fine]
     assert len(warned) == 4
     assert any("2 left out as too long" in words for words in warned)

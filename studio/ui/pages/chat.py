@@ -350,10 +350,11 @@ class ChatPage(Page):
         self._show_state()
 
     def _on_failed(self, problem: Problem) -> None:
-        self.message.show_problem(problem, [(self.tr("Try again"), self.conversation.load)])
+        told = self.conversation.explained(problem)
+        self.message.show_problem(told, [(self.tr("Try again"), self.conversation.load)])
 
     def _on_noticed(self, problem: Problem) -> None:
-        self.message.show_problem(problem, kind="warning")
+        self.message.show_problem(self.conversation.explained(problem), kind="warning")
 
     # --- saved chats ------------------------------------------------------------------------------------
 
@@ -372,8 +373,8 @@ class ChatPage(Page):
         except StudioError as error:
             self.message.show_problem(error.problem)
             return
-        now = self.conversation.chat
-        if now is not None and now.id == chat.id:
+        was_open = self.conversation.chat is not None and self.conversation.chat.id == chat.id
+        if was_open:
             self.conversation.new_chat()
         self._list_saved()
         toasts = getattr(self.window(), "toasts", None)  # a page that stands alone has none
@@ -381,10 +382,10 @@ class ChatPage(Page):
         if toasts is None:
             self.workplace.told.emit(said)
         else:
-            toasts.say(said, self.tr("Undo"), lambda: self._restore(chat))
+            toasts.say(said, self.tr("Undo"), lambda: self._restore(chat, was_open))
 
-    def _restore(self, chat: Chat) -> None:
-        chats.save(chat)
+    def _restore(self, chat: Chat, was_open: bool) -> None:
+        self.conversation.restore(chat, was_open)
         self._list_saved()
 
     def _on_side_toggled(self) -> None:

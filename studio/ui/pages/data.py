@@ -334,7 +334,7 @@ class DataPage(Page):
             self.message.show_text(
                 "warning",
                 self.tr("Delete “{name}”?").format(name=self._info.name),
-                self.tr("Only the imported copy goes. The original file and the adapters trained with it stay."),
+                self.desk.words_on_deleting(),
                 actions=[(self.tr("Delete dataset"), self._delete), (self.tr("Keep"), self.message.clear)],
             )
 
@@ -395,4 +395,5 @@ class DataPage(Page):
             self.desk.export(Path(chosen))
 
     def _on_continue(self) -> None:
+        self.workplace.next_run_wanted.emit()
         self.page_wanted.emit("train")

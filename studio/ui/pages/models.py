@@ -217,6 +217,7 @@ class ModelsPage(Page):
 
     def _on_use_wanted(self, model: ModelChecked) -> None:
         self.workplace.models.choose(model)
+        self.workplace.next_run_wanted.emit()
         self.workplace.told.emit(self.tr("{model} will be taught.").format(model=model.name))
 
     def _on_check_wanted(self, model: ModelChecked) -> None:

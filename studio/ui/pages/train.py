@@ -11,7 +11,7 @@ from studio.contract import events
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import RunFolder
 from studio.data import starting_over
-from studio.data.run_history import has_checkpoint, living_worker
+from studio.data.run_history import has_checkpoint, living_worker, summarise
 from studio.supervisor import relief_of_run
 from studio.supervisor.workplace import Workplace
 from studio.ui import failures
@@ -105,6 +105,7 @@ class TrainPage(Page):
         self.view.told.connect(workplace.told)
         self.view.failed_to_save.connect(lambda words: self.saving.show_text("error", words))
         self.feed.changed.connect(self._show_progress)
+        workplace.next_run_wanted.connect(self._on_next_run_wanted)
         workplace.dataset_chosen.connect(self._show_right_view)
         workplace.datasets_changed.connect(self._show_right_view)
         workplace.import_progressed.connect(self._on_import_progressed)
@@ -217,6 +218,19 @@ class TrainPage(Page):
             self.workplace.failed_runs.drop(self.feed.folder)
         self.feed.end()
         self._show_right_view()
+
+    def _on_next_run_wanted(self) -> None:
+        """An ended run gives way to the setup where other data or another model was chosen for the next one."""
+        folder, data, model = self.feed.folder, self.workplace.dataset, self.workplace.model
+        active = self.workplace.active
+        if folder is None or living_worker(folder) is not None or (active is not None and active.folder == folder):
+            return
+        run = summarise(folder)
+        if run is None or data is None:
+            return
+        if run.job.dataset != data.folder or (model is not None and run.job.model != model.path):
+            self.feed.end()  # a failure that nobody has seen is told above the setup
+            self._show_right_view()
 
     def watch(self) -> None:
         """Show the run that goes on, if there is one."""

@@ -16,6 +16,7 @@ from studio.contract.sample import SAMPLE
 from studio.contract.settings import TrainSettings
 from studio.data.compared import compared
 from studio.data.dataset import DatasetInfo
+from studio.data.edits import rows_kept
 from studio.data.row_split import RowSplit
 from studio.supervisor.checkup import known_too_long, longest_text
 from studio.supervisor.workplace import Workplace
@@ -167,7 +168,7 @@ class BeforeRun(QWidget):
         infos = self.workplace.datasets()
         names = wording.told_apart([(info.name, info.created) for info in infos])
         choices = [
-            Choice(info.id, words.format(name=name, rows=wording.number(info.usable)))
+            Choice(info.id, words.format(name=name, rows=wording.number(rows_kept(Path(info.folder), info.usable))))
             for name, info in zip(names, infos, strict=True)
         ]
         self.setup.data_box.fill(choices, chosen.id if chosen is not None else "")
@@ -262,7 +263,7 @@ class BeforeRun(QWidget):
         setup.show_sample(sample, sample and settings == load_preset("sample").settings())
         general = model.general if model is not None else ""
         own = bool(general) and model is not None and Path(general).parent == Path(model.path)
-        setup.show_general(general, own, model.name if model is not None else "", settings)
+        setup.show_general(general, own, model.name if model is not None else "")
         rows = self._split.counts(settings.held_back_share)[0] if self._split is not None and settings else 0
         if self.isVisible():
             self.planning.refresh(settings, rows, self._beginning.folder(settings))

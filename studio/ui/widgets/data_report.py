@@ -48,7 +48,9 @@ class DataReportCard(Section):
             train=number(report.train_rows), held_back=number(report.held_back_rows)
         )
         if report.general_rows:
-            used += self.tr(", {general} general ones").format(general=number(report.general_rows))
+            words = self.tr("; {mixed_in} of {general} general ones are mixed into each pass")
+            words = words if report.mixed_in else self.tr("; general ones are mixed in, of {general}")
+            used += words.format(mixed_in=number(report.mixed_in), general=number(report.general_rows))
         found = [(report.held_back_rows > 0, used)]
         if report.cut or report.left_out or report.nothing_to_learn:
             words = self.tr(
@@ -97,10 +99,11 @@ class DataReportCard(Section):
             if report.bos_count <= 1
             else self.tr("Some texts begin with {count} begin tokens").format(count=report.bos_count)
         )
+        longest = self.tr("The longest of your examples has {count} tokens")
         return [
             (True, learned),
             (report.end_token_learned, end.format(token=report.end_token)),
             (apart, pad.format(token=report.pad_token)),
             (report.bos_count <= 1, begin),
-            (True, self.tr("The longest has {count} tokens").format(count=wording.number(report.longest))),
+            (True, longest.format(count=wording.number(report.longest))),
         ]

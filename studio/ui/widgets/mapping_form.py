@@ -111,12 +111,12 @@ class MappingForm(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(theme.GRID // 2)
-        self._column.addLayout(self._top)
-        for grid in (self._grid, self._further):
+        for part in (self._top, self._grid, self._further):
             row = QHBoxLayout()
-            row.addLayout(grid)
+            row.addLayout(part)
             row.addStretch(1)
             self._column.addLayout(row)
+        self._column.addWidget(self.note)  # across: beside the shape, large text made eight short lines of it
         self._arranged: object = None
         self._show_fields()
 
@@ -203,7 +203,7 @@ class MappingForm(QWidget):
         self._arrange()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """With large text in a small window the shape and why it was guessed take a line of their own."""
+        """With large text in a small window the shape takes a line of its own."""
         super().resizeEvent(event)
         self._arrange()
 
@@ -235,19 +235,16 @@ class MappingForm(QWidget):
         if (in_one_line, asked, further) == self._arranged:
             return
         self._arranged = in_one_line, asked, further
-        self._column.removeWidget(self.note)
         buttons_ = (self.swap_button, self.more_button)
-        for widget in (self._title, self._shape, self.note, *buttons_, *self._labels.values(), *self._combos.values()):
+        for widget in (self._title, self._shape, *buttons_, *self._labels.values(), *self._combos.values()):
             for layout in (self._top, self._grid, self._further):
                 layout.removeWidget(widget)
         if in_one_line:
             self._grid.addWidget(self._title, 0, 0)
             self._grid.addWidget(self._shape, 1, 0)
-            self._column.addWidget(self.note)
         else:
             self._top.addWidget(self._title)
             self._top.addWidget(self._shape)
-            self._top.addWidget(self.note, 1)
         for grid, fields in ((self._grid, asked), (self._further, further)):
             for place, field in enumerate(fields, start=int(grid is self._grid and in_one_line)):
                 grid.addWidget(self._labels[field], 0, place)

@@ -42,8 +42,10 @@ class NumberAxis(pg.AxisItem):
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
         """Round positions, no closer than their words need; pyqtgraph's own stand too close on a small panel."""
         low, high = min(minVal, maxVal), max(minVal, maxVal)
-        if (self.logMode and high - low > 0.8) or not high > low:
+        if not high > low:
             return super().tickValues(minVal, maxVal, size)  # type: ignore[no-any-return]
+        if self.logMode and high - low > 0.8:
+            return [(1.0, log_ticks(low, high, (high - low) / max(1.0, size / self._room_for(high))))]
         unit = 2.0**30 if self.shows_bytes else 1.0
         least = (high - low) / unit / max(1.0, size / self._room_for(high))
         whole = self.orientation == "bottom"
@@ -60,7 +62,7 @@ class NumberAxis(pg.AxisItem):
         """Pixels from one tick to the next, so that their words do not touch."""
         if self.orientation == "left":
             return self._metrics.height() * 2.0
-        words = clock(high) if self.shows_time else short(high, 1)
+        words = "3e-05" if self.logMode else clock(high) if self.shows_time else short(high, 1)
         return self._metrics.horizontalAdvance(words) * 1.5 + 4
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
@@ -85,6 +87,25 @@ def round_spacing(least: float, time: bool = False, whole: bool = False) -> floa
         return 1.0
     power = 10.0 ** math.floor(math.log10(least))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * 0.999)
+
+
+def log_ticks(low: float, high: float, least: float) -> list[float]:
+    """Positions on a logarithmic axis: powers of ten first, then 2 and 5 times them, then the rest that has room.
+
+    Args:
+        low, high: Ends of the axis, as powers of ten.
+        least: The least distance between two of them.
+    """
+    found: list[float] = []
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    every = max(1, math.ceil(least))
+    for factors in ((1,), (2, 5), (3, 4, 6, 7, 8, 9)):
+        for power in powers:
+            for place in (power + math.log10(factor) for factor in factors):
+                free = all(abs(place - other) >= least for other in found)
+                if low <= place <= high and free and (factors != (1,) or power % every == 0):
+                    found.append(place)
+    return sorted(found)
 
 
 def short(value: float, spacing: float) -> str:

@@ -79,7 +79,9 @@ class SamplingForm(QWidget):
         title.setBuddy(self.system)
         outer.addWidget(title)
         outer.addWidget(self.system)
+        self.temperature.valueChanged.connect(self._show_dice)
         self.show_values(Sampling(), "")
+        self._show_dice()
 
     def _editors(self) -> dict[str, QDoubleSpinBox | QSpinBox]:
         return {
@@ -131,6 +133,13 @@ class SamplingForm(QWidget):
 
     def _on_edited(self) -> None:
         self.changed.emit()
+
+    def _show_dice(self) -> None:
+        draws = self.temperature.value() > 0
+        why = self.tr("At temperature 0 the likeliest word is always taken, so another seed changes nothing.")
+        self.dice.setEnabled(draws)
+        self.dice.setToolTip(plain_tip(self.tr("Another seed") if draws else why))
+        self.dice.setAccessibleDescription("" if draws else why)
 
     def _on_dice(self) -> None:
         self.seed.setValue(secrets.randbelow(self.seed.maximum()))

@@ -26,7 +26,7 @@ from studio.ui.widgets.labels import label
 from studio.ui.widgets.method_row import MethodRow
 from studio.ui.widgets.preset_chooser import PresetChooser
 from studio.ui.widgets.search_field import SearchField
-from studio.ui.widgets.section import row
+from studio.ui.widgets.section import ScrollColumn, row
 from studio.ui.widgets.setting_group import SettingGroup
 from studio.ui.widgets.setting_row import SettingRow
 
@@ -75,7 +75,7 @@ class SettingsForm(QWidget):
         self.presets = PresetChooser()
         self.presets.chosen.connect(self._on_preset_chosen)
         self.search = SearchField(self.tr("Search all settings"))
-        self.search.textChanged.connect(self._show_rows)
+        self.search.textChanged.connect(self._on_searched)
         self.level_button = QPushButton()
         self.level_button.clicked.connect(self._toggle_level)
         self.changed_label = label("", "muted")
@@ -167,12 +167,13 @@ class SettingsForm(QWidget):
 
     def reset(self) -> None:
         """Back to the preset's values."""
-        self.set_preset(self.preset)
+        self._replace_all(self.preset, self.tr("Your settings were reset to {name}."))
 
     def focus_search(self) -> None:
         """Put the cursor into the search field."""
         self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.search.selectAll()
+        QTimer.singleShot(0, self.search, lambda: _bring_to_top(self.search))
 
     def show_setting(self, path: str) -> None:
         """Bring one setting into view, whatever the level, and put the cursor there."""
@@ -228,7 +229,16 @@ class SettingsForm(QWidget):
         self._check(tell=True)
 
     def _on_preset_chosen(self, name: str) -> None:
+        self._replace_all(name, self.tr("Preset {name}: your settings were replaced."))
+
+    def _replace_all(self, name: str, said: str) -> None:
+        """Take a preset's values; whoever had others gets the way back to them."""
+        had_own, before, values = bool(self.changed_count), self.preset, self.values()
         self.set_preset(name)
+        toasts = getattr(self.window(), "toasts", None)  # a form that stands alone has none
+        if had_own and toasts is not None:
+            words = said.format(name=wording.told(load_preset(name).label))
+            toasts.say(words, self.tr("Undo"), lambda: self.show_values(values, before))
 
     def _on_edited(self) -> None:
         self._check(tell=True)
@@ -276,6 +286,11 @@ class SettingsForm(QWidget):
     def _uses_cuda(self) -> bool:
         return self._has_cuda and self._built.device != "cpu"
 
+    def _on_searched(self, words: str) -> None:
+        self._show_rows()
+        if words:  # what was found stands below the field: both are to be seen
+            QTimer.singleShot(0, self.search, lambda: _bring_to_top(self.search))
+
     def _show_counts(self) -> None:
         changed = self.changed_count
         for group in self.groups.values():
@@ -312,6 +327,15 @@ class SettingsForm(QWidget):
         settings = self.settings()
         if settings is not None:
             QGuiApplication.clipboard().setText(write(settings, self.preset, self._model, self._data, self._start))
+
+
+def _bring_to_top(widget: QWidget) -> None:
+    """Scroll whatever holds the form so that a widget stands at the top, with as much below it as has room."""
+    parent = widget.parentWidget()
+    while parent is not None:
+        if isinstance(parent, ScrollColumn):
+            parent.show_top_of(widget)
+        parent = parent.parentWidget()
 
 
 def _bring_into_view(setting: QWidget) -> None:

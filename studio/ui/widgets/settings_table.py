@@ -26,6 +26,8 @@ class SettingsTable(QWidget):
         self.table.setWordWrap(True)
         self.table.setShowGrid(False)
         self.table.verticalHeader().hide()
+        # Words take as many lines as the columns' width makes of them, which is known once the table is shown.
+        self.table.horizontalHeader().sectionResized.connect(self.table.resizeRowsToContents)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.words)

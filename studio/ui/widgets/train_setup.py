@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLineEdit, QVBox
 
 from studio.contract.presets import load_preset
 from studio.contract.sample import SAMPLE
-from studio.contract.settings import TrainSettings
 from studio.ui import icons, wording
 from studio.ui.theme import GRID
 from studio.ui.widgets import buttons
@@ -188,20 +187,19 @@ class TrainSetup(QWidget):
         words = self.tr("The sample on the starter model has settings of its own: choose “{name}” for them.")
         self.sample_words.setText(words.format(name=wording.told(load_preset(SAMPLE).label)))
 
-    def show_general(self, path: str, own: bool, model: str, settings: TrainSettings | None) -> None:
+    def show_general(self, path: str, own: bool, model: str) -> None:
         """Say whether “Keep what it knew” has anything to work with.
 
         Args:
             path: File of general rows, or "".
             own: The model brought it.
             model: Its shown name, or "".
-            settings: As they stand.
         """
-        share = settings.replay_share if settings is not None else 0.0
+        share = self.form.rows["replay_share"].value()  # as it stands, whatever else may be wrong
         self.general_remove.setVisible(bool(path))
         self.general_choose.setVisible(bool(model))
-        if not model:
-            words = ""
+        if not model or not isinstance(share, float | int) or not 0 <= share < 1:
+            share, words = 0, ""
         elif not path:
             words = self.tr(
                 "Keep what it knew: there are no general examples for {model}, so nothing is mixed in; it may forget."
