@@ -16,7 +16,7 @@ from studio.data import dataset, importing, known_mappings, model_library
 from studio.data.guessing import guess
 from studio.data.inspecting import look
 from studio.data.made_from import origin_of
-from studio.data.model_search import find_models
+from studio.data.model_search import find_models, has_weights
 from studio.data.own_files import is_own
 from studio.data.part import Part
 from studio.data.run_history import RunSummary, list_runs, summarise
@@ -52,6 +52,7 @@ def _snapshot(folder: Path) -> Path | None:
     if (folder / "config.json").exists() or not (folder / "snapshots").is_dir():
         return None
     found = find_models(folder)
+    found = [path for path in found if has_weights(path)] or found  # those that are half there hide none
     return found[0].resolve() if len(found) == 1 else None
 
 

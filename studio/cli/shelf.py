@@ -83,7 +83,7 @@ def models_add(arguments: argparse.Namespace) -> int:
         if len(found) == 1 and not checked.usable:
             raise SeveralProblems(checked.problems)
         if checked.usable:
-            model_library.put_model(checked)
+            checked = model_library.put_model(checked)
         added.append(checked)
     usable = sum(model.usable for model in added)
     code = 0 if usable else 2

@@ -21,6 +21,7 @@ from studio.data.ancestry import read_ancestry
 from studio.data.base_identity import recall
 from studio.data.card_use import plain, use
 from studio.data.licence import licence
+from studio.data.model_search import hub_id
 from studio.data.run_history import RunSummary, read_events
 
 E = TypeVar("E", bound=events.Event)
@@ -82,7 +83,7 @@ LIBRARIES = {"adapter": "peft", "merged": "transformers", "lm_studio": "gguf", "
 
 
 def _front_matter(summary: RunSummary, form: str, named: str) -> str:
-    lines = [f"library_name: {LIBRARIES.get(form, form)}", f"base_model: {json.dumps(summary.job.model_name)}"]
+    lines = [f"library_name: {LIBRARIES.get(form, form)}", f"base_model: {json.dumps(hub_id(summary.job.model_name))}"]
     if named:
         lines.append(f"license: {json.dumps(named)}")
     lines += [

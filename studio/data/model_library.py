@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -62,10 +62,13 @@ def _is_former_starter(model: ModelChecked, starter: Path) -> bool:
     return path != starter and path.parts[-2:] == starter.parts[-2:] and not model.sha256 and not path.is_dir()
 
 
-def put_model(model: ModelChecked) -> None:
+def put_model(model: ModelChecked) -> ModelChecked:
     """Add a model, or replace what was known of its folder; a mere check keeps what was noted when it was added.
 
     A copy of ours stays one, under the name of what it was copied from.
+
+    Returns:
+        It, as the list has it now.
 
     Raises:
         StudioError: The list cannot be changed.
@@ -74,11 +77,15 @@ def put_model(model: ModelChecked) -> None:
         before = next((known for known in shelf.models if known.path == model.path), None)
         if before is not None and is_away(model):  # the mark is of the moment
             model = msgspec.structs.replace(model, usable=before.usable, problems=before.problems)
-        if before is not None and before.copied and not model.copied:
+        if before is not None and before.copied and not (model.copied and name_of_copy(Path(model.path))):
             model = msgspec.structs.replace(model, name=before.name, copied=True)
+            with suppress(OSError):  # earlier builds noted no name; the list has it in any case
+                if is_our_copy(Path(model.path)):
+                    name_copy(Path(model.path), before.name)
         if before is not None and not model.sha256:
             model = msgspec.structs.replace(model, sha256=before.sha256, fingerprint=before.fingerprint)
         shelf.models = [known for known in shelf.models if known.path != model.path] + [model]
+    return model
 
 
 def is_our_copy(folder: Path) -> bool:

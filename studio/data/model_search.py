@@ -1,6 +1,7 @@
 """Where models may lie: a folder, a USB stick, the cache of the Hugging Face libraries. Looks, reads nothing."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,7 +36,17 @@ def current_snapshot(model: Path) -> Path | None:
     except (OSError, UnicodeDecodeError):
         return None
     folder = model / "snapshots" / noted
-    return folder if noted.isalnum() and (folder / "config.json").is_file() else None
+    return folder if noted.isalnum() and (folder / "config.json").is_file() and has_weights(folder) else None
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a snapshot has weights, too: a download that broke off may have left config and tokenizer alone."""
+    return any((folder / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json"))
+
+
+def hub_id(name: str) -> str:
+    """A model's name as other programs and hubs know it: an older snapshot of the cache without its revision."""
+    return re.sub(r"(.+/.+)@\w{1,7}$", r"\1", name)
 
 
 PARTS = ("*.safetensors", "tokenizer.json", "tokenizer_config.json", "pytorch_model*.bin")
@@ -58,15 +69,22 @@ def look_through(
     """
     seen = 0
 
-    def told() -> None:
-        nonlocal seen
-        seen += 1
+    def heard() -> None:
         emit(Progress(stage="Looking for models", done=seen, unit="folders"))
         if control.poll() in ("stop", "discard"):
             raise StudioError("model.look_stopped", "Not all folders were looked through.", "You stopped it.")
 
+    def told() -> None:
+        nonlocal seen
+        seen += 1
+        heard()
+
+    def looked(path: Path) -> FoundModel:
+        heard()  # a slow stick takes its time for each of them, too
+        return FoundModel(str(path), _weight_bytes(path), first_look(path))
+
     found = find_models(place, told=told) if place.is_dir() else []
-    models = tuple(FoundModel(str(path), _weight_bytes(path), first_look(path)) for path in found)
+    models = tuple(looked(path) for path in found)
     return ModelsFound(place=str(place), models=models, holds_parts=not models and holds_parts(place))
 
 

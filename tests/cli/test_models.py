@@ -156,6 +156,20 @@ def test_a_model_of_the_hugging_face_cache_is_its_current_snapshot(
     assert len(told(capsys, "models", "add", str(cached / "snapshots"), "--dry-run")["models"]) == 2
 
 
+def test_a_snapshot_that_is_half_there_does_not_hide_the_older_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    cached = tmp_path / "hub" / "models--org--tiny"
+    older, half = (tiny_model(cached / "snapshots" / name) for name in ("abc1234567", "def1234567"))
+    (half / "model.safetensors").unlink()
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("def1234567")
+    assert main(["models", "check", str(cached)]) == 0
+    assert capsys.readouterr().out.startswith("org/tiny: LlamaForCausalLM")
+    rows = told(capsys, "models", "add", str(tmp_path / "hub"))["models"]
+    assert [row["path"] for row in rows if row["usable"]] == [str(older)]
+
+
 def test_of_two_models_of_one_name_the_one_that_is_meant_must_be_said(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -176,6 +177,18 @@ def test_a_held_back_loss_of_the_untrained_base_is_no_figure_of_the_adapter(run:
     assert "| Held-back loss, best" not in card(
         [before, *(event for event in told if not isinstance(event, events.Evaluated))], "two"
     )
+
+
+def test_an_older_snapshot_is_named_to_other_programs_without_its_revision(run: Path, tmp_path: Path) -> None:
+    folder = RunFolder(run)
+    work = job.load(folder.job)
+    assert isinstance(work, job.TrainJob)
+    job.save(msgspec.structs.replace(work, model_name="org/tiny@abc1234"), folder.job)
+    made = Path(adapter.write(run, tmp_path / "out").path)
+    assert json.loads((made / "adapter_config.json").read_text())["base_model_name_or_path"] == "org/tiny"
+    card = (made / "README.md").read_text(encoding="utf-8")
+    assert 'base_model: "org/tiny"\n' in card
+    assert "org/tiny@abc1234" in card  # people read of the one that it was
 
 
 def test_an_adapter_is_exported_although_its_base_is_gone(run: Path, tmp_path: Path) -> None:

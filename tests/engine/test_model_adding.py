@@ -13,9 +13,9 @@ from studio.contract.errors import StudioError
 from studio.contract.job import AddModelJob
 from studio.contract.memory_plan import Machine
 from studio.contract.run_folder import MARKER, models_folder
-from studio.data import base_identity
+from studio.data import base_identity, model_library
 from studio.data.model_fit import fit_of
-from studio.data.model_search import find_models, hugging_face_cache
+from studio.data.model_search import find_models, hugging_face_cache, look_through
 from studio.engine import model_adding, model_files, model_folder
 from tests.engine.ground import Person
 from tests.helpers.tiny_models import tiny_model
@@ -70,6 +70,19 @@ def test_a_copy_that_was_taken_off_the_list_is_a_copy_of_that_name_when_it_is_ad
     assert add(Path(copy.path), True) == copy
     shutil.move(copy.path, tmp_path / "elsewhere")
     assert not add(tmp_path / "elsewhere", False).copied
+
+
+def test_a_copy_of_before_names_were_noted_keeps_its_name_when_it_is_checked_again(model: Path, tmp_path: Path) -> None:
+    cached = tmp_path / "models--org--tiny" / "snapshots" / "abc"
+    cached.parent.mkdir(parents=True)
+    copy = add(model.rename(cached), True)
+    model_library.put_model(copy)
+    (Path(copy.path) / MARKER).write_bytes(b"")  # as earlier builds left it
+    again = add(Path(copy.path), False)
+    assert again.copied
+    assert model_library.put_model(again) == copy
+    assert model_library.list_models() == [copy]
+    assert model_folder.check(Path(copy.path)).name == "org/tiny"
 
 
 def test_files_that_change_later_are_named(model: Path) -> None:
@@ -166,6 +179,22 @@ def test_models_are_found_on_a_stick_and_links_are_not_followed(model: Path, tmp
         (adapter / name).write_text("{}")
     assert [path.name for path in find_models(tmp_path / "stick")] == ["Two", "Tiny One"]
     assert find_models(model) == [model]
+
+
+def test_looking_at_what_was_found_can_be_stopped(model: Path, tmp_path: Path) -> None:
+    for name in ("b", "c"):
+        tiny_model(tmp_path / "stick" / name)
+    looked: list[Path] = []
+    person = Person()
+
+    def first_look(path: Path) -> None:
+        looked.append(path)
+        person.wish = "stop"
+
+    with pytest.raises(StudioError) as caught:
+        look_through(tmp_path / "stick", first_look, person, person)
+    assert caught.value.problem.code == "model.look_stopped"
+    assert len(looked) == 1
 
 
 def test_snapshots_of_the_hugging_face_cache_are_found_checked_and_copied_whole(

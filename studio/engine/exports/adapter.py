@@ -10,6 +10,7 @@ from studio.contract.errors import StudioError
 from studio.contract.events import Exported, Progress
 from studio.contract.parity import Parity
 from studio.data.model_card import write_card
+from studio.data.model_search import hub_id
 from studio.engine import export_folder, fingerprint, model_folder, parity
 from studio.engine.export_source import CONFIG, WEIGHTS, Source, Watch, Wish, find_base, open_source, prove, with_base
 from studio.engine.tokenizer_file import read_template
@@ -64,7 +65,7 @@ def _fill(temporary: Path, source: Source, base: Path | None, watch: Watch) -> N
     require_written(temporary / WEIGHTS, wanted, _teller(temporary / WEIGHTS, f"Reading {WEIGHTS} again", watch))
     read_header(temporary / WEIGHTS)
     config = read_json(source.adapter / CONFIG, 1_000_000)
-    config["base_model_name_or_path"] = source.work.model_name
+    config["base_model_name_or_path"] = hub_id(source.work.model_name)
     (temporary / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     if (source.adapter / fingerprint.FILE).is_file():
         shutil.copyfile(source.adapter / fingerprint.FILE, temporary / fingerprint.FILE)

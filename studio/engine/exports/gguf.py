@@ -11,6 +11,7 @@ from studio.contract.exports import EXPORTS, K_QUANTS
 from studio.contract.parity import Parity
 from studio.data.licence import licence
 from studio.data.model_card import write_card
+from studio.data.model_search import hub_id
 from studio.engine import export_folder, gguf_file, gguf_model, gguf_tokenizer, k_quants, model_config, parity
 from studio.engine.export_source import Source, Watch, Wish, find_base, open_source, prove, with_base
 from studio.engine.gguf_model import Array
@@ -160,7 +161,7 @@ def _describe_run(writer: Any, source: Source, base: Path) -> None:
     if named:
         writer.add_license(named)
     writer.add_base_model_count(1)
-    writer.add_base_model_name(0, source.work.model_name)
+    writer.add_base_model_name(0, hub_id(source.work.model_name))
 
 
 def _teller(watch: Watch, stage: str, total: int) -> Callable[[int], None]:

@@ -11,6 +11,7 @@ from studio.contract.errors import StudioError
 from studio.contract.events import Exported
 from studio.contract.exports import EXPORTS
 from studio.data.model_card import write_card
+from studio.data.model_search import hub_id
 from studio.engine import export_folder, gguf_file, gguf_model, model_config, parity
 from studio.engine.export_source import Source, Watch, Wish, find_base, open_source, prove, with_base
 from studio.engine.gguf_model import Array
@@ -70,7 +71,7 @@ def _write_file(path: Path, source: Source, merging: Merging, config: Any, numbe
     writer.add_float32("adapter.lora.alpha", alpha)
     writer.add_name(source.work.name)
     writer.add_base_model_count(1)
-    writer.add_base_model_name(0, source.work.model_name)
+    writer.add_base_model_name(0, hub_id(source.work.model_name))
     values = (value for _, a, b in tensors for value in (a, b))
 
     def told(done: int) -> None:
