@@ -29,16 +29,24 @@ def find(identity: BaseIdentity, there: Path) -> Path | None:
     return next((place for place in places if place.is_dir() and not differences(place, identity)), None)
 
 
-def noted(place: Path) -> dict[str, str]:
+def noted(place: Path, identity: BaseIdentity | None = None) -> dict[str, str]:
     """The SHA-256 of a model's files by their names, as they were when it was added, or when the built-in one was made.
 
-    Empty where none was noted, as of a model that was named by its folder alone.
+    Empty where none was noted, as of a model that was named by its folder alone, or where that was another model:
+    what lies in the folder now was put there since.
+
+    Args:
+        place: The model's folder.
+        identity: The model that is meant, where it is known.
     """
     there = place.resolve()
     if there == starter_folder().resolve():
         lines = (there / SUMS).read_text(encoding="utf-8").splitlines() if (there / SUMS).is_file() else []
         return {name: sha256 for sha256, name in (line.split(maxsplit=1) for line in lines)}
-    return next((known.sha256 for known in list_models() if Path(known.path).resolve() == there), {})
+    known = next((known for known in list_models() if Path(known.path).resolve() == there), None)
+    if known is None or (identity is not None and known.fingerprint not in ("", identity.sha256)):
+        return {}
+    return known.sha256
 
 
 def mark(identity: BaseIdentity) -> str:

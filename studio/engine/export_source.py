@@ -14,6 +14,7 @@ from studio.contract.parity import Parity
 from studio.contract.run_folder import RunFolder
 from studio.data import base_identity, base_search
 from studio.data.base_identity import BaseIdentity, recall
+from studio.data.own_files import is_own
 from studio.data.run_history import RunSummary, summarise
 from studio.engine import export_folder, model_adding, model_files
 from studio.engine.weights_file import Damaged, read_header
@@ -133,10 +134,9 @@ def prove(source: Source, base: Path, watch: Watch) -> bool:
     Raises:
         StudioError: A file is another one or cannot be read, or the user stopped the export.
     """
+    noted = base_search.noted(base, recall(source.folder))
     mattering = {
-        name: sha256
-        for name, sha256 in base_search.noted(base).items()
-        if name.endswith(".safetensors") or name in model_files.BESIDE
+        name: sha256 for name, sha256 in noted.items() if name.endswith(".safetensors") or name in model_files.BESIDE
     }
     if not mattering:
         return False
@@ -150,6 +150,8 @@ def prove(source: Source, base: Path, watch: Watch) -> bool:
 
     try:
         changed = model_adding.changed_files(base, mattering, told)
+        there = (name for name in model_files.BESIDE if name not in noted and is_own(base / name))
+        changed += [f"{name} was added since" for name in there]
     except OSError as error:
         changed = [f"{Path(error.filename or base).name} cannot be read ({error.strerror or error})"]
     if changed:

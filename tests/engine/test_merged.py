@@ -17,7 +17,7 @@ from studio.contract.job import AddModelJob
 from studio.contract.methods import METHODS
 from studio.contract.parity import outcome
 from studio.contract.run_folder import RunFolder
-from studio.data import model_library
+from studio.data import base_search, model_library
 from studio.engine import export_folder, model_adding, model_folder, weights_writer
 from studio.engine.export_source import Watch, Wish
 from studio.engine.exports import adapter, gguf, gguf_adapter, merged
@@ -170,6 +170,37 @@ def test_a_base_whose_files_are_not_those_that_were_added_is_refused(form: Any, 
     assert (problem.code, problem.where) == ("export.base_changed", str(model))
     assert problem.why == "model.safetensors was changed."
     assert not (tmp_path / "out").exists()
+
+
+def test_what_was_noted_of_another_model_in_the_same_folder_is_not_asked(tmp_path: Path) -> None:
+    model = tiny_model(tmp_path / "model")
+    person = Person()
+    model_library.put_model(model_adding.add(AddModelJob(path=str(model), copy=False), person, person))
+    shutil.rmtree(model)
+    run = learned_run(tmp_path, tiny_model(model, seed=5))  # the next version, put there before the training
+    found = merged.write(run.path, tmp_path / "out").parity
+    assert found is not None
+    assert found.base_noted is False
+
+
+@pytest.mark.parametrize("built_in", [False, True])
+def test_a_file_of_the_tokenizer_that_was_put_there_later_is_told(
+    built_in: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_model(tmp_path / "model")
+    person = Person()
+    added = model_adding.add(AddModelJob(path=str(model), copy=False), person, person)
+    if built_in:
+        monkeypatch.setattr(base_search, "starter_folder", lambda: model)
+        (model / base_search.SUMS).write_text("".join(f"{sha256}  {name}\n" for name, sha256 in added.sha256.items()))
+    else:
+        model_library.put_model(added)
+    run = learned_run(tmp_path, model)
+    (model / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    with pytest.raises(StudioError) as caught:
+        merged.write(run.path, tmp_path / "out")
+    assert caught.value.problem.code == "export.base_changed"
+    assert caught.value.problem.why == "chat_template.jinja was added since."
 
 
 def test_an_adapter_leaves_alone_and_is_not_compared_on_a_base_that_was_changed(tmp_path: Path) -> None:
