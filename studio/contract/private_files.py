@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,4 +28,27 @@ def share(paths: Iterable[Path]) -> None:
     for path in paths:
         if not path.is_symlink():
             with contextlib.suppress(OSError):
-                path.chmod((0o777 if path.is_dir() else 0o666) & ~kept)
+                inherited = path.stat().st_mode & 0o7000  # such as setgid, of a folder in one of a group
+                path.chmod(inherited | (0o777 if path.is_dir() else 0o666) & ~kept)
+
+
+def mode_of(path: Path) -> int | None:
+    """The permissions of a file that is to be replaced; None where there is none."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return None
+
+
+def share_as_before(path: Path, mode: int | None) -> None:
+    """Give an exported file the permissions of the one in whose place it is, or, where there was none, as `share`.
+
+    Args:
+        path: The file.
+        mode: What `mode_of` told of the former one.
+    """
+    if mode is None:
+        share([path])
+        return
+    with contextlib.suppress(OSError):
+        path.chmod(mode)

@@ -1,14 +1,13 @@
 """A dataset's rows, as they read now, as a JSONL file that this program and others read."""
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from studio.contract.errors import StudioError
-from studio.contract.private_files import share
+from studio.contract.private_files import mode_of, share_as_before
 from studio.contract.records import Message, Record
 from studio.data.dataset import Dataset
 from studio.data.wording import shown
@@ -43,10 +42,7 @@ def export(dataset: Dataset, path: Path) -> int:
     try:
         try:
             number = _write(dataset, beside)
-            if path.exists():  # whoever may read what stood there
-                shutil.copymode(path, beside)
-            else:
-                share([beside])
+            share_as_before(beside, mode_of(path))
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)

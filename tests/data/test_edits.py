@@ -210,6 +210,18 @@ def test_an_export_may_be_read_by_whom_the_user_lets_read(
         target.chmod(0o600)
 
 
+def test_a_disk_without_permissions_takes_an_export_over_another(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(*arguments: object, **more: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    target = tmp_path / "out.jsonl"
+    target.touch()
+    monkeypatch.setattr(os, "chmod", unsupported)
+    assert export(open_dataset(folder), target) == len(target.read_text(encoding="utf-8").splitlines()) == ROWS
+
+
 def test_an_export_that_cannot_be_written_leaves_what_was_there(folder: Path, tmp_path: Path) -> None:
     dataset = open_dataset(folder)
     assert refused(lambda: export(dataset, tmp_path / "none" / "out.jsonl")).code == "data.export_unwritable"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.contract.private_files import USERS_UMASK, keep_private
+from studio.contract.private_files import USERS_UMASK, keep_private, share
 from studio.contract.run_folder import MARKER
 from studio.engine.export_folder import PARTIAL, new_export
 
@@ -56,3 +56,6 @@ def test_what_is_exported_may_be_read_by_whom_the_user_lets_read(private: None, 
     (tmp_path / "own").mkdir()
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in sorted(tmp_path.rglob("*"))}
     assert modes == {"new": "0o750", "out": "0o750", "inner": "0o750", "a.txt": "0o640", "own": "0o700"}
+    (tmp_path / "own").chmod(0o2700)  # such as a folder in one of a group
+    share([tmp_path / "own"])
+    assert oct((tmp_path / "own").stat().st_mode & 0o7777) == "0o2750"

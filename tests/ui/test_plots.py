@@ -249,6 +249,19 @@ def test_png_svg_and_csv_leave_whole_files(plot: LossPlot, tmp_path: Path, monke
         assert {oct(path.stat().st_mode & 0o777) for path in tmp_path.glob("plot.*")} == {"0o640"}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+def test_a_plot_in_the_place_of_a_private_one_stays_private(
+    plot: LossPlot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(USERS_UMASK, "022")
+    show(plot, curves_of())
+    for path in (tmp_path / "plot.png", tmp_path / "plot.csv"):
+        path.touch(0o600)
+        plot.save(path)
+        assert path.stat().st_size > 0
+        assert oct(path.stat().st_mode & 0o777) == "0o600"
+
+
 def test_a_place_that_cannot_be_written_is_told_in_words(plot: LossPlot, tmp_path: Path, qtbot: QtBot) -> None:
     show(plot, curves_of())
     for ending in ("csv", "png", "svg"):

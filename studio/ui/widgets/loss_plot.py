@@ -13,7 +13,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QGridLayout, QMenu, QVBoxLayout, QWidget
 
-from studio.contract.private_files import share
+from studio.contract.private_files import mode_of, share_as_before
 from studio.ui import theme
 from studio.ui.theme import GRID
 from studio.ui.widgets import curve_rows, plot_export
@@ -360,6 +360,7 @@ class LossPlot(QWidget):
 
     def save(self, path: Path) -> None:
         """Write what is shown; the ending (.png, .svg, .csv) decides how. Told by `saved` or `failed_to_save`."""
+        before = mode_of(path)
         try:
             if path.suffix == ".csv":
                 curve_rows.write_csv(path, self.rows())
@@ -370,7 +371,7 @@ class LossPlot(QWidget):
             words = self.tr("The plot could not be saved as {path}: {reason}. Choose another place.")
             self.failed_to_save.emit(words.format(path=path, reason=error.strerror or error))
             return
-        share([path])
+        share_as_before(path, before)
         self.saved.emit(str(path))
 
     def _plate(self) -> plot_export.Plate:
