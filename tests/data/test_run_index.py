@@ -103,6 +103,15 @@ def test_an_index_of_another_version_is_set_aside_and_kept(runs: list[RunSummary
     assert len(list(home_folder().glob(f"{FILE}.*.aside"))) == 1
 
 
+def test_an_index_of_when_best_losses_counted_the_base_is_read_anew(runs: list[RunSummary], unread: list[str]) -> None:
+    database = sqlite3.connect(index_file())
+    database.execute("PRAGMA user_version = 1")
+    database.close()
+    forget()
+    assert list_runs() == runs
+    assert len(unread) == RUNS
+
+
 def test_what_another_version_wrote_of_a_run_is_read_from_its_folder(runs: list[RunSummary], unread: list[str]) -> None:
     with RunIndex() as index:
         index.put(runs[0].id, run_history._key(run_history.RunFolder(runs[0].folder)), b'{"colour": "red"}')
