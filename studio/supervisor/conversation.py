@@ -87,10 +87,12 @@ class Conversation(QObject):
         """A new chat with a base model alone."""
         self._show(Chat(id=chats.new_id(), model=model.path, model_name=model.name))
 
-    def new_chat(self) -> None:
-        """A new chat with the same model, adapters, sides and sampling."""
-        if self.chat is not None:
-            self._show(msgspec.structs.replace(self.chat, id=chats.new_id(), exchanges=[], changed=0.0))
+    def new_chat(self) -> str:
+        """A new chat with the same model, adapters, sides and sampling; its id, or "" where there was none before."""
+        if self.chat is None:
+            return ""
+        self._show(msgspec.structs.replace(self.chat, id=chats.new_id(), exchanges=[], changed=0.0))
+        return self.chat.id
 
     def open_chat(self, chat: Chat) -> None:
         """Go on with a saved chat."""

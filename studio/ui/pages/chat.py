@@ -373,10 +373,9 @@ class ChatPage(Page):
         except StudioError as error:
             self.message.show_problem(error.problem)
             return
-        replacement = ""
-        if self.conversation.chat is not None and self.conversation.chat.id == chat.id:
-            self.conversation.new_chat()
-            replacement = self.conversation.chat.id
+        now, replacement = self.conversation.chat, ""
+        if now is not None and now.id == chat.id:
+            replacement = self.conversation.new_chat()
         self._list_saved()
         toasts = getattr(self.window(), "toasts", None)  # a page that stands alone has none
         said = self.tr("The chat was deleted.")
