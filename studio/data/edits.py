@@ -8,6 +8,7 @@ are numbered as they are stored: leaving one out moves no other.
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -269,11 +270,24 @@ def read_edits(folder: Path, rows: int) -> Edits:
 
 
 def rows_kept(folder: Path, rows: int) -> int:
-    """How many of a dataset's stored rows are not left out; all of them where the edits cannot be read."""
+    """How many of a dataset's stored rows are not left out; all of them where the edits cannot be read.
+
+    Asked for every dataset of a list again and again: a file that did not change is not read again.
+    """
     try:
-        return rows - len(read_edits(folder, rows).excluded)
+        found = (folder / EDITS_FILE).stat()
+    except OSError:
+        return rows  # nothing was changed; what cannot be read is told where the dataset is opened
+    return rows - _left_out(folder, rows, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _left_out(folder: Path, rows: int, changed: int, size: int) -> int:
+    """How many rows the edits file leaves out that was changed then and has this size."""
+    try:
+        return len(read_edits(folder, rows).excluded)
     except StudioError:
-        return rows  # it is told where the dataset is opened
+        return 0
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:

@@ -87,19 +87,27 @@ class Conversation(QObject):
         """A new chat with a base model alone."""
         self._show(Chat(id=chats.new_id(), model=model.path, model_name=model.name))
 
-    def new_chat(self) -> None:
-        """A new chat with the same model, adapters, sides and sampling."""
-        if self.chat is not None:
-            self._show(msgspec.structs.replace(self.chat, id=chats.new_id(), exchanges=[], changed=0.0))
+    def new_chat(self) -> str:
+        """A new chat with the same model, adapters, sides and sampling; its id, or "" where there was none before."""
+        if self.chat is None:
+            return ""
+        self._show(msgspec.structs.replace(self.chat, id=chats.new_id(), exchanges=[], changed=0.0))
+        return self.chat.id
 
     def open_chat(self, chat: Chat) -> None:
         """Go on with a saved chat."""
         self._show(chat)
 
-    def restore(self, chat: Chat, was_open: bool) -> None:
-        """Bring a deleted chat back, and show it again where it was shown and nothing was asked since."""
+    def restore(self, chat: Chat, instead_of: str) -> None:
+        """Bring a deleted chat back.
+
+        Args:
+            chat: What it was.
+            instead_of: Id of the empty chat that took its place, or "" where it was not shown: where that one is still
+                shown and nothing was asked in it, the old one is shown again.
+        """
         chats.save(chat)
-        if was_open and (self.chat is None or not self.chat.exchanges):
+        if self.chat is not None and self.chat.id == instead_of and not self.chat.exchanges:
             self._show(chat)
 
     def _show(self, chat: Chat) -> None:
@@ -159,9 +167,13 @@ class Conversation(QObject):
             self.service.add_adapter(adapter)
 
     def explained(self, problem: Problem) -> Problem:
-        """A problem of the worker; one with an adapter that is gone says that its run is."""
-        adapters = self.chat.adapters if self.chat is not None and problem.code.startswith("adapter.") else ()
-        gone = next((adapter for adapter in adapters if not Path(adapter.path).exists()), None)
+        """A problem of the worker; one with an adapter that is gone says that its run is.
+
+        Another adapter of this chat may be gone, too: only the one that the problem names is told so.
+        """
+        known = self.chat.adapters if self.chat is not None and problem.code.startswith("adapter.") else ()
+        about = (adapter for adapter in known if Path(adapter.path) == Path(problem.where))
+        gone = next((adapter for adapter in about if not Path(adapter.path).exists()), None)
         if gone is None:
             return problem
         return Problem(

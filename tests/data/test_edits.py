@@ -12,7 +12,18 @@ from studio.contract.private_files import USERS_UMASK
 from studio.contract.records import Message
 from studio.contract.run_folder import datasets_folder
 from studio.data.dataset import Dataset, open_dataset
-from studio.data.edits import EDITS_FILE, Cell, EditLog, Edits, Exclude, Include, Operation, Replace, read_edits
+from studio.data.edits import (
+    EDITS_FILE,
+    Cell,
+    EditLog,
+    Edits,
+    Exclude,
+    Include,
+    Operation,
+    Replace,
+    read_edits,
+    rows_kept,
+)
 from studio.data.exporting_rows import export
 from studio.data.row_split import RowSplit
 from studio.data.rows import read
@@ -142,6 +153,26 @@ def test_a_last_line_that_was_cut_is_left_out_with_a_note_and_overwritten(folder
     EditLog(folder, ROWS).apply(Include((1,)))
     assert path.read_bytes() == whole + b'{"do":"include","rows":[1]}\n'
     assert len(open_dataset(folder)) == ROWS
+
+
+def test_the_rows_that_are_kept_are_counted_anew_only_where_the_changes_are_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert rows_kept(folder, ROWS) == ROWS
+    log = EditLog(folder, ROWS)
+    log.apply(Exclude((1, 2)))
+    read: list[Path] = []
+
+    def reading(folder: Path, rows: int) -> Edits:
+        read.append(folder)
+        return read_edits(folder, rows)
+
+    monkeypatch.setattr("studio.data.edits.read_edits", reading)
+    assert [rows_kept(folder, ROWS) for _ in range(3)] == [ROWS - 2] * 3
+    assert len(read) == 1
+    log.apply(Include((1,)))
+    assert rows_kept(folder, ROWS) == ROWS - 1
+    assert len(read) == 2
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from studio.ui.main_window import MainWindow
 from studio.ui.pages.chat import ChatPage
 from studio.ui.pages.data import DataPage
 from studio.ui.pages.train import TrainPage
-from tests.ui.finished_run import finished_run, model_and_adapter
+from tests.ui.finished_run import checked_model, finished_run, model_and_adapter
 from tests.ui.seen import seen_button
 from tests.ui.test_data_workshop import faq as faq
 from tests.ui.test_data_workshop import page as page
@@ -61,6 +61,27 @@ def test_settings_that_a_preset_replaced_come_back(window: MainWindow, workplace
     seen_button(toast, "Undo").click()
     assert form.settings() == own
     assert form.preset == "thorough"
+
+
+@pytest.mark.parametrize("since", ["edited", "goes on from another"])
+def test_what_was_set_after_a_preset_is_not_lost_to_its_undo(
+    window: MainWindow, workplace: Workplace, since: str
+) -> None:
+    workplace.choose_dataset(made("faq", FAQ))
+    before = train(window).before
+    assert before is not None
+    form = before.setup.form
+    form.set_settings(TrainSettings(seed=7, learning_rate=3e-5))
+    form.presets.buttons["quick"].click()
+    if since == "edited":
+        form.rows["seed"].set_value(11)
+        form.rows["seed"].edited.emit()
+    else:
+        form.set_sources("", "", "", "run-1")
+    kept = form.settings()
+    seen_button(window.toasts.toasts()[0], "Undo").click()
+    assert form.settings() == kept
+    assert [toast.text for toast in window.toasts.toasts()] == ["Settings were changed since, so nothing was undone."]
 
 
 def test_an_ended_run_gives_way_where_one_goes_on_with_other_data(
@@ -110,16 +131,21 @@ def saved_chat(run: RunFolder) -> chats.Chat:
     return chat
 
 
-def test_a_deleted_chat_that_was_open_is_open_again(
-    window: MainWindow, qapp: QApplication, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    saved_chat(finished_run(model_and_adapter()))
+def opened_chat(window: MainWindow, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> ChatPage:
+    saved_chat(run)
     chat = window.page("chat")
     assert isinstance(chat, ChatPage)
     monkeypatch.setattr(chat.conversation, "load", lambda: None)
     window.show_page("chat")
     chat.saved.list.setCurrentRow(0)
     chat.saved.list.itemClicked.emit(chat.saved.list.item(0))
+    return chat
+
+
+def test_a_deleted_chat_that_was_open_is_open_again(
+    window: MainWindow, qapp: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = opened_chat(window, finished_run(model_and_adapter()), monkeypatch)
     assert len(chat.view.exchanges) == 1
     chat.saved.delete.click()
     assert chat.view.exchanges == []
@@ -128,19 +154,30 @@ def test_a_deleted_chat_that_was_open_is_open_again(
     assert chat.saved.list.count() == 1
 
 
+def test_undo_of_a_deleted_chat_leaves_a_chat_that_was_begun_since(
+    window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = opened_chat(window, finished_run(model_and_adapter()), monkeypatch)
+    chat.saved.delete.click()
+    chat.conversation.new_chat_with_model(checked_model(model_and_adapter()))
+    begun = chat.conversation.chat
+    seen_button(window.toasts.toasts()[-1], "Undo").click()
+    assert chat.conversation.chat is begun
+    assert chat.saved.list.count() == 1  # it is back in the list
+
+
 def test_a_chat_of_a_deleted_run_says_that_the_run_is_gone(window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     run = finished_run(model_and_adapter())
-    saved_chat(run)
-    chat = window.page("chat")
-    assert isinstance(chat, ChatPage)
-    monkeypatch.setattr(chat.conversation, "load", lambda: None)
-    window.show_page("chat")
-    chat.saved.list.setCurrentRow(0)
-    chat.saved.list.itemClicked.emit(chat.saved.list.item(0))
-    said = Problem(code="adapter.no_config", what="adapter is no adapter folder.")  # as the worker says it
+    chat = opened_chat(window, run, monkeypatch)
+    said = Problem(  # as the worker says it
+        code="adapter.no_config", what="adapter is no adapter folder.", where=str(run.adapter)
+    )
     chat.conversation.service.failed.emit(said)
     assert "no adapter folder" in chat.message.text()  # it is there: this is not its run's end
     run.path.rename(run.path.parent.with_name("elsewhere"))
     chat.conversation.service.failed.emit(said)
     assert "run-1 was deleted." in chat.message.text()
     assert "no adapter folder" not in chat.message.text()
+    damaged = Problem(code="adapter.damaged", what="Its weights are damaged.", where="adapter_model.safetensors")
+    chat.conversation.service.failed.emit(damaged)  # of another adapter, which is there
+    assert "Its weights are damaged." in chat.message.text()

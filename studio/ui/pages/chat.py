@@ -373,19 +373,19 @@ class ChatPage(Page):
         except StudioError as error:
             self.message.show_problem(error.problem)
             return
-        was_open = self.conversation.chat is not None and self.conversation.chat.id == chat.id
-        if was_open:
-            self.conversation.new_chat()
+        now, replacement = self.conversation.chat, ""
+        if now is not None and now.id == chat.id:
+            replacement = self.conversation.new_chat()
         self._list_saved()
         toasts = getattr(self.window(), "toasts", None)  # a page that stands alone has none
         said = self.tr("The chat was deleted.")
         if toasts is None:
             self.workplace.told.emit(said)
         else:
-            toasts.say(said, self.tr("Undo"), lambda: self._restore(chat, was_open))
+            toasts.say(said, self.tr("Undo"), lambda: self._restore(chat, replacement))
 
-    def _restore(self, chat: Chat, was_open: bool) -> None:
-        self.conversation.restore(chat, was_open)
+    def _restore(self, chat: Chat, replacement: str) -> None:
+        self.conversation.restore(chat, replacement)
         self._list_saved()
 
     def _on_side_toggled(self) -> None:

@@ -57,6 +57,7 @@ class SettingsForm(QWidget):
         self._method = "lora"
         self._architecture = ""
         self._unfitting: Unfitting = lambda settings: ()
+        self._replaced: dict[str, Any] = {}  # what the last preset took the place of
         self.rows: dict[str, SettingRow] = {
             field.path: MethodRow() if field.path == "method" else SettingRow(field) for field in fields(TrainSettings)
         }
@@ -238,7 +239,16 @@ class SettingsForm(QWidget):
         toasts = getattr(self.window(), "toasts", None)  # a form that stands alone has none
         if had_own and toasts is not None:
             words = said.format(name=wording.told(load_preset(name).label))
-            toasts.say(words, self.tr("Undo"), lambda: self.show_values(values, before))
+            self._replaced, start = values, self._start
+            toasts.say(words, self.tr("Undo"), lambda: self._take_back(values, before, start))
+
+    def _take_back(self, values: dict[str, Any], preset: str, start: str) -> None:
+        """Undo of a preset; what was set since, or is begun with since, is not lost for it."""
+        if self._replaced is values and self._start == start and not self.changed_count:
+            self.show_values(values, preset)
+        else:
+            said = self.tr("Settings were changed since, so nothing was undone.")
+            self.window().toasts.say(said)  # type: ignore[attr-defined] # its Undo was clicked there
 
     def _on_edited(self) -> None:
         self._check(tell=True)
