@@ -60,7 +60,8 @@ class ModelSource(Section):
             size = (wording.size(model.weight_bytes),) if model.weight_bytes else ()
             box = QCheckBox("  ·  ".join((_shown_name(Path(model.path), place, found), *size)))
             box.setToolTip(plain_tip(model.path))
-            box.setChecked(model.problem is None)
+            # A folder that was named alone is added as asked: its card says why it cannot be used, and what to do.
+            box.setChecked(model.problem is None or len(found) == 1)
             box.setProperty("folder", model.path)
             box.setProperty("weight_bytes", model.weight_bytes)
             box.toggled.connect(self._show_state)
