@@ -15,7 +15,7 @@ from types import TracebackType
 from studio.contract.run_folder import home_folder
 
 FILE = "runs.sqlite"
-VERSION = 1
+VERSION = 2
 """Of the table and of what is in it. Another one is set aside and the folders are read again."""
 _KEPT_ASIDE = 5
 _BUSY_SECONDS = 2.0
