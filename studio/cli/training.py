@@ -274,7 +274,9 @@ def _resolve(file: JobFile, beside: Path, arguments: argparse.Namespace) -> job.
 def _summary(
     work: job.TrainJob, folder: RunFolder, finished: events.Finished, watcher: Watcher, seconds: float
 ) -> dict[str, Any]:
-    losses = (watcher.losses[0], watcher.losses[-1]) if watcher.losses else (None, None)
+    losses: tuple[float | None, float | None] = (
+        (watcher.losses[0], watcher.losses[-1]) if watcher.losses else (None, None)
+    )
     if finished.went_back and (told := summarise(folder)) is not None:  # what was watched was thrown away
         losses = (told.loss_first, told.loss_last)
     return {

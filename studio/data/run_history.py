@@ -250,7 +250,8 @@ def _from_index(folder: RunFolder, key: Key, index: RunIndex | None) -> Told | N
 
 
 def _read_whole(folder: RunFolder) -> Told:
-    told, saved = Told(started=0.0), None
+    told = Told(started=0.0)
+    saved: Told | None = None
     for event in read_events(folder):
         told = _and_then(told, event)
         match event:

@@ -200,12 +200,18 @@ def _link(source: str, target: str) -> None:
         checkpoint.flush(Path(target))
 
 
+def _why(error: OSError | StudioError) -> str:
+    said = getattr(error, "strerror", None)  # where several files failed, a list of them instead
+    return f"{said}." if said else "The disk refused a file."
+
+
 def _not_kept(error: OSError | StudioError) -> Problem:
     return Problem(
         code="train.before_not_kept",
         what="The run could not be kept as it was saved: throwing away what comes now does not bring it back.",
-        why=str(error),
+        why=_why(error),
         fix="To be able to go back, stop, make room on the disk, and resume.",
+        details=str(error),
     )
 
 
@@ -213,7 +219,7 @@ def _not_put_back(folder: RunFolder, error: OSError) -> StudioError:
     return StudioError(
         "train.not_put_back",
         "The run could not be put back as it was saved before.",
-        f"{error.strerror or error}.",
+        _why(error),
         'Make room on the disk, or check the folder; then resume the run, and choose "Stop and discard" again.',
         where=str(folder.path),
     )
