@@ -20,7 +20,7 @@ from studio.contract.run_folder import RunFolder
 from studio.contract.sample import SAMPLE, SAMPLE_NAME, sample_files, sample_job
 from studio.contract.settings import TrainSettings
 from studio.data import dataset, starting_over
-from studio.data.run_history import RunSummary, living_worker
+from studio.data.run_history import RunSummary, living_worker, summarise
 from studio.data.source import KINDS
 from studio.engine.model_folder import model_name
 
@@ -274,15 +274,21 @@ def _resolve(file: JobFile, beside: Path, arguments: argparse.Namespace) -> job.
 def _summary(
     work: job.TrainJob, folder: RunFolder, finished: events.Finished, watcher: Watcher, seconds: float
 ) -> dict[str, Any]:
+    losses: tuple[float | None, float | None] = (
+        (watcher.losses[0], watcher.losses[-1]) if watcher.losses else (None, None)
+    )
+    if finished.went_back and (told := summarise(folder)) is not None:  # what was watched was thrown away
+        losses = (told.loss_first, told.loss_last)
     return {
         "run": folder.id,
         "name": work.name,
         "reason": finished.reason,
+        "went_back": finished.went_back,
         "seconds": round(seconds, 2),
         "train_seconds": round(finished.seconds, 2),
         "steps": finished.steps,
-        "loss_first": watcher.losses[0] if watcher.losses else None,
-        "loss_last": watcher.losses[-1] if watcher.losses else None,
+        "loss_first": losses[0],
+        "loss_last": losses[1],
         "adapter": finished.adapter,
         **output.memory_figures(watcher.planned, finished.peak_bytes),
         "verdict": msgspec.to_builtins(finished.verdict) if finished.verdict else None,

@@ -254,6 +254,8 @@ class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     went_back: bool = False
     """The run had been saved before and gone on: what came after was thrown away, and all that is told here is as it
     was saved then."""
+    back_to: int = 0
+    """Where what was thrown away begins in the record, in bytes; it ends at this event. 0: all that is told holds."""
 
 
 class Failed(Event, frozen=True, kw_only=True, tag="failed"):

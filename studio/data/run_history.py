@@ -1,5 +1,6 @@
 """Training runs, read from their folders: the folder is the truth."""
 
+import contextlib
 import re
 import shutil
 import time
@@ -144,35 +145,28 @@ def read_events(folder: RunFolder) -> Iterator[events.AnyEvent]:
     Where a run was saved, went on, and what came then was thrown away, nothing of that part is told but its notices:
     they may tell of what still holds, such as another setting.
     """
-    at = gone_to = 0
+    at, thrown_away = 0, _thrown_away(folder)
     for line in folder.iter_lines():
         at += len(line)
         try:
             event = events.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
-        if at < gone_to and not isinstance(event, events.Notice):
-            continue
-        if isinstance(event, events.Finished) and event.adapter:
-            gone_to = _went_back_at(folder, at)
-        yield event
+        if isinstance(event, events.Notice) or not any(begin < at <= end for begin, end in thrown_away):
+            yield event
 
 
-def _went_back_at(folder: RunFolder, after: int) -> int:
-    """Where the end lies that went back to the one before `after` (bytes of the record); 0: what follows was kept."""
-    with folder.events.open("rb") as file:
-        file.seek(after)
-        for line in file:
-            after += len(line)
-            if b'"finished"' not in line[:40]:  # a long run has a hundred thousand others
-                continue
-            try:
+def _thrown_away(folder: RunFolder) -> list[tuple[int, int]]:
+    """From where to where (bytes of the record) lies what was thrown away."""
+    at, found = 0, []
+    for line in folder.iter_lines():
+        if b'"back_to"' in line and b'"finished"' in line[:40]:  # a long run has a hundred thousand others
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 event = events.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                continue
-            if isinstance(event, events.Finished) and event.adapter:
-                return after if event.went_back else 0
-    return 0
+                if isinstance(event, events.Finished) and event.back_to:
+                    found.append((event.back_to, at))
+        at += len(line)
+    return found
 
 
 def summarise(folder: RunFolder, index: RunIndex | None = None) -> RunSummary | None:
@@ -256,42 +250,46 @@ def _from_index(folder: RunFolder, key: Key, index: RunIndex | None) -> Told | N
 
 
 def _read_whole(folder: RunFolder) -> Told:
-    finished: events.Finished | None = None
-    failed: events.Failed | None = None
-    planned: events.MemoryPlanned | None = None
-    first = last = best = None
-    started = seconds = 0.0
-    steps = total = 0
+    told = Told(started=0.0)
+    saved: Told | None = None
     for event in read_events(folder):
+        told = _and_then(told, event)
         match event:
-            case events.Hello():
-                finished = failed = None
-                started = started or event.at
-            case events.Started():
-                total = event.total_steps
-            case events.MemoryPlanned():
-                planned = event
-            case events.Step():
-                first = event.loss if first is None else first
-                last, steps, total, seconds = event.loss, event.step, event.total_steps, event.train_seconds
-            case events.Evaluated() if event.step:  # step 0 is the base, untrained
-                best = event.loss if best is None else min(best, event.loss)
+            case events.Finished(adapter="", reason="discarded") if saved is not None and folder.adapter.is_dir():
+                # In earlier builds, and where a run could not be kept as it was saved, only the later part is gone.
+                told = msgspec.structs.replace(saved, planned=told.planned)
             case events.Finished():
-                finished = event
+                saved = told if event.adapter else None
             case events.Failed():
-                failed = event
-    return Told(
-        started=started or (folder.job if folder.job.exists() else folder.path).stat().st_mtime,
-        seconds=seconds,
-        steps=steps,
-        total_steps=total,
-        loss_first=first,
-        loss_last=last,
-        best_loss=best,
-        finished=finished,
-        failed=failed,
-        planned=planned,
-    )
+                saved = None
+    since = (folder.job if folder.job.exists() else folder.path).stat().st_mtime
+    return msgspec.structs.replace(told, started=told.started or since)
+
+
+def _and_then(told: Told, event: events.AnyEvent) -> Told:
+    """What is told of a run with one more event of it."""
+    change = msgspec.structs.replace
+    match event:
+        case events.Hello():
+            return change(told, started=told.started or event.at, finished=None, failed=None)
+        case events.Started():
+            return change(told, total_steps=event.total_steps)
+        case events.MemoryPlanned():
+            return change(told, planned=event)
+        case events.Step():
+            first = event.loss if told.loss_first is None else told.loss_first
+            return change(
+                told, loss_first=first, loss_last=event.loss, steps=event.step, total_steps=event.total_steps,
+                seconds=event.train_seconds,
+            )  # fmt: skip
+        case events.Evaluated() if event.step:  # step 0 is the base, untrained
+            best = event.loss if told.best_loss is None else min(told.best_loss, event.loss)
+            return change(told, best_loss=best)
+        case events.Finished():
+            return change(told, finished=event)
+        case events.Failed():
+            return change(told, failed=event)
+    return told
 
 
 def rename(folder: RunFolder, name: str) -> str:

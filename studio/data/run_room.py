@@ -13,6 +13,9 @@ from studio.data.adapter_files import is_whole
 from studio.data.run_history import RunSummary, living_worker
 from studio.data.starting_over import ASIDE
 
+BEFORE = "before"
+"""Where a run that goes on is kept as it was saved (`engine.earlier_parts`); an ended one needs it no more."""
+
 
 class Spare(msgspec.Struct, frozen=True):
     """Checkpoints of a run that ended by itself: its adapter is kept, they are of no more use.
@@ -27,8 +30,11 @@ class Spare(msgspec.Struct, frozen=True):
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files below a folder; links are not followed, what vanishes meanwhile is not counted."""
-    total, waiting = 0, [folder]
+    """Bytes of all files below a folder; links are not followed, what vanishes meanwhile is not counted.
+
+    A file with several names counts once.
+    """
+    total, waiting, seen = 0, [folder], set()
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:
@@ -36,7 +42,10 @@ def size_of(folder: Path) -> int:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(Path(entry.path))
                     else:
-                        total += entry.stat(follow_symlinks=False).st_size
+                        told = entry.stat(follow_symlinks=False)
+                        if told.st_nlink < 2 or told.st_ino not in seen:
+                            total += told.st_size
+                            seen.add(told.st_ino)
         except OSError:
             continue
     return total
@@ -59,7 +68,7 @@ def spare(summaries: Sequence[RunSummary]) -> list[Spare]:
 
 def _saved(folder: RunFolder) -> list[Path]:
     """Where a run's checkpoints lie, those included that were put aside when it started over."""
-    places = [folder.checkpoints, *sorted(folder.path.glob(f"{ASIDE}*"))]
+    places = [folder.checkpoints, folder.path / BEFORE, *sorted(folder.path.glob(f"{ASIDE}*"))]
     return [place for place in places if place.is_dir() and not place.is_symlink()]
 
 

@@ -30,8 +30,6 @@ from studio.engine.verdict import Measured
 MANIFEST = "manifest.json"
 STATE = "state.json"
 KEEP_LATEST = 2
-HELD = "held"
-"""An empty file in the checkpoint that a run goes back to where what comes after is thrown away."""
 _NAME = re.compile(r"^step-(\d{9})$")
 
 
@@ -268,7 +266,7 @@ def load(path: Path) -> Snapshot:
 
 
 def _rotate(saved: Path) -> None:
-    """Delete checkpoints before a new, whole one: all but the newest of them that seems whole, the best and the held.
+    """Delete checkpoints before a new, whole one: all but the newest of them that seems whole, and the best.
 
     Those of later steps are left alone. They are damaged (else the run would have gone on from them), and they must
     not count: a damaged one would take the place of one that is needed.
@@ -278,7 +276,7 @@ def _rotate(saved: Path) -> None:
     older = [path for path in found(saved.parent) if path.name < saved.name]
     kept = [path for path in older if _seems_whole(path)][: KEEP_LATEST - 1]
     for path in older:
-        if path not in kept and path.name != best and not (path / HELD).exists():
+        if path not in kept and path.name != best:
             _delete(path)
 
 

@@ -59,11 +59,11 @@ def train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fin
         StudioError: Something is wrong that a person can act on.
     """
     earlier = earlier_parts.look_back(folder)
-    end = _train(job, folder, emit, control)
+    end = _train(job, folder, emit, control, earlier)
     return earlier_parts.joined(folder, earlier, end, thrown_away=control.poll() == "discard")
 
 
-def _train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Finished:
+def _train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control, earlier: earlier_parts.Earlier) -> Finished:
     began = time.monotonic()
     settings = job.settings
     use_threads()
@@ -71,6 +71,7 @@ def _train(job: TrainJob, folder: RunFolder, emit: Emit, control: Control) -> Fi
 
     emit(Progress(stage="Checking the model"))
     whole = resuming.newest_checkpoint(folder, emit)  # before anything is loaded: it may be that none is left
+    earlier_parts.keep(folder, earlier, whole, emit)
     if whole is not None:
         job = base_search.follow(job, folder, emit)
     checked = model_folder.require_usable(Path(job.model))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from studio.contract import job
 from studio.contract.control import Emit
-from studio.contract.events import Event, RowsExported
+from studio.contract.events import Event, Finished, RowsExported
 from studio.contract.run_folder import RunFolder
 from studio.worker.awake import kept_awake
 from studio.worker.commands import CommandReader
@@ -88,6 +88,14 @@ def run_job(work: job.Job, folder: RunFolder, emit: Emit, control: CommandReader
 
             return range_test.run_test(work, folder, emit, control)
     return None
+
+
+def is_recorded(folder: RunFolder, final: Event) -> None:
+    """The final event of a job lies in its record: what was kept in case it did not can go."""
+    if isinstance(final, Finished):
+        from studio.engine import earlier_parts
+
+        earlier_parts.forget(folder, final)
 
 
 def needs_torch(work: job.Job) -> bool:

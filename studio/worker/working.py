@@ -41,6 +41,8 @@ def work_on(folder: RunFolder, descriptor: int | None) -> int:
             return 1
         if final is not None:
             line.emit(final)
+            if line.is_recorded:
+                jobs.is_recorded(folder, final)
     return 0 if line.is_recorded else 1  # the record does not say that it ended: taken up again, it ends the same
 
 

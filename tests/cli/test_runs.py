@@ -6,12 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from studio.cli import main
+from studio.cli import main, training
 from studio.contract import events, job
 from studio.contract.control import Going
 from studio.contract.errors import StudioError
 from studio.contract.run_folder import MARKER, make_folder
-from studio.data import run_queue
+from studio.data import run_queue, run_record
 from studio.worker.exporting import export
 from tests.cli.refusals import refused
 from tests.cli.refusals import rows as rows
@@ -156,3 +156,14 @@ def test_the_end_of_a_run_is_told_in_the_words_of_the_window(
     ):
         assert main(["runs", "show", name]) == 0
         assert words in capsys.readouterr().out
+
+
+def test_a_part_that_was_thrown_away_is_left_out_of_what_training_tells(own_home: Path) -> None:
+    saved = msgspec.structs.replace(run_stream.finished(2), adapter="adapter", reason="stopped")
+    folder = run_stream.write_run("back", [run_stream.step(1, 3.0), run_stream.step(2, 2.0), saved])
+    end = msgspec.structs.replace(saved, went_back=True, back_to=folder.events.stat().st_size)
+    run_record.append(folder, run_stream.step(3, 1.0), end)
+    watcher = training.Watcher(quiet=True)
+    watcher(run_stream.step(3, 1.0))
+    told = training._summary(run_stream.summary_of(folder).job, folder, end, watcher, 1.0)
+    assert (told["went_back"], told["steps"], told["loss_first"], told["loss_last"]) == (True, 2, 3.0, 2.0)

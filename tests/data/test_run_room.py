@@ -66,3 +66,12 @@ def test_what_was_put_aside_when_a_run_started_over_goes_with_the_rest(done: Run
     assert len(list(done.path.glob("checkpoints-aside*"))) == 2
     assert run_room.clean(run_room.spare(run_history.list_runs())) == 1000
     assert list(done.path.glob("checkpoints*")) == []
+
+
+def test_what_was_kept_in_case_it_is_thrown_away_goes_with_the_rest_and_counts_once(done: RunFolder) -> None:
+    size = run_room.size_of(done.path)
+    before = make_folder(done.path / run_room.BEFORE)
+    (before / "adapter.safetensors").hardlink_to(done.checkpoints / "step-000000050" / "adapter.safetensors")
+    assert run_room.size_of(done.path) == size
+    run_room.clean(run_room.spare(run_history.list_runs()))
+    assert not before.exists()

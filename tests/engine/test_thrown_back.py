@@ -15,7 +15,7 @@ from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
 from studio.data.model_card import card_text
 from studio.data.run_history import RunSummary, read_events, summarise
-from studio.engine import checkpoint, memory, train
+from studio.engine import checkpoint, earlier_parts, memory, train
 from studio.engine.export_source import open_source
 from tests.engine.ground import Person, make_job, new_run
 
@@ -34,11 +34,37 @@ def part(job: TrainJob, folder: RunFolder, wish: Callable[[Event], Wish | None] 
     person(events.Hello(protocol=events.PROTOCOL, pid=1, versions={}))
     end = train.train(job, folder, person, person)
     record(end)
+    earlier_parts.forget(folder, end)
     return end
 
 
 def at(step: int, wish: Wish) -> Callable[[Event], Wish | None]:
     return lambda event: wish if isinstance(event, Step) and event.step == step else None
+
+
+def break_off(job: TrainJob, folder: RunFolder, step: int) -> None:
+    """A part that is killed after the test of a step."""
+
+    def die(event: Event) -> None:
+        if isinstance(event, Evaluated) and event.step == step:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        part(job, folder, die)
+
+
+def steps_of(folder: RunFolder) -> list[int]:
+    return [event.step for event in read_events(folder) if isinstance(event, Step)]
+
+
+def while_loading(wish: Wish) -> Callable[[Event], Wish | None]:
+    return lambda event: wish if isinstance(event, DataReport) else None
+
+
+def saved_in(folder: RunFolder) -> dict[str, bytes]:
+    """All adapters and checkpoints that a person or a later part can use."""
+    places = [*folder.path.glob("adapter*"), *checkpoint.found(folder.checkpoints)]
+    return {f"{place.name}/{name}": found for place in places for name, found in files_of(place).items()}
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -94,12 +120,7 @@ def test_throwing_a_resumed_part_away_leaves_the_run_as_it_was_saved_and_resumab
 
 
 def test_an_interrupted_part_goes_too_and_a_notice_stays(job: TrainJob, stopped: RunFolder) -> None:
-    def die(event: Event) -> None:
-        if isinstance(event, Evaluated) and event.step == 8:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        part(job, stopped, die)
+    break_off(job, stopped, 8)
     told = events.Notice(problem=events.Problem(code="run.settings_changed", what="Another size."))
     with stopped.events.open("ab") as file:
         file.write(events.encode(told))

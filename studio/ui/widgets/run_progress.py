@@ -84,7 +84,7 @@ class RunProgress:
                 if event.went_back:
                     self.step = self._saved_step
                     self.answers = [answer for answer in self.answers if answer.step <= event.steps]
-                elif event.adapter:
+                elif event.adapter and self.step is not None and self.step.step == event.steps:
                     self._saved_step = self.step
                 self.state = _END.get(event.reason, "done")
             case events.Failed():
