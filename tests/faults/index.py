@@ -208,7 +208,7 @@ class Ground:
         self._change("CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM runs; END", "DELETE FROM runs")
 
     def of_another_version(self) -> None:
-        self._change(f"PRAGMA user_version = {self.dice.randrange(2, 99)}")
+        self._change(f"PRAGMA user_version = {self.dice.randrange(run_index.VERSION + 1, 99)}")
 
     def kinds(self) -> Iterator[Callable[[], None]]:
         """All of them, again and again."""
@@ -272,7 +272,7 @@ def _serves(wanted: list[run_history.RunSummary]) -> bool:
 def _keep_others(ground: Ground, wanted: list[run_history.RunSummary], result: Result) -> None:
     """More indexes of other versions than are kept: each is set aside as it was, and the oldest go."""
     aside = set(home_folder().glob("*.aside"))
-    for version in range(2, 2 + KEPT_ASIDE + 2):
+    for version in range(run_index.VERSION + 1, run_index.VERSION + 1 + KEPT_ASIDE + 2):
         ground.restore()
         ground._change(f"PRAGMA user_version = {version}")
         was = ground.path.read_bytes()
