@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QLineEdit,
     QPlainTextEdit,
+    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -124,6 +125,9 @@ class ExportPage(Page):
         self.card = QPlainTextEdit()
         self.card.setReadOnly(True)
         self.card.setTabChangesFocus(True)
+        # It scrolls, and gives way to the comparison above it, whose lines would be cut.
+        self.card.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+        self.card.setMinimumHeight(10 * GRID)
         self.card.setAccessibleName(self.tr("Model card that will be written"))
         preview = Section(
             self.tr("Model card"),
