@@ -12,6 +12,7 @@ from studio.data.number_columns import number_columns
 from studio.data.part import Part
 from studio.data.parts import expand
 from studio.data.rows import Rows
+from studio.data.source import MAX_LINE_BYTES
 from studio.data.wording import shown
 
 SAMPLE_ROWS = 200
@@ -93,6 +94,7 @@ def look(file: Path | Part, skip_damaged: bool = False, most_rows: int = SAMPLE_
     sample: list[dict[str, object]] = []
     part = file if isinstance(file, Part) else expand(file).learned[0]
     with Rows(part, (lambda problem: None) if skip_damaged else None) as rows:
+        rows.source.wanted = SAMPLE_BYTES + MAX_LINE_BYTES
         try:
             for row in rows:
                 sample.append(row)

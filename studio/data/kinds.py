@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from studio.data.wording import shown
+
 KINDS = "JSON, JSONL, CSV, Excel (.xlsx), Parquet, Arrow or text (.txt, .md)"
 """What people are told to choose; each may also be packed (.gz, .zst), and a folder or ZIP may hold several."""
 
@@ -121,11 +123,28 @@ def odd_word(text: str) -> str:
     return found.group() if found else ""
 
 
-def first_bad_byte(file: io.BufferedIOBase) -> tuple[int, bool] | None:
-    """Offset (from 0) of the first byte that is no UTF-8; whether UTF-8 letters came before."""
+def told_of_cp1252(text: str) -> tuple[str, str, str]:
+    """What is said of a file that was read as Windows-1252, by some of its text: code, what, what to do."""
+    told = "The file is not UTF-8; it was read as Windows-1252 (Western European)"
+    odd = odd_word(text)
+    if odd:
+        fix = "It may be Central European (Windows-1250) or from an old Mac: open it in the program it came from, "
+        fix += "save it as UTF-8 and import it again."
+        return "doubtful_encoding", f'{told}, but "{shown(odd, 40)}" looks wrong.', fix
+    fix = "If letters such as ä, é or ñ look wrong, save it as UTF-8 and import it again."
+    return "read_as_cp1252", f"{told}.", fix
+
+
+def first_bad_byte(file: io.BufferedIOBase, most: int | None = None) -> tuple[int, bool] | None:
+    """Offset (from 0) of the first byte that is no UTF-8; whether UTF-8 letters came before.
+
+    Args:
+        file: Text.
+        most: Bytes to look at, a little more or less; None: all.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
     read, had_utf8 = 0, False
-    while True:
+    while most is None or read < most:
         chunk = file.read(_CHUNK)
         read += len(chunk)
         if not (chunk.isascii() and decoder.getstate() == (b"", 0)):  # else there is nothing to decode
@@ -135,7 +154,8 @@ def first_bad_byte(file: io.BufferedIOBase) -> tuple[int, bool] | None:
                 before = error.object[: error.start]
                 return read - len(error.object) + error.start, had_utf8 or not before.isascii()
         if not chunk:
-            return None
+            break
+    return None
 
 
 def line_of(file: io.BufferedIOBase, offset: int) -> int:

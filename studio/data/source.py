@@ -54,6 +54,7 @@ class Source:
         notes: What the user should know about how the file was read.
         choices: Sheets that can be chosen, filled in while reading.
         signature: Changes when the file does.
+        wanted: So many bytes of the content will be read at most; None: all of them.
     """
 
     def __init__(self, file: Path | Part, on_fault: Callable[[Problem], None] | None = None) -> None:
@@ -79,6 +80,7 @@ class Source:
         self._on_fault = on_fault
         self._readers: list[io.IOBase] = []  # kept: a reader that is garbage collected closes the file under it
         self._reached: int | None = None
+        self.wanted: int | None = None
         self._file = self._open()
         try:
             status = os.fstat(self._file.fileno())
@@ -189,56 +191,52 @@ class Source:
             self._file.hash_rest()
 
     def settle_encoding(self) -> None:
-        """Read the file once to make sure of its encoding: UTF-8, else Windows-1252 where all of it looks so.
+        """Read ahead, as far as it is wanted, to make sure of the encoding: UTF-8, else Windows-1252 where the whole
+        file looks so. Where rows were read before it and this gives Windows-1252, they were ASCII: they stay right.
 
         Raises:
             StudioError: Neither; the first bad byte is named.
         """
         if self.encoding not in _UTF8:
             return
-        this = (self.path, self._member, self.signature)
-        if this not in _settled:
+        found = _settled.get(self._content) or self._read_encoding()
+        if found == "cp1252" or self.wanted is None:
             if len(_settled) >= _MOST_SETTLED:
                 _settled.clear()
-            _settled[this] = self._read_encoding()
-        if _settled[this] == "cp1252":
+            _settled[self._content] = found
+        if found == "cp1252":
             self._take_for_cp1252()
 
-    def settle_json(self) -> None:
-        """The same where rows are checked for their encoding anyway: a second reading only where the start is odd, and
-        what is damaged is left to the rows.
+    def settle_start(self) -> None:
+        """The same where whoever reads on checks each byte: ahead is read only where the start is odd.
+
+        Raises:
+            StudioError: As `settle_encoding` does.
         """
-        if not self._odd_start:
-            return
-        try:
+        if self._odd_start or self._content in _settled:
             self.settle_encoding()
+
+    def settle_json(self) -> None:
+        """The same where what is damaged is left to the rows."""
+        try:
+            self.settle_start()
         except StudioError as error:
             if error.problem.code != "data.invalid_utf8":
                 raise
 
+    @property
+    def _content(self) -> tuple[Path, Member | None, tuple[int, int, int]]:
+        return self.path, self._member, self.signature
+
     def _take_for_cp1252(self) -> None:
         self.encoding = "cp1252"
         self.head = self._odd_start.decode("cp1252", "ignore") or self.head
-        odd = kinds.odd_word(self.head)
-        told = "The file is not UTF-8; it was read as Windows-1252 (Western European)"
         self._odd_start = b""
-        if odd:
-            self.note(
-                "doubtful_encoding",
-                f'{told}, but "{shown(odd, 40)}" looks wrong.',
-                "It may be Central European (Windows-1250) or from an old Mac: open it in the program it came from, "
-                "save it as UTF-8 and import it again.",
-            )
-            return
-        self.note(
-            "read_as_cp1252",
-            f"{told}.",
-            "If letters such as ä, é or ñ look wrong, save it as UTF-8 and import it again.",
-        )
+        self.note(*kinds.told_of_cp1252(self.head))
 
     def _read_encoding(self) -> str:
         with self._opened_again() as file:
-            found = kinds.first_bad_byte(file)
+            found = kinds.first_bad_byte(file, None if self._packing or self._member else self.wanted)
         if found is None:
             return "utf-8"
         offset, had_utf8 = found

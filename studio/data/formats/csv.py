@@ -66,10 +66,14 @@ def batches(source: Source, schema: Any) -> Iterator[Batch]:
     Raises:
         StudioError: As `rows` does.
     """
-    source.settle_encoding()
+    source.settle_start()
     layout = _layout(source)
-    header = source.head.partition("\n")[0]
-    is_plain = layout.has_header and not (layout.skip_lines or layout.spaced or "\r" in header.removesuffix("\r"))
+    header, line_end, _ = source.head.partition("\n")
+    is_plain = (
+        bool(line_end)
+        and layout.has_header
+        and not (layout.skip_lines or layout.spaced or "\r" in header.removesuffix("\r"))
+    )
     if source.encoding not in ("utf-8", "utf-8-sig") or not is_plain or '"' in header or not header.strip():
         yield from gathered(rows(source), schema)
         return
@@ -81,7 +85,11 @@ def batches(source: Source, schema: Any) -> Iterator[Batch]:
     def careful(text: io.TextIOBase, before: int, numbers: Iterator[int]) -> Iterator[tuple[int, dict[str, object]]]:
         return _rows(source, layout, _Lines(source, text, before=before), columns, numbers)
 
-    yield from csv_blocks.batches(file, columns, layout.delimiter, 1, careful, schema)
+    def encoding() -> str:
+        source.settle_encoding()
+        return "cp1252" if source.encoding == "cp1252" else "utf-8"  # the byte order mark was read
+
+    yield from csv_blocks.batches(file, columns, layout.delimiter, 1, careful, encoding, schema)
 
 
 def _layout(source: Source) -> Layout:

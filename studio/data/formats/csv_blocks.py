@@ -38,32 +38,46 @@ def blocks(file: io.BufferedIOBase) -> Iterator[bytes]:
 
 
 def batches(
-    file: io.BufferedIOBase, columns: list[str], delimiter: str, lines: int, careful: Careful, schema: Any
+    file: io.BufferedIOBase,
+    columns: list[str],
+    delimiter: str,
+    lines: int,
+    careful: Careful,
+    encoding: Callable[[], str],
+    schema: Any,
 ) -> Iterator[Batch]:
     """Yield the rows behind the header.
 
     Args:
-        file: UTF-8, at the first row.
+        file: UTF-8 as far as is known, at the first row.
         columns: Names in the header's order.
         delimiter: One character.
         lines: Lines before the first row.
         careful: How a block is read that is not plain.
+        encoding: Finds out the file's encoding for certain, once there is reason to ask; what was read stays right.
         schema: pyarrow schema of the columns that are wanted.
     """
     with closing(ahead(blocks(file))) as reading:
-        yield from _batches(reading, columns, delimiter, lines, careful, schema)
+        yield from _batches(reading, columns, delimiter, lines, careful, encoding, schema)
 
 
 def _batches(
-    reading: Iterator[bytes], columns: list[str], delimiter: str, lines: int, careful: Careful, schema: Any
+    reading: Iterator[bytes],
+    columns: list[str],
+    delimiter: str,
+    lines: int,
+    careful: Careful,
+    encoding: Callable[[], str],
+    schema: Any,
 ) -> Iterator[Batch]:
     rows = 0
     for block in reading:
-        if not _is_well_quoted(block, delimiter):  # so it cannot be told any more where rows end: all the rest
-            rest = io.TextIOWrapper(io.BufferedReader(_Rest(block, reading)), encoding="utf-8", newline="")
+        table = _table(block, columns, delimiter) if (plain := _is_well_quoted(block, delimiter)) else None
+        if not plain or (table is None and not _is_utf8(block)):
+            # It cannot be told any more where rows end, or what their letters are: all the rest.
+            rest = io.TextIOWrapper(io.BufferedReader(_Rest(block, reading)), encoding=encoding(), newline="")
             yield from gathered(careful(rest, lines, itertools.count(rows + 1)), schema)
             return
-        table = _table(block, columns, delimiter)
         if table is not None:
             numbers = np.arange(rows + 1, rows + 1 + table.num_rows, dtype=np.int64)
             yield Batch(table, numbers, _row_of(table), is_sound=True)
@@ -95,6 +109,14 @@ def _table(block: bytes, columns: list[str], delimiter: str) -> Any:
         found = read.combine_chunks().to_batches()
         return found[0] if len(found) == 1 else None
     return None
+
+
+def _is_utf8(block: bytes) -> bool:
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _has_lone_return(block: bytes) -> bool:
