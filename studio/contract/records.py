@@ -113,7 +113,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         Whatever a later version adds to records must leave the keys of older records as they are: they decide which
         side a row is on.
         """
-        if all(turn.is_plain and not turn.weight for turn in self.messages):  # `Plain.digests` has the same
+        if all(turn.is_plain and not turn.weight for turn in self.messages):  # `Plain.with_keys` has the same
             texts = [message.content.encode("utf-8") for message in self.messages]
             start = turns_number((turn.role, len(text)) for turn, text in zip(self.messages, texts, strict=True))
             digest = xxhash.xxh3_64(b"".join(texts), seed=start)

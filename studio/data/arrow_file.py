@@ -159,16 +159,15 @@ class RowWriter:
         if len(self._keys) >= _BATCH_ROWS or self._characters >= _BATCH_CHARACTERS:
             self._flush()
 
-    def add_plain(self, plain: Plain, keys: bytes, side: str) -> None:
+    def add_plain(self, plain: Plain, side: str) -> None:
         """Append many plain conversations at once.
 
         Args:
-            plain: The rows.
-            keys: `Plain.digests` of them.
+            plain: The rows, with their keys.
             side: Of all of them.
         """
         if len(plain) < _FEW_ROWS:
-            self._add_few(plain, keys, side)
+            self._add_few(plain, side)
             return
         self._flush()
         rows, turns = len(plain), len(plain.codes)
@@ -179,7 +178,7 @@ class RowWriter:
         nothing = pa.repeat(pa.scalar("", _TEXT), rows)
         columns = {
             "messages": pa.ListArray.from_arrays(pa.array(plain.ends.astype(np.int32)), told, type=_TURNS),
-            "key": _hex(keys),
+            "key": _hex(plain.keys),
             "source_row": pa.array(plain.numbers),
             "side": pa.repeat(pa.scalar(side, _TEXT), rows),
             "text": nothing,
@@ -190,12 +189,12 @@ class RowWriter:
         }
         self._write(pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA))
 
-    def _add_few(self, plain: Plain, keys: bytes, side: str) -> None:
+    def _add_few(self, plain: Plain, side: str) -> None:
         names, contents = [ROLE_NAMES[code] for code in plain.codes.tolist()], plain.contents.to_pylist()
         for row, (number, (start, stop)) in enumerate(zip(plain.numbers.tolist(), pairwise(plain.ends), strict=True)):
             turns = tuple(map(Message, names[start:stop], contents[start:stop]))  # type: ignore[arg-type]
             record = Record(messages=turns, source_row=number, side=side)  # type: ignore[arg-type]
-            self.add(record, keys[8 * row : 8 * row + 8].hex())
+            self.add(record, plain.keys[8 * row : 8 * row + 8].hex())
 
     def _write(self, batch: Any) -> None:
         """Write a batch, and let the disk begin with what was written before: at the end all would have to wait."""

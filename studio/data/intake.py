@@ -237,9 +237,8 @@ class _Taker:
 
     def take_plain(self, plain: Plain) -> None:
         """Many rows at once."""
-        keys = plain.digests()
-        self._writer.add_plain(plain, keys, self._side)
-        self._usable.add_many(keys, plain.numbers)
+        self._writer.add_plain(plain, self._side)
+        self._usable.add_many(plain.keys, plain.numbers)
         self._numbers.look_plain(plain.numbers)
         for row, mark in plain.marked():
             self._marks.add(int(plain.numbers[row]), mark)

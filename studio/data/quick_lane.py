@@ -40,12 +40,14 @@ class Plain(msgspec.Struct, frozen=True):
         ends: (rows + 1,) int64, where each row's turns begin and end among all turns.
         codes: (turns,) int8, who speaks: a place in ROLE_NAMES.
         contents: (turns,) pyarrow strings.
+        keys: `Record.key` of each row in 8 bytes, one behind the other, once they are made.
     """
 
     numbers: Any
     ends: Any
     codes: Any
     contents: Any
+    keys: bytes = b""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -60,13 +62,14 @@ class Plain(msgspec.Struct, frozen=True):
             self.contents.slice(first, last - first),
         )
 
-    def digests(self) -> bytes:
-        """`Record.key` of each row in 8 bytes, one behind the other."""
+    def with_keys(self) -> "Plain":
+        """The same rows, and their keys."""
         bounds, data = _bounds(self.contents), _bytes(self.contents)
         starts, stops = bounds[self.ends[:-1]].tolist(), bounds[self.ends[1:]].tolist()
         hashed = xxhash.xxh3_64_intdigest
         rows = zip(starts, stops, self._turns_numbers(np.diff(bounds)).tolist(), strict=True)
-        return np.array([hashed(data[start:stop], seed) for start, stop, seed in rows], ">u8").tobytes()
+        keys = np.array([hashed(data[start:stop], seed) for start, stop, seed in rows], ">u8").tobytes()
+        return msgspec.structs.replace(self, keys=keys)
 
     def _turns_numbers(self, sizes: Any) -> Any:
         """`turns_number` of each row, (rows,) uint64."""

@@ -1,6 +1,6 @@
 """The rows of one file, of whatever format: its content decides which, not its name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -99,8 +99,8 @@ class Rows:
             else:
                 batches = gathered(module.rows(self.source), lane.schema)
             with closing(ahead(_converted(batches, lane))) as pairs:
-                for batch, converted in pairs:
-                    yield from self._in_order(batch, converted)
+                for batch, items in pairs:
+                    yield from self._in_order(batch, items)
 
     def _wanted(self, lane: Lane) -> Any:
         """The columns to read; of Parquet, which reads no others, also those that are watched."""
@@ -109,13 +109,10 @@ class Rows:
             schema = schema if name in schema.names else schema.append(pa.field(name, pa.null()))
         return schema
 
-    def _in_order(self, batch: Batch, converted: tuple[Plain, Any] | None) -> Iterator[Plain | dict[str, object]]:
+    def _in_order(self, batch: Batch, items: Iterable[Plain | int]) -> Iterator[Plain | dict[str, object]]:
         if self.late is not None:
             self.late.look_batch(batch)
-        places: Iterator[Plain | int] = iter(range(len(batch.numbers)))
-        if converted is not None and 2 * int(converted[1].sum()) > len(batch.numbers):
-            places = runs(*converted)
-        for item in places:
+        for item in items:
             if isinstance(item, Plain):
                 self.number = int(item.numbers[-1])
                 yield item
@@ -143,10 +140,15 @@ class Rows:
             raise self.source.error("unreadable", "The file could not be read to its end.", str(error)) from error
 
 
-def _converted(batches: Iterator[Batch], lane: Lane) -> Iterator[tuple[Batch, tuple[Plain, Any] | None]]:
+def _converted(batches: Iterator[Batch], lane: Lane) -> Iterator[tuple[Batch, Iterable[Plain | int]]]:
+    """Each batch, and its rows in order: plain ones many at once with their keys, the places of others."""
     with closing(ahead(batches)) as reading:
         for batch in reading:
-            yield batch, lane.convert(batch.table, batch.numbers, batch.is_sound)
+            items: Iterable[Plain | int] = range(len(batch.numbers))
+            converted = lane.convert(batch.table, batch.numbers, batch.is_sound)
+            if converted is not None and 2 * int(converted[1].sum()) > len(batch.numbers):
+                items = [item.with_keys() if isinstance(item, Plain) else item for item in runs(*converted)]
+            yield batch, items
 
 
 def read(file: Path | Part) -> Iterator[dict[str, object]]:

@@ -29,7 +29,7 @@ def blocks(file: io.BufferedIOBase) -> Iterator[bytes]:
     """Whole rows, some megabytes at a time: no block ends within quotes, unless the file does or a row is too long."""
     while chunk := file.read(BLOCK_BYTES):
         pieces = [chunk] if chunk.endswith(b"\n") else [chunk, file.readline(MAX_LINE_BYTES)]
-        is_open, size = sum(count_byte(piece, b'"') for piece in pieces) % 2, sum(map(len, pieces))
+        is_open, size = sum(count_byte(piece, b'"') for piece in pieces if b'"' in piece) % 2, sum(map(len, pieces))
         while is_open and size <= MAX_LINE_BYTES + BLOCK_BYTES and (more := file.readline(MAX_LINE_BYTES)):
             pieces.append(more)
             is_open ^= more.count(b'"') % 2
