@@ -310,6 +310,7 @@ def test_two_adapters_become_one_that_is_offered_and_chats(
     qtbot.waitUntil(lambda: not page.combining.going and not workplace._tasks, timeout=WAIT)
     assert "both was made." in page.message.text()
     assert page.run_combo.currentText().startswith("both · tiny")
+    assert page.run_facts.text().startswith("Combined ")
     assert "Agreeing parts only (TIES), keeping 50% of each" in page.card.toPlainText()
     with qtbot.waitSignal(workplace.chat_requested) as wanted:
         press(page, "Chat with it")

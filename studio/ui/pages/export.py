@@ -225,6 +225,8 @@ class ExportPage(Page):
         folder = RunFolder(run.folder)
         size = sum(path.stat().st_size for path in folder.adapter.iterdir() if path.is_file())
         facts = self.tr("{steps} steps, {moment}; the adapter has {size}.")
+        if not run.steps:  # only what was combined of others has none
+            facts = self.tr("Combined {moment}; the adapter has {size}.")
         self.run_facts.setText(
             facts.format(steps=wording.number(run.steps), moment=wording.moment(run.started), size=wording.size(size))
         )
