@@ -87,11 +87,11 @@ class RatePlot(QWidget):
         painter.drawLine(area.bottomLeft(), area.bottomRight())
         painter.drawLine(area.topLeft(), area.bottomLeft())
         painter.setPen(tokens.color("muted"))
-        for share in (0.0, 0.5, 1.0):
-            value = losses[0] + share * (losses[1] - losses[0])
-            height = area.bottom() - share * area.height()
+        painter.drawText(QPointF(area.left() + 6, area.top() + metrics.ascent()), self.tr("loss"))
+        for value in _round_values(*losses):
+            height = area.bottom() - (value - losses[0]) / max(1e-9, losses[1] - losses[0]) * area.height()
             box = QRectF(0, height - metrics.height() / 2, area.left() - 4, metrics.height())
-            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{value:.2f}")
+            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{value:g}")
         for power in range(math.ceil(powers[0] - 1e-6), math.floor(powers[1] + 1e-6) + 1):
             place = area.left() + (power - powers[0]) / max(1e-9, powers[1] - powers[0]) * area.width()
             box = QRectF(place - 40, area.bottom() + 5, 80, metrics.height())
@@ -99,3 +99,10 @@ class RatePlot(QWidget):
             painter.drawText(box, Qt.AlignmentFlag.AlignCenter, f"{10.0**power:g}".replace("e-0", "e-"))
         name = QRectF(area.left(), area.bottom() + metrics.height() + 6, area.width(), metrics.height() + 2)
         painter.drawText(name, Qt.AlignmentFlag.AlignCenter, self.tr("learning speed (learning rate)"))
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """One to five round numbers between the two."""
+    power = 10.0 ** math.floor(math.log10(max(1e-9, high - low)))
+    step = next(step for step in (power / 2, power, 2 * power, 5 * power) if (high - low) / step <= 4)
+    return [round(place * step, 9) for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
