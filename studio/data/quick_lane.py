@@ -60,6 +60,7 @@ class Plain(msgspec.Struct, frozen=True):
             self.ends[start : stop + 1] - first,
             self.codes[first:last],
             self.contents.slice(first, last - first),
+            self.keys[8 * start : 8 * stop],
         )
 
     def with_keys(self) -> "Plain":

@@ -200,7 +200,7 @@ class Source:
         if self.encoding not in _UTF8:
             return
         found = _settled.get(self._content) or self._read_encoding()
-        if found == "cp1252" or self.wanted is None:
+        if found == "cp1252" or self._looked_at is None:
             if len(_settled) >= _MOST_SETTLED:
                 _settled.clear()
             _settled[self._content] = found
@@ -225,6 +225,12 @@ class Source:
                 raise
 
     @property
+    def _looked_at(self) -> int | None:
+        """So many bytes are read ahead; None: all of them."""
+        is_all = self._packing or self._member or self.wanted is None or self.size <= self.wanted
+        return None if is_all else self.wanted
+
+    @property
     def _content(self) -> tuple[Path, Member | None, tuple[int, int, int]]:
         return self.path, self._member, self.signature
 
@@ -236,7 +242,7 @@ class Source:
 
     def _read_encoding(self) -> str:
         with self._opened_again() as file:
-            found = kinds.first_bad_byte(file, None if self._packing or self._member else self.wanted)
+            found = kinds.first_bad_byte(file, self._looked_at)
         if found is None:
             return "utf-8"
         offset, had_utf8 = found

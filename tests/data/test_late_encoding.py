@@ -6,6 +6,7 @@ import pytest
 
 from studio.data import inspecting, kinds
 from studio.data.dataset import open_dataset
+from studio.data.formats import csv, csv_blocks
 from studio.data.formats.csv_blocks import BLOCK_BYTES
 from studio.data.source import HEAD_BYTES
 from tests.data.files import refused, run_import, write
@@ -69,3 +70,14 @@ def test_a_file_that_is_utf8_is_not_read_ahead(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(kinds, "first_bad_byte", noted)
     run_import(write(tmp_path / "a.csv", _HEAD + lines(HEAD_BYTES + 100)), tmp_path / "out")
     assert None not in ahead
+
+
+def test_a_row_that_is_too_long_is_named_and_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 4096)
+    for module in (csv_blocks, csv):
+        monkeypatch.setattr(module, "MAX_LINE_BYTES", 65_536)
+    before = lines(10_000)
+    path = write(tmp_path / "a.csv", f"{_HEAD}{before}Why?,{'so ' * 30_000}\r\n{before}")
+    problem = refused(lambda: run_import(path, tmp_path / "out", skip_damaged=True))
+    line = before.count("\n") + 2
+    assert (problem.code, problem.where) == ("data.line_too_long", f"a.csv:{line}")

@@ -64,7 +64,7 @@ def diagnose(
         tick=pace.tick,
     )
     checks = make_checks(context)
-    # Before all else: a test file that cannot be read is told at once.
+    # Before all else: what cannot be a test file is told at once; a fault far down in it only when it is read.
     test = ForeignRows(work.test, dataset.info.kind == "text") if work.test else None
     look(context, checks)
     tested = _add_test_rows(context, test) if test is not None else 0

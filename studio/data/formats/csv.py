@@ -86,6 +86,7 @@ def batches(source: Source, schema: Any) -> Iterator[Batch]:
         return _rows(source, layout, _Lines(source, text, before=before), columns, numbers)
 
     def encoding() -> str:
+        source.check_unchanged()
         source.settle_encoding()
         return "cp1252" if source.encoding == "cp1252" else "utf-8"  # the byte order mark was read
 

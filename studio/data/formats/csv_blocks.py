@@ -72,9 +72,10 @@ def _batches(
 ) -> Iterator[Batch]:
     rows = 0
     for block in reading:
-        table = _table(block, columns, delimiter) if (plain := _is_well_quoted(block, delimiter)) else None
+        plain = len(block) <= MAX_LINE_BYTES and _is_well_quoted(block, delimiter)
+        table = _table(block, columns, delimiter) if plain else None
         if not plain or (table is None and not _is_utf8(block)):
-            # It cannot be told any more where rows end, or what their letters are: all the rest.
+            # A row may be cut, it cannot be told any more where rows end, or what their letters are: all the rest.
             rest = io.TextIOWrapper(io.BufferedReader(_Rest(block, reading)), encoding=encoding(), newline="")
             yield from gathered(careful(rest, lines, itertools.count(rows + 1)), schema)
             return
