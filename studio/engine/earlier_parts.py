@@ -98,20 +98,19 @@ def joined(folder: RunFolder, earlier: Earlier, end: Finished, thrown_away: bool
         folder: Of the run.
         earlier: Its parts of before.
         end: Of this part.
-        thrown_away: That was asked for, and then its checkpoints go, too. Else (it was stopped before its first step,
-            or the disk refused the adapter) whatever was saved since then stays, and the run can go on from it.
+        thrown_away: That was asked for, while the saved adapter was tested, say; then its checkpoints go, too. Else
+            (it was stopped before its first step, or the disk refused the adapter) whatever was saved since then
+            stays, and the run can go on from it.
 
     Raises:
         StudioError: The disk refuses to put back what was kept; nothing is lost, and it can be tried again.
     """
-    if end.adapter:
+    if end.adapter and not thrown_away:
         return msgspec.structs.replace(end, peak_bytes=max(end.peak_bytes, earlier.peak_bytes))
     saved = earlier.saved
-    if saved is None:
-        return end
-    kept = _kept(folder, saved)
-    if kept is None and thrown_away:
-        return end
+    kept = _kept(folder, saved) if saved is not None else None
+    if saved is None or (kept is None and thrown_away):
+        return _without_adapter(folder, end) if end.adapter else end
     if kept is not None:
         try:
             _put_adapters_back(folder)
@@ -121,6 +120,17 @@ def joined(folder: RunFolder, earlier: Earlier, end: Finished, thrown_away: bool
             raise _not_put_back(folder, error) from error
     back_to = kept.record_bytes if kept is not None and thrown_away else 0
     return msgspec.structs.replace(saved, at=end.at, went_back=thrown_away, back_to=back_to)
+
+
+def _without_adapter(folder: RunFolder, end: Finished) -> Finished:
+    """The end of a run that was thrown away after it had saved its adapter."""
+    for path in _adapters(folder):
+        with contextlib.suppress(OSError):  # nothing of a run that was thrown away is used
+            checkpoint.discard(path)
+    return Finished(
+        adapter="", reason="discarded", steps=end.steps, seconds=end.seconds, peak_bytes=end.peak_bytes,
+        energy_wh=end.energy_wh,
+    )  # fmt: skip
 
 
 def forget(folder: RunFolder, end: Finished) -> None:
