@@ -260,10 +260,19 @@ def _read_whole(folder: RunFolder) -> Told:
                 told = msgspec.structs.replace(saved, planned=told.planned)
             case events.Finished():
                 saved = told if event.adapter else None
-            case events.Failed():
+            case events.Failed() if saved is not None and _is_newer(folder.adapter, saved):
                 saved = None
     since = (folder.job if folder.job.exists() else folder.path).stat().st_mtime
     return msgspec.structs.replace(told, started=told.started or since)
+
+
+def _is_newer(adapter: Path, saved: Told) -> bool:
+    """Whether a part that went on after a run was saved has replaced its adapter."""
+    try:
+        written = (adapter / "adapter_config.json").stat().st_mtime
+    except OSError:
+        return True
+    return saved.finished is None or written > saved.finished.at
 
 
 def _and_then(told: Told, event: events.AnyEvent) -> Told:

@@ -67,10 +67,13 @@ def keep(folder: RunFolder, earlier: Earlier, whole: Path | None, emit: Emit) ->
         folder: Of the run.
         earlier: Its parts of before.
         whole: The checkpoint that it goes on from; None: from its first step.
-        emit: Gets a notice where the disk refuses.
+        emit: Gets a notice where that is so, or the disk refuses.
     """
     saved = earlier.saved
-    if saved is None or _kept(folder, saved) is not None or earlier.went_on or not folder.adapter.is_dir():
+    if saved is None or _kept(folder, saved) is not None or not folder.adapter.is_dir():
+        return
+    if earlier.went_on:
+        emit(Notice(problem=_not_kept("It went on before without being kept.")))
         return
     size = folder.events.stat().st_size  # no step was taken since it was saved
 
@@ -86,7 +89,7 @@ def keep(folder: RunFolder, earlier: Earlier, whole: Path | None, emit: Emit) ->
     try:
         checkpoint.replace_folder(folder.path / BEFORE, write)
     except (OSError, StudioError) as error:
-        emit(Notice(problem=_not_kept(error)))
+        emit(Notice(problem=_not_kept(_why(error), str(error))))
 
 
 def joined(folder: RunFolder, earlier: Earlier, end: Finished, thrown_away: bool) -> Finished:
@@ -215,13 +218,13 @@ def _why(error: OSError | StudioError) -> str:
     return f"{said}." if said else "The disk refused a file."
 
 
-def _not_kept(error: OSError | StudioError) -> Problem:
+def _not_kept(why: str, details: str = "") -> Problem:
     return Problem(
         code="train.before_not_kept",
         what="The run could not be kept as it was saved: throwing away what comes now does not bring it back.",
-        why=_why(error),
+        why=why,
         fix="To be able to go back, stop, make room on the disk, and resume.",
-        details=str(error),
+        details=details,
     )
 
 

@@ -7,12 +7,11 @@ from typing import NoReturn
 
 import pytest
 
-from studio.contract import events
 from studio.contract.errors import StudioError
-from studio.contract.events import Finished, Notice
+from studio.contract.events import Notice
 from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
-from studio.data import run_record, run_room, starting_over
+from studio.data import run_room, starting_over
 from studio.data.run_history import read_events
 from studio.engine import best_weights, checkpoint, earlier_parts
 from tests.engine.test_thrown_back import (
@@ -131,12 +130,6 @@ def test_what_could_not_be_kept_is_told_and_not_claimed(
     summary = seen(stopped)  # as of earlier builds: what was saved before can be used
     assert (summary.state, summary.steps, summary.has_adapter, summary.can_resume) == ("stopped", 5, True, True)
     assert run_room.spare([summary]) == []
-
-
-def test_a_run_that_failed_in_between_is_thrown_away_as_a_whole(stopped: RunFolder) -> None:
-    failed = events.Failed(problem=events.Problem(code="x", what="X."))
-    run_record.append(stopped, failed, Finished(adapter="", reason="discarded", steps=7, seconds=1.0))
-    assert seen(stopped).state == "discarded"
 
 
 def test_what_was_kept_goes_when_the_run_is_saved_anew(job: TrainJob, stopped: RunFolder) -> None:

@@ -1,13 +1,30 @@
 """A run is thrown away late, or after parts that went wrong: what was saved before is not lost."""
 
+import os
+import shutil
+
 import pytest
 
+from studio.contract import events
 from studio.contract.control import Wish
-from studio.contract.events import Event, Progress
+from studio.contract.events import Event, Notice, Progress
 from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
+from studio.data import run_record, run_room
+from studio.data.run_history import read_events
 from studio.engine import earlier_parts
-from tests.engine.test_thrown_back import job, part, saved_in, seen, steps_of, stopped
+from tests.engine.test_kept_as_saved import kill_in_the_last_tests, refuse
+from tests.engine.test_thrown_back import (
+    at,
+    break_off,
+    job,
+    part,
+    saved_in,
+    seen,
+    steps_of,
+    stopped,
+    while_loading,
+)  # fmt: skip
 
 __all__ = ["job", "stopped"]
 
@@ -40,3 +57,37 @@ def test_thrown_away_in_the_closing_tests_with_nothing_kept_it_is_gone(
     assert (end.adapter, end.reason, end.verdict, end.best_aside) == ("", "discarded", None, 0)
     assert (seen(stopped).state, seen(stopped).has_adapter) == ("discarded", False)
     assert adapters_in(stopped) == []
+
+
+def not_kept(folder: RunFolder) -> int:
+    told = [event.problem.code for event in read_events(folder) if isinstance(event, Notice) and event.problem]
+    return told.count("train.before_not_kept")
+
+
+DIED = events.Failed(problem=events.Problem(code="worker.died", what="X."))
+
+
+def test_what_was_not_kept_is_said_again_and_a_worker_that_died_takes_no_saved_adapter(
+    job: TrainJob, stopped: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", refuse)
+        patch.setattr(shutil, "copy2", refuse)
+        break_off(job, stopped, 8)
+    run_record.append(stopped, DIED)
+    assert not_kept(stopped) == 1
+    end = part(job, stopped, at(9, "discard"))
+    assert (end.adapter, end.went_back, not_kept(stopped)) == ("", False, 2)
+    summary = seen(stopped)
+    assert (summary.state, summary.steps, summary.has_adapter, summary.can_resume) == ("stopped", 5, True, True)
+    assert run_room.spare([summary]) == []
+
+
+def test_a_part_that_failed_after_it_replaced_the_adapter_is_not_told_as_what_was_saved(
+    job: TrainJob, stopped: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(earlier_parts, "keep", lambda *_: None)
+    kill_in_the_last_tests(job, stopped, monkeypatch)
+    run_record.append(stopped, DIED)
+    part(job, stopped, while_loading("discard"))
+    assert seen(stopped).state == "discarded"
