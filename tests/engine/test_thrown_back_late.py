@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import msgspec
 import pytest
 
 from studio.contract import events
@@ -11,6 +12,7 @@ from studio.contract.events import Event, Notice, Progress
 from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
 from studio.data import run_record, run_room
+from studio.data.model_card import card_text
 from studio.data.run_history import read_events
 from studio.engine import earlier_parts
 from tests.engine.test_kept_as_saved import kill_in_the_last_tests, refuse
@@ -60,7 +62,7 @@ def test_thrown_away_in_the_closing_tests_with_nothing_kept_it_is_gone(
 
 
 def not_kept(folder: RunFolder) -> int:
-    told = [event.problem.code for event in read_events(folder) if isinstance(event, Notice) and event.problem]
+    told = [event.problem.code for event in read_events(folder) if isinstance(event, Notice)]
     return told.count("train.before_not_kept")
 
 
@@ -91,3 +93,12 @@ def test_a_part_that_failed_after_it_replaced_the_adapter_is_not_told_as_what_wa
     run_record.append(stopped, DIED)
     part(job, stopped, while_loading("discard"))
     assert seen(stopped).state == "discarded"
+
+
+def test_an_end_that_was_repeated_tells_the_figures_of_its_own_adapter(job: TrainJob, stopped: RunFolder) -> None:
+    before, card = seen(stopped), card_text(stopped, seen(stopped))
+    break_off(job, stopped, 8)
+    part(job, stopped, while_loading("stop"))
+    after = seen(stopped)
+    assert msgspec.structs.replace(after, finished=None) == msgspec.structs.replace(before, finished=None)
+    assert card_text(stopped, after) == card
