@@ -11,6 +11,7 @@ from studio.contract.control import Emit
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import Finished, Notice, Step
 from studio.contract.run_folder import MARKER, RunFolder, make_folder
+from studio.data import starting_over
 from studio.data.adapter_choice import best_folder, last_folder
 from studio.data.run_history import read_events
 from studio.data.run_room import BEFORE
@@ -25,11 +26,13 @@ class Earlier(msgspec.Struct):
     Attributes:
         saved: The end that kept an adapter, the last one; None: there was none.
         went_on: Steps were taken after it, by a part that was interrupted, say.
+        put_aside: Its checkpoints were put aside after it, as the run starts over.
         peak_bytes: The most memory that any of them took, as far as it is known.
     """
 
     saved: Finished | None = None
     went_on: bool = False
+    put_aside: bool = False
     peak_bytes: int = 0
 
 
@@ -49,10 +52,12 @@ def look_back(folder: RunFolder) -> Earlier:
             if event.adapter:
                 # An end that was repeated after a part that broke off changes nothing about that part.
                 earlier.went_on = earlier.went_on and earlier.saved is not None and _same(event, earlier.saved)
-                earlier.saved = event
+                earlier.saved, earlier.put_aside = event, False
         elif isinstance(event, Step):  # all that is known of a part that was interrupted
             earlier.peak_bytes = max(earlier.peak_bytes, event.memory_bytes)
             earlier.went_on = earlier.saved is not None
+        elif isinstance(event, Notice) and event.problem.code == starting_over.CODE:
+            earlier.put_aside = True
     return earlier
 
 
@@ -81,8 +86,9 @@ def keep(folder: RunFolder, earlier: Earlier, whole: Path | None, emit: Emit) ->
         for adapter in _adapters(folder):
             if adapter.is_dir():
                 _link_all(adapter, before / adapter.name)
-        for path in checkpoint.found(folder.checkpoints):
-            if whole is not None and path.name <= whole.name:  # later ones are damaged
+        aside = starting_over.newest_aside(folder) if earlier.put_aside else None
+        for path in checkpoint.found(aside or folder.checkpoints):
+            if aside is not None or (whole is not None and path.name <= whole.name):  # later ones are damaged
                 _link_all(path, before / "checkpoints" / path.name)
         (before / _KEPT).write_bytes(msgspec.json.encode(_Kept(saved, size)))
 

@@ -11,7 +11,7 @@ from studio.contract.control import Wish
 from studio.contract.events import Event, Notice, Progress
 from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
-from studio.data import run_record, run_room
+from studio.data import run_record, run_room, starting_over
 from studio.data.model_card import card_text
 from studio.data.run_history import read_events
 from studio.engine import earlier_parts
@@ -102,3 +102,13 @@ def test_an_end_that_was_repeated_tells_the_figures_of_its_own_adapter(job: Trai
     after = seen(stopped)
     assert msgspec.structs.replace(after, finished=None) == msgspec.structs.replace(before, finished=None)
     assert card_text(stopped, after) == card
+
+
+@pytest.mark.parametrize("steps_since", [0, 6])
+def test_a_run_that_started_over_gets_its_checkpoints_back(steps_since: int, job: TrainJob, stopped: RunFolder) -> None:
+    before = saved_in(stopped)
+    if steps_since:
+        break_off(job, stopped, steps_since)
+    starting_over.start_over(stopped)
+    assert part(job, stopped, at(3, "discard")).went_back
+    assert saved_in(stopped) == before
