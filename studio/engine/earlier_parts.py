@@ -90,6 +90,9 @@ def keep(folder: RunFolder, earlier: Earlier, whole: Path | None, emit: Emit) ->
         for path in checkpoint.found(aside or folder.checkpoints):
             if aside is not None or (whole is not None and path.name <= whole.name):  # later ones are damaged
                 _link_all(path, before / "checkpoints" / path.name)
+        for path in before.rglob("*"):
+            if path.is_dir():
+                checkpoint.flush(path)
         (before / _KEPT).write_bytes(msgspec.json.encode(_Kept(saved, size)))
 
     try:
@@ -143,8 +146,8 @@ def _without_adapter(folder: RunFolder, end: Finished) -> Finished:
 
 
 def forget(folder: RunFolder, end: Finished) -> None:
-    """What was kept is of no more use once an end that saved the run anew is recorded."""
-    if end.adapter and _kept(folder, end) is None:
+    """What was kept is of no more use once an end is recorded that saved the run anew, or went back to it."""
+    if end.adapter and (end.back_to or _kept(folder, end) is None):
         with contextlib.suppress(OSError):  # the next part replaces it, and cleaning up deletes it
             checkpoint.discard(folder.path / BEFORE)
 
@@ -179,15 +182,28 @@ def _put_adapters_back(folder: RunFolder) -> None:
 
 def _put_checkpoints_back(folder: RunFolder) -> None:
     """Those that were kept are put back before all others go: the run can go on whenever this is broken off."""
-    before = folder.path / BEFORE / "checkpoints"
-    kept = checkpoint.found(before)
-    if kept:
-        make_folder(folder.checkpoints)
-    for path in kept:
-        _put_back(path, folder.checkpoints / path.name)
+    kept = bring_checkpoints(folder)
     for path in checkpoint.found(folder.checkpoints):
-        if not (before / path.name).is_dir():
+        if path.name not in kept:
             checkpoint.discard(path)
+
+
+def bring_checkpoints(folder: RunFolder) -> set[str]:
+    """Put the checkpoints that were kept among a run's own; gives their names.
+
+    Damaged ones are left out, but where all of them are: then there must be some, so that the run does not start over
+    by itself.
+
+    Raises:
+        OSError: The disk refuses; none is lost.
+    """
+    kept = checkpoint.found(folder.path / BEFORE / "checkpoints")
+    chosen = [path for path in kept if checkpoint.is_whole(path)] or kept
+    if chosen:
+        make_folder(folder.checkpoints)
+    for path in chosen:
+        _put_back(path, folder.checkpoints / path.name)
+    return {path.name for path in chosen}
 
 
 def _put_back(kept: Path, final: Path) -> None:

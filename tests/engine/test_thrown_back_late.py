@@ -2,20 +2,22 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from studio.contract import events
 from studio.contract.control import Wish
-from studio.contract.events import Event, Notice, Progress
+from studio.contract.events import Evaluated, Event, Notice, Progress, Started
 from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
-from studio.data import run_record, run_room, starting_over
+from studio.data import adapter_choice, run_record, run_room, starting_over
 from studio.data.model_card import card_text
 from studio.data.run_history import read_events
-from studio.engine import earlier_parts
-from tests.engine.test_kept_as_saved import kill_in_the_last_tests, refuse
+from studio.engine import checkpoint, earlier_parts
+from tests.engine.ground import new_run
+from tests.engine.test_kept_as_saved import damage, kill_in_the_last_tests, refuse
 from tests.engine.test_thrown_back import (
     at,
     break_off,
@@ -112,3 +114,53 @@ def test_a_run_that_started_over_gets_its_checkpoints_back(steps_since: int, job
     starting_over.start_over(stopped)
     assert part(job, stopped, at(3, "discard")).went_back
     assert saved_in(stopped) == before
+
+
+def test_where_all_checkpoints_are_damaged_those_that_were_kept_are_taken(job: TrainJob, stopped: RunFolder) -> None:
+    break_off(job, stopped, 12)
+    for path in checkpoint.found(stopped.checkpoints):
+        damage(path)
+    begun: list[int] = []
+    part(job, stopped, lambda event: begun.append(event.first_step) if isinstance(event, Started) else None)
+    assert begun == [6]
+
+
+def test_of_what_was_kept_only_whole_checkpoints_come_back_and_later_ones_go(job: TrainJob, stopped: RunFolder) -> None:
+    break_off(job, stopped, 8)
+    damage(stopped.path / run_room.BEFORE / "checkpoints" / "step-000000005")
+    part(job, stopped, while_loading("discard"))
+    assert [path.name for path in checkpoint.found(stopped.checkpoints)] == ["step-000000004"]
+
+
+def test_every_folder_of_what_is_kept_reaches_the_disk(
+    job: TrainJob, stopped: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    monkeypatch.setattr(checkpoint, "flush", lambda path: flushed.append(path.name))
+    earlier_parts.keep(stopped, earlier_parts.look_back(stopped), checkpoint.found(stopped.checkpoints)[0], print)
+    kept = [path.name for path in (stopped.path / run_room.BEFORE).rglob("*") if path.is_dir()]
+    assert {"adapter", "checkpoints", "step-000000005"} <= set(kept) <= set(flushed)
+
+
+def test_what_was_kept_goes_when_the_run_is_back(job: TrainJob, stopped: RunFolder) -> None:
+    assert part(job, stopped, at(6, "discard")).went_back
+    assert not (stopped.path / run_room.BEFORE).exists()
+
+
+def test_the_other_adapter_that_a_person_chose_stays_chosen(job: TrainJob, stopped: RunFolder) -> None:
+    assert adapters_in(stopped) == ["adapter", "adapter-best"]
+    break_off(job, stopped, 6)
+    adapter_choice.use(stopped, "best")
+    before = saved_in(stopped)
+    part(job, stopped, while_loading("discard"))
+    assert adapters_in(stopped) == ["adapter", "adapter-last"]
+    assert {name for name in before if name.startswith("adapter")} <= saved_in(stopped).keys()
+
+
+def test_the_best_adapter_of_a_part_that_was_thrown_away_goes(job: TrainJob, tmp_path: Path) -> None:
+    folder = new_run(tmp_path)
+    part(job, folder, lambda event: "stop" if isinstance(event, Evaluated) and event.step == 4 else None)
+    assert adapters_in(folder) == ["adapter"]
+    end = part(job, folder, lambda event: at(9, "stop")(event) or in_the_closing_tests(event))
+    assert (end.steps, end.went_back) == (4, True)
+    assert adapters_in(folder) == ["adapter"]
