@@ -113,6 +113,7 @@ def test_putting_back_that_breaks_off_is_done_the_next_time(
         with pytest.raises(StudioError, match="could not be put back"):
             part(job, stopped, at(9, "discard"))
     assert seen(stopped).state == "interrupted"
+    assert checkpoint.found(stopped.checkpoints)[0].name > "step-000000005"  # it can go on from there, too
     assert part(job, stopped, while_loading("discard")).went_back
     assert saved_in(stopped) == before
 
