@@ -45,7 +45,7 @@ def card_text(
     begun = [_front_matter(summary, form, named), *head, use(summary, form)]
     learned = [
         _data(summary, _last(told, events.DataReport)),
-        _figures(summary, [event.loss for event in told if isinstance(event, events.Evaluated) and event.step]),
+        _figures(summary, _held_back(summary, told)),
         _chosen(folder, summary),
     ]
     settings = _settings(summary.job.settings, _last(told, events.Started), _last(told, events.Hello))
@@ -209,6 +209,12 @@ def _compared(parity: Parity | None) -> str:
     rows = [f"| {name} | {told} |" for name, told in sentences(parity)]
     said = [outcome(parity), ""] if parity.prompts else []
     return "\n".join(["## Compared with the adapter", "", *said, "| | |", "| --- | --- |", *rows])
+
+
+def _held_back(summary: RunSummary, told: list[events.AnyEvent]) -> list[float]:
+    """Losses of trained steps, up to that of the adapter: a part that was interrupted may have gone on behind it."""
+    last = summary.steps if summary.finished is None else summary.finished.steps
+    return [event.loss for event in told if isinstance(event, events.Evaluated) and 0 < event.step <= last]
 
 
 def _losses(summary: RunSummary, held_back: list[float]) -> Iterator[tuple[str, float | None]]:

@@ -258,12 +258,29 @@ def _read_whole(folder: RunFolder) -> Told:
             case events.Finished(adapter="", reason="discarded") if saved is not None and folder.adapter.is_dir():
                 # In earlier builds, and where a run could not be kept as it was saved, only the later part is gone.
                 told = msgspec.structs.replace(saved, planned=told.planned)
+            case events.Finished() if saved is not None and _is_again(event, saved):
+                told = saved = msgspec.structs.replace(saved, finished=event, planned=told.planned)
             case events.Finished():
                 saved = told if event.adapter else None
-            case events.Failed():
+            case events.Failed() if saved is not None and _is_newer(folder.adapter, saved):
                 saved = None
     since = (folder.job if folder.job.exists() else folder.path).stat().st_mtime
     return msgspec.structs.replace(told, started=told.started or since)
+
+
+def _is_again(end: events.Finished, saved: Told) -> bool:
+    """Whether an end is that of before: a part that took no step followed on one that was interrupted after some."""
+    earlier = saved.finished
+    return earlier is not None and (end.steps, end.seconds) == (earlier.steps, earlier.seconds)
+
+
+def _is_newer(adapter: Path, saved: Told) -> bool:
+    """Whether a part that went on after a run was saved has replaced its adapter."""
+    try:
+        written = (adapter / "adapter_config.json").stat().st_mtime
+    except OSError:
+        return True
+    return saved.finished is None or written > saved.finished.at
 
 
 def _and_then(told: Told, event: events.AnyEvent) -> Told:

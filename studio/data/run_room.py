@@ -42,7 +42,7 @@ def size_of(folder: Path) -> int:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(Path(entry.path))
                     else:
-                        told = entry.stat(follow_symlinks=False)
+                        told = os.lstat(entry.path)  # on Windows an entry itself knows nothing of links
                         if told.st_nlink < 2 or told.st_ino not in seen:
                             total += told.st_size
                             seen.add(told.st_ino)

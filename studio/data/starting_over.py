@@ -1,6 +1,7 @@
 """A run that begins at its first step again: what it had saved is kept aside, and its record says so."""
 
 import os
+from pathlib import Path
 
 from studio.contract import events
 from studio.contract.errors import Problem, StudioError
@@ -9,6 +10,7 @@ from studio.data import run_record
 from studio.data.worker_lock import living_worker
 
 ASIDE = "checkpoints-aside"
+CODE = "run.started_over"
 
 
 def start_over(folder: RunFolder) -> None:
@@ -30,7 +32,7 @@ def start_over(folder: RunFolder) -> None:
     try:
         folder.checkpoints.rename(aside)
         told = Problem(
-            code="run.started_over",
+            code=CODE,
             what="The run starts over from its first step.",
             why=f"What it had saved before lies in {aside.name}.",
         )
@@ -43,3 +45,8 @@ def start_over(folder: RunFolder) -> None:
             "Make room on the disk, or check the folder.",
             where=str(folder.path),
         ) from error
+
+
+def newest_aside(folder: RunFolder) -> Path | None:
+    """Where the checkpoints lie that were put aside last."""
+    return max(folder.path.glob(f"{ASIDE}*"), key=lambda path: (len(path.name), path.name), default=None)

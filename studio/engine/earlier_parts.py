@@ -11,6 +11,7 @@ from studio.contract.control import Emit
 from studio.contract.errors import Problem, StudioError
 from studio.contract.events import Finished, Notice, Step
 from studio.contract.run_folder import MARKER, RunFolder, make_folder
+from studio.data import starting_over
 from studio.data.adapter_choice import best_folder, last_folder
 from studio.data.run_history import read_events
 from studio.data.run_room import BEFORE
@@ -25,11 +26,13 @@ class Earlier(msgspec.Struct):
     Attributes:
         saved: The end that kept an adapter, the last one; None: there was none.
         went_on: Steps were taken after it, by a part that was interrupted, say.
+        put_aside: Its checkpoints were put aside after it, as the run starts over.
         peak_bytes: The most memory that any of them took, as far as it is known.
     """
 
     saved: Finished | None = None
     went_on: bool = False
+    put_aside: bool = False
     peak_bytes: int = 0
 
 
@@ -49,10 +52,12 @@ def look_back(folder: RunFolder) -> Earlier:
             if event.adapter:
                 # An end that was repeated after a part that broke off changes nothing about that part.
                 earlier.went_on = earlier.went_on and earlier.saved is not None and _same(event, earlier.saved)
-                earlier.saved = event
+                earlier.saved, earlier.put_aside = event, False
         elif isinstance(event, Step):  # all that is known of a part that was interrupted
             earlier.peak_bytes = max(earlier.peak_bytes, event.memory_bytes)
             earlier.went_on = earlier.saved is not None
+        elif isinstance(event, Notice) and event.problem.code == starting_over.CODE:
+            earlier.put_aside = True
     return earlier
 
 
@@ -67,10 +72,13 @@ def keep(folder: RunFolder, earlier: Earlier, whole: Path | None, emit: Emit) ->
         folder: Of the run.
         earlier: Its parts of before.
         whole: The checkpoint that it goes on from; None: from its first step.
-        emit: Gets a notice where the disk refuses.
+        emit: Gets a notice where that is so, or the disk refuses.
     """
     saved = earlier.saved
-    if saved is None or _kept(folder, saved) is not None or earlier.went_on or not folder.adapter.is_dir():
+    if saved is None or _kept(folder, saved) is not None or not folder.adapter.is_dir():
+        return
+    if earlier.went_on:
+        emit(Notice(problem=_not_kept("It went on before without being kept.")))
         return
     size = folder.events.stat().st_size  # no step was taken since it was saved
 
@@ -78,15 +86,19 @@ def keep(folder: RunFolder, earlier: Earlier, whole: Path | None, emit: Emit) ->
         for adapter in _adapters(folder):
             if adapter.is_dir():
                 _link_all(adapter, before / adapter.name)
-        for path in checkpoint.found(folder.checkpoints):
-            if whole is not None and path.name <= whole.name:  # later ones are damaged
+        aside = starting_over.newest_aside(folder) if earlier.put_aside else None
+        for path in checkpoint.found(aside or folder.checkpoints):
+            if aside is not None or (whole is not None and path.name <= whole.name):  # later ones are damaged
                 _link_all(path, before / "checkpoints" / path.name)
+        for path in before.rglob("*"):
+            if path.is_dir():
+                checkpoint.flush(path)
         (before / _KEPT).write_bytes(msgspec.json.encode(_Kept(saved, size)))
 
     try:
         checkpoint.replace_folder(folder.path / BEFORE, write)
     except (OSError, StudioError) as error:
-        emit(Notice(problem=_not_kept(error)))
+        emit(Notice(problem=_not_kept(_why(error), str(error))))
 
 
 def joined(folder: RunFolder, earlier: Earlier, end: Finished, thrown_away: bool) -> Finished:
@@ -98,20 +110,19 @@ def joined(folder: RunFolder, earlier: Earlier, end: Finished, thrown_away: bool
         folder: Of the run.
         earlier: Its parts of before.
         end: Of this part.
-        thrown_away: That was asked for, and then its checkpoints go, too. Else (it was stopped before its first step,
-            or the disk refused the adapter) whatever was saved since then stays, and the run can go on from it.
+        thrown_away: That was asked for, while the saved adapter was tested, say; then its checkpoints go, too. Else
+            (it was stopped before its first step, or the disk refused the adapter) whatever was saved since then
+            stays, and the run can go on from it.
 
     Raises:
         StudioError: The disk refuses to put back what was kept; nothing is lost, and it can be tried again.
     """
-    if end.adapter:
+    if end.adapter and not thrown_away:
         return msgspec.structs.replace(end, peak_bytes=max(end.peak_bytes, earlier.peak_bytes))
     saved = earlier.saved
-    if saved is None:
-        return end
-    kept = _kept(folder, saved)
-    if kept is None and thrown_away:
-        return end
+    kept = _kept(folder, saved) if saved is not None else None
+    if saved is None or (kept is None and thrown_away):
+        return _without_adapter(folder, end) if end.adapter else end
     if kept is not None:
         try:
             _put_adapters_back(folder)
@@ -123,9 +134,20 @@ def joined(folder: RunFolder, earlier: Earlier, end: Finished, thrown_away: bool
     return msgspec.structs.replace(saved, at=end.at, went_back=thrown_away, back_to=back_to)
 
 
+def _without_adapter(folder: RunFolder, end: Finished) -> Finished:
+    """The end of a run that was thrown away after it had saved its adapter."""
+    for path in _adapters(folder):
+        with contextlib.suppress(OSError):  # nothing of a run that was thrown away is used
+            checkpoint.discard(path)
+    return Finished(
+        adapter="", reason="discarded", steps=end.steps, seconds=end.seconds, peak_bytes=end.peak_bytes,
+        energy_wh=end.energy_wh,
+    )  # fmt: skip
+
+
 def forget(folder: RunFolder, end: Finished) -> None:
-    """What was kept is of no more use once an end that saved the run anew is recorded."""
-    if end.adapter and _kept(folder, end) is None:
+    """What was kept is of no more use once an end is recorded that saved the run anew, or went back to it."""
+    if end.adapter and (end.back_to or _kept(folder, end) is None):
         with contextlib.suppress(OSError):  # the next part replaces it, and cleaning up deletes it
             checkpoint.discard(folder.path / BEFORE)
 
@@ -160,15 +182,28 @@ def _put_adapters_back(folder: RunFolder) -> None:
 
 def _put_checkpoints_back(folder: RunFolder) -> None:
     """Those that were kept are put back before all others go: the run can go on whenever this is broken off."""
-    before = folder.path / BEFORE / "checkpoints"
-    kept = checkpoint.found(before)
-    if kept:
-        make_folder(folder.checkpoints)
-    for path in kept:
-        _put_back(path, folder.checkpoints / path.name)
+    kept = bring_checkpoints(folder)
     for path in checkpoint.found(folder.checkpoints):
-        if not (before / path.name).is_dir():
+        if path.name not in kept:
             checkpoint.discard(path)
+
+
+def bring_checkpoints(folder: RunFolder) -> set[str]:
+    """Put the checkpoints that were kept among a run's own; gives their names.
+
+    Damaged ones are left out, but where all of them are: then there must be some, so that the run does not start over
+    by itself.
+
+    Raises:
+        OSError: The disk refuses; none is lost.
+    """
+    kept = checkpoint.found(folder.path / BEFORE / "checkpoints")
+    chosen = [path for path in kept if checkpoint.is_whole(path)] or kept
+    if chosen:
+        make_folder(folder.checkpoints)
+    for path in chosen:
+        _put_back(path, folder.checkpoints / path.name)
+    return {path.name for path in chosen}
 
 
 def _put_back(kept: Path, final: Path) -> None:
@@ -205,13 +240,13 @@ def _why(error: OSError | StudioError) -> str:
     return f"{said}." if said else "The disk refused a file."
 
 
-def _not_kept(error: OSError | StudioError) -> Problem:
+def _not_kept(why: str, details: str = "") -> Problem:
     return Problem(
         code="train.before_not_kept",
         what="The run could not be kept as it was saved: throwing away what comes now does not bring it back.",
-        why=_why(error),
+        why=why,
         fix="To be able to go back, stop, make room on the disk, and resume.",
-        details=str(error),
+        details=details,
     )
 
 

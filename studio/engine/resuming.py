@@ -1,5 +1,6 @@
 """Taking a run up from its checkpoint: whether it is the same run, and where in its examples it goes on."""
 
+import contextlib
 import hashlib
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from studio.contract.taking_up import lasting
 from studio.data.base_identity import BaseIdentity
 from studio.data.dataset import ROWS_FILE
 from studio.data.edits import EDITS_FILE
-from studio.engine import checkpoint
+from studio.engine import checkpoint, earlier_parts
 from studio.engine.checkpoint import Snapshot, State
 from studio.engine.examples import Examples
 
@@ -94,10 +95,16 @@ def _rows_digest(job: TrainJob) -> str:
 def newest_checkpoint(folder: RunFolder, emit: Emit) -> Path | None:
     """The newest whole checkpoint; None where the run has saved nothing yet.
 
+    Where all are damaged, those come back that were kept when the run was saved.
+
     Raises:
         StudioError: There are some, and none is whole: a run never starts over by itself.
     """
     path = checkpoint.newest(folder.checkpoints, emit)
+    if path is None and checkpoint.found(folder.checkpoints):
+        with contextlib.suppress(OSError):
+            earlier_parts.bring_checkpoints(folder)
+        path = checkpoint.newest(folder.checkpoints, emit)
     if path is None and checkpoint.found(folder.checkpoints):
         raise checkpoint.none_whole(folder.checkpoints)
     return path

@@ -1,7 +1,10 @@
 """Checkpoints are given up only where what they led to is whole."""
 
+import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -75,3 +78,22 @@ def test_what_was_kept_in_case_it_is_thrown_away_goes_with_the_rest_and_counts_o
     assert run_room.size_of(done.path) == size
     run_room.clean(run_room.spare(run_history.list_runs()))
     assert not before.exists()
+
+
+def test_a_file_of_several_names_counts_once_where_a_listing_knows_nothing_of_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(bytes(1000))
+    os.link(tmp_path / "a", tmp_path / "b")
+
+    def as_on_windows(folder: Path) -> AbstractContextManager[list[SimpleNamespace]]:
+        unknown = SimpleNamespace(st_size=1000, st_nlink=0, st_ino=0)
+        return nullcontext(
+            [
+                SimpleNamespace(path=str(path), is_dir=lambda **_: False, stat=lambda **_: unknown)
+                for path in Path(folder).iterdir()
+            ]
+        )
+
+    monkeypatch.setattr(os, "scandir", as_on_windows)
+    assert run_room.size_of(tmp_path) == 1000
