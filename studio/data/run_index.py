@@ -15,9 +15,9 @@ from types import TracebackType
 from studio.contract.run_folder import home_folder
 
 FILE = "runs.sqlite"
-VERSION = 2
-"""Of the table and of what is in it (2: best losses are of trained steps alone). Another one is set aside and the
-folders are read again."""
+VERSION = 3
+"""Of the table and of what is in it (2: best losses are of trained steps alone; 3: figures are those of the adapter
+that lies there). Another one is set aside and the folders are read again."""
 _KEPT_ASIDE = 5
 _BUSY_SECONDS = 2.0
 _DIGEST_BYTES = 16

@@ -78,7 +78,8 @@ def keep(folder: RunFolder, earlier: Earlier, whole: Path | None, emit: Emit) ->
     if saved is None or _kept(folder, saved) is not None or not folder.adapter.is_dir():
         return
     if earlier.went_on:
-        emit(Notice(problem=_not_kept("It went on before without being kept.")))
+        fix = "To be able to go back, stop and save it once this part has taken a step, and resume."
+        emit(Notice(problem=_not_kept("It went on before without being kept.", fix)))
         return
     size = folder.events.stat().st_size  # no step was taken since it was saved
 
@@ -98,7 +99,8 @@ def keep(folder: RunFolder, earlier: Earlier, whole: Path | None, emit: Emit) ->
     try:
         checkpoint.replace_folder(folder.path / BEFORE, write)
     except (OSError, StudioError) as error:
-        emit(Notice(problem=_not_kept(_why(error), str(error))))
+        fix = "To be able to go back, stop, make room on the disk, and resume."
+        emit(Notice(problem=_not_kept(_why(error), fix, str(error))))
 
 
 def joined(folder: RunFolder, earlier: Earlier, end: Finished, thrown_away: bool) -> Finished:
@@ -149,6 +151,7 @@ def forget(folder: RunFolder, end: Finished) -> None:
     """What was kept is of no more use once an end is recorded that saved the run anew, or went back to it."""
     if end.adapter and (end.back_to or _kept(folder, end) is None):
         with contextlib.suppress(OSError):  # the next part replaces it, and cleaning up deletes it
+            (folder.path / BEFORE / _KEPT).unlink(missing_ok=True)  # first: what is half deleted is not what was kept
             checkpoint.discard(folder.path / BEFORE)
 
 
@@ -240,12 +243,12 @@ def _why(error: OSError | StudioError) -> str:
     return f"{said}." if said else "The disk refused a file."
 
 
-def _not_kept(why: str, details: str = "") -> Problem:
+def _not_kept(why: str, fix: str, details: str = "") -> Problem:
     return Problem(
         code="train.before_not_kept",
         what="The run could not be kept as it was saved: throwing away what comes now does not bring it back.",
         why=why,
-        fix="To be able to go back, stop, make room on the disk, and resume.",
+        fix=fix,
         details=details,
     )
 

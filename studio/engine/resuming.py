@@ -95,13 +95,13 @@ def _rows_digest(job: TrainJob) -> str:
 def newest_checkpoint(folder: RunFolder, emit: Emit) -> Path | None:
     """The newest whole checkpoint; None where the run has saved nothing yet.
 
-    Where all are damaged, those come back that were kept when the run was saved.
+    Where all are damaged, those come back that were kept when the run was saved, unless it started over since.
 
     Raises:
         StudioError: There are some, and none is whole: a run never starts over by itself.
     """
     path = checkpoint.newest(folder.checkpoints, emit)
-    if path is None and checkpoint.found(folder.checkpoints):
+    if path is None and checkpoint.found(folder.checkpoints) and not earlier_parts.look_back(folder).put_aside:
         with contextlib.suppress(OSError):
             earlier_parts.bring_checkpoints(folder)
         path = checkpoint.newest(folder.checkpoints, emit)

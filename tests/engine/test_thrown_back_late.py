@@ -9,6 +9,7 @@ import pytest
 
 from studio.contract import events
 from studio.contract.control import Wish
+from studio.contract.errors import StudioError
 from studio.contract.events import Evaluated, Event, Notice, Progress, Started
 from studio.contract.job import TrainJob
 from studio.contract.run_folder import RunFolder
@@ -164,3 +165,33 @@ def test_the_best_adapter_of_a_part_that_was_thrown_away_goes(job: TrainJob, tmp
     end = part(job, folder, lambda event: at(9, "stop")(event) or in_the_closing_tests(event))
     assert (end.steps, end.went_back) == (4, True)
     assert adapters_in(folder) == ["adapter"]
+
+
+def test_what_was_kept_and_is_half_deleted_takes_nothing_along(
+    job: TrainJob, stopped: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = saved_in(stopped)
+
+    def half(folder: Path) -> None:
+        if folder.name == run_room.BEFORE:
+            shutil.rmtree(folder / "adapter")
+            shutil.rmtree(folder / "checkpoints")
+            raise PermissionError(13, "In use by another program")
+        delete(folder)
+
+    delete = checkpoint.discard
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "discard", half)
+        assert part(job, stopped, at(6, "discard")).went_back
+    assert part(job, stopped, at(8, "discard")).went_back
+    assert saved_in(stopped) == before
+
+
+def test_a_run_that_started_over_does_not_take_up_what_it_left(job: TrainJob, stopped: RunFolder) -> None:
+    starting_over.start_over(stopped)
+    break_off(job, stopped, 4)
+    for path in checkpoint.found(stopped.checkpoints):
+        damage(path)
+    with pytest.raises(StudioError) as refused:
+        part(job, stopped)
+    assert refused.value.problem.code == "checkpoint.none_whole"
