@@ -4,9 +4,9 @@
 
 Generates chat rows of about 1 kB (JSONL and Parquet: lists of turns; CSV: question and answer), then reads each file
 with ours and with the peer in turn, twice, every time in a process of its own with an empty cache. Goals: at least as
-fast as the peer, peak under 500 MB. When our import ends, the SHA-256 of the file is known and the rows are on the disk;
-the peer takes no hash and leaves the rows to the system. So it is also timed until its files are on the disk
-("synced"), and so with the SHA-256 that it can take ("alike").
+fast as the peer, peak under 500 MB. When our import ends, the file's SHA-256 is known and the rows are on the disk; the
+peer takes no hash and leaves the rows to the system. So it is also timed until its files are on the disk ("synced"),
+and so with the SHA-256 that it can take ("alike").
 
 With --full also: the window imports the first file, its event loop watched (goals: p99 at most 100 ms, worst 250 ms,
 the first rows on screen within 1 s of the import's end); then the journeys of the Data page run with that many rows.
@@ -238,9 +238,10 @@ def table(folder: Path, formats: list[str], count: int) -> bool:
         peaks = [max(one["peak"] for one in found[side]) for side in ("ours", "peer")]
         met = ours >= peer and peaks[0] < PEAK_BYTES
         good = good and met
+        memory = ", ".join(f"{peak / 1e6:,.0f} MB" for peak in peaks)
         print(
             f"| {form} | {path.stat().st_size / 1e6:,.0f} MB | {ours:,.0f} | {peer:,.0f} | {ours / peer:.2f} | "
-            f"{synced:,.0f} | {ours / synced:.2f} | {alike:,.0f} | {ours / alike:.2f} | {peaks[0] / 1e6:,.0f} MB, {peaks[1] / 1e6:,.0f} MB | "
+            f"{synced:,.0f} | {ours / synced:.2f} | {alike:,.0f} | {ours / alike:.2f} | {memory} | "
             f"{'met' if met else 'MISSED'} |",
             flush=True,
         )

@@ -1,7 +1,5 @@
 """The rows of a dataset on disk: an Arrow IPC stream, which this program and `datasets` both map into memory."""
 
-import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +12,7 @@ import pyarrow as pa
 from studio.contract.records import Message, Record
 from studio.data.quick_lane import ROLE_NAMES, Plain
 from studio.data.row_sums import SummedFile, read_sums, write_sums
+from studio.data.settled_file import SettledFile
 from studio.data.stored_rows import ALWAYS, StoredRows, damaged
 
 _TURN_FIELDS = Message.__struct_fields__
@@ -39,7 +38,6 @@ _BATCH_ROWS = 1000
 _FEW_ROWS = 100
 """So many plain rows between others go with them into one batch: one of their own costs more than it holds."""
 _BATCH_CHARACTERS = 4_000_000
-_SETTLE_BYTES = 64 * 1024 * 1024
 
 
 _TEXT = pa.string()
@@ -107,11 +105,8 @@ class RowWriter:
             OSError: It cannot be made.
         """
         self._path = path
-        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _binary(), 0o600), "wb")
+        self._file = SettledFile(path)
         self._summed = SummedFile(self._file)
-        self._settling: threading.Thread | None = None
-        self._settled_bytes = 0
-        self._fault: OSError | None = None
         self._optional = tuple(optional)
         self._schema = pa.schema([*SCHEMA, *(OPTIONAL[name] for name in self._optional)])
         self._writer = pa.ipc.new_stream(self._summed, self._schema)
@@ -128,13 +123,9 @@ class RowWriter:
                 self._flush()
                 self._writer.close()
                 self._summed.end_stretch()
-                self._file.flush()
-                self._wait_until_settled()
-                os.fsync(self._file.fileno())
+                self._file.finish()
                 write_sums(self._path, self._summed.sums())
         finally:
-            if self._settling is not None:
-                self._settling.join()
             self._file.close()
 
     def add(self, record: Record, key: str, optional: Mapping[str, object] | None = None) -> None:
@@ -197,26 +188,8 @@ class RowWriter:
             self.add(record, plain.keys[8 * row : 8 * row + 8].hex())
 
     def _write(self, batch: Any) -> None:
-        """Write a batch, and let the disk begin with what was written before: at the end all would have to wait."""
         self._writer.write_batch(batch)
         self._summed.end_stretch()
-        written = self._summed.tell()
-        if written - self._settled_bytes >= _SETTLE_BYTES and (self._settling is None or not self._settling.is_alive()):
-            self._settled_bytes = written
-            self._settling = threading.Thread(target=self._settle, name="settle")
-            self._settling.start()
-
-    def _wait_until_settled(self) -> None:
-        if self._settling is not None:
-            self._settling.join()
-        if self._fault is not None:
-            raise self._fault
-
-    def _settle(self) -> None:
-        try:
-            os.fsync(self._file.fileno())
-        except OSError as error:  # told once and never again by the system: kept for the end
-            self._fault = error
 
     def _start_batch(self) -> None:
         self._messages, self._rejected = _TurnColumn(), _TurnColumn()
@@ -354,7 +327,3 @@ def _are_turns(kind: Any) -> bool:
     fields = list(kind.value_type)
     known = tuple(field.name for field in fields) == _TURN_FIELDS[: len(fields)]
     return known and len(fields) >= 2 and all(field.type == pa.string() for field in fields)
-
-
-def _binary() -> int:
-    return getattr(os, "O_BINARY", 0)

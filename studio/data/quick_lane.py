@@ -26,6 +26,7 @@ _MOST_SPELLINGS = 64
 _TEXT = pa.string()
 _BEGINNINGS = {first.encode(): tuple(more.encode() for more in mores) for first, mores in BEGINNINGS.items()}
 """One byte is looked for ten times as quickly as several."""
+_PIECE_BYTES = 128 * 1024
 
 _JSON_STARTS = np.isin(np.arange(256), list(b"[{ \t\r\n"))
 _TURNS_IN_JSON = rf'(?s)^[ \t\r\n]*[\[{{].*(?:"(?:{"|".join(ROLE_KEYS)})"|\\u00[67])'
@@ -83,9 +84,7 @@ class Plain(msgspec.Struct, frozen=True):
 
     def marked(self) -> Iterator[tuple[int, str]]:
         """Rows (from 0) with marks of a chat template in their text, and the mark."""
-        bounds = _bounds(self.contents)
-        data = bytes(_bytes(self.contents)[int(bounds[0]) : int(bounds[-1])])
-        if not any(byte in data and any(first in data for first in more) for byte, more in _BEGINNINGS.items()):
+        if not self._may_be_marked():
             return
         rows = np.repeat(np.arange(len(self)), np.diff(self.ends))
         told = -1
@@ -93,6 +92,16 @@ class Plain(msgspec.Struct, frozen=True):
             if rows[turn] != told and (mark := mark_in_text(text)):
                 told = int(rows[turn])
                 yield told, mark
+
+    def _may_be_marked(self) -> bool:
+        """Whether a beginning of a mark stands in any of the bytes."""
+        bounds, data = _bounds(self.contents), _bytes(self.contents)
+        data = data[int(bounds[0]) : int(bounds[-1])]
+        # Looked through in pieces that stay in the processor's cache: mostly none of these bytes is there at all.
+        pieces = (bytes(data[at : at + _PIECE_BYTES]) for at in range(0, len(data), _PIECE_BYTES))
+        found = {byte for piece in pieces for byte in _BEGINNINGS if byte in piece}
+        whole = bytes(data) if found else b""
+        return any(more in whole for byte in found for more in _BEGINNINGS[byte])
 
 
 class Lane:

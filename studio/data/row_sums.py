@@ -5,12 +5,12 @@ themselves, the rows are looked at instead (see data/stored_rows.py).
 """
 
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import xxhash
 
 from studio.contract.whole_file import write_whole
+from studio.data.settled_file import SettledFile
 
 SUFFIX = ".sums"
 
@@ -32,7 +32,7 @@ class Sums(msgspec.Struct, frozen=True):
 class SummedFile:
     """A file that is written, with a checksum for each stretch of it. What pyarrow needs of a file, no more."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: SettledFile) -> None:
         self._file = file
         self._hash = xxhash.xxh3_64()
         self._written = 0

@@ -54,7 +54,7 @@ print(json.dumps(ends))
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """3,000 rows in several record batches."""
-    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(jsonl, "BLOCK_BYTES", 20_000)
     run_import(write_jsonl(tmp_path / "faq.jsonl", QA * 150), tmp_path / "set")
     return tmp_path / "set"
 

@@ -233,7 +233,7 @@ def test_a_cancelled_import_leaves_nothing_and_keeps_what_was_there(
     source: Path, destination: Path, wish: Wish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(intake, "PROGRESS_SECONDS", 0)
-    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 200)  # so that the file is several batches
+    monkeypatch.setattr(jsonl, "BLOCK_BYTES", 200)  # so that the file is several batches
     run_import(source, destination)
     before = (destination / "rows.arrow").read_bytes()
     work = ImportJob(source=str(source), destination=str(destination), name="Other")
@@ -383,7 +383,7 @@ def long_rows(path: Path, rows: int) -> Path:
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, destination: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # How many blocks are read ahead of what is written depends on the machine's load: so they are small here.
-    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 256 * 1024)
+    monkeypatch.setattr(jsonl, "BLOCK_BYTES", 256 * 1024)
     large, small = long_rows(tmp_path / "a.jsonl", 100_000), long_rows(tmp_path / "b.jsonl", 40_000)
     more = large.stat().st_size - small.stat().st_size
     assert more > 30_000_000

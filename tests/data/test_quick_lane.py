@@ -62,7 +62,7 @@ Outcome = tuple[list[Any], list[Problem]] | str
 def outcome(path: Path, mapping: Mapping, quick: bool, mend: bool = False, skip_damaged: bool = True) -> Outcome:
     with tempfile.TemporaryDirectory() as parent, pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_blocks, "BLOCK_BYTES", 100)
-        patch.setattr(jsonl, "_BLOCK_BYTES", 300)  # several blocks, and lines across their ends
+        patch.setattr(jsonl, "BLOCK_BYTES", 300)  # several blocks, and lines across their ends
         if not quick:
             patch.setattr(intake, "lane_for", lambda mapping, rows: None)
         work = ImportJob(source=str(path), destination=f"{parent}/set", name="x", mapping=mapping, mend_turns=mend)
@@ -136,6 +136,17 @@ def test_csv_is_the_same_both_ways(folder: Path, rows: list[tuple[str, str, str]
         table.writerows(rows[:4])
         file.write(fault)
         table.writerows(rows[4:])
+    check_same(path, PAIR)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    ["Why?,,So.\rHow?,,Thus.\n\n", "\n", "\r\n", ",,\n", "Why?,,So.\r", "Why?,,So.\r\r\nHow?,,Thus.\n", "Why?,,So."],
+)
+def test_blank_lines_and_returns_alone_are_the_same_both_ways(folder: Path, lines: str) -> None:
+    path = folder / "rows.csv"
+    first = "".join(",".join(row.values()) + "\n" for row in FIRST_PAIRS)
+    path.write_bytes(f"prompt,input,completion\n{first}{lines}".encode())
     check_same(path, PAIR)
 
 

@@ -24,7 +24,7 @@ ROWS: list[dict[str, object]] = [
 
 @pytest.fixture
 def page(qtbot: QtBot, workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> Iterator[DataPage]:
-    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 20_000)  # several record batches
+    monkeypatch.setattr(jsonl, "BLOCK_BYTES", 20_000)  # several record batches
     with shown_page(qtbot, workplace) as page:
         yield page
 

@@ -1,5 +1,6 @@
 """Rows that were read many at once: a table of them, and each of them alone for a careful look."""
 
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,6 +8,10 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+BLOCK_BYTES = 4 * 1024 * 1024
+"""So much is read at once."""
+_LINE_BYTES = 64 * 1024
+"""Most lines are no longer."""
 _GATHERED_ROWS = 1000
 _GATHERED_CHARACTERS = 4_000_000
 
@@ -29,7 +34,21 @@ class Batch(msgspec.Struct, frozen=True):
     is_whole: bool = True
 
 
-def count_byte(data: bytes, byte: bytes) -> int:
+def next_block(file: io.BufferedIOBase, size: int) -> bytearray:
+    """The next bytes of a file, with room for the rest of a line behind them: to put both together would copy them.
+
+    Args:
+        file: Where it was read to.
+        size: Fewer come at its end only.
+    """
+    block = bytearray(size + _LINE_BYTES)
+    with memoryview(block) as whole, whole[:size] as wanted:
+        number = file.readinto(wanted)
+    del block[number:]
+    return block
+
+
+def count_byte(data: bytes | bytearray, byte: bytes) -> int:
     """How often a byte stands in many; three times as quick as `bytes.count`."""
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) == byte[0]))
 

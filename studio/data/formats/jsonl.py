@@ -12,7 +12,7 @@ import pyarrow.json as pj
 from studio.contract.errors import Problem
 from studio.data.ahead import ahead
 from studio.data.conversation import kind_of
-from studio.data.formats.batch import Batch, count_byte
+from studio.data.formats.batch import BLOCK_BYTES, Batch, next_block
 from studio.data.json_text import JsonFault, decode
 from studio.data.source import MAX_LINE_BYTES, Source
 
@@ -30,7 +30,6 @@ _FIXES = {
 }
 
 
-_BLOCK_BYTES = 4 * 1024 * 1024
 _PIECE_BYTES = 256 * 1024
 
 
@@ -73,11 +72,11 @@ def batches(source: Source, schema: Any) -> Iterator[Batch]:
     number = 0
     offset = len(codecs.BOM_UTF8) if source.encoding == "utf-8-sig" else 0
     with closing(ahead(_whole_lines(source))) as reading:
-        for chunk, lines, skipped in reading:
+        for chunk, feeds, skipped in reading:
             if chunk:
-                block = _Block(source, chunk, lines, number, offset)
+                block = _Block(source, chunk, feeds, number, offset)
                 yield Batch(block.table(schema), block.numbers, block.row)
-                number += lines
+                number += block.lines
                 offset += len(chunk)
             if skipped:
                 number += 1
@@ -85,12 +84,12 @@ def batches(source: Source, schema: Any) -> Iterator[Batch]:
                 offset += skipped
 
 
-def _whole_lines(source: Source) -> Iterator[tuple[bytes, int, int]]:
-    """Some megabytes of lines, how many they are, and the bytes of a line behind them that is too long, which is
-    passed over.
+def _whole_lines(source: Source) -> Iterator[tuple[bytearray, Any, int]]:
+    """Some megabytes of lines, where their line feeds are, and the bytes of a line behind them that is too long, which
+    is passed over.
     """
     file = source.open_utf8()
-    while chunk := file.read(_BLOCK_BYTES):
+    while chunk := next_block(file, BLOCK_BYTES):
         begin = chunk.rfind(b"\n") + 1  # of the last line, of which the chunk may hold a part only
         rest = b"" if begin == len(chunk) else file.readline(MAX_LINE_BYTES + 1 - (len(chunk) - begin))
         skipped = len(chunk) - begin + len(rest)
@@ -98,20 +97,20 @@ def _whole_lines(source: Source) -> Iterator[tuple[bytes, int, int]]:
             chunk += rest
             skipped = 0
         else:  # only what lies before that line can be a row
-            chunk = chunk[:begin]
-        yield chunk, count_byte(chunk, b"\n") + bool(chunk and not chunk.endswith(b"\n")), 0
+            del chunk[begin:]
+        yield chunk, np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n")), 0
         if skipped:
             while (more := file.readline(MAX_LINE_BYTES)) and not more.endswith(b"\n"):
                 skipped += len(more)
-            yield b"", 0, skipped + len(more)
+            yield bytearray(), None, skipped + len(more)
 
 
 class _Block:
     """Some whole lines of a file."""
 
-    def __init__(self, source: Source, data: bytes, lines: int, before: int, offset: int) -> None:
-        self._source, self._data, self._before, self._offset = source, data, before, offset
-        self.lines = lines
+    def __init__(self, source: Source, data: bytearray, feeds: Any, before: int, offset: int) -> None:
+        self._source, self._data, self._feeds, self._before, self._offset = source, data, feeds, before, offset
+        self.lines = len(feeds) + bool(not data.endswith(b"\n"))
         self._cut: list[bytes] = []
         self.numbers = np.arange(before + 1, before + 1 + self.lines, dtype=np.int64)
 
@@ -138,12 +137,11 @@ class _Block:
     def _are_objects(self) -> bool:
         """Whether every line with anything in it begins an object: pyarrow 26 dies of a piece that starts with null."""
         data = np.frombuffer(self._data, np.uint8)
-        starts = np.concatenate(([0], np.flatnonzero(data == ord("\n")) + 1))
+        starts = np.concatenate(([0], self._feeds + 1))
         starts = starts[starts < len(data)]
         odd = starts[data[starts] != ord("{")].tolist()
-        view = memoryview(self._data)
         ends = [self._data.find(b"\n", start) for start in odd]
-        lines = (bytes(view[start : end if end >= 0 else None]) for start, end in zip(odd, ends, strict=True))
+        lines = (bytes(self._data[start : end if end >= 0 else None]) for start, end in zip(odd, ends, strict=True))
         return all(line.lstrip()[:1] in (b"", b"{") for line in lines)
 
     def _read(self, schema: Any, piece: int) -> Any:
@@ -164,13 +162,15 @@ class _Block:
         try:
             return as_row(_decode_line(line))
         except JsonFault as fault:
-            before = sum(map(len, self._data.split(b"\n")[: number - self._before - 1])) + number - self._before - 1
+            place = number - self._before - 1
+            before = int(self._feeds[place - 1]) + 1 if place else 0
             self._source.fault(json_problem(fault, number, fault.column, self._offset + before), number)
             return None
 
     def _split(self) -> list[bytes]:
         if not self._cut:
-            self._cut = self._data.splitlines(keepends=True) if b"\r" not in self._data else _lines(self._data)
+            data = bytes(self._data)
+            self._cut = data.splitlines(keepends=True) if b"\r" not in data else _lines(data)
         return self._cut
 
 
