@@ -117,3 +117,25 @@ def test_a_damaged_byte_ends_in_words(tmp_path: Path, make: Write) -> None:
         path = write(tmp_path / "broken", bytes(broken))
         with contextlib.suppress(StudioError):
             assert all(isinstance(row, dict) for row in read(path))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_column_of_a_kind_that_python_has_no_form_for_is_named(tmp_path: Path, nested: bool) -> None:
+    """Found by fuzzing; pyarrow itself writes none, so the unit of an interval is changed in the bytes of a file."""
+    interval = pa.month_day_nano_interval()
+    schema = pa.schema([("question", pa.string()), ("age", pa.list_(interval) if nested else interval)])
+    with pa.ipc.new_stream(tmp_path / "whole", schema) as writer:
+        writer.write_batch(pa.record_batch([pa.nulls(2, field.type) for field in schema], schema=schema))
+    whole = (tmp_path / "whole").read_bytes()
+    for place in (place for place, byte in enumerate(whole) if byte == 2):
+        changed = whole[:place] + b"\0" + whole[place + 1 :]
+        try:
+            with pa.ipc.open_stream(changed) as reader:
+                found = str(reader.schema)
+        except (pa.ArrowException, OSError):
+            continue
+        if "month_interval" in found:
+            break
+    problem = reading_refused(write(tmp_path / "a.arrow", changed))
+    assert problem.code == "data.unreadable_column"
+    assert '"age"' in problem.what

@@ -277,3 +277,14 @@ def test_a_cell_far_to_the_right_is_named_at_once(tmp_path: Path) -> None:
     book = sheet([["question", "answer"], ["Who?", "Me."]]).replace('r="B2"', 'r="BNAN2"')
     problem = reading_refused(write(tmp_path / "a.xlsx", workbook_bytes({"FAQ": book})))
     assert problem.code == "data.too_many_columns"
+
+
+def test_a_title_far_to_the_right_is_named_before_any_cell_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged place such as BNVEH1: found by fuzzing, which waited 7 s of the processor's time."""
+    monkeypatch.setattr(xlsx, "as_text", lambda cell: pytest.fail("a cell was looked at"))
+    book = sheet([["question", "answer"], ["Who?", "Me."]]).replace('r="B1"', 'r="BNVEH1"')
+    problem = reading_refused(write(tmp_path / "a.xlsx", workbook_bytes({"FAQ": book})))
+    assert problem.code == "data.too_many_columns"
+    assert "This sheet has" in problem.what

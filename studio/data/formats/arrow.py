@@ -12,9 +12,12 @@ from studio.contract.errors import StudioError
 from studio.data.formats.batch import Batch
 from studio.data.formats.padding import unpadded
 from studio.data.source import Source
+from studio.data.wording import shown
 
 _Row = dict[str, object]
 BATCH_ROWS = 500
+_UNKNOWN = ("month_interval", "day_time_interval")
+_INNER = ("value_type", "key_type", "item_type", "storage_type")
 MAX_BATCH_BYTES = 2 * 1024**3
 """A batch is in memory whole; what writers make is a hundredth of this."""
 
@@ -75,7 +78,7 @@ def _batches(file: Any, source: Source) -> Iterator[Any]:
     # In this thread: one of the library's own that still holds a Python file when the program ends aborts it.
     options = pa.ipc.IpcReadOptions(use_threads=False)
     reader = pa.ipc.open_file(file, options=options) if is_file else pa.ipc.open_stream(file, options=options)
-    check_columns(source, reader.schema.names)
+    check_columns(source, reader.schema)
     found = (reader.get_batch(i) for i in range(reader.num_record_batches)) if is_file else iter(reader)
     for batch in found:
         batch.validate(full=True)
@@ -94,13 +97,13 @@ def as_rows(batches: Iterator[Any], source: Source) -> Iterator[_Row]:
             yield from map(clean, batch.slice(start, BATCH_ROWS).to_pylist())
 
 
-def check_columns(source: Source, names: list[str]) -> None:
-    """Refuse a table whose columns cannot be told apart.
+def check_columns(source: Source, schema: Any) -> None:
+    """Refuse a table whose columns cannot be told apart, or that cannot be read here.
 
     Raises:
-        StudioError: `data.duplicate_columns`.
+        StudioError: `data.duplicate_columns`, `data.unreadable_column`.
     """
-    twice = sorted({name for name, group in itertools.groupby(sorted(names)) if len(list(group)) > 1})
+    twice = sorted({name for name, group in itertools.groupby(sorted(schema.names)) if len(list(group)) > 1})
     if twice:
         raise source.error(
             "duplicate_columns",
@@ -108,6 +111,22 @@ def check_columns(source: Source, names: list[str]) -> None:
             "It would not be clear which of them is meant.",
             "Give each column its own name.",
         )
+    unknown = next((field for field in schema if _is_unknown(field.type)), None)
+    if unknown is not None:
+        raise source.error(
+            "unreadable_column",
+            f'The column "{shown(unknown.name, 80)}" holds values of a kind that is not read: {unknown.type}.'[:300],
+            "Rows for training are texts, numbers, and lists of them.",
+            "Leave the column out, or write it as text.",
+        )
+
+
+def _is_unknown(kind: Any) -> bool:
+    """Whether values of this type lie anywhere in it that pyarrow gives no form in Python."""
+    if str(kind) in _UNKNOWN:
+        return True
+    inner = [getattr(kind, name) for name in _INNER if hasattr(kind, name)]
+    return any(map(_is_unknown, [*inner, *(field.type for field in kind)] if pa.types.is_struct(kind) else inner))
 
 
 def damaged(source: Source, kind: str, error: Exception) -> StudioError:

@@ -200,7 +200,7 @@ def _too_long(source: Source, start: int) -> StudioError:
 
 
 def _columns(source: Source, layout: Layout, cells: list[str], line: int) -> list[str]:
-    _check_width(source, cells, line)
+    check_width(source, len(cells), line)
     if layout.has_title:
         source.note("header_row", f"The columns' names were taken from line {line}; what stands above it was left out.")
     if not layout.has_header:
@@ -222,7 +222,7 @@ def header_names(source: Source, cells: list[str], line: int) -> list[str]:
     Raises:
         StudioError: `data.duplicate_columns`, `data.too_many_columns`.
     """
-    _check_width(source, cells, line)
+    check_width(source, len(cells), line)
     while len(cells) > 1 and not cells[-1].strip():
         cells.pop()
     names = [cell.strip() or column_names.numbered(index) for index, cell in enumerate(cells, start=1)]
@@ -238,13 +238,22 @@ def header_names(source: Source, cells: list[str], line: int) -> list[str]:
     return names
 
 
-def _check_width(source: Source, cells: list[str], line: int) -> None:
-    if len(cells) > _MAX_CELLS:
+def check_width(source: Source, columns: int, line: int = 0) -> None:
+    """Refuse what is wider than any table of examples.
+
+    Args:
+        source, line: What is read; 0: all of it is so wide.
+        columns: How many.
+
+    Raises:
+        StudioError: `data.too_many_columns`.
+    """
+    if columns > _MAX_CELLS:
         raise source.error(
             "too_many_columns",
-            f"This row has {len(cells):,} columns; {_MAX_CELLS:,} is the limit.",
+            f"This {'row' if line else 'sheet'} has {columns:,} columns; {_MAX_CELLS:,} is the limit.",
             "No table of examples is that wide: the file is damaged, or cut by another sign.",
-            "Look at this row in the program that the table came from.",
+            f"Look at {'this row' if line else 'it'} in the program that the table came from.",
             line,
         )
 

@@ -69,7 +69,7 @@ def _told(source: Source) -> Iterator[None]:
 def _batches(file: Any, source: Source, columns: list[str] | None = None) -> Iterator[Any]:
     table = pq.ParquetFile(file)
     meta = table.metadata
-    check_columns(source, table.schema_arrow.names)
+    check_columns(source, table.schema_arrow)
     groups = [meta.row_group(index) for index in range(meta.num_row_groups)]
     if meta.num_rows > MAX_ROWS or any(group.num_rows > MAX_ROWS for group in groups):
         raise source.error(

@@ -15,7 +15,7 @@ import msgspec
 
 from studio.contract.errors import StudioError
 from studio.data import archive
-from studio.data.formats.csv import header_names, numbered_names
+from studio.data.formats.csv import check_width, header_names, numbered_names
 from studio.data.formats.csv_layout import is_header, note_first_line
 from studio.data.formats.header_row import WITHIN, header_below
 from studio.data.formats.xlsx_fit import NAMED, PAIRS, ROWS, fit, is_better
@@ -134,7 +134,9 @@ def _chosen_sheet(workbook: Any, sheets: list[str], source: Source) -> tuple[str
 
 
 def _sheet(workbook: Any, name: str, source: Source) -> Any:
-    return _guarded(source, lambda: workbook.get_sheet_by_name(name))
+    sheet = _guarded(source, lambda: workbook.get_sheet_by_name(name))
+    check_width(source, sheet.width)  # before its cells are looked at: a million of them take seconds
+    return sheet
 
 
 def _table(sheet: Any, source: Source) -> _Table:
