@@ -285,7 +285,9 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--serve"]:
         reader, seed, number, folder = arguments[1:]
         serve(reader, int(seed), int(number), Path(folder))
-        return 0
+        from studio.worker.working import end
+
+        end(0)  # as the worker does, which reads files: pyarrow's threads may abort a process that ends otherwise
     parser = argparse.ArgumentParser(prog="dev.py fuzz", description="Feed damaged files to the readers.")
     parser.add_argument("readers", nargs="*", help=f"any of {', '.join(SAMPLES)}; none: all")
     parser.add_argument("--minutes", type=float, default=1.0, help="for each reader (1)")
