@@ -121,6 +121,14 @@ def _write_parquet(path: Path, count: int) -> None:
             writer.write_table(pa.Table.from_pylist(rows, schema))
 
 
+def settle(path: Path) -> None:
+    """Let the system be done with a file that was just written, and have its pages cached for the first reader, too."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        while file.read(1024 * 1024):
+            pass
+
+
 def run(script: str, path: Path, form: str) -> dict[str, float]:
     """One reading in a process of its own, with nothing cached but the file's pages."""
     with tempfile.TemporaryDirectory(prefix="apprentice-bench-", dir=path.parent) as place:
@@ -228,6 +236,7 @@ def table(folder: Path, formats: list[str], count: int) -> bool:
     good = True
     for form in formats:
         path = generate(folder, form, count)
+        settle(path)
         found: dict[str, list[dict[str, float]]] = {"ours": [], "peer": [], "alike": []}
         for _ in range(PAIRS):
             for side, script in (("ours", OURS), ("peer", PEER), ("alike", ALIKE)):

@@ -6,7 +6,6 @@ cache they took 0.5 s and 0.06. So a large file goes past it where the file syst
 its beginning, which is wanted at once, stays in the cache.
 """
 
-import errno
 import mmap
 import os
 import queue
@@ -16,7 +15,7 @@ from pathlib import Path
 _STAGE_BYTES = 4 * 1024 * 1024
 """What is written at once. Whole pages, as O_DIRECT wants of places, sizes and memory."""
 _CACHED_BYTES = 64 * 1024 * 1024
-"""So much of the beginning goes through the cache; and so much is settled at a time where all of it does."""
+"""So much of the beginning goes through the cache; and so much is settled at a time."""
 _STAGES = 2
 
 
@@ -41,7 +40,7 @@ class SettledFile:
         self._filled = 0
         self._free: queue.SimpleQueue[mmap.mmap] = queue.SimpleQueue()
         self._full: queue.SimpleQueue[mmap.mmap | None] = queue.SimpleQueue()
-        self._fault: OSError | None = None
+        self._fault: BaseException | None = None
         self._thread: threading.Thread | None = None
 
     def write(self, data: bytes) -> int:
@@ -112,23 +111,24 @@ class SettledFile:
             if self._fault is None:
                 try:
                     self._settle(stage)
-                except OSError as error:  # told once and never again by the system: kept for whoever writes
+                except BaseException as error:  # noqa: BLE001 - raised again where somebody writes or finishes
                     self._fault = error
             self._free.put(stage)
 
     def _settle(self, stage: mmap.mmap) -> None:
         try:
             _write_all(self._descriptor, memoryview(stage))
-        except OSError as error:
-            if not self._past_cache or error.errno != errno.EINVAL:
+        except OSError:
+            if not self._past_cache:
                 raise
-            self._through_cache()  # the file system says only now that it wants other places or sizes, or none at all
+            self._through_cache()  # the file system may say only now that it wants other places or sizes, or none
             os.lseek(self._descriptor, self._handed, os.SEEK_SET)
             _write_all(self._descriptor, memoryview(stage))
         self._handed += _STAGE_BYTES
-        if not self._past_cache and self._handed % _CACHED_BYTES == 0:
-            os.fsync(self._descriptor)
-            self._past_cache = self._handed == _CACHED_BYTES and _set_direct(self._descriptor, True)
+        if self._handed % _CACHED_BYTES == 0:
+            os.fsync(self._descriptor)  # past the cache, too: some file systems only say that they go past it
+            if self._handed == _CACHED_BYTES:
+                self._past_cache = _set_direct(self._descriptor, True)
 
     def _through_cache(self) -> None:
         if self._past_cache:

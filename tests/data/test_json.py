@@ -277,3 +277,13 @@ def test_only_the_last_line_may_be_cut_off(tmp_path: Path, cut: str, times: int)
         lambda: run_import(write(tmp_path / "c.jsonl", (good * times).replace("\n", "\r\n") + cut), tmp_path / "set")
     )
     assert (last.code, "cut off" in last.fix) == ("data.truncated", True)
+
+
+def test_a_value_that_becomes_a_list_further_down_does_not_end_the_process(tmp_path: Path) -> None:
+    """In the first line of a piece that was not the first pyarrow 26 died of it: found by a review's fuzzing."""
+    turns = [{"role": "user", "content": "Why? " * 8000}, {"role": "assistant", "content": "So."}]
+    for change in range(4, 16):  # lines of 40 kB: one of them is the first of a piece of 256 kB
+        rows = [{"messages": turns, "extra": number if number < change else [number]} for number in range(20)]
+        path = write(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        imported = run_import(path, tmp_path / f"set{change}")
+        assert (imported.rows, imported.usable) == (20, 20)

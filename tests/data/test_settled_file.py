@@ -89,7 +89,8 @@ def test_beyond_its_beginning_it_goes_past_the_cache_and_its_end_is_settled(tmp_
     data = os.urandom(5 * _PAGE + 10)
     assert written(tmp_path / "file", [data]) == data
     cached, direct = ("cached", _PAGE), ("direct", _PAGE)
-    assert system.asked == [cached, cached, ("fsync", 0), *[direct] * 3, ("cached", 10), ("fsync", 0)]
+    sync = ("fsync", 0)
+    assert system.asked == [cached, cached, sync, direct, direct, sync, direct, ("cached", 10), sync]
 
 
 def test_without_a_way_past_the_cache_every_stretch_is_settled(
@@ -117,6 +118,18 @@ def test_a_full_disk_is_told_and_no_thread_stays(tmp_path: Path, system: System,
         written(tmp_path / "file", [os.urandom(_PAGE)] * 7 + [b"rest"])
     assert caught.value.errno == errno.ENOSPC
     assert not [thread for thread in threading.enumerate() if thread.name == "settle"]
+
+
+@pytest.mark.parametrize("stages", [1, 4])
+def test_whatever_goes_wrong_in_the_thread_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stages: int
+) -> None:
+    def no_memory(descriptor: int, data: memoryview) -> int:
+        raise MemoryError
+
+    monkeypatch.setattr(os, "write", no_memory)
+    with pytest.raises(MemoryError):
+        written(tmp_path / "file", [os.urandom(_PAGE)] * stages + [b"x"])
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:

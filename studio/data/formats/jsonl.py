@@ -30,9 +30,6 @@ _FIXES = {
 }
 
 
-_PIECE_BYTES = 256 * 1024
-
-
 def rows(source: Source) -> Iterator[tuple[int, dict[str, object]]]:
     """Yield line number and row.
 
@@ -118,9 +115,7 @@ class _Block:
         """The lines as a record batch, or None where one of them is not what it should be."""
         if not self._are_objects():
             return None
-        read = self._read(schema, _PIECE_BYTES)
-        if read is None:
-            read = self._read(schema, len(self._data) + 1)  # a line may be longer than a piece
+        read = _table(self._data, schema)
         if read is None:
             return None
         if read.num_rows != self.lines:  # blank lines, which count, or two rows in one line, which is wrong
@@ -144,16 +139,6 @@ class _Block:
         lines = (bytes(self._data[start : end if end >= 0 else None]) for start, end in zip(odd, ends, strict=True))
         return all(line.lstrip()[:1] in (b"", b"{") for line in lines)
 
-    def _read(self, schema: Any, piece: int) -> Any:
-        try:
-            return pj.read_json(
-                pa.BufferReader(self._data),
-                read_options=pj.ReadOptions(use_threads=False, block_size=piece),
-                parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer"),
-            )
-        except (pa.ArrowException, ValueError):
-            return None
-
     def row(self, place: int) -> dict[str, object] | None:
         """One line, decoded strictly; a damaged one is reported to the source."""
         line, number = self._split()[place], int(self.numbers[place])
@@ -172,6 +157,21 @@ class _Block:
             data = bytes(self._data)
             self._cut = data.splitlines(keepends=True) if b"\r" not in data else _lines(data)
         return self._cut
+
+
+def _table(data: bytearray, schema: Any) -> Any:
+    """Lines as a table; None where pyarrow cannot read one of them.
+
+    In one piece: pyarrow 26 dies where a column becomes a list in the first line of a piece but the first.
+    """
+    try:
+        return pj.read_json(
+            pa.BufferReader(data),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
+            parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer"),
+        )
+    except (pa.ArrowException, ValueError):
+        return None
 
 
 def _lines(data: bytes) -> list[bytes]:
