@@ -13,14 +13,16 @@ from studio.data import settled_file
 from studio.data.settled_file import SettledFile
 
 _PAGE = 4096
+_STAGE = 4 * _PAGE
 _DIRECT = getattr(os, "O_DIRECT", 0)
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two stages through the cache, all others past it."""
-    monkeypatch.setattr(settled_file, "_STAGE_BYTES", _PAGE)
-    monkeypatch.setattr(settled_file, "_CACHED_BYTES", 2 * _PAGE)
+    """Two stages through the cache, what is large of all others past it."""
+    monkeypatch.setattr(settled_file, "_STAGE_BYTES", _STAGE)
+    monkeypatch.setattr(settled_file, "_CACHED_BYTES", 2 * _STAGE)
+    monkeypatch.setattr(settled_file, "_BULK_BYTES", 2 * _PAGE)
 
 
 class System:
@@ -73,7 +75,7 @@ def written(path: Path, pieces: list[bytes]) -> bytes:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(sizes=st.lists(st.sampled_from([0, 1, 7, 4095, 4096, 4097, 12_288, 30_000]), max_size=9))
+@given(sizes=st.lists(st.sampled_from([0, 1, 7, 4095, 4096, 4097, 12_288, 30_000, 100_000]), max_size=9))
 def test_all_that_was_written_lies_there_in_order(tmp_path: Path, sizes: list[int]) -> None:
     path = tmp_path / "file"
     path.unlink(missing_ok=True)
@@ -86,36 +88,44 @@ def test_beyond_its_beginning_it_goes_past_the_cache_and_its_end_is_settled(tmp_
         os.close(os.open(tmp_path / "probe", os.O_WRONLY | os.O_CREAT | _DIRECT))
     except OSError:
         pytest.skip("this file system lets no file go past the cache")
-    data = os.urandom(5 * _PAGE + 10)
-    assert written(tmp_path / "file", [data]) == data
-    cached, direct = ("cached", _PAGE), ("direct", _PAGE)
-    sync = ("fsync", 0)
-    assert system.asked == [cached, cached, sync, direct, direct, sync, direct, ("cached", 10), sync]
+    small, large = os.urandom(100), os.urandom(3 * _STAGE)
+    pieces = [os.urandom(2 * _STAGE), small, large, small]
+    assert written(tmp_path / "file", pieces) == b"".join(pieces)
+    whole, sync = ("cached", _STAGE), ("fsync", 0)
+    first = [("cached", _PAGE), ("direct", 3 * _PAGE)]  # where texts lie stands before the texts, on the same page
+    last = ("cached", 200)
+    assert system.asked == [whole, whole, sync, *first, ("direct", _STAGE), sync, ("direct", _STAGE), last, sync]
+
+
+def test_small_pieces_stay_in_the_cache(tmp_path: Path, system: System) -> None:
+    pieces = [os.urandom(_PAGE)] * 40
+    assert written(tmp_path / "file", pieces) == b"".join(pieces)
+    assert {how for how, _ in system.asked} == {"cached", "fsync"}
 
 
 def test_without_a_way_past_the_cache_every_stretch_is_settled(
     tmp_path: Path, system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(os, "O_DIRECT")
-    data = os.urandom(5 * _PAGE)
+    data = os.urandom(5 * _STAGE)
     assert written(tmp_path / "file", [data]) == data
-    cached, sync = ("cached", _PAGE), ("fsync", 0)
+    cached, sync = ("cached", _STAGE), ("fsync", 0)
     assert system.asked == [cached, cached, sync, cached, cached, sync, cached, sync]
 
 
 @pytest.mark.parametrize("short", [0, 100])
 def test_a_file_system_that_refuses_it_while_writing_loses_nothing(tmp_path: Path, system: System, short: int) -> None:
     system.refuse_direct, system.short = not short, short
-    data = os.urandom(9 * _PAGE + 10)
+    data = os.urandom(9 * _STAGE + 10)
     assert written(tmp_path / "file", [data]) == data
     assert system.asked[-1] == ("fsync", 0)
 
 
-@pytest.mark.parametrize("room", [_PAGE, 3 * _PAGE, 7 * _PAGE])
+@pytest.mark.parametrize("room", [_STAGE, 3 * _STAGE, 7 * _STAGE])
 def test_a_full_disk_is_told_and_no_thread_stays(tmp_path: Path, system: System, room: int) -> None:
     system.room = room
     with pytest.raises(OSError, match="No space left") as caught:
-        written(tmp_path / "file", [os.urandom(_PAGE)] * 7 + [b"rest"])
+        written(tmp_path / "file", [os.urandom(_STAGE)] * 7 + [b"rest"])
     assert caught.value.errno == errno.ENOSPC
     assert not [thread for thread in threading.enumerate() if thread.name == "settle"]
 
@@ -129,7 +139,7 @@ def test_whatever_goes_wrong_in_the_thread_is_raised(
 
     monkeypatch.setattr(os, "write", no_memory)
     with pytest.raises(MemoryError):
-        written(tmp_path / "file", [os.urandom(_PAGE)] * stages + [b"x"])
+        written(tmp_path / "file", [os.urandom(_STAGE)] * stages + [b"x"])
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
