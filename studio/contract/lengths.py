@@ -1,10 +1,14 @@
 """How long the examples of a dataset are, in a few numbers. Knows no torch."""
 
 import bisect
+import math
 from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
+
+from studio.contract.plan import replayed_rows
+from studio.contract.settings import TrainSettings
 
 POINTS = 129
 """Lengths that are kept of a dataset: shortest, longest, and evenly many rows between neighbours."""
@@ -20,6 +24,8 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
         learned_share: Of all tokens, those that are learned.
         longer: Further rows of which not all is counted: longer than the longest text was, so left out or cut to it.
         source: "counted" by the trainer's encoder, "doctor" by the doctor's histogram, "guess" by the file's size.
+        apart: The user's rows and the general ones, each for itself, where both are there: a batch holds its share of
+            general rows and no more, however many there are.
     """
 
     rows: int
@@ -28,6 +34,7 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
     learned_share: float = 0.5
     longer: int = 0
     source: Literal["counted", "doctor", "guess"] = "counted"
+    apart: "tuple[Lengths, Lengths] | None" = None
 
     def at(self, rank: float) -> float:
         """The length at a rank from 0 (shortest) to 1 (longest)."""
@@ -42,7 +49,7 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
         return self.points[-1]
 
     def mixed_with(self, general: "Lengths") -> "Lengths":
-        """These rows, which are the user's, and general ones that are mixed in, any of which may come into a batch."""
+        """These rows, which are the user's, and general ones, some of which are mixed in."""
         weighted = sorted((point, one.rows / len(one.points)) for one in (self, general) for point in one.points)
         total = sum(weight for _, weight in weighted)
         points, passed, place = [weighted[0][0]], 0.0, 1
@@ -53,10 +60,23 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
                 place += 1
         source = self.source if self.source == general.source else "guess"
         rows = self.rows + general.rows
-        return msgspec.structs.replace(self, rows=rows, points=(*points[:-1], weighted[-1][0]), source=source)
+        points[-1] = weighted[-1][0]
+        return msgspec.structs.replace(self, rows=rows, points=tuple(points), source=source, apart=(self, general))
 
-    def pack(self, batch: int, packed: bool) -> int:
-        """Tokens (pads included) of the longest rows that may come together, `batch` of them."""
+    def pack(self, settings: TrainSettings) -> int:
+        """Tokens (pads included) of the longest rows that may come together in a batch."""
+        batch = settings.batch_size
+        if self.apart is None:
+            return self._longest_pack(batch, settings.packing)
+        own, general = self.apart
+        replayed = replayed_rows(own.own, settings.replay_share)
+        count = min(batch, own.own + replayed)
+        share = batch * settings.accumulation * replayed / (own.own + replayed)  # of one step, to within one row
+        most = min(count, replayed, math.ceil(share) + 1)
+        least = max(0, count - own.rows, math.floor(share) - 1 if settings.accumulation == 1 else 0)
+        return max(_together(own, general, count, mixed, settings.packing) for mixed in {min(least, most), most})
+
+    def _longest_pack(self, batch: int, packed: bool) -> int:
         count = min(batch, self.rows)
         if not packed:
             return count * self.longest
@@ -72,7 +92,15 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
         kept = tuple(point for point in self.points if point <= limit) or (limit,)
         share = len(kept) / len(self.points)
         rows, own = max(1, round(self.rows * share)), max(1, round(self.own * share))
-        return msgspec.structs.replace(self, rows=rows, own=own, points=kept)
+        apart = None if self.apart is None else (self.apart[0].cut(limit), self.apart[1].cut(limit))
+        return msgspec.structs.replace(self, rows=rows, own=own, points=kept, apart=apart)
+
+
+def _together(own: Lengths, general: Lengths, count: int, mixed: int, packed: bool) -> int:
+    """Tokens of the longest `count` rows of which `mixed` are general ones."""
+    if packed:
+        return own._longest_pack(count - mixed, True) + general._longest_pack(mixed, True)
+    return count * max(own.longest if mixed < count else 0, general.longest if mixed else 0)
 
 
 def lengths_of(tokens: Iterable[int], learned_share: float, own: int, longer: int = 0) -> Lengths:

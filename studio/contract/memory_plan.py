@@ -249,7 +249,7 @@ def _estimate(
     same = calibration is not None and calibration.is_about(settings, recomputed)
     settings = resolved(settings, machine)
     seen = lengths.cut(min(settings.max_tokens, shape.context or settings.max_tokens))
-    pack = seen.pack(settings.batch_size, settings.packing)
+    pack = seen.pack(settings)
     if calibration is not None:
         pack = round(pack * calibration.pack)
     learns = trainable_parameters(settings.method, shape)

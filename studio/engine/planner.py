@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import torch
 
@@ -53,8 +54,13 @@ def shape_in(folder: Path) -> ModelShape | None:
 def lengths_in(examples: Examples) -> Lengths:
     """Lengths of all rows that are learned from, general ones included, as the encoder counted them."""
     rows = examples.rows
-    learned = int(rows.learned_counts.sum()) / max(1, int(rows.lengths.sum()))
-    return lengths_of(rows.lengths.tolist(), learned, examples.train_rows, examples.longer)
+    tokens, own = rows.lengths.tolist(), examples.train_rows
+    learned = int(rows.learned_counts.sum()) / max(1, sum(tokens))
+    found = lengths_of(tokens, learned, own, examples.longer)
+    if own == len(tokens):
+        return found
+    general = lengths_of(tokens[own:], learned, own)
+    return msgspec.structs.replace(found, apart=(lengths_of(tokens[:own], learned, own), general))
 
 
 def require_room(folder: Path, settings: TrainSettings, examples: Examples, device: torch.device) -> None:

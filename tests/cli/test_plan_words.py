@@ -116,6 +116,7 @@ def test_the_formula_refuses_what_train_refuses_and_gives_no_advice(
 def test_what_changes_would_make_fit_is_told_with_gains_and_costs_before_the_refusal(
     capsys: pytest.CaptureFixture[str], rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    rows.write_text(rows.read_text() * 8)  # so many that such a batch is full
     monkeypatch.setenv(LIMIT, "0.7")
     assert main(["plan", str(rows), *LARGE, "--formula-only"]) == 2
     said = capsys.readouterr()

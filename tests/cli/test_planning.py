@@ -93,6 +93,7 @@ def test_learned_tokens_without_room_are_refused_before_the_model_is_loaded(
 def test_what_does_not_fit_comes_with_what_makes_it_fit(
     capsys: pytest.CaptureFixture[str], rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    rows.write_text(rows.read_text() * 8)  # so many that such a batch is full
     monkeypatch.setenv(LIMIT, "0.9")
     command = ["plan", str(rows), "--batch-size", "256", "--gradient-checkpointing", "off", "--formula-only"]
     assert main([*command, "--json"]) == 2  # as `train` would refuse it
