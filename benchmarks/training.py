@@ -73,7 +73,7 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--losses", action="store_true", help="20 steps and the held-back rows")
     parser.add_argument("--profile", action="store_true", help="share of products, attention, loss, Python in a step")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--dry-run", action="store_true", help="the GPU's cells with tiny shapes on the CPU")
+    parser.add_argument("--dry-run", action="store_true", help="the GPU's engines on the CPU, over one tiny shape")
     parser.add_argument("--json", action="store_true", help="last line: one object")
     parser.add_argument("--resume", action="store_true", help="keep what the same code measured before")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="limit of the default cell")
@@ -89,7 +89,7 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
         import torch
 
         if not torch.cuda.is_available():
-            parser.error("there is no CUDA device here; --dry-run runs its cells with tiny shapes on the CPU.")
+            parser.error("there is no CUDA device here; --dry-run runs its engines on the CPU, over one tiny shape.")
     return wanted
 
 

@@ -23,7 +23,7 @@ from studio.contract.sampling import Sampling
 from studio.contract.settings import Quantisation
 from studio.data.model_search import MOST_UNASKED
 from studio.data.source import KINDS
-from studio.worker.failures import explain
+from studio.worker.failures import TOO_LONG, explain
 
 stay_offline()  # before the libraries that could do otherwise: they are imported with the job
 keep_caches()
@@ -65,8 +65,9 @@ def _run(words: list[str]) -> int:
     except (BrokenPipeError, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # noqa: BLE001 - the last line of defence: one message, never a traceback
-        output.report_error(StudioError.of(explain(error)), arguments.json)
-        return 1
+        problem = explain(error)
+        output.report_error(StudioError.of(problem), arguments.json)
+        return 2 if problem.code == TOO_LONG else 1
 
 
 class _Parser(argparse.ArgumentParser):

@@ -37,8 +37,19 @@ RESERVED = frozenset({"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("C
 """Names that Windows keeps for its devices, whatever their ending."""
 
 
+_LONGEST_NAME = 255
+"""Bytes, of usual file systems."""
+
+
 def name_problem(name: str) -> Problem | None:
     """Why the new folder of an export may not have a name; None: it may."""
+    if len(name.encode("utf-8", "surrogatepass")) > _LONGEST_NAME:
+        return Problem(
+            code="export.bad_name",
+            what=f"The folder's name is too long: it takes more than {_LONGEST_NAME} bytes.",
+            why="No disk holds a longer one; letters beyond a to z take two to four bytes.",
+            fix="Choose a shorter name.",
+        )
     if name and name.split(".")[0].upper() not in RESERVED and not re.search(r'[<>:"|?*\x00-\x1f]|[. ]$', name):
         return None
     return Problem(

@@ -90,7 +90,10 @@ def _require_sense(work: job.CombineJob) -> None:
         faults.append("The size lies between 1 and 1024.")
     if faults:
         raise StudioError(
-            "combine.wrong_values", "The adapters cannot be combined like this.", " ".join(faults), "Change it."
+            "combine.wrong_values",
+            "The adapters cannot be combined like this.",
+            " ".join(faults),
+            "Choose within these limits.",
         )
 
 

@@ -120,7 +120,9 @@ def _files(folder: Path) -> tuple[list[str], set[str]]:
             )
         )
     alone = sorted(path.name for path in folder.glob("*.safetensors"))
-    if alone:
+    if "model.safetensors" in alone:
+        why = "There is a model.safetensors, but it is no ordinary file, or a link to one that is gone."
+    elif alone:
         why = f"Found {alone[0]}, but neither model.safetensors nor model.safetensors.index.json."
     else:
         why = "Neither model.safetensors nor model.safetensors.index.json is there."

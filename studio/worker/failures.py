@@ -6,6 +6,7 @@ import traceback
 from studio.contract.errors import GO_ON, Problem, SeveralProblems, StudioError
 from studio.contract.events import Failed
 
+TOO_LONG = "disk.name_too_long"
 HOST_MEMORY = (
     "DefaultCPUAllocator: can't allocate memory",
     "DefaultCPUAllocator: not enough memory",
@@ -112,6 +113,15 @@ def _of_disk(error: BaseException, details: str) -> Problem | None:
             why=str(error),
             fix=f"Check the disk and its cable. {GO_ON}",
             where=str(error.filename or ""),
+            details=details,
+        )
+    if error.errno == errno.ENAMETOOLONG:
+        return Problem(
+            code=TOO_LONG,
+            what="A name is longer than a disk can hold.",
+            why="Most hold 255 bytes for one file or folder; letters beyond a to z take two to four.",
+            fix="Check what was typed, or choose a shorter name.",
+            where=str(error.filename or "")[:80],
             details=details,
         )
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:

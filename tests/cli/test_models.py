@@ -360,3 +360,15 @@ def test_a_mirror_that_anyone_could_listen_to_is_refused(
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://mirror.example")
     assert refused(capsys, "models", "download", "a/b") == "hub.endpoint"
+
+
+@pytest.mark.parametrize(
+    "words", [["models", "add"], ["models", "check"], ["export"], ["chat", "Hi", "--model"], ["data", "inspect"]]
+)
+def test_a_name_that_is_longer_than_any_disk_holds_is_bad_input(
+    capsys: pytest.CaptureFixture[str], own_home: Path, words: list[str]
+) -> None:
+    assert main([*words, "x" * 300, *(["--as", "adapter"] if words == ["export"] else [])]) == 2
+    said = capsys.readouterr().err
+    assert "did not expect" not in said
+    assert "Errno" not in said.splitlines()[0]

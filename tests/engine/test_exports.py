@@ -208,7 +208,7 @@ def test_nothing_is_ever_overwritten(run: Path, tmp_path: Path) -> None:
     assert code(run, tmp_path / "fresh") == "export.exists"
 
 
-@pytest.mark.parametrize("name", ["CON", "nul.txt", "a:b", "dot.", "tab\t"])
+@pytest.mark.parametrize("name", ["CON", "nul.txt", "a:b", "dot.", "tab\t", "я" * 128])
 def test_names_that_not_every_system_can_bear_are_refused(run: Path, tmp_path: Path, name: str) -> None:
     assert code(run, tmp_path / name) == "export.bad_name"
 

@@ -372,3 +372,12 @@ def test_checking_a_model_costs_no_torch(model: Path) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code, str(model)], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_weights_that_are_a_link_to_nothing_are_told_so(model: Path, tmp_path: Path) -> None:
+    """As a cache has them whose blobs were deleted."""
+    (model / "model.safetensors").unlink()
+    (model / "model.safetensors").symlink_to(tmp_path / "gone")
+    problem = model_folder.check(model).problems[0]
+    assert problem.code == "model.no_weights"
+    assert "a link to one that is gone" in problem.why
