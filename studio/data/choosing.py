@@ -75,8 +75,7 @@ def unread_rating(mapping: Mapping, seen: Look) -> list[Problem]:
     used = {getattr(mapping, field) for field in COLUMN_FIELDS}
     for name in seen.columns:
         values = {str(value) for row in seen.rows if (value := row.get(name)) not in (None, "")}
-        is_named = column_names.plain(name) in map(column_names.plain, column_names.LABELS)
-        if is_named and name not in used and 1 < len(values) <= _MOST_RATINGS:
+        if name not in used and 1 < len(values) <= _MOST_RATINGS and _may_rate(name, values):
             return [
                 Problem(
                     code="data.rating_unread",
@@ -86,6 +85,14 @@ def unread_rating(mapping: Mapping, seen: Look) -> list[Problem]:
                 )
             ]
     return []
+
+
+def _may_rate(name: str, values: set[str]) -> bool:
+    """Whether a column may say how good an answer is, by its name or by what it holds."""
+    said = {column_names.plain(value) for value in values}
+    names = (*column_names.LABELS, *column_names.JUDGEMENTS)
+    is_named = column_names.plain(name) in map(column_names.plain, names)
+    return is_named or any(said & good and said & bad and said <= good | bad for good, bad in column_names.JUDGED)
 
 
 def guessed_by_length(mapping: Mapping) -> list[Problem]:

@@ -83,6 +83,22 @@ REJECTED = (
     *("rejected", "dispreferred", "declined", "rejected_response", "response_rejected", "worse", "loser"),
     *("worse_answer", "abgelehnt", "schlechtere_antwort", "schlechter", "rejete", "rechazado", "rifiutato"),
 )
+JUDGEMENTS = (
+    *("helpful", "useful", "correct", "accepted", "approved", "verdict", "quality", "review", "stars", "reward", "ok"),
+    *("hilfreich", "nuetzlich", "korrekt", "richtig", "freigegeben", "qualitaet", "utile", "util", "评价", "評価"),
+)
+"""What may say how good an answer is, and may as well tell something else: never read as a label, only asked about."""
+JUDGED = (
+    (
+        frozenset(("good", "gut", "bon", "bueno", "良い", "好")),
+        frozenset(("bad", "schlecht", "mauvais", "malo", "悪い", "坏")),
+    ),
+    (frozenset(("correct", "right", "richtig", "korrekt")), frozenset(("incorrect", "wrong", "falsch"))),
+    (frozenset(("approved", "accepted")), frozenset(("rejected", "declined"))),
+    (frozenset(("pass", "passed")), frozenset(("fail", "failed"))),
+    (frozenset(("helpful", "useful")), frozenset(("unhelpful", "not_helpful", "useless"))),
+)
+"""Values that praise, and those that blame."""
 LABELS = (
     *("label", "labels", "kto_tag", "desirable", "is_desirable", "good", "is_good", "thumbs_up", "thumbs"),
     *("feedback", "rating", "rated", "liked", "is_correct", "score", "vote", "bewertung", "gut", "note", "avis"),

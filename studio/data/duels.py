@@ -29,6 +29,16 @@ _TIES = frozenset(
         "unentschieden",
     )
 )
+_AROUND = frozenset(
+    (
+        *("model", "modell", "assistant", "option", "candidate", "text", "is", "was", "the", "ist", "die", "der"),
+        *("better", "best", "wins", "won", "winner", "preferred", "chosen", "besser", "gewinnt", "bevorzugt"),
+        *("slightly", "somewhat", "clearly", "much", "far", "strongly", "significantly", "etwas", "klar", "viel"),
+        *("das", "deutlich"),
+    )
+)
+"""What may stand beside the name of the winner. Any other word may turn its sense: "not A", "A is wrong"."""
+_SIGNED = re.compile(r"\s*[-+−]\s*[\d.]")
 _WINNERS = (
     *("winner", "preference", "preferred", "better", "chosen", "choice", "gewinner", "sieger", "bevorzugt", "besser"),
     *("better_response_id", "better_answer", "preferred_answer", "preferred_response", "bessere_antwort", "vote"),
@@ -84,6 +94,8 @@ def verdict(value: object, one: str, other: str) -> Literal["one", "other", "tie
     text = number_text(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if not isinstance(text, str):
         return ""
+    if _SIGNED.match(text):  # on a scale from minus to plus nobody says which side is whose
+        return ""
     said = column_names.plain(text)
     if said in (column_names.plain(one), column_names.plain(other)):
         return "one" if said == column_names.plain(one) else "other"
@@ -91,7 +103,8 @@ def verdict(value: object, one: str, other: str) -> Literal["one", "other", "tie
     if words & _TIES:
         return "tie"
     first, second = (words & (set(_words(name)) - set(_words(rest))) for name, rest in ((one, other), (other, one)))
-    if bool(first) == bool(second):
+    around = words - {*_words(one), *_words(other)} - _AROUND - _ANSWERS
+    if bool(first) == bool(second) or around:
         return ""
     return "one" if first else "other"
 

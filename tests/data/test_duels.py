@@ -69,7 +69,11 @@ def test_other_spellings_of_answers_and_winners(name: str, columns: tuple[str, s
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [("A is better", "one"), ("A is better than B", ""), (None, ""), (True, ""), (3, ""), ("Both are good", "tie")],
+    [
+        *(("A is better", "one"), ("Model B is clearly better", "other"), ("A is better than B", "")),
+        *((None, ""), (True, ""), (3, ""), ("Both are good", "tie")),
+        *(("not a", ""), ("Answer A is wrong", ""), ("a bit the second", ""), ("B is much worse", "")),
+    ],
 )
 def test_what_a_verdict_says(value: object, said: str) -> None:
     assert verdict(value, ONE, OTHER) == said
@@ -86,3 +90,10 @@ def test_a_winner_that_is_not_understood_is_refused_and_the_columns_named() -> N
 def test_choices_of_a_test_are_no_two_answers_that_are_compared() -> None:
     row = {"question": "Who?", "answer_a": "Me.", "answer_b": "You.", "answer_c": "He.", "choice": "c"}
     assert guess(list(row), [row]).shape != "preference"
+
+
+@pytest.mark.parametrize("winners", [(-1, 1), (-2, -1, 1, 2), ("-1", "1"), ("+1", "+2")])
+def test_a_scale_from_minus_to_plus_is_not_understood(winners: tuple[object, ...]) -> None:
+    """Its sign says who won, and in which direction it goes stands nowhere."""
+    told = rows(*winners, name="preference", columns=("response_1", "response_2"))
+    assert refused(lambda: guess(list(told[0]), told)).code == "data.no_mapping"

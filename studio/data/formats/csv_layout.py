@@ -179,12 +179,21 @@ def _title_rows(table: list[list[str]]) -> int:
     return first if is_regular and filled[first] == width and is_title else 0
 
 
+_MOST_WORDS_ASKED = 3
+
+
 def is_header(cells: list[str]) -> bool:
-    """Names are short, and neither sentences nor numbers; a table without names begins with such."""
-    if any(len(cell) > _LONG_CELL or cell.rstrip().endswith(("?", "？", "؟")) for cell in cells):
+    """Names are short, and neither sentences nor numbers; a table without names begins with such.
+
+    "Approved?" beside "Answer" is a name, too.
+    """
+    asking = [cell for cell in cells if cell.rstrip().endswith(("?", "？", "؟"))]
+    if any(len(cell) > _LONG_CELL for cell in cells) or any(len(cell.split()) > _MOST_WORDS_ASKED for cell in asking):
         return False
     if any(map(column_names.is_known, cells)):
         return True
+    if asking:
+        return False
     numbers = sum(map(_is_number, cells))  # numbers alone may be years that name their columns
     return not any(map(_is_sentence, cells)) and numbers in (0, len(cells))
 
