@@ -13,6 +13,8 @@ from studio.contract.settings import TrainSettings
 POINTS = 129
 """Lengths that are kept of a dataset: shortest, longest, and evenly many rows between neighbours."""
 
+_TRIED = 16
+
 
 class Lengths(msgspec.Struct, frozen=True, kw_only=True):
     """How long the examples are, in tokens.
@@ -73,15 +75,18 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
         count = min(batch, own.own + replayed)
         share = batch * settings.accumulation * replayed / (own.own + replayed)  # of one step, to within one row
         most = min(count, replayed, math.ceil(share) + 1)
-        least = max(0, count - own.rows, math.floor(share) - 1 if settings.accumulation == 1 else 0)
-        return max(_together(own, general, count, mixed, settings.packing) for mixed in {min(least, most), most})
+        least = min(most, max(0, count - own.rows, math.floor(share) - 1 if settings.accumulation == 1 else 0))
+        again = math.ceil(replayed / general.rows)  # so often each general row is drawn
+        # Where both have long rows, neither the most nor the fewest general ones make the longest pack.
+        tried = {least + (most - least) * step // _TRIED for step in range(_TRIED + 1)}
+        return max(_together(own, general, count, mixed, again, settings.packing) for mixed in tried)
 
-    def _longest_pack(self, batch: int, packed: bool) -> int:
-        count = min(batch, self.rows)
+    def _longest_pack(self, batch: int, packed: bool, again: int = 1) -> int:
+        count = min(batch, self.rows * again)
         if not packed:
             return count * self.longest
         steps = max(1, self.rows - 1)
-        return round(sum(self.at(1 - one / steps) for one in range(count)))
+        return round(sum(self.at(1 - one // again / steps) for one in range(count)))
 
     def share_over(self, limit: int) -> float:
         """Share of the rows that are longer than `limit` tokens."""
@@ -96,10 +101,10 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, rows=rows, own=own, points=kept, apart=apart)
 
 
-def _together(own: Lengths, general: Lengths, count: int, mixed: int, packed: bool) -> int:
-    """Tokens of the longest `count` rows of which `mixed` are general ones."""
+def _together(own: Lengths, general: Lengths, count: int, mixed: int, again: int, packed: bool) -> int:
+    """Tokens of the longest `count` rows of which `mixed` are general ones, each of those there so often."""
     if packed:
-        return own._longest_pack(count - mixed, True) + general._longest_pack(mixed, True)
+        return own._longest_pack(count - mixed, True) + general._longest_pack(mixed, True, again)
     return count * max(own.longest if mixed < count else 0, general.longest if mixed else 0)
 
 

@@ -34,11 +34,14 @@ _AROUND = frozenset(
         *("model", "modell", "assistant", "option", "candidate", "text", "is", "was", "the", "ist", "die", "der"),
         *("better", "best", "wins", "won", "winner", "preferred", "chosen", "besser", "gewinnt", "bevorzugt"),
         *("slightly", "somewhat", "clearly", "much", "far", "strongly", "significantly", "etwas", "klar", "viel"),
-        *("das", "deutlich"),
+        *("das", "deutlich", "win", "prefer", "prefers", "preferable", "very", "bit", "lot", "overall", "marginally"),
+        *("narrowly", "nr", "number", "nummer", "version", "variante", "system", "chatbot", "agent", "side", "column"),
+        *("choice", "llm", "one", "i", "strong", "hat", "gewonnen", "est", "meilleure", "meilleur", "gagne"),
     )
 )
 """What may stand beside the name of the winner. Any other word may turn its sense: "not A", "A is wrong"."""
-_SIGNED = re.compile(r"\s*[-+−]\s*[\d.]")
+_TURNED = re.compile(r"\W*[-+−–‒]\s*[\d.]|\s*[!~¬]|.*[≠❌👎]", re.DOTALL)
+_WHOLE = re.compile(r"\s*(\d+)[.,]0+\s*")
 _WINNERS = (
     *("winner", "preference", "preferred", "better", "chosen", "choice", "gewinner", "sieger", "bevorzugt", "besser"),
     *("better_response_id", "better_answer", "preferred_answer", "preferred_response", "bessere_antwort", "vote"),
@@ -94,8 +97,10 @@ def verdict(value: object, one: str, other: str) -> Literal["one", "other", "tie
     text = number_text(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if not isinstance(text, str):
         return ""
-    if _SIGNED.match(text):  # on a scale from minus to plus nobody says which side is whose
+    if _TURNED.match(text):  # on a scale from minus to plus nobody says which side is whose
         return ""
+    if whole := _WHOLE.fullmatch(text):  # a table with empty cells has 1.0 for 1
+        text = whole[1]
     said = column_names.plain(text)
     if said in (column_names.plain(one), column_names.plain(other)):
         return "one" if said == column_names.plain(one) else "other"

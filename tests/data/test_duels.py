@@ -72,6 +72,7 @@ def test_other_spellings_of_answers_and_winners(name: str, columns: tuple[str, s
     [
         *(("A is better", "one"), ("Model B is clearly better", "other"), ("A is better than B", "")),
         *((None, ""), (True, ""), (3, ""), ("Both are good", "tie")),
+        *(("I prefer A", "one"), ("A wins by a lot", ""), ("≠A", ""), ("A 👎", ""), ("Version B", "other")),
         *(("not a", ""), ("Answer A is wrong", ""), ("a bit the second", ""), ("B is much worse", "")),
     ],
 )
@@ -92,8 +93,14 @@ def test_choices_of_a_test_are_no_two_answers_that_are_compared() -> None:
     assert guess(list(row), [row]).shape != "preference"
 
 
-@pytest.mark.parametrize("winners", [(-1, 1), (-2, -1, 1, 2), ("-1", "1"), ("+1", "+2")])
+@pytest.mark.parametrize("winners", [(-1, 1), (-2, -1, 1, 2), ("-1", "1"), ("+1", "+2"), ("–1", "1")])
 def test_a_scale_from_minus_to_plus_is_not_understood(winners: tuple[object, ...]) -> None:
     """Its sign says who won, and in which direction it goes stands nowhere."""
     told = rows(*winners, name="preference", columns=("response_1", "response_2"))
     assert refused(lambda: guess(list(told[0]), told)).code == "data.no_mapping"
+
+
+def test_whole_numbers_of_a_table_with_empty_cells_are_read() -> None:
+    told = rows("1.0", "2.0", "", "2,0", name="preference", columns=("response_1", "response_2"))
+    assert guess(list(told[0]), told).label == "preference"
+    assert [verdict(row["preference"], "response_1", "response_2") for row in told] == ["one", "other", "", "other"]

@@ -43,7 +43,10 @@ def test_a_name_that_asks_is_a_name_beside_known_ones(tmp_path: Path, header: st
         assert list(next(iter(rows))) == header.split(",")
 
 
-@pytest.mark.parametrize("first", ["Who is it?,Ann", "What is the answer to this?,Answer", "Is it?,It is so."])
+@pytest.mark.parametrize(
+    "first",
+    ["Who is it?,Ann", "What is the answer to this?,Answer", "Is it?,It is so.", "What is SQL?,code", "Na?,Gut"],
+)
 def test_a_question_in_the_first_line_is_a_row(tmp_path: Path, first: str) -> None:
     lines = "".join(f"What is {n} about?,It is about {n} things.\n" for n in range(9))
     with Rows(write(tmp_path / "a.csv", f"{first}\n{lines}")) as rows:

@@ -35,3 +35,20 @@ def test_a_pack_holds_its_share_of_general_rows_however_many_there_are(
     formula = told(first, second).pack(settings)
     assert made <= 1.02 * formula
     assert formula < (4 if packing else 5) * made  # the longest of all general rows may be drawn, and mostly is not
+
+
+@pytest.mark.parametrize(
+    ("own", "general", "share", "batch", "accumulation"),
+    [
+        ([1000] * 4 + [100] * 96, [1000] * 4 + [100] * 96, 0.5, 8, 2),  # long rows of both kinds make the longest
+        ([100] * 100, [1000] + [100] * 9, 0.9, 16, 1),  # few general rows, each drawn many times
+        ([100] * 1000, [2000] + [100] * 19, 0.5, 16, 1),
+    ],
+)
+def test_the_formula_is_never_below_what_the_loop_packs(
+    own: list[int], general: list[int], share: float, batch: int, accumulation: int
+) -> None:
+    settings = TrainSettings(batch_size=batch, accumulation=accumulation, replay_share=share, epochs=3)
+    plan = Plan(np.array(own + general), len(own), share, batch * accumulation, seed=0)
+    made = int(plan.lengths[longest_pack(plan, settings)].sum())
+    assert made <= 1.02 * told(np.array(own), np.array(general)).pack(settings)

@@ -179,21 +179,25 @@ def _title_rows(table: list[list[str]]) -> int:
     return first if is_regular and filled[first] == width and is_title else 0
 
 
-_MOST_WORDS_ASKED = 3
+_ASKED, _ANSWERED = (
+    frozenset(map(column_names.plain, names)) - column_names.SPEAKER_WORDS
+    for names in ((*column_names.INSTRUCTIONS, *column_names.PROMPTS), column_names.COMPLETIONS)
+)
 
 
 def is_header(cells: list[str]) -> bool:
     """Names are short, and neither sentences nor numbers; a table without names begins with such.
 
-    "Approved?" beside "Answer" is a name, too.
+    "Approved?" is a name, too, where what is asked and what is answered are named as well.
     """
     asking = [cell for cell in cells if cell.rstrip().endswith(("?", "？", "؟"))]
-    if any(len(cell) > _LONG_CELL for cell in cells) or any(len(cell.split()) > _MOST_WORDS_ASKED for cell in asking):
+    if any(len(cell) > _LONG_CELL for cell in cells):
         return False
+    if asking:
+        names = [column_names.plain(cell) for cell in cells]
+        return len(names) > 1 and any(name in _ASKED for name in names) and any(name in _ANSWERED for name in names)
     if any(map(column_names.is_known, cells)):
         return True
-    if asking:
-        return False
     numbers = sum(map(_is_number, cells))  # numbers alone may be years that name their columns
     return not any(map(_is_sentence, cells)) and numbers in (0, len(cells))
 
